@@ -1,0 +1,16 @@
+"""The thief trains stolen weights on, adversarially (PGD), on the attacker's part.
+
+python cv/adversarial.py                        # cpu tier, Fashion-MNIST
+python cv/adversarial.py TIER=smoke             # seconds
+"""
+
+from fingerprinting import settings, steps
+
+COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)
+EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes over the attacker's part
+LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=1e-4)  # peak of the one-cycle schedule
+EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
+PGD_STEPS = dict(smoke=1, quick=1, cpu=2, paper=7)
+
+if __name__ == "__main__":
+    settings.run(steps.adversarial, globals(), "cv")

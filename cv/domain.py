@@ -1,0 +1,52 @@
+"""Vision: its data sets, architectures per tier and the constants that all of its steps share."""
+
+import torch
+import torch.nn.functional as F  # the field's standard name
+
+from cv import data
+from cv.models import ARCHITECTURES
+from fingerprinting.domain import Domain
+
+
+def shifted_and_flipped(images: torch.Tensor) -> torch.Tensor:
+    """The usual augmentation: one shift of up to 4 pixels for the batch, a flip of every second image by chance."""
+    padded = F.pad(images, (4, 4, 4, 4))
+    top, left = torch.randint(0, 9, (2,)).tolist()
+    shifted = padded[..., top : top + images.shape[-2], left : left + images.shape[-1]]
+    flipped = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+    return torch.where(flipped, shifted.flip(-1), shifted)
+
+
+def show(axis, image: torch.Tensor) -> None:
+    """Draw one image (channels, height, width) in [0, 1]."""
+    if len(image) == 1:
+        axis.imshow(image[0], cmap="gray", vmin=0, vmax=1)
+    else:
+        axis.imshow(image.permute(1, 2, 0))
+
+
+DOMAIN = Domain(
+    name="cv",
+    load=data.load,
+    prepare=data.prepare,
+    datasets=dict(smoke="fashion_mnist", quick="fashion_mnist", cpu="fashion_mnist", paper="cifar10"),
+    targets=dict(fashion_mnist="mnist_5k", cifar10="cifar10_c", cifar100="cifar10", digits="digits_corrupted"),
+    pool_size=dict(smoke=2_500, quick=30_000, cpu=None, paper=None),
+    architectures=ARCHITECTURES,
+    source=dict(smoke="conv3", quick="conv3", cpu="conv3", paper="vgg16_bn"),
+    students=dict(
+        smoke=("mlp", "separable"),
+        quick=("mlp", "lenet", "separable", "residual"),
+        cpu=("mlp", "lenet", "separable", "residual"),
+        paper=("vgg13", "resnet18", "densenet121", "mobilenet_v2"),
+    ),
+    input_range=(0.0, 1.0),
+    constants=dict(
+        BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update
+        WEIGHT_DECAY=0.01,
+        MIN_UPDATES=dict(smoke=60, quick=200, cpu=200, paper=0),  # small data sets are passed more often
+        AUGMENT=dict(smoke=False, quick=False, cpu=False, paper=True),
+    ),
+    augment=shifted_and_flipped,
+    show=show,
+)

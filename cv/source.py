@@ -1,0 +1,13 @@
+"""The owner trains the source model on the owner's part of the data.
+
+python cv/source.py                        # cpu tier, Fashion-MNIST
+python cv/source.py TIER=smoke             # seconds
+"""
+
+from fingerprinting import settings, steps
+
+EPOCHS = dict(smoke=4, quick=4, cpu=6, paper=100)  # passes over the owner's part
+LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
+
+if __name__ == "__main__":
+    settings.run(steps.source, globals(), "cv")

@@ -1,0 +1,169 @@
+"""Every kind of model in the zoo: who trains it, from what, on which part, towards which loss."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from fingerprinting import answers, checkpoints, files, objectives, pruning, runtime
+from fingerprinting.examples import Examples
+from fingerprinting.runtime import UserError
+from fingerprinting.study import ModelId, Study
+from fingerprinting.training import Objective, Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train: plain data, so that it can be hashed, recorded and sent to another process."""
+
+    model: ModelId
+    recipe: Recipe
+    options: dict = field(default_factory=dict)
+    parent: ModelId | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a kind of theft (or honesty) hands to the one training loop."""
+
+    model: nn.Module
+    part: Examples
+    objective: Objective = objectives.cross_entropy
+    after_step: Callable[[nn.Module], None] = lambda model: None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """role: source, pirated or independent. on_target: its task is the transfer target's, not the source's."""
+
+    role: str
+    script: str
+    prepare: Callable[[Study, Job], Training]
+    on_target: bool = False
+
+
+def open_model(study: Study, model: ModelId) -> nn.Module:
+    """A finished model of the zoo, on the study's device."""
+    require(study, model)
+    return checkpoints.load(study.domain, model.path)[0].to(study.device)
+
+
+def weights_sha256(study: Study, model: ModelId) -> str:
+    require(study, model)
+    return files.read_metadata(model.path)["sha256"]
+
+
+def require(study: Study, model: ModelId) -> None:
+    if not model.path.is_file():
+        script = f"{study.domain.name}/{KINDS[model.kind].script}.py"
+        raise UserError(f"model {model.name} is missing; run python {script} DATASET={study.dataset} TIER={study.tier}")
+
+
+def fresh(study: Study, job: Job) -> nn.Module:
+    return checkpoints.build(study.domain, job.model.architecture, len(study.classes), study.shape)
+
+
+def owners_share(study: Study, overlap: float) -> Examples:
+    """As many examples as the owner has: a share `overlap` of the owner's own, the rest from the attacker's part."""
+    owner, attacker = study.parts["owner"], study.parts["attacker"]
+    draw = runtime.generator(f"overlap/{study.folder}/{study.split_seed}")
+    own = torch.randperm(len(owner), generator=draw)[: round(overlap * len(owner))]
+    other = torch.randperm(len(attacker), generator=draw)[: len(owner) - len(own)]
+    return owner.take(own).joined(attacker.take(other))
+
+
+def honest(study: Study, job: Job) -> Training:
+    """True labels: the source on the owner's part, independents on the attacker's or on an overlap with the owner's."""
+    overlap = job.options.get("overlap")
+    part = study.parts[job.options["part"]] if overlap is None else owners_share(study, overlap)
+    return Training(fresh(study, job), part)
+
+
+def honest_adversarial(study: Study, job: Job) -> Training:
+    training = honest(study, job)
+    return Training(training.model, training.part, _adversarial(study, job))
+
+
+def fine_tune_last(study: Study, job: Job) -> Training:
+    """Stolen weights, only the head is trained."""
+    stolen = open_model(study, job.parent)
+    stolen.requires_grad_(False)
+    stolen.get_submodule(study.domain.architecture(job.model.architecture).head).requires_grad_(True)
+    return Training(stolen, study.parts["attacker"])
+
+
+def fine_tune_all(study: Study, job: Job) -> Training:
+    """Stolen weights, every layer is trained."""
+    return Training(open_model(study, job.parent), study.parts["attacker"])
+
+
+def prune(study: Study, job: Job) -> Training:
+    """Stolen weights; the least active units of the last features are masked, the rest is repaired."""
+    stolen, part = open_model(study, job.parent), study.parts["attacker"]
+    paths = study.domain.architecture(job.model.architecture).prunable
+    units = pruning.activity(stolen, paths[-1], part.inputs[: job.options["activity_examples"]], study.device)
+    zero = pruning.zeroing(paths, pruning.least_active(units, job.options["ratio"]))
+    zero(stolen)
+    return Training(stolen, part, after_step=zero)
+
+
+def adversarial(study: Study, job: Job) -> Training:
+    """Stolen weights, trained on against adversarial perturbations."""
+    return Training(open_model(study, job.parent), study.parts["attacker"], _adversarial(study, job))
+
+
+def transfer(study: Study, job: Job) -> Training:
+    """A parent's weights, a new head and task, every layer trained: theft of the source, or an honest model's reuse."""
+    model = open_model(study, job.parent)
+    path = study.domain.architecture(job.model.architecture).head
+    old = model.get_submodule(path)
+    model.set_submodule(path, nn.Linear(old.in_features, len(study.target_classes)))
+    return Training(model, study.target_parts["attacker"])
+
+
+def extract_labels(study: Study, job: Job) -> Training:
+    """A student of another design on the source's top-1 labels of the attacker's inputs."""
+    return Training(fresh(study, job), study.parts["attacker"].relabelled(_answers(study, job).argmax(1)))
+
+
+def extract_probabilities(study: Study, job: Job) -> Training:
+    """A student distilled from the source's probabilities of the attacker's inputs."""
+    part = study.parts["attacker"].relabelled(torch.softmax(_answers(study, job), 1))
+    return Training(fresh(study, job), part, objectives.distillation(job.options["temperature"]))
+
+
+def extract_adversarial(study: Study, job: Job) -> Training:
+    """A student on the source's top-1 labels, of clean inputs and of adversarial perturbations against the student."""
+    training = extract_labels(study, job)
+    return Training(training.model, training.part, _adversarial(study, job))
+
+
+def _answers(study: Study, job: Job) -> torch.Tensor:
+    """What the source says (N, C) to the attacker's inputs: all that an extractor gets to see."""
+    source = job.parent
+    inputs = study.parts["attacker"].inputs
+    return answers.ask(study, inputs, weights_sha256(study, source), lambda: open_model(study, source))
+
+
+def _adversarial(study: Study, job: Job) -> Objective:
+    return objectives.adversarial(job.options["epsilon"], job.options["pgd_steps"], study.domain.input_range)
+
+
+KINDS = {
+    "source": Kind("source", "source", honest),
+    "fine_tune_last": Kind("pirated", "fine_tune", fine_tune_last),
+    "fine_tune_all": Kind("pirated", "fine_tune", fine_tune_all),
+    "prune": Kind("pirated", "prune", prune),
+    "adversarial": Kind("pirated", "adversarial", adversarial),
+    "extract_labels": Kind("pirated", "extract", extract_labels),
+    "extract_probabilities": Kind("pirated", "extract", extract_probabilities),
+    "extract_adversarial": Kind("pirated", "extract", extract_adversarial),
+    "transfer": Kind("pirated", "transfer", transfer, on_target=True),
+    "irrelevant": Kind("independent", "irrelevant", honest),
+    "irrelevant_adversarial": Kind("independent", "irrelevant", honest_adversarial),
+    "irrelevant_transfer": Kind("independent", "transfer", transfer, on_target=True),
+    "homologous": Kind("independent", "homologous", honest),
+    "homologous_adversarial": Kind("independent", "homologous", honest_adversarial),
+    "homologous_transfer": Kind("independent", "transfer", transfer, on_target=True),
+}

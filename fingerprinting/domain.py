@@ -1,0 +1,69 @@
+"""What a domain is: data sets, architectures and constants. Everything else is the same in all of them."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fingerprinting.examples import Dataset
+from fingerprinting.runtime import UserError
+
+TIERS = ("smoke", "quick", "cpu", "paper")
+DOMAINS = ("cv",)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build a classifier, and where in it the parts are that thieves work on.
+
+    build(classes, shape) -> module that maps physical inputs (N, *shape) to logits (N, classes).
+    head: path of the last linear layer.
+    prunable: paths of the modules that make the last convolutional features, in order (convolution, its norm).
+    """
+
+    build: Callable[[int, tuple[int, ...]], nn.Module]
+    head: str
+    prunable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One folder's answers to what differs between vision, text and EEG."""
+
+    name: str
+    load: Callable[[str], Dataset]  # a data set by name, from files that are there already
+    prepare: Callable[[str], None]  # fetch or make those files
+    datasets: dict[str, str]  # tier -> its data set unless DATASET= says another
+    targets: dict[str, str]  # data set -> what a thief transfers to; its keys are the known data sets
+    pool_size: dict[str, int | None]  # tier -> examples taken from the published training set
+    architectures: dict[str, Architecture]
+    source: dict[str, str]  # tier -> architecture of the source model
+    students: dict[str, tuple[str, ...]]  # tier -> architectures of extractions and of half the independents
+    input_range: tuple[float, float]  # physical bounds of an input; queries stay inside
+    constants: dict[str, object] = field(default_factory=dict)  # shared by all steps, overridable in each
+    augment: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: inputs  # used when AUGMENT is true
+    show: Callable | None = None  # draws one input on a matplotlib axis
+
+    def architecture(self, name: str) -> Architecture:
+        if name not in self.architectures:
+            raise UserError(f"unknown architecture {name!r}; {self.name} has {', '.join(self.architectures)}")
+        return self.architectures[name]
+
+
+def load_domain(address: str) -> Domain:
+    """The domain called `address`, or the DOMAIN that a user's own Python file at that path defines."""
+    if address in DOMAINS:
+        return importlib.import_module(f"{address}.domain").DOMAIN
+    path = Path(address)
+    if path.suffix != ".py" or not path.is_file():
+        raise UserError(f"unknown domain {address!r}; take one of {', '.join(DOMAINS)} or the path of a domain.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not isinstance(getattr(module, "DOMAIN", None), Domain):
+        raise UserError(f"{path} defines no DOMAIN; see cv/domain.py for what one looks like")
+    return module.DOMAIN

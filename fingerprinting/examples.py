@@ -1,0 +1,50 @@
+"""Labelled inputs, in the physical units that every model takes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+
+def physical(inputs: torch.Tensor) -> torch.Tensor:
+    """Stored inputs as models take them: uint8 images become floats in [0, 1], all else is physical already."""
+    return inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
+
+
+@dataclass(frozen=True)
+class Examples:
+    """inputs (N, ...) as stored, targets (N,) class indices or (N, C) probabilities."""
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, indices: torch.Tensor) -> "Examples":
+        return Examples(self.inputs[indices], self.targets[indices])
+
+    def relabelled(self, targets: torch.Tensor) -> "Examples":
+        return Examples(self.inputs, targets)
+
+    def joined(self, other: "Examples") -> "Examples":
+        return Examples(torch.cat([self.inputs, other.inputs]), torch.cat([self.targets, other.targets]))
+
+    def batches(
+        self, size: int, device: torch.device, order: torch.Tensor | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Physical inputs and targets on `device`, `size` at a time, in the given order."""
+        pieces = torch.arange(len(self)) if order is None else order
+        for piece in pieces.split(size):
+            yield physical(self.inputs[piece].to(device)), self.targets[piece].to(device)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A published data set: `pool` is cut among the parties, `test` (and `dev`, where published) is held out."""
+
+    name: str
+    classes: tuple[str, ...]
+    pool: Examples
+    test: Examples
+    dev: Examples | None = None

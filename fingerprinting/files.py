@@ -1,0 +1,119 @@
+"""Where files lie, and how they are written: all at once or not at all."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fingerprinting.runtime import REPOSITORY, UserError
+
+
+def data_dir() -> Path:
+    """Data sets in their genuine layouts (environment variable DATA_DIR, default `data/`)."""
+    return Path(os.environ.get("DATA_DIR") or REPOSITORY / "data")
+
+
+def artifacts_dir() -> Path:
+    """Models, fingerprints and answers (ARTIFACTS_DIR, default `data/artifacts/`): large and regenerable."""
+    return Path(os.environ.get("ARTIFACTS_DIR") or REPOSITORY / "data" / "artifacts")
+
+
+def results_dir() -> Path:
+    """Records, tables and figures (RESULTS_DIR, default `results/`): small, committed, written by code only."""
+    return Path(os.environ.get("RESULTS_DIR") or REPOSITORY / "results")
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Write to the yielded temporary path; it becomes `path` only when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def digest(tensors: dict[str, torch.Tensor]) -> str:
+    """sha256 of names, dtypes, shapes and bytes: the content, whatever file it stands in."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return total.hexdigest()
+
+
+def key_of(settings: dict) -> str:
+    """sha256 of plain data: equal settings, equal key."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> None:
+    """Safetensors with JSON metadata; the content's digest is added, so that damage is seen when it is read."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {**metadata, "sha256": digest(tensors)}
+    with atomic(path) as temporary:
+        try:
+            save_file(tensors, temporary, {name: json.dumps(value) for name, value in metadata.items()})
+        except SafetensorError as error:
+            # safetensors wraps the operating system's words; a full disk must still be known as one.
+            raise OSError(str(error)) from error
+
+
+def read_metadata(path: Path) -> dict:
+    """The metadata of a file of `save_tensors`, without its tensors."""
+    with _opened(path) as file:
+        return _metadata(path, file)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """Tensors and metadata of a file of `save_tensors`; a truncated or altered file is refused."""
+    with _opened(path) as file:
+        metadata = _metadata(path, file)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    if digest(tensors) != metadata["sha256"]:
+        raise _damaged(path)
+    return tensors, metadata
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except SafetensorError:
+        raise _damaged(path) from None
+
+
+def _metadata(path: Path, file) -> dict:
+    try:
+        metadata = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+    except json.JSONDecodeError:
+        raise _damaged(path) from None
+    if "sha256" not in metadata:
+        raise UserError(f"{path} was not written by this project; give a file that one of its scripts wrote")
+    return metadata
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is damaged or truncated; delete it and run the script that wrote it again")

@@ -1,0 +1,45 @@
+"""Measured facts, one JSON line each, unrounded; a re-run replaces its own key."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from fingerprinting import files
+from fingerprinting.runtime import UserError
+from fingerprinting.study import Study
+
+
+class Records:
+    """A JSONL file of rows that each carry a unique `key`, kept sorted by it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, study: Study, topic: str) -> "Records":
+        return cls(files.results_dir() / "records" / study.folder / f"{topic}.jsonl")
+
+    def rows(self) -> list[dict]:
+        if not self.path.is_file():
+            return []
+        try:
+            return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        except json.JSONDecodeError:
+            raise UserError(
+                f"{self.path} is damaged; restore it from git, or delete it and run its steps again"
+            ) from None
+
+    def put(self, rows: Iterable[dict]) -> None:
+        """Add rows; each replaces the one with its key."""
+        new = {row["key"]: row for row in rows}
+        if new:
+            self._write({row["key"]: row for row in self.rows()} | new)
+
+    def keep_only(self, keys: Iterable[str]) -> None:
+        """Drop the rows of what no longer exists."""
+        kept = set(keys)
+        self._write({row["key"]: row for row in self.rows() if row["key"] in kept})
+
+    def _write(self, rows: dict[str, dict]) -> None:
+        lines = (json.dumps(rows[key], sort_keys=True, ensure_ascii=False) for key in sorted(rows))
+        files.write_text(self.path, "".join(f"{line}\n" for line in lines))

@@ -1,0 +1,87 @@
+"""Device, dtype, seeds and the one exception that a user may see."""
+
+import hashlib
+import platform
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: one clear sentence that says what to do, exit status 2, no traceback."""
+
+
+def device(name: str = "auto") -> torch.device:
+    """The device called `name`; `auto` takes an accelerator when there is one."""
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator or torch.device("cpu")
+    try:
+        chosen = torch.device(name)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError):
+        raise UserError(f"device {name!r} cannot be used here; try DEVICE=cpu or DEVICE=auto") from None
+    return chosen
+
+
+def device_name(chosen: torch.device) -> str:
+    return torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else f"{chosen.type} {platform.machine()}"
+
+
+def seed_from(name: str) -> int:
+    """A seed in [0, 2**63) that depends on nothing but `name`."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+
+
+def generator(name: str) -> torch.Generator:
+    """A CPU generator of its own for the draw called `name`, so that no other draw can move it."""
+    return torch.Generator().manual_seed(seed_from(name))
+
+
+def seed_everything(name: str) -> None:
+    """Seed what libraries draw from implicitly (initial weights, dropout) by the name of the work."""
+    torch.manual_seed(seed_from(name))
+    np.random.seed(seed_from(name) % 2**32)
+
+
+def one_thread() -> None:
+    """Train with one thread: the same bits whatever the number of workers, and no oversubscription."""
+    torch.set_num_threads(1)
+
+
+@lru_cache(maxsize=1)
+def _commit() -> tuple[str, bool]:
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results", ":!README.md")
+        return git("rev-parse", "--short=12", "HEAD").strip(), bool(changed.strip())
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", False
+
+
+def provenance(chosen: torch.device) -> dict:
+    """What a record says about where it was measured: commit, whether code was changed since, versions, device."""
+
+    def installed(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "absent"
+
+    commit, dirty = _commit()
+    versions = {package: installed(package) for package in ("torch", "torchvision", "numpy", "scikit-learn")}
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "versions": versions,
+        "device": device_name(chosen),
+    }

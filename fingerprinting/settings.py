@@ -1,0 +1,128 @@
+"""How a script runs: its UPPER_CASE constants, NAME=value on the command line, one call, and clear endings."""
+
+import ast
+import errno
+import sys
+from collections.abc import Callable
+
+from fingerprinting.domain import TIERS, load_domain
+from fingerprinting.runtime import UserError
+from fingerprinting.study import Study
+
+# What every step understands, besides its own constants and its domain's.
+COMMON = {
+    "TIER": "cpu",  # smoke, quick, cpu or paper
+    "DATASET": "",  # empty: the tier's own
+    "TARGET": "",  # what a thief transfers to; empty: the data set's usual one
+    "WORKERS": 0,  # parallel processes; 0: one per core, or one with an accelerator
+    "DEVICE": "auto",
+    "SPLIT_SEED": 0,
+    "FORCE": False,  # do again what is finished
+}
+
+
+def run(step: Callable, script: dict, domain: str = "") -> None:
+    """Call `step(study, **constants)` with a script's globals; a user's mistake ends in one sentence and status 2.
+
+    `domain` is empty for root scripts, which carry it as their constant DOMAIN.
+    """
+    with endings():
+        study, constants = resolve(script, domain, sys.argv[1:])
+        step(study, **constants)
+
+
+def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
+    """The study and the step's own constants (lower case), tier by tier values chosen, overrides applied."""
+    own = {name: value for name, value in script.items() if name.isupper()}
+    overrides = _split(words, script, own)
+    address = domain or _typed("DOMAIN", overrides.get("DOMAIN"), own["DOMAIN"])
+    chosen = load_domain(address)
+    defaults = {**COMMON, **chosen.constants, **own}
+    unknown = sorted(set(overrides) - set(defaults))
+    if unknown:
+        raise UserError(f"unknown constant {', '.join(unknown)}; this script knows {', '.join(sorted(defaults))}")
+    tier = _typed("TIER", overrides.get("TIER"), defaults["TIER"])
+    if tier not in TIERS:
+        raise UserError(f"unknown TIER {tier!r}; take one of {', '.join(TIERS)}")
+    values = {}
+    for name, default in defaults.items():
+        for_tier = default[tier] if isinstance(default, dict) else default
+        values[name] = _typed(name, overrides.get(name), for_tier)
+    shared = {name.lower(): values[name] for name in chosen.constants}
+    study = Study(
+        address=address,
+        dataset=values["DATASET"] or chosen.datasets[tier],
+        tier=tier,
+        target_name=values["TARGET"],
+        split_seed=values["SPLIT_SEED"],
+        device_name=values["DEVICE"],
+        workers=values["WORKERS"],
+        force=values["FORCE"],
+        **shared,
+    )
+    hidden = set(COMMON) | set(chosen.constants) | {"DOMAIN"}
+    return study, {name.lower(): values[name] for name in own if name not in hidden}
+
+
+def _split(words: list[str], script: dict, own: dict) -> dict[str, str]:
+    if any(word in ("--help", "-h") for word in words):
+        print((script.get("__doc__") or "").strip())
+        print("\nConstants, each overridable as NAME=value:")
+        for name, value in {**COMMON, **own}.items():
+            print(f"  {name} = {value!r}")
+        raise SystemExit(0)
+    wrong = [word for word in words if "=" not in word]
+    if wrong:
+        raise UserError(f"cannot read {wrong[0]!r}; give constants as NAME=value, or --help to list them")
+    return dict(word.split("=", 1) for word in words)
+
+
+def _typed(name: str, text: str | None, default):
+    """The value that `text` spells, if it has the default's type."""
+    if text is None or isinstance(default, str):
+        return default if text is None else text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(default, tuple):
+        return _typed_tuple(name, value, default)
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(default):
+        raise UserError(f"{name}={text} has the wrong type; give {_article(default)} like {default!r}")
+    return value
+
+
+def _typed_tuple(name: str, value, default: tuple) -> tuple:
+    if isinstance(value, str):
+        value = tuple(value.split(","))
+    items = value if isinstance(value, tuple) else (value,)
+    like = default[0] if default else items[0]
+    return tuple(_typed(name, str(item), like) for item in items)
+
+
+def _article(value) -> str:
+    kind = {"int": "a whole number", "float": "a number", "bool": "True or False"}
+    return kind.get(type(value).__name__, f"a {type(value).__name__}")
+
+
+class endings:  # noqa: N801 (a context manager, used like a function)
+    """Ends a user's mistake with its sentence and status 2; a bug keeps its traceback."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind, error, _traceback) -> bool:
+        if isinstance(error, UserError):
+            self._stop(str(error), 2)
+        if isinstance(error, OSError) and (error.errno == errno.ENOSPC or "No space left" in str(error)):
+            self._stop("the disk is full; free some space and run the same command again, it goes on from there", 2)
+        if isinstance(error, KeyboardInterrupt):
+            self._stop("interrupted; run the same command again, it goes on from there", 130)
+        return False
+
+    @staticmethod
+    def _stop(sentence: str, status: int) -> None:
+        print(sentence, file=sys.stderr)
+        raise SystemExit(status) from None

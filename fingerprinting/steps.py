@@ -1,0 +1,193 @@
+"""The steps that make the zoo: each turns a script's constants into the jobs of PROTOCOL's table."""
+
+from itertools import product
+
+from fingerprinting import zoo
+from fingerprinting.attacks import Job
+from fingerprinting.runtime import UserError
+from fingerprinting.study import Study
+
+
+def prepare(study: Study) -> None:
+    """The files of the study's data set and of its transfer target, checked by reading them."""
+    for name in (study.dataset, study.target):
+        study.domain.prepare(name)
+        dataset = study.domain.load(name)
+        shape = "x".join(str(side) for side in dataset.pool.inputs.shape[1:])
+        print(f"{name}: {len(dataset.pool)} + {len(dataset.test)} examples of {shape}, {len(dataset.classes)} classes")
+
+
+def source(study: Study, *, epochs: int, learning_rate: float) -> None:
+    """The owner's model, on the owner's part."""
+    job = Job(study.source_id, study.recipe(epochs, learning_rate), {"part": "owner"})
+    zoo.train(study, "source", [job])
+
+
+def irrelevant(
+    study: Study,
+    *,
+    copies: int,
+    adversarial_copies: int,
+    epochs: int,
+    learning_rate: float,
+    epsilon: float,
+    pgd_steps: int,
+) -> None:
+    """Independent models on the attacker's part: `copies` of every architecture, and some adversarially trained."""
+    recipe = study.recipe(epochs, learning_rate)
+    part, attack = {"part": "attacker"}, {"epsilon": epsilon, "pgd_steps": pgd_steps}
+    jobs = [
+        Job(study.model_id("irrelevant", name, copy), recipe, part)
+        for copy, name in product(range(copies), _architectures(study))
+    ]
+    jobs += [
+        Job(study.model_id("irrelevant_adversarial", name, copy), recipe, {**part, **attack})
+        for copy, name in _cycle(study, adversarial_copies)
+    ]
+    zoo.train(study, "irrelevant", jobs)
+
+
+def homologous(
+    study: Study,
+    *,
+    overlaps: tuple[float, ...],
+    same_copies: int,
+    other_copies: int,
+    adversarial_copies: int,
+    epochs: int,
+    learning_rate: float,
+    epsilon: float,
+    pgd_steps: int,
+) -> None:
+    """Independent models on the owner's own data (per overlap: source's architecture, and each student's)."""
+    if any(not 0 <= overlap <= 1 for overlap in overlaps):
+        raise UserError(f"OVERLAPS={overlaps} must lie between 0 and 1")
+    recipe, attack = study.recipe(epochs, learning_rate), {"epsilon": epsilon, "pgd_steps": pgd_steps}
+    designs = [(study.source_architecture, copy) for copy in range(same_copies)]
+    designs += [(name, copy) for copy, name in product(range(other_copies), study.students)]
+    jobs = [
+        Job(study.model_id("homologous", name, copy, f"overlap_{overlap:g}"), recipe, {"overlap": overlap})
+        for overlap, (name, copy) in product(overlaps, designs)
+    ]
+    jobs += [
+        Job(study.model_id("homologous_adversarial", name, copy), recipe, {"overlap": 1.0, **attack})
+        for copy, name in _cycle(study, adversarial_copies)
+    ]
+    zoo.train(study, "homologous", jobs)
+
+
+def fine_tune(study: Study, *, layers: tuple[str, ...], copies: int, epochs: int, learning_rate: float) -> None:
+    """The stolen source, trained on: its head only (`last`) or all of it (`all`)."""
+    if unknown := set(layers) - {"last", "all"}:
+        raise UserError(f"LAYERS={', '.join(sorted(unknown))} is unknown; take last, all or both")
+    recipe = study.recipe(epochs, learning_rate)
+    jobs = [
+        Job(study.model_id(f"fine_tune_{layer}", study.source_architecture, copy), recipe, parent=study.source_id)
+        for layer, copy in product(layers, range(copies))
+    ]
+    zoo.train(study, "fine_tune", jobs)
+
+
+def prune(
+    study: Study, *, ratios: tuple[float, ...], activity_examples: int, epochs: int, learning_rate: float
+) -> None:
+    """The stolen source, fine-pruned at rising ratios."""
+    if any(not 0 < ratio < 1 for ratio in ratios):
+        raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
+    recipe = study.recipe(epochs, learning_rate)
+    jobs = [
+        Job(
+            study.model_id("prune", study.source_architecture, 0, f"ratio_{ratio:g}"),
+            recipe,
+            {"ratio": ratio, "activity_examples": activity_examples},
+            study.source_id,
+        )
+        for ratio in ratios
+    ]
+    zoo.train(study, "prune", jobs)
+
+
+def adversarial(
+    study: Study, *, copies: int, epochs: int, learning_rate: float, epsilon: float, pgd_steps: int
+) -> None:
+    """The stolen source, adversarially trained."""
+    recipe = study.recipe(epochs, learning_rate)
+    jobs = [
+        Job(
+            study.model_id("adversarial", study.source_architecture, copy),
+            recipe,
+            {"epsilon": epsilon, "pgd_steps": pgd_steps},
+            study.source_id,
+        )
+        for copy in range(copies)
+    ]
+    zoo.train(study, "adversarial", jobs)
+
+
+def transfer(
+    study: Study,
+    *,
+    copies: int,
+    irrelevant_copies: int,
+    homologous_copies: int,
+    epochs: int,
+    learning_rate: float,
+) -> None:
+    """The stolen source moved to another task, and independents moved there too: transfer's own negatives."""
+    recipe = study.recipe(epochs, learning_rate)
+    jobs = [
+        Job(study.model_id("transfer", study.source_architecture, copy), recipe, parent=study.source_id)
+        for copy in range(copies)
+    ]
+    for kind, count in (("irrelevant", irrelevant_copies), ("homologous", homologous_copies)):
+        parents = zoo.planned(study).get(kind, [])
+        parents = [parent for parent in parents if parent.kind == kind]
+        if len(parents) < count:
+            script = f"{study.domain.name}/{kind}.py"
+            raise UserError(
+                f"transfer needs {count} {kind} models to move, {len(parents)} are planned; run python {script} "
+                f"DATASET={study.dataset} TIER={study.tier} first"
+            )
+        jobs += [
+            Job(
+                study.model_id(f"{kind}_transfer", parent.architecture, parent.copy, parent.variant),
+                recipe,
+                parent=parent,
+            )
+            for parent in parents[:count]
+        ]
+    zoo.train(study, "transfer", jobs)
+
+
+def extract(
+    study: Study,
+    *,
+    copies: int,
+    epochs: int,
+    learning_rate: float,
+    temperature: float,
+    epsilon: float,
+    pgd_steps: int,
+) -> None:
+    """Students of every other architecture on the source's answers: labels, probabilities, labels and perturbations."""
+    recipe = study.recipe(epochs, learning_rate)
+    options = {
+        "extract_labels": {},
+        "extract_probabilities": {"temperature": temperature},
+        "extract_adversarial": {"epsilon": epsilon, "pgd_steps": pgd_steps},
+    }
+    jobs = [
+        Job(study.model_id(kind, name, copy), recipe, options[kind], study.source_id)
+        for kind, copy, name in product(options, range(copies), study.students)
+    ]
+    zoo.train(study, "extract", jobs)
+
+
+def _architectures(study: Study) -> tuple[str, ...]:
+    return (study.source_architecture, *study.students)
+
+
+def _cycle(study: Study, count: int) -> list[tuple[int, str]]:
+    """`count` (copy, architecture) pairs, going round the architectures, the source's first."""
+    names = _architectures(study)
+    return [(number // len(names), names[number % len(names)]) for number in range(count)]

@@ -1,0 +1,138 @@
+"""A study: one source model's world, named by domain, data set and tier."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import torch
+
+from fingerprinting import files, runtime, splits
+from fingerprinting.domain import TIERS, Domain, load_domain
+from fingerprinting.examples import Dataset, Examples
+from fingerprinting.runtime import UserError
+from fingerprinting.training import Recipe
+
+
+@dataclass(frozen=True)
+class ModelId:
+    """Gives a model its name, key, path and seed: nothing else formats them."""
+
+    domain: str
+    dataset: str
+    tier: str
+    kind: str
+    architecture: str
+    copy: int
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        variant = f"-{self.variant}" if self.variant else ""
+        return f"{self.domain}/{self.dataset}/{self.tier}/{self.kind}/{self.architecture}-{self.copy}{variant}"
+
+    @property
+    def path(self) -> Path:
+        folder, stem = self.name.split(f"/{self.kind}/")
+        return files.artifacts_dir() / folder / "models" / self.kind / f"{stem}.safetensors"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Domain, data set and tier, with what every step of them shares. Small to pickle: parts are cached per process."""
+
+    address: str  # a domain's name or the path of a domain file
+    dataset: str
+    tier: str
+    target_name: str = ""  # what a thief transfers to; empty: the data set's usual one
+    split_seed: int = 0
+    device_name: str = "auto"
+    batch_size: int = 128  # examples per update
+    weight_decay: float = 0.01
+    min_updates: int = 0  # small data sets are passed more often, until this many updates
+    augment: bool = False
+    workers: int = 0  # parallel processes; 0: one per core without an accelerator, one with it
+    force: bool = False  # train and compute again what is finished
+
+    def __post_init__(self) -> None:
+        if self.tier not in TIERS:
+            raise UserError(f"unknown TIER {self.tier!r}; take one of {', '.join(TIERS)}")
+        for name in (self.dataset, self.target):
+            if name not in self.domain.targets and name not in self.domain.targets.values():
+                known = ", ".join(self.domain.targets)
+                raise UserError(f"unknown data set {name!r}; {self.domain.name} knows {known}")
+
+    def __reduce__(self) -> tuple:
+        return Study, tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+    @cached_property
+    def domain(self) -> Domain:
+        return load_domain(self.address)
+
+    @cached_property
+    def device(self) -> torch.device:
+        return runtime.device(self.device_name)
+
+    @property
+    def folder(self) -> str:
+        return f"{self.domain.name}/{self.dataset}/{self.tier}"
+
+    @property
+    def artifacts(self) -> Path:
+        return files.artifacts_dir() / self.folder
+
+    @property
+    def parts(self) -> dict[str, Examples]:
+        """owner, attacker, reference, dev, test of the source's data set."""
+        return _parts(self.address, self.dataset, self.tier, self.split_seed)
+
+    @property
+    def target_parts(self) -> dict[str, Examples]:
+        """The same five parts of the data set that a thief transfers to; inputs have the source's shape."""
+        parts = _parts(self.address, self.target, self.tier, self.split_seed)
+        if self.shape != (shape := tuple(parts["owner"].inputs.shape[1:])):
+            raise UserError(f"{self.target} has inputs {shape}, {self.dataset} has {self.shape}: no transfer possible")
+        return parts
+
+    @property
+    def target(self) -> str:
+        return self.target_name or self.domain.targets.get(self.dataset, "")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return _dataset(self.address, self.dataset).classes
+
+    @property
+    def target_classes(self) -> tuple[str, ...]:
+        return _dataset(self.address, self.target).classes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.parts["owner"].inputs.shape[1:])
+
+    @property
+    def source_architecture(self) -> str:
+        return self.domain.source[self.tier]
+
+    @property
+    def students(self) -> tuple[str, ...]:
+        return self.domain.students[self.tier]
+
+    @property
+    def source_id(self) -> ModelId:
+        return self.model_id("source", self.source_architecture, 0)
+
+    def model_id(self, kind: str, architecture: str, copy: int, variant: str = "") -> ModelId:
+        return ModelId(self.domain.name, self.dataset, self.tier, kind, architecture, copy, variant)
+
+    def recipe(self, epochs: int, learning_rate: float) -> Recipe:
+        return Recipe(epochs, learning_rate, self.batch_size, self.weight_decay, self.min_updates, self.augment)
+
+
+@lru_cache(maxsize=4)
+def _dataset(address: str, name: str) -> Dataset:
+    return load_domain(address).load(name)
+
+
+@lru_cache(maxsize=4)
+def _parts(address: str, name: str, tier: str, split_seed: int) -> dict[str, Examples]:
+    return splits.cut(_dataset(address, name), load_domain(address).pool_size[tier], split_seed)

@@ -1,0 +1,126 @@
+"""The one training loop and the one prediction loop."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fingerprinting import files, runtime
+from fingerprinting.examples import Examples
+from fingerprinting.runtime import UserError
+
+PREDICTION_BATCH = 256  # on a CPU larger batches leave the cache and are slower
+RESUME_EVERY = 30.0  # seconds of training between two resumable states
+
+Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The constants of one training: AdamW under a one-cycle schedule."""
+
+    epochs: int  # passes over the training part
+    learning_rate: float  # the schedule's peak
+    batch_size: int  # examples per update
+    weight_decay: float
+    min_updates: int  # small data sets are passed more often, until this many updates
+    augment: bool
+
+    def updates(self, examples: int) -> int:
+        """Updates per epoch; the incomplete last batch is dropped, which batch norm would need two examples for."""
+        return max(1, examples // self.batch_size)
+
+    def passes(self, examples: int) -> int:
+        return max(self.epochs, math.ceil(self.min_updates / self.updates(examples)))
+
+
+def predict(
+    model: nn.Module, inputs: torch.Tensor, device: torch.device, batch_size: int = PREDICTION_BATCH
+) -> torch.Tensor:
+    """Logits (N, C) on the CPU of stored or physical inputs (N, ...)."""
+    model.to(device).eval()
+    batches = Examples(inputs, torch.zeros(len(inputs))).batches(batch_size, device)
+    with torch.inference_mode():
+        return torch.cat([model(batch).cpu() for batch, _ in batches])
+
+
+def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
+def fit(
+    model: nn.Module,
+    train: Examples,
+    dev: Examples,
+    objective: Objective,
+    recipe: Recipe,
+    name: str,
+    device: torch.device,
+    after_step: Callable[[nn.Module], None] = lambda model: None,
+    augment: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: inputs,
+    resume: Path | None = None,
+) -> dict:
+    """Train `model` in place and leave it with the weights of the epoch that did best on dev.
+
+    Every epoch draws from generators named after the model and the epoch, so a run that is killed and resumed at an
+    epoch's end reaches the same bits as one that was not.
+    """
+    model.to(device)
+    optimizer = torch.optim.AdamW(
+        [weight for weight in model.parameters() if weight.requires_grad],
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+    )
+    updates, passes = recipe.updates(len(train)), recipe.passes(len(train))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=updates * passes)
+    progress = {"epoch": 0, "best_epoch": 0, "dev_accuracy": -1.0, "seconds": 0.0}
+    best = None
+    if resume and resume.is_file():
+        state = torch.load(resume, weights_only=True, map_location=device)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        progress, best = state["progress"], state["best"]
+    saved = time.monotonic()
+    while progress["epoch"] < passes:
+        started = time.perf_counter()
+        epoch_name = f"{name}/epoch {progress['epoch']}"
+        runtime.seed_everything(epoch_name)
+        order = torch.randperm(len(train), generator=runtime.generator(epoch_name))[: updates * recipe.batch_size]
+        _training_mode(model)
+        for inputs, targets in train.batches(recipe.batch_size, device, order):
+            loss = objective(model, augment(inputs) if recipe.augment else inputs, targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            after_step(model)
+        if not torch.isfinite(loss):
+            raise UserError(f"training of {name} diverged (loss {loss.item()}); lower LEARNING_RATE")
+        progress["epoch"] += 1
+        dev_accuracy = accuracy(predict(model, dev.inputs, device), dev.targets)
+        if dev_accuracy > progress["dev_accuracy"]:
+            progress.update(dev_accuracy=dev_accuracy, best_epoch=progress["epoch"])
+            best = {key: value.clone() for key, value in model.state_dict().items()}
+        progress["seconds"] += time.perf_counter() - started
+        if resume and progress["epoch"] < passes and time.monotonic() - saved > RESUME_EVERY:
+            with files.atomic(resume) as temporary:
+                state = {"model": model.state_dict(), "best": best, "progress": progress}
+                state.update(optimizer=optimizer.state_dict(), schedule=schedule.state_dict())
+                torch.save(state, temporary)
+            saved = time.monotonic()
+    model.load_state_dict(best)
+    return progress
+
+
+def _training_mode(model: nn.Module) -> None:
+    """Training mode, except in frozen modules: their running statistics must stay as they were stolen."""
+    model.train()
+    for module in model.modules():
+        weights = list(module.parameters(recurse=False))
+        if weights and not any(weight.requires_grad for weight in weights):
+            module.eval()

@@ -1,0 +1,141 @@
+"""Training the zoo: which models a step promises, which are finished, and the rest in parallel processes."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import joblib
+import torch
+from tqdm import tqdm
+
+from fingerprinting import answers, checkpoints, files, runtime
+from fingerprinting.attacks import KINDS, Job, weights_sha256
+from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
+from fingerprinting.study import ModelId, Study
+from fingerprinting.training import accuracy, fit
+
+
+def train(study: Study, step: str, jobs: Iterable[Job]) -> None:
+    """Train the models that a step promises. Finished ones are skipped, killed runs resume, records are written.
+
+    A model is finished when its file says that it was made with these very settings from this very parent.
+    """
+    jobs = list(jobs)
+    _write_plan(study, step, jobs)
+    records = Records.of(study, "models")
+    todo = [job for job in jobs if study.force or not _finished(study, job)]
+    if len(todo) < len(jobs):
+        print(f"{len(jobs) - len(todo)} of {len(jobs)} models are finished already", flush=True)
+    records.put(_record(files.read_metadata(job.model.path)) for job in jobs if job not in todo)
+    parallel = joblib.Parallel(
+        n_jobs=_workers(study), return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
+    )
+    finished = parallel(joblib.delayed(train_one)(study, job) for job in todo)
+    for metadata in tqdm(finished, total=len(todo), desc=step, unit="model", disable=not todo):
+        if "user_error" in metadata:
+            raise UserError(metadata["user_error"])
+        records.put([_record(metadata)])
+
+
+def train_one(study: Study, job: Job) -> dict:
+    """Train one model and write its file; returns the file's metadata. Runs in a worker process."""
+    runtime.one_thread()
+    try:
+        return _train_one(study, job)
+    except UserError as error:  # a traceback from another process would hide its one clear sentence
+        return {"user_error": str(error)}
+
+
+def _train_one(study: Study, job: Job) -> dict:
+    kind, name = KINDS[job.model.kind], job.model.name
+    runtime.seed_everything(name)
+    training = kind.prepare(study, job)
+    parts = study.target_parts if kind.on_target else study.parts
+    resume = job.model.path.with_name(f"{job.model.path.stem}.{files.key_of(_settings(study, job))[:12]}.resume")
+    progress = fit(
+        training.model,
+        training.part,
+        parts["dev"],
+        training.objective,
+        job.recipe,
+        name,
+        study.device,
+        training.after_step,
+        study.domain.augment,
+        resume,
+    )
+    content = files.digest(training.model.state_dict())
+    logits = answers.ask(study, parts["test"].inputs, content, lambda: training.model)
+    metadata = {
+        "name": name,
+        "domain": study.domain.name,
+        "kind": job.model.kind,
+        "role": kind.role,
+        "architecture": job.model.architecture,
+        "copy": job.model.copy,
+        "variant": job.model.variant,
+        "task": _task(study, job),
+        "classes": len(study.target_classes if kind.on_target else study.classes),
+        "shape": list(study.shape),
+        "examples": len(training.part),
+        "dev_accuracy": progress["dev_accuracy"],
+        "test_accuracy": accuracy(logits, parts["test"].targets),
+        "n_dev": len(parts["dev"]),
+        "n_test": len(parts["test"]),
+        "epochs": progress["epoch"],
+        "best_epoch": progress["best_epoch"],
+        "seconds": progress["seconds"],
+        "settings": _settings(study, job),
+        "provenance": runtime.provenance(study.device),
+    }
+    checkpoints.save(job.model.path, training.model, metadata)
+    resume.unlink(missing_ok=True)
+    return files.read_metadata(job.model.path)
+
+
+def planned(study: Study) -> dict[str, list[ModelId]]:
+    """Step -> the models that its last run promised."""
+    plans = sorted((study.artifacts / "plans").glob("*.json"))
+    return {plan.stem: [ModelId(**model) for model in json.loads(plan.read_text())] for plan in plans}
+
+
+def _write_plan(study: Study, step: str, jobs: list[Job]) -> None:
+    text = json.dumps([asdict(job.model) for job in jobs], indent=1)
+    files.write_text(study.artifacts / "plans" / f"{step}.json", text)
+
+
+def _settings(study: Study, job: Job) -> dict:
+    """All that a model's weights depend on, besides the code."""
+    return {
+        "task": _task(study, job),
+        "recipe": asdict(job.recipe),
+        "options": job.options,
+        "split_seed": study.split_seed,
+        "pool_size": study.domain.pool_size[study.tier],
+        "parent": job.parent.name if job.parent else None,
+        "parent_sha256": weights_sha256(study, job.parent) if job.parent else None,
+    }
+
+
+def _task(study: Study, job: Job) -> str:
+    return study.target if KINDS[job.model.kind].on_target else study.dataset
+
+
+def _finished(study: Study, job: Job) -> bool:
+    if not job.model.path.is_file():
+        return False
+    if files.read_metadata(job.model.path)["settings"] == json.loads(json.dumps(_settings(study, job))):
+        return True
+    print(f"{job.model.name} was made with other settings: training it again", flush=True)
+    return False
+
+
+def _record(metadata: dict) -> dict:
+    return {"key": metadata["name"], **{name: value for name, value in metadata.items() if name != "name"}}
+
+
+def _workers(study: Study) -> int:
+    if study.workers:
+        return study.workers
+    return joblib.cpu_count() if study.device == torch.device("cpu") else 1
