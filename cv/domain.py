@@ -31,7 +31,7 @@ DOMAIN = Domain(
     prepare=data.prepare,
     datasets=dict(smoke="fashion_mnist", quick="fashion_mnist", cpu="fashion_mnist", paper="cifar10"),
     targets=dict(fashion_mnist="mnist_5k", cifar10="cifar10_c", cifar100="cifar10", digits="digits_corrupted"),
-    pool_size=dict(smoke=2_500, quick=30_000, cpu=None, paper=None),
+    pool_size=dict(smoke=2_500, quick=25_000, cpu=50_000, paper=None),
     architectures=ARCHITECTURES,
     source=dict(smoke="conv3", quick="conv3", cpu="conv3", paper="vgg16_bn"),
     students=dict(
@@ -44,7 +44,7 @@ DOMAIN = Domain(
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update
         WEIGHT_DECAY=0.01,
-        MIN_UPDATES=dict(smoke=60, quick=200, cpu=200, paper=0),  # small data sets are passed more often
+        MIN_UPDATES=dict(smoke=60, quick=150, cpu=150, paper=0),  # small data sets are passed more often
         AUGMENT=dict(smoke=False, quick=False, cpu=False, paper=True),
     ),
     augment=shifted_and_flipped,

@@ -49,9 +49,13 @@ def open_model(study: Study, model: ModelId) -> nn.Module:
     return checkpoints.load(study.domain, model.path)[0].to(study.device)
 
 
-def weights_sha256(study: Study, model: ModelId) -> str:
+def metadata_of(study: Study, model: ModelId) -> dict:
     require(study, model)
-    return files.read_metadata(model.path)["sha256"]
+    return files.read_metadata(model.path)
+
+
+def weights_sha256(study: Study, model: ModelId) -> str:
+    return metadata_of(study, model)["sha256"]
 
 
 def require(study: Study, model: ModelId) -> None:

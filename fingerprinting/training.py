@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from fingerprinting import files, runtime
-from fingerprinting.examples import Examples
+from fingerprinting.examples import Examples, physical
 from fingerprinting.runtime import UserError
 
 PREDICTION_BATCH = 256  # on a CPU larger batches leave the cache and are slower
@@ -38,14 +38,19 @@ class Recipe:
         return max(self.epochs, math.ceil(self.min_updates / self.updates(examples)))
 
 
-def predict(
+def predictions(
     model: nn.Module, inputs: torch.Tensor, device: torch.device, batch_size: int = PREDICTION_BATCH
-) -> torch.Tensor:
-    """Logits (N, C) on the CPU of stored or physical inputs (N, ...)."""
+) -> Iterator[torch.Tensor]:
+    """Logits of stored or physical inputs (N, ...), a batch at a time, on `device`."""
     model.to(device).eval()
-    batches = Examples(inputs, torch.zeros(len(inputs))).batches(batch_size, device)
     with torch.inference_mode():
-        return torch.cat([model(batch).cpu() for batch, _ in batches])
+        for piece in inputs.split(batch_size):
+            yield model(physical(piece.to(device)))
+
+
+def predict(model: nn.Module, inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Logits (N, C) of inputs (N, ...), on the CPU."""
+    return torch.cat([logits.cpu() for logits in predictions(model, inputs, device)])
 
 
 def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:

@@ -27,7 +27,7 @@ def train(study: Study, step: str, jobs: Iterable[Job]) -> None:
     todo = [job for job in jobs if study.force or not _finished(study, job)]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} models are finished already", flush=True)
-    records.put(_record(files.read_metadata(job.model.path)) for job in jobs if job not in todo)
+    records.put(record_of(files.read_metadata(job.model.path)) for job in jobs if job not in todo)
     parallel = joblib.Parallel(
         n_jobs=_workers(study), return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
     )
@@ -35,7 +35,7 @@ def train(study: Study, step: str, jobs: Iterable[Job]) -> None:
     for metadata in tqdm(finished, total=len(todo), desc=step, unit="model", disable=not todo):
         if "user_error" in metadata:
             raise UserError(metadata["user_error"])
-        records.put([_record(metadata)])
+        records.put([record_of(metadata)])
 
 
 def train_one(study: Study, job: Job) -> dict:
@@ -131,7 +131,8 @@ def _finished(study: Study, job: Job) -> bool:
     return False
 
 
-def _record(metadata: dict) -> dict:
+def record_of(metadata: dict) -> dict:
+    """A model's row in the records: its file's metadata, keyed by its name."""
     return {"key": metadata["name"], **{name: value for name, value in metadata.items() if name != "name"}}
 
 

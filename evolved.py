@@ -1,0 +1,18 @@
+"""Evolved fingerprint (EFA, TIFS 2025): every primary sample moved to where the source's answer says more.
+
+    python evolved.py                           # DOMAIN=cv, cpu tier, published constants
+    python evolved.py LEARNING_RATE=0.01 STEPS=50    # settings that do move the samples
+
+Needs primary.py. Writes the fingerprint to data/artifacts/, its record and a picture of samples to results/.
+"""
+
+from fingerprinting import generation, settings
+
+DOMAIN = "cv"
+STEPS = 10  # tau
+LEARNING_RATE = 1e-3  # eta
+MU = 1e-5  # keeps the confident components' loss finite
+OMEGA = 2.0  # how far above 1/C an uncertain sample's top probability may rise
+
+if __name__ == "__main__":
+    settings.run(generation.evolved, globals())

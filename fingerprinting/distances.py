@@ -1,0 +1,11 @@
+"""How two readings are compared: the suspect's and the source's."""
+
+import torch
+
+
+def euclidean(suspect: torch.Tensor, source: torch.Tensor) -> float:
+    return torch.linalg.vector_norm(suspect - source).item()
+
+
+def mean_absolute(suspect: torch.Tensor, source: torch.Tensor) -> float:
+    return (suspect - source).abs().mean().item()

@@ -1,0 +1,69 @@
+"""A fingerprint: the queries, what the source answered, and what is recorded to be matched."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fingerprinting import files
+from fingerprinting.queries.primary import COMPONENTS
+from fingerprinting.runtime import UserError
+from fingerprinting.study import Study
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """inputs (n, ...) physical, labels (n,) to be matched, truth (n,), component (n,) index, source_logits (n, C)."""
+
+    inputs: torch.Tensor
+    labels: torch.Tensor
+    truth: torch.Tensor
+    component: torch.Tensor
+    source_logits: torch.Tensor
+    metadata: dict
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def of_component(self, name: str) -> torch.Tensor:
+        """Mask (n,) of the samples of one component."""
+        return self.component == list(COMPONENTS).index(name)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {name: int(self.of_component(name).sum()) for name in COMPONENTS}
+
+
+def path_of(study: Study, method: str) -> Path:
+    return study.artifacts / "fingerprints" / f"{method}.safetensors"
+
+
+def save(path: Path, fingerprint: Fingerprint) -> None:
+    tensors = {name: value for name, value in vars(fingerprint).items() if name != "metadata"}
+    files.save_tensors(path, tensors, fingerprint.metadata)
+
+
+def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
+    """The study's fingerprint of that method; one of another domain, class count or source is refused."""
+    path = path_of(study, method)
+    again = f"run python {method}.py DOMAIN={study.address} DATASET={study.dataset} TIER={study.tier}"
+    if not path.is_file():
+        raise UserError(f"the {method} fingerprint is missing ({path}); {again}")
+    tensors, metadata = files.load_tensors(path)
+    if metadata["domain"] != study.domain.name:
+        raise UserError(
+            f"{path} is a fingerprint of domain {metadata['domain']!r}, not of {study.domain.name}; {again}"
+        )
+    if metadata["classes"] != len(study.classes):
+        raise UserError(
+            f"{path} is for {metadata['classes']} classes, {study.dataset} has {len(study.classes)}; {again}"
+        )
+    if metadata["source_sha256"] != source_sha256:
+        raise UserError(f"{path} was made from another source model than the one that is there now; {again}")
+    return Fingerprint(**tensors, metadata=metadata)
+
+
+def is_current(study: Study, method: str, settings: dict) -> bool:
+    """Whether the fingerprint is there and was made with these very settings (the source's digest among them)."""
+    path = path_of(study, method)
+    return path.is_file() and not study.force and files.read_metadata(path).get("settings") == settings

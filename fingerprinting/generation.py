@@ -1,0 +1,147 @@
+"""Making fingerprints: what primary.py and evolved.py do, from constants to file, record and picture."""
+
+import time
+
+import torch
+
+from fingerprinting import attacks, figures, fingerprints, runtime
+from fingerprinting.examples import physical
+from fingerprinting.fingerprints import Fingerprint
+from fingerprinting.queries.evolved import evolve
+from fingerprinting.queries.primary import COMPONENTS, select
+from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
+from fingerprinting.study import Study
+from fingerprinting.training import predict
+
+
+def primary(study: Study, *, n: int, labels: str, fewer: bool) -> None:
+    """Select the four components from the owner's part, filled from dev where the source is too rarely wrong."""
+    if labels not in ("source", "truth"):
+        raise UserError(f"LABELS={labels} is unknown; take source (its own answers) or truth (as the released code)")
+    if n < 1:
+        raise UserError(f"N={n} samples per component make no fingerprint; take 1 or more")
+    model = attacks.open_model(study, study.source_id)
+    settings = {
+        "n": n,
+        "labels": labels,
+        "fewer": fewer,
+        "split_seed": study.split_seed,
+        "source_sha256": attacks.weights_sha256(study, study.source_id),
+    }
+    if fingerprints.is_current(study, "primary", settings):
+        print("the primary fingerprint is finished already")
+        return
+    started = time.perf_counter()
+    selected = select(model, study.parts["owner"], n, study.device)
+    parts = {name: [(study.parts["owner"], chosen)] for name, chosen in selected.items()}
+    filled = _fill_from_dev(study, model, parts, n, fewer)
+    pieces = [(index, part, chosen) for index, found in enumerate(parts.values()) for part, chosen in found]
+    inputs = torch.cat([physical(part.inputs[chosen.indices]) for _, part, chosen in pieces])
+    truth = torch.cat([part.targets[chosen.indices] for _, part, chosen in pieces])
+    logits = torch.cat([chosen.logits for *_, chosen in pieces])
+    fingerprint = Fingerprint(
+        inputs=inputs,
+        labels=logits.argmax(1) if labels == "source" else truth,
+        truth=truth,
+        component=torch.cat([torch.full((len(chosen),), index) for index, _, chosen in pieces]),
+        source_logits=logits,
+        metadata={},
+    )
+    _finish(study, "primary", fingerprint, settings, started, {"filled_from_dev": filled})
+
+
+def evolved(study: Study, *, steps: int, learning_rate: float, mu: float, omega: float) -> None:
+    """Evolve every primary sample on the source; the recorded label is the source's answer to the result."""
+    model = attacks.open_model(study, study.source_id)
+    origin = fingerprints.load(study, "primary", attacks.weights_sha256(study, study.source_id))
+    settings = {
+        "steps": steps,
+        "learning_rate": learning_rate,
+        "mu": mu,
+        "omega": omega,
+        "source_sha256": origin.metadata["source_sha256"],
+        "primary_sha256": origin.metadata["sha256"],
+    }
+    if fingerprints.is_current(study, "evolved", settings):
+        print("the evolved fingerprint is finished already")
+        return
+    started = time.perf_counter()
+    confident = origin.of_component("confident_correct") | origin.of_component("confident_wrong")
+    inputs = evolve(
+        model,
+        origin.inputs.to(study.device),
+        confident.to(study.device),
+        steps=steps,
+        learning_rate=learning_rate,
+        mu=mu,
+        omega=omega,
+        bounds=study.domain.input_range,
+    ).cpu()
+    logits = predict(model, inputs, study.device)
+    fingerprint = Fingerprint(inputs, logits.argmax(1), origin.truth, origin.component, logits, {})
+    _finish(study, "evolved", fingerprint, settings, started, _moved(origin, fingerprint))
+    print(f"figure: {figures.samples(study, origin, fingerprint)}")
+
+
+def _fill_from_dev(study: Study, model, parts: dict, n: int, fewer: bool) -> dict[str, int]:
+    """Where the owner's part has too few samples of a component, take the owner's dev data; never the same twice."""
+    short = {name: n - len(found[0][1]) for name, found in parts.items() if len(found[0][1]) < n}
+    if not short:
+        return {}
+    offered = select(model, study.parts["dev"], max(short.values()), study.device)
+    for name, missing in short.items():
+        parts[name].append((study.parts["dev"], offered[name].take(slice(0, missing))))
+    sizes = {name: sum(len(chosen) for _, chosen in parts[name]) for name in short}
+    if min(sizes.values()) < n and not fewer:
+        have = ", ".join(f"{size} {name}" for name, size in sizes.items())
+        raise UserError(
+            f"the source leaves fewer than N={n} samples in some components, dev data included ({have}); give a "
+            f"smaller N, or FEWER=True to take what there is"
+        )
+    filled = {name: len(parts[name][1][1]) for name in short}
+    print("filled from the owner's dev data: " + ", ".join(f"{count} {name}" for name, count in filled.items()))
+    if min(sizes.values()) < n:
+        print("fewer than asked: " + ", ".join(f"{size} {name}" for name, size in sizes.items() if size < n))
+    if not min(sizes.values()):
+        raise UserError("a component has no sample at all; train the source for fewer EPOCHS or on more data")
+    return filled
+
+
+def _moved(origin: Fingerprint, evolved_print: Fingerprint) -> dict:
+    """How far the samples went, per component: mean norms of x' - x, and the share whose answer changed."""
+    step = (evolved_print.inputs - origin.inputs).flatten(1)
+    changed = (evolved_print.labels != origin.source_logits.argmax(1)).double()
+    rows = {}
+    for name in COMPONENTS:
+        mask = origin.of_component(name)
+        rows[name] = {
+            "mean_l2": step[mask].norm(dim=1).mean().item(),
+            "max_abs": step[mask].abs().max().item(),
+            "label_changed": changed[mask].mean().item(),
+        }
+    return {"moved": rows}
+
+
+def _finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, started: float, notes: dict) -> None:
+    metadata = {
+        "method": method,
+        "domain": study.domain.name,
+        "dataset": study.dataset,
+        "tier": study.tier,
+        "classes": len(study.classes),
+        "class_names": list(study.classes),
+        "components": list(COMPONENTS),
+        "sizes": fingerprint.sizes,
+        "source": study.source_id.name,
+        "source_sha256": settings["source_sha256"],
+        "settings": settings,
+        "seconds": time.perf_counter() - started,
+        **notes,
+        "provenance": runtime.provenance(study.device),
+    }
+    path = fingerprints.path_of(study, method)
+    fingerprints.save(path, Fingerprint(**{**vars(fingerprint), "metadata": metadata}))
+    Records.of(study, "fingerprints").put([{"key": f"{study.folder}/{method}", **metadata}])
+    sizes = ", ".join(f"{size} {name}" for name, size in fingerprint.sizes.items())
+    print(f"{method} fingerprint: {sizes}; {metadata['seconds']:.1f} s; {path}")

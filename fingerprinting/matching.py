@@ -1,0 +1,167 @@
+"""Matching: every suspect's answers against the source's, and how well that tells who stole it."""
+
+from collections import defaultdict
+
+import numpy as np
+from tqdm import tqdm
+
+from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, tables, zoo
+from fingerprinting.attacks import KINDS
+from fingerprinting.methods import METHODS, Method
+from fingerprinting.records import Records
+from fingerprinting.study import Study
+from fingerprinting.suspects import NEGATIVES, Suspect
+
+ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated"]
+# The two means of the tables, and the attacks they are over.
+MEANS = {
+    "mean_same_task": [name for name in ATTACKS if not KINDS[name].on_target],
+    "mean_all": ATTACKS,
+}
+
+Distances = dict[str, np.ndarray]  # kind -> distances of its models
+
+
+def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
+    """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
+    pool = suspects.gather(study)
+    _describe(study, pool)
+    source = attacks.weights_sha256(study, study.source_id)
+    methods = [method for method in METHODS if method.name in fingerprints_used]
+    prints = {name: fingerprints.load(study, name, source) for name in fingerprints_used}
+    scores: dict[str, dict[str, float]] = defaultdict(dict)  # method key -> model name -> distance
+    for suspect in tqdm(pool, desc="match", unit="model"):
+        for name, fingerprint in prints.items():
+            logits = suspects.ask(study, suspect, fingerprint.inputs)
+            for method in methods:
+                if method.name == name:
+                    scores[method.key][suspect.model.name] = method.score(logits, fingerprint)
+    _record_scores(study, pool, methods, scores)
+    rows = []
+    for method in methods:
+        distances = by_kind(pool, scores[method.key])
+        rows += [_auc_row(study, method, row) for row in auc_rows(distances, f"{study.folder}/{method.key}")]
+    records = Records.of(study, "auc")
+    records.put(rows)
+    records.keep_only(row["key"] for row in rows)
+    figures.roc(study, methods, pool, scores)
+    figures.strips(study, methods, pool, scores)
+    tables.write()
+    print(tables.markdown(study.folder))
+    print(f"tables: {tables.folder()}\nfigures: {figures.folder()}")
+
+
+def by_kind(pool: list[Suspect], distances: dict[str, float]) -> Distances:
+    grouped: dict[str, list[float]] = defaultdict(list)
+    for suspect in pool:
+        grouped[suspect.model.kind].append(distances[suspect.model.name])
+    return {kind: np.array(values) for kind, values in grouped.items()}
+
+
+def auc_rows(distances: Distances, name: str) -> list[dict]:
+    """AUC, its bootstrap interval and true positive rates per attack and group of negatives, and the two means."""
+    rows = []
+    for group in NEGATIVES:
+        draws, found = {}, {}
+        counts = {}  # one resampling of a group's negatives serves all attacks, so that a mean's interval is honest
+        for attack in ATTACKS:
+            kinds = [kind for kind in suspects.negatives_of(group, KINDS[attack].on_target) if kind in distances]
+            if attack not in distances or not kinds:
+                continue
+            pirated, independent = distances[attack], np.concatenate([distances[kind] for kind in kinds])
+            key = tuple(kinds)
+            if key not in counts:
+                counts[key] = statistics.resampled(len(independent), statistics.DRAWS, _generator(name, *kinds))
+            own = statistics.resampled(len(pirated), statistics.DRAWS, _generator(name, group, attack))
+            draws[attack] = statistics.auc_draws(pirated, independent, own, counts[key])
+            found[attack] = _row(attack, group, pirated, independent, draws[attack])
+        rows += found.values()
+        for mean, attacks_named in MEANS.items():
+            if set(attacks_named) <= set(found):
+                rows.append(
+                    _mean_row(mean, group, [found[a] for a in attacks_named], [draws[a] for a in attacks_named])
+                )
+    return rows
+
+
+def _row(attack: str, group: str, pirated: np.ndarray, independent: np.ndarray, draws: np.ndarray) -> dict:
+    low, high = statistics.interval(draws)
+    return {
+        "attack": attack,
+        "negatives": group,
+        "n_pirated": len(pirated),
+        "n_independent": len(independent),
+        "auc": statistics.auc(pirated, independent),
+        "auc_low": low,
+        "auc_high": high,
+        "tpr_at_fpr0": statistics.tpr_at_fpr(pirated, independent, 0.0),
+        "tpr_at_fpr1": statistics.tpr_at_fpr(pirated, independent, 0.01),
+    }
+
+
+def _mean_row(mean: str, group: str, rows: list[dict], draws: list[np.ndarray]) -> dict:
+    low, high = statistics.interval(np.mean(draws, axis=0))
+    averaged = {name: float(np.mean([row[name] for row in rows])) for name in ("auc", "tpr_at_fpr0", "tpr_at_fpr1")}
+    return {
+        "attack": mean,
+        "mean_over": [row["attack"] for row in rows],
+        "negatives": group,
+        "n_pirated": sum(row["n_pirated"] for row in rows),
+        "n_independent": max(row["n_independent"] for row in rows),
+        **averaged,
+        "auc_low": low,
+        "auc_high": high,
+    }
+
+
+def _auc_row(study: Study, method: Method, row: dict) -> dict:
+    return {
+        "key": f"{study.folder}/{method.key}/{row['attack']}/{row['negatives']}",
+        "tier": study.tier,
+        "domain": study.domain.name,
+        "dataset": study.dataset,
+        "method": method.name,
+        "output": method.output,
+        "representation": method.representation.__name__,
+        **row,
+        "provenance": runtime.provenance(study.device),
+    }
+
+
+def _record_scores(study: Study, pool: list[Suspect], methods: list[Method], scores: dict) -> None:
+    rows = [
+        {
+            "key": f"{method.key}/{suspect.model.name}",
+            "method": method.key,
+            "model": suspect.model.name,
+            "kind": suspect.model.kind,
+            "distance": scores[method.key][suspect.model.name],
+        }
+        for method in methods
+        for suspect in pool
+    ]
+    records = Records.of(study, "scores")
+    records.put(rows)
+    records.keep_only(row["key"] for row in rows)
+
+
+def _describe(study: Study, pool: list[Suspect]) -> None:
+    """Add fidelity and the accuracy flag to the models' records, and drop the records of models that are no more."""
+    source = Suspect(study.source_id, attacks.metadata_of(study, study.source_id))
+    labels = suspects.ask(study, source, study.parts["test"].inputs).argmax(1)
+    marked = suspects.flagged(pool, source.metadata["test_accuracy"])
+    records = Records.of(study, "models")
+    rows = [
+        {
+            **zoo.record_of(suspect.metadata),
+            "fidelity": suspects.fidelity(study, suspect, labels),
+            "flagged": suspect.model.name in marked,
+        }
+        for suspect in (source, *pool)
+    ]
+    records.put(rows)
+    records.keep_only(row["key"] for row in rows)
+
+
+def _generator(*names: str) -> np.random.Generator:
+    return np.random.default_rng(runtime.seed_from("/".join(names)))

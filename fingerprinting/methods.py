@@ -1,0 +1,51 @@
+"""The table of methods: which queries, which of a suspect's outputs, how they are read, how readings are compared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from fingerprinting.distances import euclidean, mean_absolute
+from fingerprinting.fingerprints import Fingerprint
+from fingerprinting.representations import correlation, match_rate
+
+# What a suspect may give; a method gets no more than the output kind that its row names.
+OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "labels": lambda logits: logits.argmax(1),
+    "probabilities": lambda logits: torch.softmax(logits, 1),
+    "logits": lambda logits: logits,
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """name is that of the fingerprint file; output a key of OUTPUTS."""
+
+    name: str
+    output: str
+    representation: Callable[[torch.Tensor, Fingerprint], torch.Tensor]
+    distance: Callable[[torch.Tensor, torch.Tensor], float]
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}/{self.output}/{self.representation.__name__}"
+
+    def score(self, suspect_logits: torch.Tensor, fingerprint: Fingerprint) -> float:
+        """Distance of a suspect's answers (n, C') from the source's: the smaller, the more alike."""
+        readings = [
+            self.representation(OUTPUTS[self.output](logits), fingerprint)
+            for logits in (suspect_logits, fingerprint.source_logits)
+        ]
+        return self.distance(*readings)
+
+
+METHODS = [
+    method
+    for name in ("primary", "evolved")
+    for method in (
+        Method(name, "labels", match_rate, euclidean),
+        Method(name, "labels", correlation, mean_absolute),
+        Method(name, "probabilities", correlation, mean_absolute),
+        Method(name, "logits", correlation, mean_absolute),
+    )
+]

@@ -1,0 +1,1 @@
+"""What to ask: each module makes the inputs of one family of fingerprints."""

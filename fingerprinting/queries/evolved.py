@@ -1,0 +1,87 @@
+"""Evolved fingerprint (EFA, TIFS 2025): every primary sample is moved to where the source's answer says more.
+
+Samples do not depend on each other, so a whole set is one batch: the summed loss has each sample's own gradient, and
+Adam's state is kept per element.
+"""
+
+import torch
+from torch import nn
+
+LOG_WEIGHT = 0.1  # the paper's weight of the uncertain components' loss
+
+
+def evolve(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    confident: torch.Tensor,
+    *,
+    steps: int,
+    learning_rate: float,
+    mu: float,
+    omega: float,
+    bounds: tuple[float, float],
+) -> torch.Tensor:
+    """Evolved copies of inputs (N, ...), kept inside `bounds`; confident (N,) tells which of the two rules applies."""
+    model.eval()
+    model.requires_grad_(False)
+    evolved = inputs.clone()
+    if confident.any():
+        evolved[confident] = evolve_confident(model, inputs[confident], steps, learning_rate, mu, bounds)
+    if (~confident).any():
+        evolved[~confident] = evolve_uncertain(model, inputs[~confident], steps, learning_rate, omega, bounds)
+    return evolved
+
+
+def evolve_confident(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    steps: int,
+    learning_rate: float,
+    mu: float,
+    bounds: tuple[float, float],
+) -> torch.Tensor:
+    """Adam on -(p_a - p_b) / (1 - p_a + mu); a and b are the source's first and second class at the start."""
+    moved = inputs.clone().requires_grad_(True)
+    optimizer = torch.optim.Adam([moved], lr=learning_rate)
+    first = second = None
+    for _ in range(steps):
+        probabilities = torch.softmax(model(moved), 1)
+        if first is None:
+            first, second = probabilities.detach().topk(2, dim=1).indices.split(1, dim=1)
+        top, next_best = probabilities.gather(1, first), probabilities.gather(1, second)
+        loss = -(top - next_best) / (1 - top + mu)
+        optimizer.zero_grad()
+        loss.sum().backward()
+        optimizer.step()
+        with torch.no_grad():
+            moved.clamp_(*bounds)
+    return moved.detach()
+
+
+def evolve_uncertain(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    steps: int,
+    learning_rate: float,
+    omega: float,
+    bounds: tuple[float, float],
+) -> torch.Tensor:
+    """While p_a < top = p_a0 + omega (p_a0 - 1/C): x <- x - rate * gradient of -0.1 log clamp(p_a, p_a0, top).
+
+    At most `steps` steps; a sample that reached its top stays where it is.
+    """
+    moved = inputs.clone()
+    first = start = top = None
+    for _ in range(steps):
+        moved.requires_grad_(True)
+        probabilities = torch.softmax(model(moved), 1)
+        if first is None:
+            first = probabilities.detach().argmax(1, keepdim=True)
+            start = probabilities.detach().gather(1, first)
+            top = start + omega * (start - 1 / probabilities.shape[1])
+        reached = probabilities.gather(1, first)
+        loss = -LOG_WEIGHT * torch.maximum(torch.minimum(reached, top), start).log()
+        (gradient,) = torch.autograd.grad(loss.sum(), moved)
+        active = (reached.detach() < top).view(-1, *[1] * (inputs.dim() - 1))
+        moved = torch.where(active, (moved.detach() - learning_rate * gradient).clamp(*bounds), moved.detach())
+    return moved

@@ -1,0 +1,46 @@
+"""How well distances tell pirated from independent models, and how sure that is with so few models."""
+
+import numpy as np
+from sklearn.metrics import roc_auc_score, roc_curve
+
+DRAWS = 2_000  # bootstrap draws
+LEVEL = 0.95
+
+
+def curve(pirated: np.ndarray, independent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rates when models below a rising distance are accused."""
+    truth = np.concatenate([np.ones(len(pirated)), np.zeros(len(independent))])
+    false, true, _ = roc_curve(truth, -np.concatenate([pirated, independent]), drop_intermediate=False)
+    return false, true
+
+
+def auc(pirated: np.ndarray, independent: np.ndarray) -> float:
+    """Share of (pirated, independent) pairs in which the pirated model is nearer to the source; ties count half."""
+    truth = np.concatenate([np.ones(len(pirated)), np.zeros(len(independent))])
+    return float(roc_auc_score(truth, -np.concatenate([pirated, independent])))
+
+
+def tpr_at_fpr(pirated: np.ndarray, independent: np.ndarray, fpr: float) -> float:
+    """Share of pirated models caught by the widest threshold that accuses at most `fpr` of the independents."""
+    false, true = curve(pirated, independent)
+    return float(true[false <= fpr].max())
+
+
+def resampled(count: int, draws: int, generator: np.random.Generator) -> np.ndarray:
+    """(draws, count): how often each of `count` models stands in each bootstrap draw."""
+    return generator.multinomial(count, np.full(count, 1 / count), size=draws)
+
+
+def auc_draws(
+    pirated: np.ndarray, independent: np.ndarray, pirated_counts: np.ndarray, independent_counts: np.ndarray
+) -> np.ndarray:
+    """(draws,): the AUC of every bootstrap draw, from how often it holds each model."""
+    nearer = (pirated[:, None] < independent) + 0.5 * (pirated[:, None] == independent)
+    won = np.einsum("dp,pi,di->d", pirated_counts, nearer, independent_counts, optimize=True)
+    return won / (len(pirated) * len(independent))
+
+
+def interval(draws: np.ndarray) -> tuple[float, float]:
+    """Percentile interval; over models, so it says what other models of the same kinds would give."""
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

@@ -1,0 +1,91 @@
+"""The models that are judged: every one that the steps promised, with what is known of it and what it answers."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from fingerprinting import answers, attacks, files, zoo
+from fingerprinting.attacks import KINDS, Kind
+from fingerprinting.runtime import UserError
+from fingerprinting.study import ModelId, Study
+
+ACCURACY_COST = 0.10  # a stolen model that lost more test accuracy than this is flagged: no theft worth detecting
+TRANSFERRED = "_transfer"  # an independent kind moved to the transfer target: the negatives of a theft by transfer
+
+# Groups of independent models, reported separately and together.
+NEGATIVES = {
+    "irrelevant": ("irrelevant",),
+    "homologous": ("homologous",),
+    "adversarial": ("irrelevant_adversarial", "homologous_adversarial"),
+    "all": ("irrelevant", "homologous", "irrelevant_adversarial", "homologous_adversarial"),
+}
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A model of the zoo and the metadata of its file."""
+
+    model: ModelId
+    metadata: dict
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.model.kind]
+
+
+def gather(study: Study) -> list[Suspect]:
+    """Every model of the zoo but the source; a missing or outdated one is a user's mistake, never left out silently."""
+    planned = zoo.planned(study)
+    for script in dict.fromkeys(kind.script for kind in KINDS.values()):
+        if script not in planned:
+            raise UserError(f"the zoo lacks the models of {_command(study, script)}; run it first")
+    source = attacks.weights_sha256(study, study.source_id)
+    found = []
+    for script, models in planned.items():
+        missing = [model for model in models if not model.path.is_file()]
+        if missing:
+            raise UserError(f"{len(missing)} of {len(models)} models of {_command(study, script)} are missing; run it")
+        suspects = [Suspect(model, files.read_metadata(model.path)) for model in models if model != study.source_id]
+        for suspect in suspects:
+            settings = suspect.metadata["settings"]
+            if settings["parent"] == study.source_id.name and settings["parent_sha256"] != source:
+                raise UserError(f"{suspect.model.name} was stolen from another source; run {_command(study, script)}")
+        found += suspects
+    return found
+
+
+def ask(study: Study, suspect: Suspect, inputs: torch.Tensor) -> torch.Tensor:
+    """The suspect's logits (n, C') on inputs (n, ...), asked once."""
+    load = partial(attacks.open_model, study, suspect.model)
+    return answers.ask(study, inputs, suspect.metadata["sha256"], load)
+
+
+def negatives_of(group: str, on_target: bool) -> tuple[str, ...]:
+    """The independent kinds that a theft is compared with; a theft by transfer only with models moved the same way."""
+    if not on_target:
+        return NEGATIVES[group]
+    return tuple(kind + TRANSFERRED for kind in NEGATIVES[group] if kind + TRANSFERRED in KINDS)
+
+
+def fidelity(study: Study, suspect: Suspect, source_labels: torch.Tensor) -> float | None:
+    """Agreement with the source's top-1 labels on test; None for models of another task."""
+    if suspect.kind.on_target:
+        return None
+    return (ask(study, suspect, study.parts["test"].inputs).argmax(1) == source_labels).double().mean().item()
+
+
+def flagged(suspects: list[Suspect], source_accuracy: float) -> set[str]:
+    """Names of stolen models that lost too much accuracy: against the source, or against honestly transferred ones."""
+    honest = [s.metadata["test_accuracy"] for s in suspects if s.model.kind == "irrelevant" + TRANSFERRED]
+    bars = {False: source_accuracy, True: sum(honest) / len(honest) if honest else 0.0}
+    return {
+        suspect.model.name
+        for suspect in suspects
+        if suspect.kind.role == "pirated"
+        and suspect.metadata["test_accuracy"] < bars[suspect.kind.on_target] - ACCURACY_COST
+    }
+
+
+def _command(study: Study, script: str) -> str:
+    return f"python {study.domain.name}/{script}.py DATASET={study.dataset} TIER={study.tier}"

@@ -1,0 +1,73 @@
+"""Fixtures: nothing that a test writes reaches the repository, and scripts run as a user runs them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+from fingerprinting import study as studies
+from fingerprinting.runtime import REPOSITORY
+from fingerprinting.study import Study
+
+PATIENCE = 120  # seconds that a script may take
+
+# The same examples in every run, and no example database in the repository.
+settings.register_profile("repository", deadline=None, max_examples=40, derandomize=True, database=None)
+settings.load_profile("repository")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def outputs_outside_the_repository(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARTIFACTS_DIR", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("RESULTS_DIR", str(tmp_path / "results"))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def _forget_data() -> None:
+    studies._dataset.cache_clear()
+    studies._parts.cache_clear()
+
+
+@pytest.fixture
+def data_dir(tmp_path, monkeypatch) -> Path:
+    """An empty DATA_DIR; what studies remember of other data is forgotten before and after."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    _forget_data()
+    yield folder
+    _forget_data()
+
+
+@pytest.fixture
+def run_script(tmp_path):
+    """run_script("cv/source.py", "TIER=smoke", env={...}) -> CompletedProcess, run from a foreign folder."""
+
+    def run(path: str, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, str(REPOSITORY / path), *words],
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def study() -> Study:
+    """Vision on scikit-learn's own digits at the smallest tier: needs no download."""
+    return Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=60, workers=1)

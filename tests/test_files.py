@@ -1,0 +1,294 @@
+"""Files are written all at once or not at all, and damaged or foreign ones are refused in a sentence."""
+
+import errno
+import json
+import string
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from cv.domain import DOMAIN
+from fingerprinting import checkpoints, files
+from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
+from fingerprinting.settings import endings
+
+DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
+
+
+def saved(folder: Path) -> Path:
+    path = folder / "model.safetensors"
+    files.save_tensors(path, {"weight": torch.arange(6.0).reshape(2, 3)}, {"architecture": "conv3"})
+    return path
+
+
+def test_an_error_inside_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "deep" / "file.txt"
+    files.write_text(path, "old")
+    with pytest.raises(RuntimeError), files.atomic(path) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_error_inside_makes_no_new_file(tmp_path):
+    with pytest.raises(KeyboardInterrupt), files.atomic(tmp_path / "new") as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_old_file_stands_until_the_block_ends(tmp_path):
+    path = tmp_path / "file"
+    files.write_text(path, "old")
+    with files.atomic(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+plain_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(string.ascii_letters), inner, max_size=3),
+    max_leaves=6,
+)
+names = st.text(string.ascii_letters + "._0123456789", min_size=1, max_size=12)
+
+
+@given(
+    st.dictionaries(names, st.tuples(st.lists(st.integers(0, 3), max_size=3), st.sampled_from(DTYPES)), max_size=4),
+    st.dictionaries(names, plain_values, max_size=4),
+    st.integers(0, 1000),
+)
+def test_tensors_and_metadata_come_back_as_they_were(layout, metadata, seed):
+    draw = torch.Generator().manual_seed(seed)
+    tensors = {name: torch.randint(0, 2, shape, generator=draw).to(dtype) for name, (shape, dtype) in layout.items()}
+    metadata = {name: value for name, value in metadata.items() if name != "sha256"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file.safetensors"
+        files.save_tensors(path, tensors, metadata)
+        read, found = files.load_tensors(path)
+        assert files.read_metadata(path) == found == {**metadata, "sha256": files.digest(tensors)}
+    assert read.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert read[name].dtype == tensor.dtype
+        assert torch.equal(read[name], tensor)
+
+
+def test_metadata_can_be_read_without_this_project(tmp_path):
+    with safe_open(saved(tmp_path), framework="pt") as file:
+        assert json.loads(file.metadata()["architecture"]) == "conv3"
+
+
+def test_strided_tensors_and_tensors_with_gradients_can_be_saved(tmp_path):
+    weight = nn.Parameter(torch.arange(6.0).reshape(2, 3))
+    files.save_tensors(tmp_path / "file", {"turned": weight.t(), "column": weight[:, 1]}, {})
+    read, _ = files.load_tensors(tmp_path / "file")
+    assert torch.equal(read["turned"], weight.detach().t())
+    assert torch.equal(read["column"], weight.detach()[:, 1])
+
+
+def test_digest_sees_names_shapes_types_and_values_but_not_order():
+    first, second = torch.arange(4.0), torch.ones(2)
+    digest = files.digest({"a": first, "b": second})
+    assert digest == files.digest({"b": second, "a": first})
+    others = (
+        {"a": first, "c": second},
+        {"a": second, "b": first},
+        {"a": first.reshape(2, 2), "b": second},
+        {"a": first.view(torch.int32), "b": second},
+        {"a": first + 1e-6, "b": second},
+    )
+    assert digest not in [files.digest(other) for other in others]
+
+
+def test_a_truncated_file_is_refused_at_every_length(tmp_path):
+    path = saved(tmp_path)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        for read in (files.load_tensors, files.read_metadata):
+            with pytest.raises(UserError, match="model.safetensors is damaged or truncated; delete it"):
+                read(path)
+
+
+def test_a_flipped_byte_in_the_data_is_refused(tmp_path):
+    path = saved(tmp_path)
+    whole = path.read_bytes()
+    for position in range(len(whole) - 6 * 4, len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
+        with pytest.raises(UserError, match="model.safetensors is damaged or truncated; delete it"):
+            files.load_tensors(path)
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x10, 0x80, 0xFF])
+def test_a_flipped_byte_in_the_header_never_ends_in_a_traceback(tmp_path, flip):
+    path = saved(tmp_path)
+    whole = path.read_bytes()
+    before, _ = files.load_tensors(path)
+    for position in range(len(whole) - 6 * 4):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ flip]) + whole[position + 1 :])
+        try:
+            after, _ = files.load_tensors(path)
+        except UserError as error:
+            assert str(path) in str(error)
+        else:
+            assert torch.equal(before["weight"], after["weight"])
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"I am a text, not a model.\n", b"\0" * 100, "Grüße".encode("utf-16")], ids=str
+)
+def test_something_else_than_safetensors_is_refused(tmp_path, content):
+    path = tmp_path / "notes.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="notes.safetensors is damaged"):
+        files.load_tensors(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"author": '"somebody"'}], ids=str)
+def test_a_foreign_safetensors_file_is_called_foreign(tmp_path, metadata):
+    path = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.ones(2)}, path, metadata)
+    for read in (files.load_tensors, files.read_metadata):
+        with pytest.raises(UserError, match="foreign.safetensors was not written by this project"):
+            read(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(UserError, match="absent.safetensors does not exist"):
+        files.load_tensors(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"domain": "nlp"}, "holds a model of domain 'nlp', not of cv"),
+        ({"architecture": "mlp"}, "does not fit architecture 'mlp'"),
+        ({"classes": 7}, "does not fit architecture 'conv3'"),
+        ({"architecture": "conv99"}, "unknown architecture 'conv99'"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, change, sentence):
+    path = tmp_path / "model.safetensors"
+    metadata = {"domain": "cv", "architecture": "conv3", "classes": 10, "shape": [1, 8, 8]}
+    model = checkpoints.build(DOMAIN, "conv3", 10, (1, 8, 8))
+    checkpoints.save(path, model, metadata)
+    read, _ = checkpoints.load(DOMAIN, path)
+    assert files.digest(read.state_dict()) == files.digest(model.state_dict())
+    checkpoints.save(path, model, metadata | change)
+    with pytest.raises(UserError, match=sentence):
+        checkpoints.load(DOMAIN, path)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Every temporary file is a link to /dev/full, which takes no byte; safetensors says what it says on a full disk."""
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+
+    def on_full_disk(dir, prefix, suffix):
+        handle, name = tempfile._mkstemp(dir=dir, prefix=prefix, suffix=suffix)
+        Path(name).unlink()
+        Path(name).symlink_to("/dev/full")
+        return handle, name
+
+    def save_nothing(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(tempfile, "_mkstemp", tempfile.mkstemp, raising=False)
+    monkeypatch.setattr(tempfile, "mkstemp", on_full_disk)
+    monkeypatch.setattr(files, "save_file", save_nothing)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: files.write_text(path, "new"),
+        lambda path: files.save_tensors(path, {"weight": torch.ones(3)}, {}),
+        lambda path: Records(path).put([{"key": "new"}]),
+    ],
+    ids=["text", "tensors", "records"],
+)
+def test_a_full_disk_ends_in_a_sentence_with_nothing_half_written(tmp_path, full_disk, capsys, write):
+    path = tmp_path / "kept"
+    path.write_text('{"key": "old"}\n')
+    with pytest.raises(SystemExit) as ending, endings():
+        write(path)
+    assert ending.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("the disk is full") and said.count("\n") == 1
+    assert path.read_text() == '{"key": "old"}\n'
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
+
+
+def test_other_errors_keep_their_traceback():
+    with pytest.raises(OSError, match="a disk that burns"), endings():
+        raise OSError(errno.EIO, "a disk that burns")
+    with pytest.raises(ZeroDivisionError), endings():
+        raise ZeroDivisionError
+
+
+def test_a_record_replaces_its_own_key_only(tmp_path):
+    records = Records(tmp_path / "facts.jsonl")
+    assert records.rows() == []
+    records.put([{"key": "b", "value": 1}, {"key": "a", "value": 2}])
+    records.put([{"key": "b", "value": 3}, {"key": "c", "value": 4}])
+    assert records.rows() == [{"key": "a", "value": 2}, {"key": "b", "value": 3}, {"key": "c", "value": 4}]
+    records.keep_only(["a", "c", "absent"])
+    assert [row["key"] for row in records.rows()] == ["a", "c"]
+
+
+def test_putting_nothing_writes_nothing(tmp_path):
+    Records(tmp_path / "facts.jsonl").put([])
+    assert not list(tmp_path.iterdir())
+
+
+def test_records_are_readable_and_sorted_lines(tmp_path):
+    path = tmp_path / "facts.jsonl"
+    Records(path).put({"key": key, "title": "鞋子 é"} for key in "cab")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["key"] for line in lines] == ["a", "b", "c"]
+    assert all("鞋子 é" in line for line in lines)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8"), max_size=8),
+        st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
+    )
+)
+def test_records_keep_what_they_were_given(facts):
+    with tempfile.TemporaryDirectory() as folder:
+        records = Records(Path(folder) / "facts.jsonl")
+        records.put({"key": key, "fact": fact} for key, fact in facts.items())
+        assert {row["key"]: row["fact"] for row in records.rows()} == facts
+
+
+@pytest.mark.parametrize("damage", ["line breaks between words", "unicode"])
+def test_records_keep_unusual_text(tmp_path, damage):
+    text = {"line breaks between words": "one\u2028two\x85three\x0bfour", "unicode": "😀 नमस्ते"}[damage]
+    records = Records(tmp_path / "facts.jsonl")
+    records.put([{"key": "a", "text": text}])
+    records.put([{"key": "b", "text": text}])
+    assert [row["text"] for row in records.rows()] == [text, text]
+
+
+@pytest.mark.parametrize("damage", [b'{"key": "b", "val', b"<<<<<<< HEAD", b"\xff\xfe\x00", b"17", b'{"value": 1}'])
+def test_a_damaged_line_is_refused(tmp_path, damage):
+    path = tmp_path / "facts.jsonl"
+    Records(path).put([{"key": "a"}])
+    before = path.read_bytes() + damage + b"\n"
+    path.write_bytes(before)
+    with pytest.raises(UserError, match="facts.jsonl is damaged; restore it from git"):
+        Records(path).put([{"key": "c"}])
+    assert path.read_bytes() == before
