@@ -11,33 +11,45 @@ import runpy
 import sys
 import time
 
-from fingerprinting.domain import DOMAINS
-from fingerprinting.runtime import REPOSITORY
-
-ZOO = ("source", "irrelevant", "homologous", "fine_tune", "prune", "adversarial", "transfer", "extract")
-ROOT = ("primary", "evolved", "model_finger_match")
+from fingerprinting import files, readme, settings
+from fingerprinting.domain import DOMAINS, load_domain
+from fingerprinting.runtime import REPOSITORY, UserError
+from fingerprinting.steps import ROOT, ZOO
 
 
 def main(words: list[str]) -> None:
     if "--help" in words or "-h" in words:
         print(__doc__.strip())
         return
-    chosen = [word.removeprefix("DOMAIN=") for word in words if word.startswith("DOMAIN=")]
-    words = [word for word in words if not word.startswith("DOMAIN=")]
+    overrides = [word for word in words if not word.startswith("DOMAIN=")]
+    domains = [word.removeprefix("DOMAIN=") for word in words if word.startswith("DOMAIN=")] or DOMAINS
     steps = []
-    for domain in chosen or DOMAINS:
-        steps.append(("data/prepare.py", [f"DOMAIN={domain}"]))
-        steps += [(f"{domain}/{name}.py", []) for name in ZOO]
-        steps += [(f"{name}.py", [f"DOMAIN={domain}"]) for name in ROOT]
+    for domain in domains:
+        known = set(settings.COMMON) | set(load_domain(domain).constants)
+        steps.append(("data/prepare.py", [f"DOMAIN={domain}"], known))
+        steps += [(f"{domain}/{name}.py", [], known) for name in ZOO]
+        steps += [(f"{name}.py", [f"DOMAIN={domain}"], known) for name in ROOT]
+    steps = [(script, own, known | settings.own_constants(REPOSITORY / script)) for script, own, known in steps]
+    for word in overrides:
+        if not any(word.split("=")[0] in known for *_, known in steps):
+            raise UserError(
+                f"no step knows {word!r}; give constants as NAME=value, each script lists its own by --help"
+            )
+    fresh = not files.artifacts_dir().exists()
     started = time.perf_counter()
-    for number, (script, own) in enumerate(steps, 1):
-        print(f"[{number}/{len(steps)}] {script} {' '.join(own + words)}".rstrip(), flush=True)
+    for number, (script, own, known) in enumerate(steps, 1):
+        given = own + [word for word in overrides if word.split("=")[0] in known]
+        print(f"[{number}/{len(steps)}] {script} {' '.join(given)}".rstrip(), flush=True)
         began = time.perf_counter()
-        sys.argv = [script, *own, *words]
+        sys.argv = [script, *given]
         runpy.run_path(str(REPOSITORY / script), run_name="__main__")
         print(f"      {time.perf_counter() - began:.0f} s", flush=True)
-    print(f"all {len(steps)} steps: {time.perf_counter() - started:.0f} s")
+    seconds = time.perf_counter() - started
+    print(f"all {len(steps)} steps: {seconds:.0f} s")
+    if fresh:
+        readme.record_run(overrides, domains, seconds)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with settings.endings():
+        main(sys.argv[1:])

@@ -11,11 +11,11 @@ from fingerprinting.queries.evolved import evolve
 from fingerprinting.queries.primary import COMPONENTS, select
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
-from fingerprinting.study import Study
+from fingerprinting.study import SKIPPED, Study
 from fingerprinting.training import predict
 
 
-def primary(study: Study, *, n: int, labels: str, fewer: bool) -> None:
+def primary(study: Study, *, n: int, labels: str, fewer: bool) -> str | None:
     """Select the four components from the owner's part, filled from dev where the source is too rarely wrong."""
     if labels not in ("source", "truth"):
         raise UserError(f"LABELS={labels} is unknown; take source (its own answers) or truth (as the released code)")
@@ -31,7 +31,7 @@ def primary(study: Study, *, n: int, labels: str, fewer: bool) -> None:
     }
     if fingerprints.is_current(study, "primary", settings):
         print("the primary fingerprint is finished already")
-        return
+        return SKIPPED
     started = time.perf_counter()
     selected = select(model, study.parts["owner"], n, study.device)
     parts = {name: [(study.parts["owner"], chosen)] for name, chosen in selected.items()}
@@ -49,9 +49,10 @@ def primary(study: Study, *, n: int, labels: str, fewer: bool) -> None:
         metadata={},
     )
     _finish(study, "primary", fingerprint, settings, started, {"filled_from_dev": filled})
+    return None
 
 
-def evolved(study: Study, *, steps: int, learning_rate: float, mu: float, omega: float) -> None:
+def evolved(study: Study, *, steps: int, learning_rate: float, mu: float, omega: float) -> str | None:
     """Evolve every primary sample on the source; the recorded label is the source's answer to the result."""
     model = attacks.open_model(study, study.source_id)
     origin = fingerprints.load(study, "primary", attacks.weights_sha256(study, study.source_id))
@@ -65,7 +66,7 @@ def evolved(study: Study, *, steps: int, learning_rate: float, mu: float, omega:
     }
     if fingerprints.is_current(study, "evolved", settings):
         print("the evolved fingerprint is finished already")
-        return
+        return SKIPPED
     started = time.perf_counter()
     confident = origin.of_component("confident_correct") | origin.of_component("confident_wrong")
     inputs = evolve(
@@ -82,6 +83,7 @@ def evolved(study: Study, *, steps: int, learning_rate: float, mu: float, omega:
     fingerprint = Fingerprint(inputs, logits.argmax(1), origin.truth, origin.component, logits, {})
     _finish(study, "evolved", fingerprint, settings, started, _moved(origin, fingerprint))
     print(f"figure: {figures.samples(study, origin, fingerprint)}")
+    return None
 
 
 def _fill_from_dev(study: Study, model, parts: dict, n: int, fewer: bool) -> dict[str, int]:
@@ -103,8 +105,6 @@ def _fill_from_dev(study: Study, model, parts: dict, n: int, fewer: bool) -> dic
     print("filled from the owner's dev data: " + ", ".join(f"{count} {name}" for name, count in filled.items()))
     if min(sizes.values()) < n:
         print("fewer than asked: " + ", ".join(f"{size} {name}" for name, size in sizes.items() if size < n))
-    if not min(sizes.values()):
-        raise UserError("a component has no sample at all; train the source for fewer EPOCHS or on more data")
     return filled
 
 
@@ -115,6 +115,8 @@ def _moved(origin: Fingerprint, evolved_print: Fingerprint) -> dict:
     rows = {}
     for name in COMPONENTS:
         mask = origin.of_component(name)
+        if not mask.any():
+            continue
         rows[name] = {
             "mean_l2": step[mask].norm(dim=1).mean().item(),
             "max_abs": step[mask].abs().max().item(),

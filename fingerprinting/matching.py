@@ -5,19 +5,12 @@ from collections import defaultdict
 import numpy as np
 from tqdm import tqdm
 
-from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, tables, zoo
+from fingerprinting import attacks, figures, fingerprints, readme, runtime, statistics, suspects, tables, zoo
 from fingerprinting.attacks import KINDS
 from fingerprinting.methods import METHODS, Method
 from fingerprinting.records import Records
 from fingerprinting.study import Study
-from fingerprinting.suspects import NEGATIVES, Suspect
-
-ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated"]
-# The two means of the tables, and the attacks they are over.
-MEANS = {
-    "mean_same_task": [name for name in ATTACKS if not KINDS[name].on_target],
-    "mean_all": ATTACKS,
-}
+from fingerprinting.suspects import ATTACKS, MEANS, NEGATIVES, Suspect
 
 Distances = dict[str, np.ndarray]  # kind -> distances of its models
 
@@ -47,6 +40,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     figures.roc(study, methods, pool, scores)
     figures.strips(study, methods, pool, scores)
     tables.write()
+    readme.write()
     print(tables.markdown(study.folder))
     print(f"tables: {tables.folder()}\nfigures: {figures.folder()}")
 

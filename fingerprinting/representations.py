@@ -10,9 +10,13 @@ OFF_LABEL = 0.01  # SAC's reading of a top-1 label: softmax of a one-hot vector 
 
 
 def match_rate(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
-    """labels (n,) -> (4,): per component the share of samples labelled as recorded (TIFS 2025)."""
+    """labels (n,) -> (4,): per component the share of samples labelled as recorded (TIFS 2025).
+
+    A component for which the source left no sample is left out.
+    """
     agreed = (labels == fingerprint.labels).double()
-    return torch.stack([agreed[fingerprint.of_component(name)].mean() for name in COMPONENTS])
+    masks = [fingerprint.of_component(name) for name in COMPONENTS]
+    return torch.stack([agreed[mask].mean() for mask in masks if mask.any()])
 
 
 def correlation(outputs: torch.Tensor, _fingerprint: Fingerprint) -> torch.Tensor:

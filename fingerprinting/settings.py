@@ -3,11 +3,16 @@
 import ast
 import errno
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
+
+import joblib
 
 from fingerprinting.domain import TIERS, load_domain
-from fingerprinting.runtime import UserError
-from fingerprinting.study import Study
+from fingerprinting.records import Records
+from fingerprinting.runtime import REPOSITORY, UserError, provenance
+from fingerprinting.study import SKIPPED, Study
 
 # What every step understands, besides its own constants and its domain's.
 COMMON = {
@@ -24,11 +29,21 @@ COMMON = {
 def run(step: Callable, script: dict, domain: str = "") -> None:
     """Call `step(study, **constants)` with a script's globals; a user's mistake ends in one sentence and status 2.
 
+    The step's seconds are recorded, unless it returns SKIPPED because some or all of its work was finished before.
     `domain` is empty for root scripts, which carry it as their constant DOMAIN.
     """
     with endings():
         study, constants = resolve(script, domain, sys.argv[1:])
-        step(study, **constants)
+        started = time.perf_counter()
+        if step(study, **constants) is not SKIPPED:
+            _record_time(study, script, time.perf_counter() - started)
+
+
+def _record_time(study: Study, script: dict, seconds: float) -> None:
+    path = Path(script["__file__"]).resolve()
+    name = path.relative_to(REPOSITORY).as_posix() if path.is_relative_to(REPOSITORY) else path.name
+    row = {"key": name, "seconds": seconds, "cores": joblib.cpu_count(), "provenance": provenance(study.device)}
+    Records.of(study, "steps").put([row])
 
 
 def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
@@ -62,6 +77,12 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     )
     hidden = set(COMMON) | set(chosen.constants) | {"DOMAIN"}
     return study, {name.lower(): values[name] for name in own if name not in hidden}
+
+
+def own_constants(script: Path) -> set[str]:
+    """The names of a script's constants, without running it."""
+    assigned = (node for node in ast.parse(script.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign))
+    return {target.id for node in assigned for target in node.targets if target.id.isupper()}
 
 
 def _split(words: list[str], script: dict, own: dict) -> dict[str, str]:

@@ -7,6 +7,9 @@ from fingerprinting.attacks import Job
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 
+ZOO = ("source", "irrelevant", "homologous", "fine_tune", "prune", "adversarial", "transfer", "extract")
+ROOT = ("primary", "evolved", "model_finger_match")
+
 
 def prepare(study: Study) -> None:
     """The files of the study's data set and of its transfer target, checked by reading them."""
@@ -17,10 +20,10 @@ def prepare(study: Study) -> None:
         print(f"{name}: {len(dataset.pool)} + {len(dataset.test)} examples of {shape}, {len(dataset.classes)} classes")
 
 
-def source(study: Study, *, epochs: int, learning_rate: float) -> None:
+def source(study: Study, *, epochs: int, learning_rate: float) -> str | None:
     """The owner's model, on the owner's part."""
     job = Job(study.source_id, study.recipe(epochs, learning_rate), {"part": "owner"})
-    zoo.train(study, "source", [job])
+    return zoo.train(study, "source", [job])
 
 
 def irrelevant(
@@ -32,7 +35,7 @@ def irrelevant(
     learning_rate: float,
     epsilon: float,
     pgd_steps: int,
-) -> None:
+) -> str | None:
     """Independent models on the attacker's part: `copies` of every architecture, and some adversarially trained."""
     recipe = study.recipe(epochs, learning_rate)
     part, attack = {"part": "attacker"}, {"epsilon": epsilon, "pgd_steps": pgd_steps}
@@ -44,7 +47,7 @@ def irrelevant(
         Job(study.model_id("irrelevant_adversarial", name, copy), recipe, {**part, **attack})
         for copy, name in _cycle(study, adversarial_copies)
     ]
-    zoo.train(study, "irrelevant", jobs)
+    return zoo.train(study, "irrelevant", jobs)
 
 
 def homologous(
@@ -58,7 +61,7 @@ def homologous(
     learning_rate: float,
     epsilon: float,
     pgd_steps: int,
-) -> None:
+) -> str | None:
     """Independent models on the owner's own data (per overlap: source's architecture, and each student's)."""
     if any(not 0 <= overlap <= 1 for overlap in overlaps):
         raise UserError(f"OVERLAPS={overlaps} must lie between 0 and 1")
@@ -73,10 +76,10 @@ def homologous(
         Job(study.model_id("homologous_adversarial", name, copy), recipe, {"overlap": 1.0, **attack})
         for copy, name in _cycle(study, adversarial_copies)
     ]
-    zoo.train(study, "homologous", jobs)
+    return zoo.train(study, "homologous", jobs)
 
 
-def fine_tune(study: Study, *, layers: tuple[str, ...], copies: int, epochs: int, learning_rate: float) -> None:
+def fine_tune(study: Study, *, layers: tuple[str, ...], copies: int, epochs: int, learning_rate: float) -> str | None:
     """The stolen source, trained on: its head only (`last`) or all of it (`all`)."""
     if unknown := set(layers) - {"last", "all"}:
         raise UserError(f"LAYERS={', '.join(sorted(unknown))} is unknown; take last, all or both")
@@ -85,12 +88,12 @@ def fine_tune(study: Study, *, layers: tuple[str, ...], copies: int, epochs: int
         Job(study.model_id(f"fine_tune_{layer}", study.source_architecture, copy), recipe, parent=study.source_id)
         for layer, copy in product(layers, range(copies))
     ]
-    zoo.train(study, "fine_tune", jobs)
+    return zoo.train(study, "fine_tune", jobs)
 
 
 def prune(
     study: Study, *, ratios: tuple[float, ...], activity_examples: int, epochs: int, learning_rate: float
-) -> None:
+) -> str | None:
     """The stolen source, fine-pruned at rising ratios."""
     if any(not 0 < ratio < 1 for ratio in ratios):
         raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
@@ -104,12 +107,12 @@ def prune(
         )
         for ratio in ratios
     ]
-    zoo.train(study, "prune", jobs)
+    return zoo.train(study, "prune", jobs)
 
 
 def adversarial(
     study: Study, *, copies: int, epochs: int, learning_rate: float, epsilon: float, pgd_steps: int
-) -> None:
+) -> str | None:
     """The stolen source, adversarially trained."""
     recipe = study.recipe(epochs, learning_rate)
     jobs = [
@@ -121,7 +124,7 @@ def adversarial(
         )
         for copy in range(copies)
     ]
-    zoo.train(study, "adversarial", jobs)
+    return zoo.train(study, "adversarial", jobs)
 
 
 def transfer(
@@ -132,7 +135,7 @@ def transfer(
     homologous_copies: int,
     epochs: int,
     learning_rate: float,
-) -> None:
+) -> str | None:
     """The stolen source moved to another task, and independents moved there too: transfer's own negatives."""
     recipe = study.recipe(epochs, learning_rate)
     jobs = [
@@ -156,7 +159,7 @@ def transfer(
             )
             for parent in parents[:count]
         ]
-    zoo.train(study, "transfer", jobs)
+    return zoo.train(study, "transfer", jobs)
 
 
 def extract(
@@ -168,7 +171,7 @@ def extract(
     temperature: float,
     epsilon: float,
     pgd_steps: int,
-) -> None:
+) -> str | None:
     """Students of every other architecture on the source's answers: labels, probabilities, labels and perturbations."""
     recipe = study.recipe(epochs, learning_rate)
     options = {
@@ -180,7 +183,7 @@ def extract(
         Job(study.model_id(kind, name, copy), recipe, options[kind], study.source_id)
         for kind, copy, name in product(options, range(copies), study.students)
     ]
-    zoo.train(study, "extract", jobs)
+    return zoo.train(study, "extract", jobs)
 
 
 def _architectures(study: Study) -> tuple[str, ...]:

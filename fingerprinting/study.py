@@ -12,6 +12,8 @@ from fingerprinting.examples import Dataset, Examples
 from fingerprinting.runtime import UserError
 from fingerprinting.training import Recipe
 
+SKIPPED = "skipped"  # what a step returns when its work, or part of it, was finished before
+
 
 @dataclass(frozen=True)
 class ModelId:

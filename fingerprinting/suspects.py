@@ -22,6 +22,14 @@ NEGATIVES = {
 }
 
 
+ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated"]
+# The two means of the tables, and the attacks they are over.
+MEANS = {
+    "mean_same_task": [name for name in ATTACKS if not KINDS[name].on_target],
+    "mean_all": ATTACKS,
+}
+
+
 @dataclass(frozen=True)
 class Suspect:
     """A model of the zoo and the metadata of its file."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinting import files
+from fingerprinting.methods import METHODS
 from fingerprinting.records import Records
-from fingerprinting.runtime import REPOSITORY
+from fingerprinting.suspects import ATTACKS, MEANS, NEGATIVES
 
 AUC_COLUMNS = (
     "tier,domain,dataset,method,output,representation,attack,negatives,n_pirated,n_independent,auc,auc_low,auc_high,"
@@ -19,9 +20,6 @@ MODEL_COLUMNS = (
     "tier,domain,dataset,kind,n,test_accuracy_mean,test_accuracy_min,dev_accuracy_mean,fidelity_mean,fidelity_min,"
     "fidelity_max,flagged,seconds"
 )
-README_TIERS = ("cpu", "paper")  # README shows what is committed
-BEGIN, END = "<!-- results: written by code, do not edit -->", "<!-- end of results -->"
-NEGATIVE_GROUPS = ("irrelevant", "homologous", "adversarial", "all")
 
 
 def folder() -> Path:
@@ -29,26 +27,10 @@ def folder() -> Path:
 
 
 def write() -> None:
-    """auc.csv and models.csv of every study that has records, and README's tables."""
+    """auc.csv and models.csv of every study that has records."""
     studies = study_folders()
     write_csv(folder() / "auc.csv", AUC_COLUMNS, [row for name in studies for row in _rows(name, "auc")])
     write_csv(folder() / "models.csv", MODEL_COLUMNS, [row for name in studies for row in model_rows(name)])
-    write_readme()
-
-
-def write_readme() -> None:
-    """Replace what stands between README's markers; only when these are the repository's own results."""
-    readme = REPOSITORY / "README.md"
-    if files.results_dir() != REPOSITORY / "results" or not readme.is_file():
-        return
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if found:
-        files.write_text(readme, f"{before}{BEGIN}\n\n{readme_block()}\n{END}{after}")
-
-
-def readme_block() -> str:
-    return "\n".join(markdown(name) for name in study_folders() if name.endswith(tuple(f"/{t}" for t in README_TIERS)))
 
 
 def study_folders() -> list[str]:
@@ -103,7 +85,7 @@ def markdown(study_folder: str) -> str:
     for method in dict.fromkeys(row["method"] for row in rows):
         lines += _auc_tables(method, [row for row in rows if row["method"] == method], models)
     lines += ["The models. Fidelity is agreement with the source on test data; seconds are of one core.", ""]
-    lines += _table(
+    lines += markdown_table(
         ["kind", "n", "test accuracy, mean (lowest)", "fidelity, mean (range)", "flagged", "seconds"],
         [
             [
@@ -136,17 +118,17 @@ def _auc_tables(method: str, rows: list[dict], models: dict[str, dict]) -> list[
     lines = [
         f"**{method}**: AUC against all independent models [95% bootstrap interval over models].{_flag_note(models)}"
     ]
-    lines += ["", *_table(
+    lines += ["", *markdown_table(
         ["theft", "pirated / independent", *heads],
         [line(theft + (" †" if models.get(theft, {}).get("flagged") else ""), theft, "all") for theft in thefts],
     ), ""]  # fmt: skip
     if named:
-        groups = [group for group in NEGATIVE_GROUPS if ("mean_same_task", group, *readings[0]) in cells]
+        groups = [group for group in NEGATIVES if ("mean_same_task", group, *readings[0]) in cells]
         lines += [
             f"The mean of the {len(named)} thefts of the same task ({', '.join(named)}), by independent models:",
             "",
         ]
-        lines += [*_table(
+        lines += [*markdown_table(
             ["independent models", "pirated / independent", *heads],
             [line(group, "mean_same_task", group) for group in groups],
         ), ""]  # fmt: skip
@@ -161,9 +143,6 @@ def _flag_note(models: dict[str, dict]) -> str:
 
 def _ordered(rows: list[dict]) -> list[dict]:
     """Records are sorted by key; tables follow the order of the methods and of the attacks."""
-    from fingerprinting.matching import ATTACKS, MEANS
-    from fingerprinting.methods import METHODS
-
     keys = [method.key for method in METHODS]
     order = [*ATTACKS, *MEANS]
     return sorted(
@@ -199,5 +178,5 @@ def _cell(value) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+def markdown_table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]

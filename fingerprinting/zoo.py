@@ -6,22 +6,26 @@ from dataclasses import asdict
 
 import joblib
 import torch
+from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
 from fingerprinting import answers, checkpoints, files, runtime
-from fingerprinting.attacks import KINDS, Job, weights_sha256
+from fingerprinting.attacks import KINDS, Job, require, weights_sha256
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
-from fingerprinting.study import ModelId, Study
+from fingerprinting.study import SKIPPED, ModelId, Study
 from fingerprinting.training import accuracy, fit
 
 
-def train(study: Study, step: str, jobs: Iterable[Job]) -> None:
+def train(study: Study, step: str, jobs: Iterable[Job]) -> str | None:
     """Train the models that a step promises. Finished ones are skipped, killed runs resume, records are written.
 
     A model is finished when its file says that it was made with these very settings from this very parent.
     """
     jobs = list(jobs)
+    for parent in {job.parent for job in jobs if job.parent}:
+        require(study, parent)
+    _check_data(study, jobs)
     _write_plan(study, step, jobs)
     records = Records.of(study, "models")
     todo = [job for job in jobs if study.force or not _finished(study, job)]
@@ -32,10 +36,16 @@ def train(study: Study, step: str, jobs: Iterable[Job]) -> None:
         n_jobs=_workers(study), return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
     )
     finished = parallel(joblib.delayed(train_one)(study, job) for job in todo)
-    for metadata in tqdm(finished, total=len(todo), desc=step, unit="model", disable=not todo):
-        if "user_error" in metadata:
-            raise UserError(metadata["user_error"])
-        records.put([record_of(metadata)])
+    with tqdm(total=len(todo), desc=step, unit="model", disable=not todo) as bar:
+        for metadata in finished:
+            if "user_error" in metadata:
+                bar.leave = False
+                finished.close()
+                get_reusable_executor().shutdown(kill_workers=True)
+                raise UserError(metadata["user_error"])
+            records.put([record_of(metadata)])
+            bar.update()
+    return SKIPPED if len(todo) < len(jobs) else None
 
 
 def train_one(study: Study, job: Job) -> dict:
@@ -92,6 +102,15 @@ def _train_one(study: Study, job: Job) -> dict:
     checkpoints.save(job.model.path, training.model, metadata)
     resume.unlink(missing_ok=True)
     return files.read_metadata(job.model.path)
+
+
+def _check_data(study: Study, jobs: list[Job]) -> None:
+    """Data that is missing or damaged is said before any process starts."""
+    on_target = {KINDS[job.model.kind].on_target for job in jobs}
+    if False in on_target:
+        study.parts  # noqa: B018 (reading is the check)
+    if True in on_target:
+        study.target_parts  # noqa: B018
 
 
 def planned(study: Study) -> dict[str, list[ModelId]]:

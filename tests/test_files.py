@@ -192,12 +192,14 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, change, sentence):
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """Every temporary file is a link to /dev/full, which takes no byte; safetensors says what it says on a full disk."""
+    """Temporary files are links to /dev/full, which takes no byte; safetensors fails in its own words."""
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
 
-    def on_full_disk(dir, prefix, suffix):
-        handle, name = tempfile._mkstemp(dir=dir, prefix=prefix, suffix=suffix)
+    genuine = tempfile.mkstemp
+
+    def on_full_disk(**where):
+        handle, name = genuine(**where)
         Path(name).unlink()
         Path(name).symlink_to("/dev/full")
         return handle, name
@@ -205,7 +207,6 @@ def full_disk(monkeypatch):
     def save_nothing(*_):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(tempfile, "_mkstemp", tempfile.mkstemp, raising=False)
     monkeypatch.setattr(tempfile, "mkstemp", on_full_disk)
     monkeypatch.setattr(files, "save_file", save_nothing)
 
@@ -274,9 +275,8 @@ def test_records_keep_what_they_were_given(facts):
         assert {row["key"]: row["fact"] for row in records.rows()} == facts
 
 
-@pytest.mark.parametrize("damage", ["line breaks between words", "unicode"])
-def test_records_keep_unusual_text(tmp_path, damage):
-    text = {"line breaks between words": "one\u2028two\x85three\x0bfour", "unicode": "😀 नमस्ते"}[damage]
+@pytest.mark.parametrize("text", ["one\u2028two\x85three\x0bfour", "😀 नमस्ते", 'a "quoted"\r\nline'], ids=ascii)
+def test_records_keep_unusual_text(tmp_path, text):
     records = Records(tmp_path / "facts.jsonl")
     records.put([{"key": "a", "text": text}])
     records.put([{"key": "b", "text": text}])

@@ -1,0 +1,94 @@
+"""README's numbers: what stands between its markers is written from records, here and nowhere else."""
+
+import os
+
+import joblib
+
+from fingerprinting import files, runtime, tables
+from fingerprinting.attacks import KINDS
+from fingerprinting.records import Records
+from fingerprinting.runtime import REPOSITORY, UserError
+from fingerprinting.steps import ROOT, ZOO
+
+PATH = REPOSITORY / "README.md"
+TIERS = ("cpu", "paper")  # README shows what is committed; other tiers' results stay on the user's machine
+MARKERS = "<!-- {}: written by code from results/records, do not edit -->", "<!-- end of {} -->"
+
+
+def write() -> None:
+    """Replace what stands between each pair of markers; only when these are the repository's own results."""
+    if files.results_dir() != REPOSITORY / "results" or not PATH.is_file():
+        return
+    text = PATH.read_text(encoding="utf-8")
+    for name, block in blocks().items():
+        text = replaced(text, name, block)
+    if text != PATH.read_text(encoding="utf-8"):
+        files.write_text(PATH, text)
+
+
+def blocks() -> dict[str, str]:
+    """Marker name -> the Markdown that belongs between its markers."""
+    return {"runs": _runs(), "results": _results(), "steps": _steps()}
+
+
+def replaced(text: str, name: str, block: str) -> str:
+    begin, end = (marker.format(name) for marker in MARKERS)
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        raise UserError(f"README.md has lost its markers {begin!r} and {end!r}; restore them from git")
+    return f"{before}{begin}\n\n{block.strip()}\n\n{end}{after}"
+
+
+def record_run(overrides: list[str], domains: tuple[str, ...] | list[str], seconds: float) -> None:
+    """One row per way of running everything from nothing; run.sh hands over what the set-up before it took."""
+    command = " ".join(["reproduce.py", *overrides, f"({', '.join(domains)})"])
+    row = {
+        "key": command,
+        "seconds": seconds,
+        "setup_seconds": float(os.environ["SETUP_SECONDS"]) if "SETUP_SECONDS" in os.environ else None,
+        "cores": joblib.cpu_count(),
+        "provenance": runtime.provenance(runtime.device()),
+    }
+    Records(files.results_dir() / "records" / "runs.jsonl").put([row])
+    write()
+
+
+def _runs() -> str:
+    rows = Records(files.results_dir() / "records" / "runs.jsonl").rows()
+    cells = [
+        [
+            f"`{row['key']}`",
+            "" if row["setup_seconds"] is None else f"{row['setup_seconds']:.0f} s",
+            f"{row['seconds']:.0f} s",
+            f"{row['cores']} cores, {row['provenance']['device']}, torch {row['provenance']['versions']['torch']}",
+        ]
+        for row in rows
+    ]
+    return "\n".join(tables.markdown_table(["run from nothing", "set-up (install)", "all steps", "machine"], cells))
+
+
+def _results() -> str:
+    return "\n".join(tables.markdown(name) for name in _committed())
+
+
+def _steps() -> str:
+    cells = []
+    for study in _committed():
+        records = files.results_dir() / "records" / study
+        models = {row["kind"]: row for row in tables.model_rows(study)}
+        seconds = {row["key"].rsplit("/")[-1]: row for row in Records(records / "steps.jsonl").rows()}
+        for row in (seconds[f"{name}.py"] for name in (*ZOO, *ROOT) if f"{name}.py" in seconds):
+            cells.append([f"`python {row['key']}`", study, f"{row['seconds']:.0f} s", _number(row["key"], models)])
+    return "\n".join(
+        tables.markdown_table(["command", "study", "seconds", "models and their mean test accuracy"], cells)
+    )
+
+
+def _number(script: str, models: dict[str, dict]) -> str:
+    made = [kind for kind in models if script.endswith(f"/{KINDS[kind].script}.py")]
+    return ", ".join(f"{models[kind]['n']} {kind} {models[kind]['test_accuracy_mean']:.3f}" for kind in made)
+
+
+def _committed() -> list[str]:
+    return [study for study in tables.study_folders() if study.rsplit("/", 1)[1] in TIERS]

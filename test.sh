@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Fresh machine -> environment, lint, tests. Arguments go to pytest: bash test.sh -m "not slow"
+set -euo pipefail
+source "$(dirname "$0")/environment.sh"
+.venv/bin/python -m ruff check .
+.venv/bin/python -m ruff format --check .
+.venv/bin/python -m pytest "$@"

@@ -1,0 +1,101 @@
+"""Scripts: a docstring, constants, one call; each step alone says what it lacks, in one sentence and with status 2."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOMAINS = [name for name in ("cv", "nlp", "bci") if (REPOSITORY / name).is_dir()]
+STEPS = ("source", "irrelevant", "homologous", "fine_tune", "prune", "adversarial", "transfer", "extract")
+ROOT = ("primary", "evolved", "model_finger_match")
+WORDS = ("TIER=smoke", "DATASET=digits")
+
+
+@pytest.mark.parametrize("path", [f"{d}/{s}.py" for d in DOMAINS for s in STEPS] + [f"{name}.py" for name in ROOT])
+def test_a_script_is_docstring_constants_and_one_call(path):
+    tree = ast.parse((REPOSITORY / path).read_text())
+    docstring, *body = tree.body
+    assert ast.get_docstring(tree) and f"python {path}" in docstring.value.value
+    kinds = [type(node) for node in body]
+    imports = [kind for kind in kinds if kind in (ast.Import, ast.ImportFrom)]
+    constants = [node for node in body if isinstance(node, ast.Assign)]
+    assert kinds == [*imports, *[ast.Assign] * len(constants), ast.If]
+    assert all(node.targets[0].id.isupper() for node in constants)
+    assert len(body[-1].body) == 1
+
+
+@pytest.mark.parametrize("folder", DOMAINS)
+def test_no_loop_of_its_own(folder):
+    """Training loops live in the package, once."""
+    for path in (REPOSITORY / folder).glob("*.py"):
+        assert ".backward(" not in path.read_text(), path
+
+
+@pytest.mark.parametrize(
+    ("script", "first"),
+    [
+        ("cv/fine_tune.py", "cv/source.py"),
+        ("cv/prune.py", "cv/source.py"),
+        ("cv/adversarial.py", "cv/source.py"),
+        ("cv/extract.py", "cv/source.py"),
+        ("cv/transfer.py", "cv/irrelevant.py"),
+        ("primary.py", "cv/source.py"),
+        ("evolved.py", "cv/source.py"),
+        ("model_finger_match.py", "cv/source.py"),
+    ],
+)
+def test_a_step_without_its_input_names_the_one_to_run(run_script, script, first):
+    done = run_script(script, *WORDS)
+    assert done.returncode == 2
+    assert f"python {first}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_missing_data_names_prepare(run_script, tmp_path):
+    done = run_script("cv/source.py", "TIER=smoke", env={"DATA_DIR": str(tmp_path / "empty")})
+    assert done.returncode == 2
+    assert "python data/prepare.py DATASET=fashion_mnist" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_damaged_weights_are_named_and_nothing_is_half_written(run_script, tmp_path):
+    assert run_script("cv/source.py", *WORDS).returncode == 0
+    (model,) = (tmp_path / "artifacts").rglob("source/*.safetensors")
+    whole = model.read_bytes()
+    model.write_bytes(whole[: len(whole) // 2])
+    for script in ("cv/fine_tune.py", "primary.py"):
+        done = run_script(script, *WORDS)
+        assert done.returncode == 2
+        assert str(model) in done.stderr and "damaged" in done.stderr
+    assert not list((tmp_path / "artifacts").rglob("fine_tune*/*.safetensors"))
+    assert not list((tmp_path / "artifacts").rglob("fingerprints/*"))
+
+
+def test_more_wrong_samples_than_there_are(run_script, tmp_path):
+    assert run_script("cv/source.py", *WORDS).returncode == 0
+    done = run_script("primary.py", *WORDS, "N=400")
+    assert done.returncode == 2
+    assert "N=400" in done.stderr and "FEWER=True" in done.stderr
+    assert not list((tmp_path / "artifacts").rglob("fingerprints/*"))
+    assert run_script("primary.py", *WORDS, "N=400", "FEWER=True").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("cv/prune.py", ["RATIOS=1.5"]),
+        ("cv/fine_tune.py", ["LAYERS=first"]),
+        ("cv/homologous.py", ["OVERLAPS=2.0"]),
+        ("cv/source.py", ["DEVICE=abacus"]),
+        ("primary.py", ["DOMAIN=vision"]),
+        ("primary.py", ["LABELS=mine"]),
+        ("primary.py", ["N=0"]),
+    ],
+)
+def test_values_that_make_no_sense(run_script, script, words):
+    done = run_script(script, *WORDS, *words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,230 @@
+"""NAME=value on the command line: the default's type decides, everything else is refused in one sentence."""
+
+import pytest
+
+from fingerprinting import settings
+from fingerprinting.runtime import UserError
+from fingerprinting.study import Study
+
+SCRIPT = {
+    "__doc__": "What this script does.",
+    "COPIES": 3,
+    "EPOCHS": dict(smoke=1, quick=2, cpu=5, paper=100),
+    "LEARNING_RATE": dict(smoke=1e-2, quick=1e-2, cpu=1e-3, paper=1e-3),
+    "TEMPERATURE": 2.0,
+    "RATIOS": dict(smoke=(0.3,), quick=(0.3,), cpu=(0.1, 0.2), paper=(0.5,)),
+    "LAYERS": ("last", "all"),
+    "NOTE": "plain",
+    "SHUFFLE": True,
+    "helper": "not a constant",
+}
+
+
+def resolve(*words: str) -> tuple[Study, dict]:
+    return settings.resolve(SCRIPT, "cv", list(words))
+
+
+def constants(*words: str) -> dict:
+    return resolve(*words)[1]
+
+
+def test_defaults_are_those_of_the_tier():
+    study, own = resolve()
+    assert (study.tier, study.dataset, study.batch_size, study.augment) == ("cpu", "fashion_mnist", 128, False)
+    assert own == {
+        "copies": 3,
+        "epochs": 5,
+        "learning_rate": 1e-3,
+        "temperature": 2.0,
+        "ratios": (0.1, 0.2),
+        "layers": ("last", "all"),
+        "note": "plain",
+        "shuffle": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("COPIES=4", 4),
+        ("COPIES=-1", -1),
+        ("EPOCHS=7", 7),
+        ("TEMPERATURE=3.5", 3.5),
+        ("TEMPERATURE=3", 3.0),
+        ("LEARNING_RATE=1e-4", 1e-4),
+        ("LEARNING_RATE=1", 1.0),
+        ("RATIOS=0.25", (0.25,)),
+        ("RATIOS=0.25,1", (0.25, 1.0)),
+        ("RATIOS=(0.25, 0.5)", (0.25, 0.5)),
+        ("LAYERS=all", ("all",)),
+        ("LAYERS=all,last", ("all", "last")),
+        ("LAYERS=('last', 'all')", ("last", "all")),
+        ("NOTE=17", "17"),
+        ("NOTE=a=b", "a=b"),
+        ("NOTE=", ""),
+        ("SHUFFLE=False", False),
+    ],
+)
+def test_an_override_takes_the_defaults_type(word, value):
+    name = word.split("=")[0].lower()
+    found = constants(word)[name]
+    assert found == value
+    assert type(found) is type(value)
+    others = {key: kept for key, kept in constants(word).items() if key != name}
+    assert others == {key: kept for key, kept in constants().items() if key != name}
+
+
+def test_the_last_of_two_overrides_counts():
+    assert constants("COPIES=4", "COPIES=5")["copies"] == 5
+
+
+def test_the_tier_chooses_and_an_override_wins_over_it():
+    assert constants("TIER=smoke")["epochs"] == 1
+    assert constants("TIER=smoke", "EPOCHS=9")["epochs"] == 9
+    assert resolve("TIER=paper")[0].dataset == "cifar10"
+
+
+def test_what_all_steps_share_goes_into_the_study():
+    study, own = resolve(
+        "TIER=smoke", "DATASET=digits", "WORKERS=2", "SPLIT_SEED=3", "FORCE=True", "BATCH_SIZE=16", "AUGMENT=True",
+        "DEVICE=cpu", "WEIGHT_DECAY=0",
+    )  # fmt: skip
+    assert (study.dataset, study.target, study.tier) == ("digits", "digits_corrupted", "smoke")
+    assert (study.workers, study.split_seed, study.force, study.batch_size) == (2, 3, True, 16)
+    assert (study.augment, study.device_name, study.weight_decay) == (True, "cpu", 0.0)
+    assert not {"tier", "dataset", "batch_size", "augment", "force"} & set(own)
+
+
+def test_a_scripts_own_default_stands_before_the_domains():
+    study, _ = settings.resolve({"BATCH_SIZE": 5, "TIER": "quick"}, "cv", [])
+    assert (study.batch_size, study.tier) == (5, "quick")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "EPOCHS=many",
+        "EPOCHS=2.5",
+        "EPOCHS=",
+        "EPOCHS=True",
+        "EPOCHS=(1, 2)",
+        "EPOCHS={[]: 1}",
+        "EPOCHS=__import__('os')",
+        "COPIES=2.5",
+        "COPIES=1,2",
+        "TEMPERATURE=hot",
+        "TEMPERATURE=True",
+        "TEMPERATURE=1" + "0" * 400,
+        "SHUFFLE=maybe",
+        "SHUFFLE=1",
+        "SHUFFLE=false",
+        "FORCE=maybe",
+        "WORKERS=two",
+        "SPLIT_SEED=0.5",
+        "BATCH_SIZE=big",
+        "AUGMENT=0",
+        "RATIOS=few",
+        "RATIOS=0.1,few",
+        "RATIOS=[0.1]",
+    ],
+    ids=lambda word: word[:24],
+)
+def test_a_value_of_another_type_is_refused(word):
+    with pytest.raises(UserError, match="has the wrong type; give .+ like ") as refusal:
+        resolve(word)
+    assert str(refusal.value).startswith(word.split("=")[0])
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("word", ["EPOCH=3", "epochs=3", "HELPER=1", "helper=1", "DOMAIN=cv", "=3", " EPOCHS=3"])
+def test_an_unknown_constant_is_refused_with_the_known_ones(word):
+    with pytest.raises(UserError, match="unknown constant") as refusal:
+        resolve(word)
+    known = str(refusal.value).split("knows ")[1].split(", ")
+    assert known == sorted(known)
+    assert {"EPOCHS", "COPIES", "TIER", "DATASET", "FORCE", "BATCH_SIZE", "MIN_UPDATES"} <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("TIER=huge", "unknown TIER 'huge'; take one of smoke, quick, cpu, paper"),
+        ("TIER=", "unknown TIER ''"),
+        ("DATASET=imagenet", "unknown data set 'imagenet'; cv knows fashion_mnist, cifar10, cifar100, digits"),
+        ("TARGET=imagenet", "unknown data set 'imagenet'"),
+        ("EPOCHS", "cannot read 'EPOCHS'; give constants as NAME=value"),
+        ("--force", "cannot read '--force'; give constants as NAME=value"),
+    ],
+)
+def test_other_mistakes_are_named(word, sentence):
+    with pytest.raises(UserError, match=sentence):
+        resolve(word)
+
+
+@pytest.mark.parametrize("address", ["astrology", "missing/domain.py", "."])
+def test_an_unknown_domain_is_refused(address):
+    with pytest.raises(UserError, match=f"unknown domain '{address}'; take one of cv or the path of a domain.py"):
+        settings.resolve({"DOMAIN": "cv"}, "", [f"DOMAIN={address}"])
+
+
+def test_a_root_script_carries_its_domain_as_a_constant():
+    study, own = settings.resolve({"DOMAIN": "cv", "SAMPLES": 4}, "", ["TIER=smoke", "DATASET=digits"])
+    assert (study.address, own) == ("cv", {"samples": 4})
+
+
+def test_a_users_own_domain_file_is_taken(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from dataclasses import replace\nimport cv.domain\nDOMAIN = replace(cv.domain.DOMAIN, name='mine')\n"
+    )
+    study, _ = settings.resolve({"DOMAIN": "cv"}, "", [f"DOMAIN={path}", "DATASET=digits"])
+    assert study.domain.name == "mine"
+    path.write_text("DOMAIN = 'cv'\n")
+    with pytest.raises(UserError, match="mine.py defines no DOMAIN"):
+        settings.resolve({"DOMAIN": "cv"}, "", [f"DOMAIN={path}"])
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["EPOCHS=3", "--help"], ["NONSENSE", "--help"]], ids=" ".join)
+def test_help_prints_docstring_and_constants(capsys, words):
+    with pytest.raises(SystemExit) as ending:
+        resolve(*words)
+    assert ending.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith("What this script does.")
+    for constant in ("COPIES = 3", "LAYERS = ('last', 'all')", "TIER = 'cpu'", "FORCE = False", "BATCH_SIZE = "):
+        assert f"  {constant}" in said
+    assert "helper" not in said and "__doc__" not in said
+
+
+def test_endings_of_an_interruption_and_of_a_users_mistake(capsys):
+    for error, status in ((KeyboardInterrupt(), 130), (UserError("do this"), 2)):
+        with pytest.raises(SystemExit) as ending, settings.endings():
+            raise error
+        assert ending.value.code == status
+    assert capsys.readouterr().err.splitlines()[1] == "do this"
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("EPOCH=3", "unknown constant EPOCH; this script knows "),
+        ("EPOCHS=many", "EPOCHS=many has the wrong type; give a whole number like 4"),
+        ("DATASET=imagenet", "unknown data set 'imagenet'; cv knows "),
+        ("TIER=huge", "unknown TIER 'huge'; take one of "),
+    ],
+)
+def test_a_script_ends_in_one_sentence_and_status_2(run_script, tmp_path, word, sentence):
+    ended = run_script("cv/source.py", "TIER=smoke", "DATASET=digits", word)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(sentence)
+    assert ended.stderr.count("\n") == 1 and "Traceback" not in ended.stderr
+    assert not ended.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scripts_help_ends_with_status_0(run_script):
+    ended = run_script("cv/source.py", "--help")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("The owner trains the source model")
+    assert "EPOCHS = {'smoke': 4" in ended.stdout
+    assert not ended.stderr
