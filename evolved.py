@@ -13,6 +13,8 @@ STEPS = 10  # tau
 LEARNING_RATE = 1e-3  # eta
 MU = 1e-5  # keeps the confident components' loss finite
 OMEGA = 2.0  # how far above 1/C an uncertain sample's top probability may rise
+SUBSTITUTIONS = 3  # text: characters that may change in a sample
+CANDIDATES = 32  # text: first-order best substitutions that are verified by asking the source
 
 if __name__ == "__main__":
     settings.run(generation.evolved, globals())

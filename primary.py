@@ -9,9 +9,13 @@ Needs <domain>/source.py. Writes the fingerprint to data/artifacts/, its record 
 from fingerprinting import generation, settings
 
 DOMAIN = "cv"
-N = dict(smoke=20, quick=80, cpu=80, paper=80)  # samples per component (TIFS: 80 for CIFAR)
+N = dict(
+    cv=dict(smoke=20, quick=80, cpu=80, paper=80),
+    nlp=dict(smoke=20, quick=80, cpu=80, paper=500),
+    bci=dict(smoke=10, quick=30, cpu=30, paper=30),
+)  # samples per component (TIFS: 80 for CIFAR, 500 in the released text runs, 30 for EEG)
 LABELS = "source"  # what is recorded: the source's own answer, or `truth` as in the released code
-FEWER = False  # take what there is where the source leaves fewer than N wrong samples
+FEWER = dict(cv=False, nlp=False, bci=True)  # take what there is where the source leaves too few wrong samples
 
 if __name__ == "__main__":
     settings.run(generation.primary, globals())

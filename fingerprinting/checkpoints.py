@@ -17,8 +17,10 @@ def save(path: Path, model: nn.Module, metadata: dict) -> None:
 def load(domain: Domain, path: Path) -> tuple[nn.Module, dict]:
     """Rebuild a model from its file's own metadata; every key must fit."""
     weights, metadata = files.load_tensors(path)
-    if metadata.get("domain") != domain.name:
-        raise UserError(f"{path} holds a model of domain {metadata.get('domain')!r}, not of {domain.name}")
+    if "architecture" not in metadata:
+        raise UserError(f"{path} holds no model; give a file that a step of the zoo wrote")
+    if metadata["domain"] != domain.name:
+        raise UserError(f"{path} holds a model of domain {metadata['domain']!r}, not of {domain.name}")
     model = build(domain, metadata["architecture"], metadata["classes"], tuple(metadata["shape"]))
     try:
         model.load_state_dict(weights)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from fingerprinting.examples import Dataset
+from fingerprinting.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.runtime import UserError
 
 TIERS = ("smoke", "quick", "cpu", "paper")
@@ -43,10 +44,18 @@ class Domain:
     architectures: dict[str, Architecture]
     source: dict[str, str]  # tier -> architecture of the source model
     students: dict[str, tuple[str, ...]]  # tier -> architectures of extractions and of half the independents
-    input_range: tuple[float, float]  # physical bounds of an input; queries stay inside
+    input_range: tuple[float, float] | None  # physical bounds of an input, inside which queries stay; None for text
     constants: dict[str, object] = field(default_factory=dict)  # shared by all steps, overridable in each
     augment: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: inputs  # used when AUGMENT is true
-    show: Callable | None = None  # draws one input on a matplotlib axis
+    # continuous(model, inputs) -> (start, forward): where a perturbation is added, and the logits from there.
+    continuous: Callable[[nn.Module, torch.Tensor], tuple[torch.Tensor, Callable]] = lambda model, inputs: (
+        inputs,
+        model,
+    )
+    # evolve(model, inputs, confident, constants, input_range) -> inputs of the Evolved fingerprint
+    evolve: Callable[..., torch.Tensor] = evolve_by_gradient
+    show: Callable | None = None  # show(axis, input) draws one input; a domain whose inputs are read gives `describe`
+    describe: Callable[[torch.Tensor], str] | None = None
 
     def architecture(self, name: str) -> Architecture:
         if name not in self.architectures:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from fingerprinting import runtime
+
 
 def physical(inputs: torch.Tensor) -> torch.Tensor:
     """Stored inputs as models take them: uint8 images become floats in [0, 1], all else is physical already."""
@@ -36,15 +38,31 @@ class Examples:
         """Physical inputs and targets on `device`, `size` at a time, in the given order."""
         pieces = torch.arange(len(self)) if order is None else order
         for piece in pieces.split(size):
-            yield physical(self.inputs[piece].to(device)), self.targets[piece].to(device)
+            yield runtime.place(physical(self.inputs[piece].to(device)), device), self.targets[piece].to(device)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A published data set: `pool` is cut among the parties, `test` (and `dev`, where published) is held out."""
+    """A published data set: `pool` is cut among the parties, `test` (and `dev`, where published) is held out.
+
+    groups (N,) of the pool: examples of one group (windows of a trial, trials of a subject) never part company; whoever
+    makes them keeps test and dev free of the pool's groups.
+    """
 
     name: str
     classes: tuple[str, ...]
     pool: Examples
     test: Examples
     dev: Examples | None = None
+    groups: torch.Tensor | None = None
+
+
+def held_out(
+    name: str, classes: tuple[str, ...], inputs: torch.Tensor, labels: torch.Tensor, every: int = 5
+) -> Dataset:
+    """A data set that was published without a test set: in the given order, every `every`-th of each class is test."""
+    test = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        test[(labels == label).nonzero().flatten()[::every]] = True
+    whole = Examples(inputs, labels)
+    return Dataset(name, classes, whole.take(~test), whole.take(test))

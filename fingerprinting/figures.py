@@ -29,7 +29,12 @@ def folder() -> Path:
 
 
 def samples(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Path:
-    """Samples of each component before (left) and after evolving (right), with the source's answers under them."""
+    """Samples of each component before (left) and after evolving (right), with the source's answers under them.
+
+    Inputs that are read rather than looked at stand in a Markdown table instead.
+    """
+    if study.domain.describe:
+        return _sample_table(study, origin, evolved)
     size = (1.45 * 2 * SAMPLES + 0.6, 1.95 * len(COMPONENTS))
     with _figure(study, "samples", len(COMPONENTS), 2 * SAMPLES, size) as (figure, axes):
         figure.suptitle(
@@ -49,6 +54,20 @@ def samples(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Path:
                     study.domain.show(axis, fingerprint.inputs[chosen[place]])
                     axis.set_xlabel(_answer(study, fingerprint, chosen[place]), fontsize=7)
     return _path(study, "samples")
+
+
+def _sample_table(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Path:
+    lines = ["| component | primary | the source's answer | evolved | the source's answer |", "|" + " --- |" * 5]
+    for name in COMPONENTS:
+        for index in torch.nonzero(origin.of_component(name)).flatten()[: 2 * SAMPLES].tolist():
+            cells = [name]
+            for fingerprint in (origin, evolved):
+                cells.append(study.domain.describe(fingerprint.inputs[index]).replace("|", "\\|"))
+                cells.append(_answer(study, fingerprint, index).replace("\n", " "))
+            lines.append(f"| {' | '.join(cells)} |")
+    path = _path(study, "samples").with_suffix(".md")
+    files.write_text(path, "\n".join(lines) + "\n")
+    return path
 
 
 def strips(study: Study, methods: list[Method], pool: list[Suspect], scores: dict) -> Path:

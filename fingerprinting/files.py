@@ -67,9 +67,10 @@ def key_of(settings: dict) -> str:
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> None:
-    """Safetensors with JSON metadata; the content's digest is added, so that damage is seen when it is read."""
+    """Safetensors with JSON metadata; digests of both are added, so that damage is seen when they are read."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {**metadata, "sha256": digest(tensors)}
+    metadata["metadata_sha256"] = key_of(metadata)
     with atomic(path) as temporary:
         try:
             save_file(tensors, temporary, {name: json.dumps(value) for name, value in metadata.items()})
@@ -106,12 +107,15 @@ def _opened(path: Path) -> Iterator:
 
 
 def _metadata(path: Path, file) -> dict:
+    texts = file.metadata() or {}
+    if "sha256" not in texts:
+        raise UserError(f"{path} was not written by this project; give a file that one of its scripts wrote")
     try:
-        metadata = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+        metadata = {name: json.loads(text) for name, text in texts.items()}
     except json.JSONDecodeError:
         raise _damaged(path) from None
-    if "sha256" not in metadata:
-        raise UserError(f"{path} was not written by this project; give a file that one of its scripts wrote")
+    if metadata.pop("metadata_sha256", None) != key_of(metadata):
+        raise _damaged(path)
     return metadata
 
 

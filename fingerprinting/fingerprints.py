@@ -1,6 +1,6 @@
 """A fingerprint: the queries, what the source answered, and what is recorded to be matched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -34,13 +34,15 @@ class Fingerprint:
         return {name: int(self.of_component(name).sum()) for name in COMPONENTS}
 
 
+TENSORS = tuple(field.name for field in fields(Fingerprint) if field.name != "metadata")
+
+
 def path_of(study: Study, method: str) -> Path:
     return study.artifacts / "fingerprints" / f"{method}.safetensors"
 
 
 def save(path: Path, fingerprint: Fingerprint) -> None:
-    tensors = {name: value for name, value in vars(fingerprint).items() if name != "metadata"}
-    files.save_tensors(path, tensors, fingerprint.metadata)
+    files.save_tensors(path, {name: getattr(fingerprint, name) for name in TENSORS}, fingerprint.metadata)
 
 
 def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
@@ -49,7 +51,12 @@ def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
     again = f"run python {method}.py DOMAIN={study.address} DATASET={study.dataset} TIER={study.tier}"
     if not path.is_file():
         raise UserError(f"the {method} fingerprint is missing ({path}); {again}")
-    tensors, metadata = files.load_tensors(path)
+    try:
+        tensors, metadata = files.load_tensors(path)
+    except UserError as error:
+        raise UserError(f"{str(error).split(';')[0]}; {again}") from None
+    if not set(TENSORS) == set(tensors):
+        raise UserError(f"{path} holds no fingerprint; {again}")
     if metadata["domain"] != study.domain.name:
         raise UserError(
             f"{path} is a fingerprint of domain {metadata['domain']!r}, not of {study.domain.name}; {again}"

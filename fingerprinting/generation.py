@@ -7,7 +7,7 @@ import torch
 from fingerprinting import attacks, figures, fingerprints, runtime
 from fingerprinting.examples import physical
 from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.queries.evolved import evolve
+from fingerprinting.queries.evolved import Evolution
 from fingerprinting.queries.primary import COMPONENTS, select
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
@@ -52,15 +52,12 @@ def primary(study: Study, *, n: int, labels: str, fewer: bool) -> str | None:
     return None
 
 
-def evolved(study: Study, *, steps: int, learning_rate: float, mu: float, omega: float) -> str | None:
+def evolved(study: Study, **constants) -> str | None:
     """Evolve every primary sample on the source; the recorded label is the source's answer to the result."""
     model = attacks.open_model(study, study.source_id)
     origin = fingerprints.load(study, "primary", attacks.weights_sha256(study, study.source_id))
     settings = {
-        "steps": steps,
-        "learning_rate": learning_rate,
-        "mu": mu,
-        "omega": omega,
+        **constants,
         "source_sha256": origin.metadata["source_sha256"],
         "primary_sha256": origin.metadata["sha256"],
     }
@@ -69,20 +66,20 @@ def evolved(study: Study, *, steps: int, learning_rate: float, mu: float, omega:
         return SKIPPED
     started = time.perf_counter()
     confident = origin.of_component("confident_correct") | origin.of_component("confident_wrong")
-    inputs = evolve(
+    inputs = study.domain.evolve(
         model,
         origin.inputs.to(study.device),
         confident.to(study.device),
-        steps=steps,
-        learning_rate=learning_rate,
-        mu=mu,
-        omega=omega,
-        bounds=study.domain.input_range,
+        Evolution(**constants),
+        study.domain.input_range,
     ).cpu()
     logits = predict(model, inputs, study.device)
     fingerprint = Fingerprint(inputs, logits.argmax(1), origin.truth, origin.component, logits, {})
-    _finish(study, "evolved", fingerprint, settings, started, _moved(origin, fingerprint))
-    print(f"figure: {figures.samples(study, origin, fingerprint)}")
+    metadata = _finish(study, "evolved", fingerprint, settings, started, _moved(origin, fingerprint))
+    for name, moved in metadata["moved"].items():
+        went = f"{moved['mean_changed']:.1f} elements moved, {moved['mean_l2']:.3f} in L2"
+        print(f"  {name}: {went}; answer changed for {moved['label_changed']:.0%}")
+    print(f"samples: {figures.samples(study, origin, fingerprint)}")
     return None
 
 
@@ -109,23 +106,24 @@ def _fill_from_dev(study: Study, model, parts: dict, n: int, fewer: bool) -> dic
 
 
 def _moved(origin: Fingerprint, evolved_print: Fingerprint) -> dict:
-    """How far the samples went, per component: mean norms of x' - x, and the share whose answer changed."""
-    step = (evolved_print.inputs - origin.inputs).flatten(1)
+    """How far the samples went, per component: means of the elements changed and of the L2 norm of x' - x."""
+    step = (evolved_print.inputs.double() - origin.inputs.double()).flatten(1)
     changed = (evolved_print.labels != origin.source_logits.argmax(1)).double()
-    rows = {}
-    for name in COMPONENTS:
-        mask = origin.of_component(name)
-        if not mask.any():
-            continue
-        rows[name] = {
-            "mean_l2": step[mask].norm(dim=1).mean().item(),
-            "max_abs": step[mask].abs().max().item(),
-            "label_changed": changed[mask].mean().item(),
+    return {
+        "moved": {
+            name: {
+                "mean_changed": (step[mask] != 0).sum(1).double().mean().item(),
+                "mean_l2": step[mask].norm(dim=1).mean().item(),
+                "max_abs": step[mask].abs().max().item(),
+                "label_changed": changed[mask].mean().item(),
+            }
+            for name in COMPONENTS
+            if (mask := origin.of_component(name)).any()
         }
-    return {"moved": rows}
+    }
 
 
-def _finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, started: float, notes: dict) -> None:
+def _finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, started: float, notes: dict) -> dict:
     metadata = {
         "method": method,
         "domain": study.domain.name,
@@ -147,3 +145,4 @@ def _finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict,
     Records.of(study, "fingerprints").put([{"key": f"{study.folder}/{method}", **metadata}])
     sizes = ", ".join(f"{size} {name}" for name, size in fingerprint.sizes.items())
     print(f"{method} fingerprint: {sizes}; {metadata['seconds']:.1f} s; {path}")
+    return metadata

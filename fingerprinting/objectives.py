@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
-from fingerprinting.adversarial import perturbed
+from fingerprinting.adversarial import perturbation
+from fingerprinting.domain import Domain
+from fingerprinting.runtime import UserError
 from fingerprinting.training import Objective
 
 
@@ -20,6 +22,8 @@ def distillation(temperature: float) -> Objective:
 
     The source's logits are not needed: p^(1/T), normalised, is the softmax of logits / T.
     """
+    if temperature <= 0:
+        raise UserError(f"TEMPERATURE={temperature} cannot soften answers; give more than 0, 1 leaves them as they are")
     return partial(_distillation, temperature)
 
 
@@ -31,18 +35,14 @@ def _distillation(
     return temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
-def adversarial(epsilon: float, steps: int, bounds: tuple[float, float]) -> Objective:
+def adversarial(domain: Domain, epsilon: float, steps: int) -> Objective:
     """Mean cross-entropy of clean inputs and of their PGD perturbations (Madry et al. 2018, with the clean half)."""
-    return partial(_adversarial, epsilon, steps, bounds)
+    return partial(_adversarial, domain, epsilon, steps)
 
 
 def _adversarial(
-    epsilon: float,
-    steps: int,
-    bounds: tuple[float, float],
-    model: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
+    domain: Domain, epsilon: float, steps: int, model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor
 ) -> torch.Tensor:
-    attacked = perturbed(model, inputs, labels, epsilon, steps, bounds)
-    return F.cross_entropy(model(torch.cat([inputs, attacked])), torch.cat([labels, labels]))
+    start, forward = domain.continuous(model, inputs)
+    added = perturbation(model, forward, start, labels, epsilon, steps, domain.input_range)
+    return F.cross_entropy(forward(torch.cat([start, start + added])), torch.cat([labels, labels]))

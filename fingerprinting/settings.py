@@ -1,6 +1,7 @@
 """How a script runs: its UPPER_CASE constants, NAME=value on the command line, one call, and clear endings."""
 
 import ast
+import contextlib
 import errno
 import sys
 import time
@@ -30,7 +31,7 @@ def run(step: Callable, script: dict, domain: str = "") -> None:
     """Call `step(study, **constants)` with a script's globals; a user's mistake ends in one sentence and status 2.
 
     The step's seconds are recorded, unless it returns SKIPPED because some or all of its work was finished before.
-    `domain` is empty for root scripts, which carry it as their constant DOMAIN.
+    `domain` is that of a domain's step; root scripts carry it as their constant DOMAIN. DOMAIN= overrides both.
     """
     with endings():
         study, constants = resolve(script, domain, sys.argv[1:])
@@ -49,11 +50,11 @@ def _record_time(study: Study, script: dict, seconds: float) -> None:
 def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     """The study and the step's own constants (lower case), tier by tier values chosen, overrides applied."""
     own = {name: value for name, value in script.items() if name.isupper()}
-    overrides = _split(words, script, own)
-    address = domain or _typed("DOMAIN", overrides.get("DOMAIN"), own["DOMAIN"])
+    overrides = _split(words, script, own, domain)
+    address = overrides.get("DOMAIN") or domain or own["DOMAIN"]
     chosen = load_domain(address)
     defaults = {**COMMON, **chosen.constants, **own}
-    unknown = sorted(set(overrides) - set(defaults))
+    unknown = sorted(set(overrides) - set(defaults) - {"DOMAIN"})
     if unknown:
         raise UserError(f"unknown constant {', '.join(unknown)}; this script knows {', '.join(sorted(defaults))}")
     tier = _typed("TIER", overrides.get("TIER"), defaults["TIER"])
@@ -61,8 +62,7 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
         raise UserError(f"unknown TIER {tier!r}; take one of {', '.join(TIERS)}")
     values = {}
     for name, default in defaults.items():
-        for_tier = default[tier] if isinstance(default, dict) else default
-        values[name] = _typed(name, overrides.get(name), for_tier)
+        values[name] = _typed(name, overrides.get(name), _chosen(default, tier, chosen.name))
     shared = {name.lower(): values[name] for name in chosen.constants}
     study = Study(
         address=address,
@@ -79,17 +79,26 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     return study, {name.lower(): values[name] for name in own if name not in hidden}
 
 
+def _chosen(value, tier: str, domain: str):
+    """A constant may be a table by domain, by tier, or both; a domain it does not name takes the first entry."""
+    if not isinstance(value, dict):
+        return value
+    if set(value) <= set(TIERS):
+        return _chosen(value[tier], tier, domain)
+    return _chosen(value.get(domain, next(iter(value.values()))), tier, domain)
+
+
 def own_constants(script: Path) -> set[str]:
     """The names of a script's constants, without running it."""
     assigned = (node for node in ast.parse(script.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign))
     return {target.id for node in assigned for target in node.targets if target.id.isupper()}
 
 
-def _split(words: list[str], script: dict, own: dict) -> dict[str, str]:
+def _split(words: list[str], script: dict, own: dict, domain: str) -> dict[str, str]:
     if any(word in ("--help", "-h") for word in words):
         print((script.get("__doc__") or "").strip())
         print("\nConstants, each overridable as NAME=value:")
-        for name, value in {**COMMON, **own}.items():
+        for name, value in {**COMMON, **load_domain(domain or own["DOMAIN"]).constants, **own}.items():
             print(f"  {name} = {value!r}")
         raise SystemExit(0)
     wrong = [word for word in words if "=" not in word]
@@ -104,14 +113,17 @@ def _typed(name: str, text: str | None, default):
         return default if text is None else text
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         value = text
     if isinstance(default, tuple):
         return _typed_tuple(name, value, default)
     if isinstance(default, float) and type(value) is int:
-        value = float(value)
+        with contextlib.suppress(OverflowError):
+            value = float(value)
     if type(value) is not type(default):
         raise UserError(f"{name}={text} has the wrong type; give {_article(default)} like {default!r}")
+    if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
+        raise UserError(f"{name}={text} must not be negative or infinite")
     return value
 
 

@@ -34,7 +34,16 @@ def stratified(labels: torch.Tensor, fractions: dict[str, float], seed: int) -> 
         edges = np.rint(np.cumsum(list(fractions.values()))[:-1] * len(members)).astype(int)
         for name, piece in zip(fractions, np.split(members, edges), strict=True):
             pieces[name].append(piece)
-    return {name: torch.from_numpy(np.sort(np.concatenate(parts))) for name, parts in pieces.items()}
+    return {
+        name: torch.from_numpy(np.sort(np.concatenate([np.empty(0, int), *parts]))) for name, parts in pieces.items()
+    }
+
+
+def by_group(groups: torch.Tensor, fractions: dict[str, float], seed: int) -> dict[str, torch.Tensor]:
+    """Cut range(N) into disjoint, complete parts of whole groups (N,), the groups in the given fractions."""
+    names = groups.unique()
+    chosen = stratified(torch.zeros(len(names), dtype=torch.long), fractions, seed)
+    return {part: torch.isin(groups, names[rows]).nonzero().flatten() for part, rows in chosen.items()}
 
 
 def cut(dataset: Dataset, pool_size: int | None, split_seed: int) -> dict[str, Examples]:
@@ -45,21 +54,21 @@ def cut(dataset: Dataset, pool_size: int | None, split_seed: int) -> dict[str, E
     """
     seen: set[bytes] = set()
     held_out = {name: part for name, part in (("test", dataset.test), ("dev", dataset.dev)) if part is not None}
-    distinct = {
-        name: part.take(first_of_its_content(part.inputs, seen))
-        for name, part in {**held_out, "pool": dataset.pool}.items()
-    }
+    distinct = {name: part.take(first_of_its_content(part.inputs, seen)) for name, part in held_out.items()}
+    kept = first_of_its_content(dataset.pool.inputs, seen)
+    groups = None if dataset.groups is None else dataset.groups[kept]
     seed = seed_from(f"split/{dataset.name}/{len(dataset.pool)}/{len(dataset.test)}/{split_seed}")
     share = min(1.0, pool_size / len(dataset.pool)) if pool_size else 1.0
-    parts = {}
-    for name, part in distinct.items():
-        chosen = stratified(part.targets, {"chosen": share, "left": 1 - share}, seed)["chosen"]
-        parts[name] = part.take(chosen)
+    sized = {"chosen": share, "left": 1 - share}
+    parts = {name: part.take(stratified(part.targets, sized, seed)["chosen"]) for name, part in distinct.items()}
     if dataset.dev is None:
         halves = stratified(parts["test"].targets, {"dev": 1 / 2, "test": 1 / 2}, seed + 1)
         parts.update({name: parts["test"].take(indices) for name, indices in halves.items()})
-    pool = parts.pop("pool")
-    parts.update({name: pool.take(rows) for name, rows in stratified(pool.targets, PARTIES, seed + 2).items()})
+    pool, draw = dataset.pool.take(kept), stratified if groups is None else by_group
+    drawn_by = pool.targets if groups is None else groups
+    chosen = draw(drawn_by, sized, seed)["chosen"]
+    for name, rows in draw(drawn_by[chosen], PARTIES, seed + 2).items():
+        parts[name] = pool.take(chosen[rows])
     for name, part in parts.items():
         if len(part.targets.unique()) < len(dataset.classes):
             raise UserError(

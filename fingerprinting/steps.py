@@ -13,7 +13,7 @@ ROOT = ("primary", "evolved", "model_finger_match")
 
 def prepare(study: Study) -> None:
     """The files of the study's data set and of its transfer target, checked by reading them."""
-    for name in (study.dataset, study.target):
+    for name in filter(None, (study.dataset, study.target)):
         study.domain.prepare(name)
         dataset = study.domain.load(name)
         shape = "x".join(str(side) for side in dataset.pool.inputs.shape[1:])
@@ -97,6 +97,8 @@ def prune(
     """The stolen source, fine-pruned at rising ratios."""
     if any(not 0 < ratio < 1 for ratio in ratios):
         raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
+    if activity_examples < 1:
+        raise UserError(f"ACTIVITY_EXAMPLES={activity_examples} measures no activity; give 1 or more")
     recipe = study.recipe(epochs, learning_rate)
     jobs = [
         Job(

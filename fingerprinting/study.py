@@ -58,7 +58,7 @@ class Study:
     def __post_init__(self) -> None:
         if self.tier not in TIERS:
             raise UserError(f"unknown TIER {self.tier!r}; take one of {', '.join(TIERS)}")
-        for name in (self.dataset, self.target):
+        for name in filter(None, (self.dataset, self.target)):
             if name not in self.domain.targets and name not in self.domain.targets.values():
                 known = ", ".join(self.domain.targets)
                 raise UserError(f"unknown data set {name!r}; {self.domain.name} knows {known}")
@@ -90,6 +90,8 @@ class Study:
     @property
     def target_parts(self) -> dict[str, Examples]:
         """The same five parts of the data set that a thief transfers to; inputs have the source's shape."""
+        if not self.target:
+            raise UserError(f"{self.dataset} has no usual transfer target; give one with TARGET=")
         parts = _parts(self.address, self.target, self.tier, self.split_seed)
         if self.shape != (shape := tuple(parts["owner"].inputs.shape[1:])):
             raise UserError(f"{self.target} has inputs {shape}, {self.dataset} has {self.shape}: no transfer possible")

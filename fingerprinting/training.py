@@ -1,6 +1,8 @@
 """The one training loop and the one prediction loop."""
 
+import io
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +32,15 @@ class Recipe:
     min_updates: int  # small data sets are passed more often, until this many updates
     augment: bool
 
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("EPOCHS", max(self.epochs, self.min_updates)),
+            ("LEARNING_RATE", self.learning_rate),
+            ("BATCH_SIZE", self.batch_size),
+        ):
+            if value <= 0:
+                raise UserError(f"{name}={value} trains nothing; give more than 0")
+
     def updates(self, examples: int) -> int:
         """Updates per epoch; the incomplete last batch is dropped, which batch norm would need two examples for."""
         return max(1, examples // self.batch_size)
@@ -42,10 +53,10 @@ def predictions(
     model: nn.Module, inputs: torch.Tensor, device: torch.device, batch_size: int = PREDICTION_BATCH
 ) -> Iterator[torch.Tensor]:
     """Logits of stored or physical inputs (N, ...), a batch at a time, on `device`."""
-    model.to(device).eval()
+    runtime.place(model, device).eval()
     with torch.inference_mode():
         for piece in inputs.split(batch_size):
-            yield model(physical(piece.to(device)))
+            yield model(runtime.place(physical(piece.to(device)), device))
 
 
 def predict(model: nn.Module, inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -74,18 +85,18 @@ def fit(
     Every epoch draws from generators named after the model and the epoch, so a run that is killed and resumed at an
     epoch's end reaches the same bits as one that was not.
     """
-    model.to(device)
+    runtime.place(model, device)
     optimizer = torch.optim.AdamW(
         [weight for weight in model.parameters() if weight.requires_grad],
         lr=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
+        fused=True,
     )
     updates, passes = recipe.updates(len(train)), recipe.passes(len(train))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=updates * passes)
     progress = {"epoch": 0, "best_epoch": 0, "dev_accuracy": -1.0, "seconds": 0.0}
     best = None
-    if resume and resume.is_file():
-        state = torch.load(resume, weights_only=True, map_location=device)
+    if state := _resumable(resume, device):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
@@ -116,10 +127,22 @@ def fit(
             with files.atomic(resume) as temporary:
                 state = {"model": model.state_dict(), "best": best, "progress": progress}
                 state.update(optimizer=optimizer.state_dict(), schedule=schedule.state_dict())
-                torch.save(state, temporary)
+                buffer = io.BytesIO()  # torch's own writer hides a full disk behind a RuntimeError
+                torch.save(state, buffer)
+                temporary.write_bytes(buffer.getbuffer())
             saved = time.monotonic()
     model.load_state_dict(best)
     return progress
+
+
+def _resumable(resume: Path | None, device: torch.device) -> dict | None:
+    if not (resume and resume.is_file()):
+        return None
+    try:
+        return torch.load(resume, weights_only=True, map_location=device)
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
+        print(f"{resume} is damaged: training from the start", flush=True)
+        return None
 
 
 def _training_mode(model: nn.Module) -> None:

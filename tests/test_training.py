@@ -16,7 +16,7 @@ from torch import nn
 
 from cv.domain import DOMAIN
 from fingerprinting import attacks, checkpoints, files, objectives, pruning, training
-from fingerprinting.adversarial import perturbed
+from fingerprinting.adversarial import perturbation
 from fingerprinting.attacks import Job
 from fingerprinting.examples import Examples
 from fingerprinting.runtime import UserError, seed_everything
@@ -311,6 +311,10 @@ def test_label_and_probability_extraction_go_different_ways(thief):
     assert torch.cosine_similarity(labels, probabilities, dim=0) < 0.99
 
 
+def perturbed(model, inputs, labels, epsilon, steps, bounds):
+    return inputs + perturbation(model, model, inputs, labels, epsilon, steps, bounds)
+
+
 def test_the_adversarial_objective_is_the_mean_of_clean_and_attacked():
     model = toy_model().eval()
     data = toy_data(10)
@@ -318,7 +322,7 @@ def test_the_adversarial_objective_is_the_mean_of_clean_and_attacked():
     attacked = perturbed(model, data.inputs, data.targets, 0.1, 2, (0, 1))
     expected = (F.cross_entropy(model(data.inputs), data.targets) + F.cross_entropy(model(attacked), data.targets)) / 2
     seed_everything("attack")
-    found = objectives.adversarial(0.1, 2, (0, 1))(model, data.inputs, data.targets)
+    found = objectives.adversarial(DOMAIN, 0.1, 2)(model, data.inputs, data.targets)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     assert found > F.cross_entropy(model(data.inputs), data.targets)
 
@@ -387,20 +391,23 @@ def test_perturbing_leaves_the_model_as_it_was():
 # Pruning
 
 
+def images(count: int) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 2, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+
+
 def small_net(bias: bool = False) -> nn.Module:
-    """A convolution with batch norm whose statistics are not trivial."""
+    """A convolution with batch norm, whose statistics are those of some images: every unit has both signs."""
     seed_everything("small net")
     model = nn.Sequential(
         nn.Conv2d(2, 5, 3, padding=1, bias=bias), nn.BatchNorm2d(5), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 36, 3)
     )
-    for value in (model[1].running_mean, model[1].running_var, model[1].weight.data, model[1].bias.data):
-        value.copy_(torch.rand(5))
-    model[1].running_mean.mul_(0.2)
+    with torch.no_grad():
+        convolved = model[0](images(20) / 255)
+        model[1].running_mean.copy_(convolved.mean((0, 2, 3)))
+        model[1].running_var.copy_(convolved.var((0, 2, 3)))
+        model[1].weight.copy_(0.5 + torch.rand(5))
+        model[1].bias.copy_(torch.rand(5) - 0.5)
     return model
-
-
-def images(count: int) -> torch.Tensor:
-    return torch.randint(0, 256, (count, 2, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
 
 
 def numpy_features(model: nn.Module, stored: torch.Tensor) -> np.ndarray:
@@ -419,8 +426,10 @@ def numpy_features(model: nn.Module, stored: torch.Tensor) -> np.ndarray:
 def test_activity_is_the_mean_rectified_output(count):
     """300 examples are a full and an incomplete batch, which must weigh by their examples."""
     model, stored = small_net(), images(count)
+    features = numpy_features(model, stored)
+    assert 0.1 < (features == 0).mean() < 0.9, "the rectifier matters"
     found = pruning.activity(model, "1", stored, CPU)
-    assert np.allclose(found.numpy(), numpy_features(model, stored).mean((0, 2, 3)), rtol=1e-5, atol=1e-7)
+    assert np.allclose(found.numpy(), features.mean((0, 2, 3)), rtol=1e-5, atol=1e-7)
     assert not model[1]._forward_hooks
 
 

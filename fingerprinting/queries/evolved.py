@@ -4,31 +4,42 @@ Samples do not depend on each other, so a whole set is one batch: the summed los
 Adam's state is kept per element.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
 LOG_WEIGHT = 0.1  # the paper's weight of the uncertain components' loss
 
 
+@dataclass(frozen=True)
+class Evolution:
+    """The constants of evolved.py; the last two are those of text, where samples move by whole characters."""
+
+    steps: int
+    learning_rate: float
+    mu: float
+    omega: float
+    substitutions: int
+    candidates: int
+
+
 def evolve(
     model: nn.Module,
     inputs: torch.Tensor,
     confident: torch.Tensor,
-    *,
-    steps: int,
-    learning_rate: float,
-    mu: float,
-    omega: float,
+    constants: Evolution,
     bounds: tuple[float, float],
 ) -> torch.Tensor:
     """Evolved copies of inputs (N, ...), kept inside `bounds`; confident (N,) tells which of the two rules applies."""
     model.eval()
     model.requires_grad_(False)
+    steps, rate = constants.steps, constants.learning_rate
     evolved = inputs.clone()
     if confident.any():
-        evolved[confident] = evolve_confident(model, inputs[confident], steps, learning_rate, mu, bounds)
+        evolved[confident] = evolve_confident(model, inputs[confident], steps, rate, constants.mu, bounds)
     if (~confident).any():
-        evolved[~confident] = evolve_uncertain(model, inputs[~confident], steps, learning_rate, omega, bounds)
+        evolved[~confident] = evolve_uncertain(model, inputs[~confident], steps, rate, constants.omega, bounds)
     return evolved
 
 

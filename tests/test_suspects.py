@@ -1,0 +1,288 @@
+"""Who is judged and by what answers: incomplete zoos, stale fingerprints and broken answers are refused in a sentence.
+
+The zoo here is of untrained nets, one per step, in the files and plans that the steps write.
+"""
+
+import json
+import random
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from torch import nn
+
+from fingerprinting import answers, checkpoints, files, fingerprints, suspects
+from fingerprinting.attacks import KINDS
+from fingerprinting.fingerprints import Fingerprint
+from fingerprinting.queries.primary import COMPONENTS
+from fingerprinting.runtime import UserError
+from fingerprinting.study import ModelId, Study
+from fingerprinting.suspects import Suspect
+
+SOURCE = "cv/digits/smoke/source/conv3-0"
+# Step -> a kind that it makes; what is stolen from the source names it as its parent.
+ZOO = {
+    "source": "source",
+    "irrelevant": "irrelevant",
+    "homologous": "homologous",
+    "fine_tune": "fine_tune_all",
+    "prune": "prune",
+    "adversarial": "adversarial",
+    "transfer": "transfer",
+    "extract": "extract_labels",
+}
+STOLEN = [kind for kind in ZOO.values() if KINDS[kind].role == "pirated"]
+
+
+def model_id(study: Study, kind: str, copy: int = 0) -> ModelId:
+    return study.model_id(kind, "conv3", copy)
+
+
+def save_model(study: Study, model: ModelId, parent_sha256: str | None = None, seed: int = 0) -> str:
+    """An untrained net under that name; returns its digest."""
+    torch.manual_seed(seed)
+    metadata = {
+        "name": model.name,
+        "domain": "cv",
+        "architecture": "conv3",
+        "classes": 10,
+        "shape": [1, 8, 8],
+        "test_accuracy": 0.9,
+        "settings": {"parent": SOURCE if parent_sha256 else None, "parent_sha256": parent_sha256},
+    }
+    checkpoints.save(model.path, checkpoints.build(study.domain, "conv3", 10, (1, 8, 8)), metadata)
+    return files.read_metadata(model.path)["sha256"]
+
+
+def plan(study: Study, step: str, models: list[ModelId]) -> None:
+    files.write_text(study.artifacts / "plans" / f"{step}.json", json.dumps([asdict(model) for model in models]))
+
+
+@pytest.fixture
+def zoo(study) -> Study:
+    source = save_model(study, study.source_id)
+    for step, kind in ZOO.items():
+        if kind != "source":
+            save_model(study, model_id(study, kind), source if kind in STOLEN else None, seed=len(step))
+        plan(study, step, [model_id(study, kind)])
+    return study
+
+
+def test_gather_finds_every_planned_model_but_the_source(zoo):
+    found = suspects.gather(zoo)
+    assert sorted(suspect.model.kind for suspect in found) == sorted(set(ZOO.values()) - {"source"})
+    for suspect in found:
+        assert suspect.metadata["name"] == suspect.model.name and suspect.kind is KINDS[suspect.model.kind]
+
+
+@pytest.mark.parametrize("step", list(ZOO))
+def test_a_step_that_never_ran_is_named(zoo, step):
+    (zoo.artifacts / "plans" / f"{step}.json").unlink()
+    with pytest.raises(UserError, match=f"python cv/{step}.py DATASET=digits TIER=smoke"):
+        suspects.gather(zoo)
+
+
+@pytest.mark.parametrize("step", [step for step in ZOO if step != "source"])
+def test_a_missing_model_is_named_by_its_script(zoo, step):
+    kind = ZOO[step]
+    plan(zoo, step, [model_id(zoo, kind), model_id(zoo, kind, 1), model_id(zoo, kind, 2)])
+    with pytest.raises(UserError, match=f"2 of 3 models of python cv/{step}.py DATASET=digits TIER=smoke are missing"):
+        suspects.gather(zoo)
+
+
+def test_a_missing_source_is_named_by_its_script(zoo):
+    zoo.source_id.path.unlink()
+    with pytest.raises(UserError, match=f"{SOURCE} is missing; run python cv/source.py DATASET=digits TIER=smoke"):
+        suspects.gather(zoo)
+
+
+@pytest.mark.parametrize("kind", STOLEN)
+def test_a_model_stolen_from_another_source_is_refused(zoo, kind):
+    save_model(zoo, model_id(zoo, kind), parent_sha256="0" * 64)
+    script = KINDS[kind].script
+    with pytest.raises(UserError, match=f"{kind}/conv3-0 was stolen from another source; run python cv/{script}.py"):
+        suspects.gather(zoo)
+
+
+def test_a_source_trained_again_makes_its_thefts_outdated(zoo):
+    save_model(zoo, zoo.source_id, seed=99)
+    with pytest.raises(UserError, match="was stolen from another source"):
+        suspects.gather(zoo)
+
+
+@pytest.mark.parametrize("bytes_left", [0, 5, 200, -1])
+def test_a_damaged_model_is_refused(zoo, bytes_left):
+    path = model_id(zoo, "prune").path
+    path.write_bytes(path.read_bytes()[:bytes_left])
+    with pytest.raises(UserError, match="conv3-0.safetensors is damaged or truncated"):
+        suspects.gather(zoo)
+
+
+def suspect_of(kind: str, accuracy: float, copy: int = 0) -> Suspect:
+    return Suspect(ModelId("cv", "digits", "smoke", kind, "conv3", copy), {"test_accuracy": accuracy, "sha256": "x"})
+
+
+def test_flagged_are_thefts_that_lost_more_than_ten_points():
+    pool = [
+        suspect_of("fine_tune_all", 0.80),
+        suspect_of("prune", 0.79),
+        suspect_of("extract_labels", 0.95),
+        suspect_of("adversarial", 0.10),
+        suspect_of("irrelevant", 0.10),
+        suspect_of("homologous_adversarial", 0.10),
+    ]
+    names = {suspect.model.kind for suspect in pool if suspect.model.name in suspects.flagged(pool, 0.895)}
+    assert names == {"prune", "adversarial"}
+
+
+@pytest.mark.parametrize(("accuracy", "expected"), [(0.61, False), (0.59, True)])
+def test_a_transferred_theft_is_compared_with_honest_transfers(accuracy, expected):
+    """Their mean is 0.7, whatever the source reaches on its own task, and homologous ones do not count."""
+    honest = [suspect_of("irrelevant_transfer", 0.65, 0), suspect_of("irrelevant_transfer", 0.75, 1)]
+    theft = suspect_of("transfer", accuracy)
+    marked = suspects.flagged([*honest, suspect_of("homologous_transfer", 0.0), theft], source_accuracy=0.99)
+    assert marked == ({theft.model.name} if expected else set())
+
+
+def test_negatives_of_a_transferred_theft_are_moved_the_same_way():
+    assert suspects.negatives_of("irrelevant", on_target=False) == ("irrelevant",)
+    assert suspects.negatives_of("adversarial", on_target=False) == ("irrelevant_adversarial", "homologous_adversarial")
+    assert suspects.negatives_of("irrelevant", on_target=True) == ("irrelevant_transfer",)
+    assert suspects.negatives_of("all", on_target=True) == ("irrelevant_transfer", "homologous_transfer")
+    assert suspects.negatives_of("adversarial", on_target=True) == ()
+    independent = {name for name, kind in KINDS.items() if kind.role == "independent"}
+    both = (*suspects.negatives_of("all", on_target=False), *suspects.negatives_of("all", on_target=True))
+    assert len(both) == len(independent) and set(both) == independent
+
+
+def test_fidelity_is_agreement_with_the_source_on_test(zoo):
+    pool = {suspect.model.kind: suspect for suspect in suspects.gather(zoo)}
+    source = Suspect(zoo.source_id, files.read_metadata(zoo.source_id.path))
+    labels = suspects.ask(zoo, source, zoo.parts["test"].inputs).argmax(1)
+    assert suspects.fidelity(zoo, source, labels) == 1.0
+    other = suspects.ask(zoo, pool["prune"], zoo.parts["test"].inputs).argmax(1)
+    agreed = sum(int(one == two) for one, two in zip(labels, other, strict=True))
+    assert suspects.fidelity(zoo, pool["prune"], labels) == pytest.approx(agreed / len(labels))
+    assert agreed < len(labels)
+
+
+@pytest.mark.parametrize("kind", ["transfer", "irrelevant_transfer", "homologous_transfer"])
+def test_a_model_of_another_task_has_no_fidelity(study, kind):
+    assert suspects.fidelity(study, suspect_of(kind, 0.9), torch.zeros(3)) is None
+
+
+class Asked:
+    """A model to be loaded, which counts how often it was."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale, self.times = scale, 0
+
+    def __call__(self) -> nn.Module:
+        self.times += 1
+        model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+        nn.init.constant_(model[1].weight, self.scale)
+        return model
+
+
+def test_the_same_weights_are_asked_the_same_inputs_once(study):
+    inputs, load = torch.rand(5, 1, 2, 2), Asked()
+    first = answers.ask(study, inputs, "a" * 64, load)
+    again = answers.ask(study, inputs.clone(), "a" * 64, Asked(scale=2.0))
+    assert load.times == 1 and first.shape == (5, 3) and torch.equal(first, again)
+
+
+@pytest.mark.parametrize("change", ["inputs", "order", "dtype", "weights"])
+def test_other_inputs_or_other_weights_are_asked_again(study, change):
+    inputs, weights = torch.arange(20, dtype=torch.uint8).reshape(5, 1, 2, 2), "a" * 64
+    answers.ask(study, inputs, weights, Asked())
+    other = {"inputs": inputs + 1, "order": inputs.flip(0), "dtype": inputs.float()}.get(change, inputs)
+    load = Asked()
+    answers.ask(study, other, "b" * 64 if change == "weights" else weights, load)
+    assert load.times == 1
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -float("inf")])
+def test_broken_answers_are_refused_and_not_kept(study, scale):
+    inputs = torch.rand(5, 1, 2, 2)
+    with pytest.raises(UserError, match="NaN or infinity"):
+        answers.ask(study, inputs, "a" * 64, Asked(scale))
+    assert torch.isfinite(answers.ask(study, inputs, "a" * 64, Asked())).all()
+
+
+def test_a_damaged_answer_is_refused(study):
+    inputs = torch.rand(5, 1, 2, 2)
+    answers.ask(study, inputs, "a" * 64, Asked())
+    (path,) = (study.artifacts / "answers").rglob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(UserError, match="damaged or truncated; delete it"):
+        answers.ask(study, inputs, "a" * 64, Asked())
+
+
+def save_fingerprint(study: Study, method: str = "primary", **changes) -> Fingerprint:
+    metadata = {"domain": "cv", "classes": 10, "source_sha256": "s" * 64, "settings": {}, **changes}
+    logits = torch.eye(10)[:8]
+    component = torch.arange(8) % len(COMPONENTS)
+    fingerprint = Fingerprint(torch.rand(8, 1, 8, 8), logits.argmax(1), torch.ones(8), component, logits, metadata)
+    fingerprints.save(fingerprints.path_of(study, method), fingerprint)
+    return fingerprint
+
+
+@pytest.mark.parametrize("method", ["primary", "evolved"])
+def test_a_fingerprint_comes_back_as_it_was(study, method):
+    saved = save_fingerprint(study, method)
+    loaded = fingerprints.load(study, method, "s" * 64)
+    assert loaded.sizes == dict.fromkeys(COMPONENTS, 2) and len(loaded) == 8
+    assert all(torch.equal(value, vars(loaded)[name]) for name, value in vars(saved).items() if name != "metadata")
+
+
+REFUSALS = {
+    "other domain": ({"domain": "nlp"}, "fingerprint of domain 'nlp', not of cv"),
+    "other class count": ({"classes": 7}, "is for 7 classes, digits has 10"),
+    "other source": ({"source_sha256": "t" * 64}, "made from another source model"),
+}
+
+
+def refusal(study: Study, method: str) -> str:
+    with pytest.raises(UserError) as refused:
+        fingerprints.load(study, method, "s" * 64)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("method", ["primary", "evolved"])
+@pytest.mark.parametrize("wrong", [*REFUSALS, "missing", "truncated", "empty"])
+def test_a_fingerprint_that_cannot_be_used_is_refused_with_the_script_to_run(study, method, wrong):
+    if wrong != "missing":
+        save_fingerprint(study, method, **REFUSALS.get(wrong, ({},))[0])
+    path = fingerprints.path_of(study, method)
+    if wrong in ("truncated", "empty"):
+        path.write_bytes(path.read_bytes()[: -20 if wrong == "truncated" else 0])
+    said = refusal(study, method)
+    expected = {"missing": f"the {method} fingerprint is missing", "truncated": "damaged", "empty": "damaged"}
+    assert REFUSALS.get(wrong, ("", expected.get(wrong)))[1] in said
+    assert f"run python {method}.py DOMAIN=cv DATASET=digits TIER=smoke" in said and "\n" not in said
+
+
+def test_a_fingerprint_damaged_anywhere_is_refused(study):
+    save_fingerprint(study)
+    path = fingerprints.path_of(study, "primary")
+    whole = path.read_bytes()
+    for position in random.Random(0).sample(range(len(whole) - 2000, len(whole)), 20):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x40]) + whole[position + 1 :])
+        assert "damaged" in refusal(study, "primary")
+
+
+def test_a_model_in_place_of_a_fingerprint_is_refused(study):
+    save_model(study, study.source_id)
+    path = fingerprints.path_of(study, "primary")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(study.source_id.path.read_bytes())
+    assert "primary.safetensors" in refusal(study, "primary")
+
+
+def test_a_fingerprint_is_current_for_its_very_settings_only(study):
+    settings = {"n": 8, "source_sha256": "s" * 64}
+    assert not fingerprints.is_current(study, "primary", settings)
+    save_fingerprint(study, settings=settings)
+    assert fingerprints.is_current(study, "primary", settings)
+    assert not fingerprints.is_current(study, "primary", settings | {"n": 9})
+    assert not fingerprints.is_current(replace(study, force=True), "primary", settings)
