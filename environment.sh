@@ -19,7 +19,7 @@ if ! cmp -s requirements.txt "$environment_stamp" || ! .venv/bin/python -c 'impo
     echo "making .venv with $("$python" --version) (torch and its libraries take about 6 GB)"
     [ -x .venv/bin/python ] || "$python" -m venv .venv ||
         { echo "python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt ||
+    .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt ||
         { echo "the packages could not be installed; look at pip's message above and run the same command again" >&2; exit 2; }
     cp requirements.txt "$environment_stamp"
 fi

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from fingerprinting import attacks, runtime, settings
 from fingerprinting.examples import Examples, physical
-from fingerprinting.queries.evolved import evolve
+from fingerprinting.queries.evolved import Evolution
 from fingerprinting.queries.primary import select
 from fingerprinting.records import Records
 from fingerprinting.study import Study
@@ -28,6 +28,8 @@ STEPS = 10  # the rest of Evolved's constants: as published, in evolved.py
 LEARNING_RATE = 1e-3
 MU = 1e-5
 OMEGA = 2.0
+SUBSTITUTIONS = 3
+CANDIDATES = 32
 EVOLVED_REPEATS = 5  # turns
 PRIMARY_REPEATS = 15  # more, for a ratio near 1
 SUBSET = 500  # of the owner's part, that the papers' way of Primary is timed on
@@ -39,15 +41,17 @@ def measure(
     """Time Primary over the owner's part and Evolved over four components of up to n samples of it."""
     model, owner, device = attacks.open_model(study, study.source_id), study.parts["owner"], study.device
     inputs, confident = samples(select(model, owner, n, device), owner, device)
-    evolution["bounds"] = study.domain.input_range
+    constants = Evolution(**evolution)
     part = owner.take(torch.arange(min(subset, len(owner))))
 
+    def evolve(inputs: torch.Tensor, confident: torch.Tensor) -> torch.Tensor:
+        return study.domain.evolve(model, inputs, confident, constants, study.domain.input_range)
+
     def evolved_in_one_batch() -> torch.Tensor:
-        return evolve(model, inputs, confident, **evolution)
+        return evolve(inputs, confident)
 
     def evolved_one_at_a_time() -> torch.Tensor:
-        pairs = zip(inputs.split(1), confident.split(1), strict=True)
-        return torch.cat([evolve(model, *pair, **evolution) for pair in pairs])
+        return torch.cat([evolve(*pair) for pair in zip(inputs.split(1), confident.split(1), strict=True)])
 
     def bare_inference() -> None:
         for _ in predictions(model, owner.inputs, device):

@@ -6,6 +6,7 @@ Images are uint8 (N, channels, height, width), 0 to 255; labels int64 (N,). Sour
 import gzip
 import shutil
 import socket
+import warnings
 import zlib
 from pathlib import Path
 
@@ -61,8 +62,10 @@ def mnist_5k() -> Dataset:
     if not path.is_file():
         raise _missing(path, "mnist_5k")
     try:
-        rows = np.loadtxt(path, delimiter=",", dtype=np.uint8)
-    except (ValueError, EOFError, OSError, zlib.error):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # an empty file is a warning to numpy
+            rows = np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    except (ValueError, EOFError, OSError, UserWarning, zlib.error):
         raise _damaged(path, "mnist_5k") from None
     if rows.ndim != 2 or rows.shape[1] != 785:
         raise _damaged(path, "mnist_5k")

@@ -20,9 +20,9 @@ def shifted_and_flipped(images: torch.Tensor) -> torch.Tensor:
 def show(axis, image: torch.Tensor) -> None:
     """Draw one image (channels, height, width) in [0, 1]."""
     if len(image) == 1:
-        axis.imshow(image[0], cmap="gray", vmin=0, vmax=1)
+        axis.imshow(image[0].numpy(), cmap="gray", vmin=0, vmax=1)
     else:
-        axis.imshow(image.permute(1, 2, 0))
+        axis.imshow(image.permute(1, 2, 0).numpy())
 
 
 DOMAIN = Domain(
@@ -31,7 +31,7 @@ DOMAIN = Domain(
     prepare=data.prepare,
     datasets=dict(smoke="fashion_mnist", quick="fashion_mnist", cpu="fashion_mnist", paper="cifar10"),
     targets=dict(fashion_mnist="mnist_5k", cifar10="cifar10_c", cifar100="cifar10", digits="digits_corrupted"),
-    pool_size=dict(smoke=2_500, quick=25_000, cpu=50_000, paper=None),
+    pool_size=dict(smoke=2_500, quick=20_000, cpu=50_000, paper=None),
     architectures=ARCHITECTURES,
     source=dict(smoke="conv3", quick="conv3", cpu="conv3", paper="vgg16_bn"),
     students=dict(
@@ -44,7 +44,7 @@ DOMAIN = Domain(
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update
         WEIGHT_DECAY=0.01,
-        MIN_UPDATES=dict(smoke=60, quick=150, cpu=150, paper=0),  # small data sets are passed more often
+        MIN_UPDATES=dict(smoke=60, quick=120, cpu=150, paper=0),  # small data sets are passed more often
         AUGMENT=dict(smoke=False, quick=False, cpu=False, paper=True),
     ),
     augment=shifted_and_flipped,

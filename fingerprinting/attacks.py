@@ -46,7 +46,7 @@ class Kind:
 def open_model(study: Study, model: ModelId) -> nn.Module:
     """A finished model of the zoo, on the study's device."""
     require(study, model)
-    return checkpoints.load(study.domain, model.path)[0].to(study.device)
+    return runtime.place(checkpoints.load(study.domain, model.path)[0], study.device)
 
 
 def metadata_of(study: Study, model: ModelId) -> dict:

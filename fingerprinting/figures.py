@@ -20,6 +20,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402 (the backend comes first)
 
 SAMPLES = 4  # of each component in the picture of a fingerprint
+COLUMNS = 4  # panels in a row
 DPI = 110
 COLOURS = {"pirated": "#c0392b", "independent": "#2471a3"}
 
@@ -71,45 +72,71 @@ def _sample_table(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Pa
 
 
 def strips(study: Study, methods: list[Method], pool: list[Suspect], scores: dict) -> Path:
-    """Every model a dot: its distance to the source, by kind, one panel per method."""
+    """Every model a dot: how near it is to the source, by kind, one panel per method.
+
+    Distances are divided by the median independent's of the same task, so that transferred models fit in beside others.
+    """
     kinds = [kind for kind in KINDS if any(suspect.model.kind == kind for suspect in pool)]
-    columns = min(4, len(methods))
-    rows = -(-len(methods) // columns)
-    with _figure(study, "strips", rows, columns, (3.3 * columns + 1, 0.26 * len(kinds) * rows + 1.2)) as (figure, axes):
-        figure.suptitle(f"{study.domain.name}, {study.dataset}: distance to the source (left: nearer)", fontsize=10)
-        for axis, method in zip(axes.flat, methods, strict=False):
+    with _panels(study, "strips", methods, 0.26 * len(kinds), 1.4) as panels:
+        for axis, method in panels:
+            distances = {s.model.name: scores[method.key][s.model.name] for s in pool}
+            medians = {task: _median_independent(pool, distances, task) for task in (False, True)}
             for height, kind in enumerate(reversed(kinds)):
-                values = [scores[method.key][s.model.name] for s in pool if s.model.kind == kind]
+                values = [distances[s.model.name] for s in pool if s.model.kind == kind]
+                values = np.array(values) / medians[KINDS[kind].on_target]
                 axis.plot(values, [height] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[KINDS[kind].role])
-            axis.set_title(_title(method), fontsize=8)
+            axis.axvline(1, color="grey", lw=0.7, ls=":")
             axis.set_yticks(range(len(kinds)), reversed(kinds), fontsize=7)
             axis.tick_params(axis="x", labelsize=7)
-            axis.locator_params(axis="x", nbins=5)
             axis.grid(axis="x", alpha=0.3)
-        for axis in axes[:, 1:].flat:
-            axis.set_yticklabels([])
+            axis.label_outer()
+        axis.figure.suptitle(
+            f"{study.domain.name}, {study.dataset}: distance to the source, 1 = the median independent model",
+            fontsize=10,
+        )
         handles = [pyplot.Line2D([], [], marker="o", ls="", color=c, label=role) for role, c in COLOURS.items()]
-        figure.legend(handles=handles, loc="upper right", fontsize=8, ncols=2)
+        axis.figure.legend(handles=handles, loc="outside lower center", fontsize=8, ncols=2)
     return _path(study, "strips")
+
+
+def _median_independent(pool: list[Suspect], distances: dict[str, float], on_target: bool) -> float:
+    independents = [s for s in pool if s.kind.role == "independent" and s.kind.on_target == on_target]
+    return float(np.median([distances[s.model.name] for s in independents])) if independents else 1.0
+
+
+def fidelity(study: Study, methods: list[Method], pool: list[Suspect], scores: dict, agreement: dict) -> Path:
+    """Distance against agreement with the source on test data: a theft that agrees no more than others took little."""
+    with _panels(study, "fidelity", methods, 2.9, 1.0) as panels:
+        for axis, method in panels:
+            for role, colour in COLOURS.items():
+                names = [s.model.name for s in pool if s.kind.role == role and agreement[s.model.name] is not None]
+                distances = [scores[method.key][name] for name in names]
+                axis.plot(
+                    [agreement[name] for name in names], distances, "o", ms=4, alpha=0.6, color=colour, label=role
+                )
+            axis.set_xlabel("fidelity (agreement with the source on test)", fontsize=7)
+            axis.set_ylabel("distance to the source", fontsize=7)
+            axis.tick_params(labelsize=7)
+        axis.figure.suptitle(f"{study.domain.name}, {study.dataset}: distance against fidelity", fontsize=10)
+        axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
+    return _path(study, "fidelity")
 
 
 def roc(study: Study, methods: list[Method], pool: list[Suspect], scores: dict) -> Path:
     """ROC curves per theft against all independents of the same task, one panel per method."""
-    columns = min(4, len(methods))
-    rows = -(-len(methods) // columns)
-    with _figure(study, "roc", rows, columns, (3.0 * columns + 2, 3.1 * rows)) as (figure, axes):
-        figure.suptitle(f"{study.domain.name}, {study.dataset}: thefts against all independent models", fontsize=10)
-        for axis, method in zip(axes.flat, methods, strict=False):
+    with _panels(study, "roc", methods, 3.1, 0.5) as panels:
+        for axis, method in panels:
             for kind, pirated, independent in _pairs(method, pool, scores):
                 false, true = statistics.curve(pirated, independent)
                 axis.plot(false, true, lw=1.4, alpha=0.85, label=kind)
             axis.plot([0, 1], [0, 1], color="grey", lw=0.7, ls=":")
-            axis.set_title(_title(method), fontsize=8)
             axis.set_xlabel("false positive rate", fontsize=7)
-            axis.tick_params(labelsize=7)
-        for axis in axes[:, 0]:
             axis.set_ylabel("true positive rate", fontsize=7)
-        figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+            axis.tick_params(labelsize=7)
+        axis.figure.suptitle(
+            f"{study.domain.name}, {study.dataset}: thefts against all independent models", fontsize=10
+        )
+        axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", fontsize=8)
     return _path(study, "roc")
 
 
@@ -134,6 +161,20 @@ def _title(method: Method) -> str:
 
 def _path(study: Study, name: str) -> Path:
     return folder() / f"{study.domain.name}-{study.dataset}-{study.tier}-{name}.png"
+
+
+@contextmanager
+def _panels(study: Study, name: str, methods: list[Method], height: float, extra: float) -> Iterator[list[tuple]]:
+    """One titled axis per method, `height` inches each and `extra` for the whole figure."""
+    columns = min(COLUMNS, len(methods))
+    rows = -(-len(methods) // columns)
+    with _figure(study, name, rows, columns, (3.3 * columns + 1, height * rows + extra)) as (_, axes):
+        for axis in axes.flat[len(methods) :]:
+            axis.remove()
+        panels = list(zip(axes.flat, methods, strict=False))
+        for axis, method in panels:
+            axis.set_title(_title(method), fontsize=8)
+        yield panels
 
 
 @contextmanager

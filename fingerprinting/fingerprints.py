@@ -54,7 +54,7 @@ def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
     try:
         tensors, metadata = files.load_tensors(path)
     except UserError as error:
-        raise UserError(f"{str(error).split(';')[0]}; {again}") from None
+        raise UserError(f"{str(error).split(';')[0]}; delete it and {again}") from None
     if not set(TENSORS) == set(tensors):
         raise UserError(f"{path} holds no fingerprint; {again}")
     if metadata["domain"] != study.domain.name:
@@ -68,6 +68,19 @@ def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
     if metadata["source_sha256"] != source_sha256:
         raise UserError(f"{path} was made from another source model than the one that is there now; {again}")
     return Fingerprint(**tensors, metadata=metadata)
+
+
+def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
+    """Refuse a fingerprint that was evolved from another primary one than that which is matched beside it."""
+    if "primary" not in prints:
+        return
+    origin = prints["primary"].metadata["sha256"]
+    for name, found in prints.items():
+        if found.metadata["settings"].get("primary_sha256", origin) != origin:
+            raise UserError(
+                f"the {name} fingerprint was made from another primary fingerprint than the one that is there now; "
+                f"run python {name}.py DOMAIN={study.address} DATASET={study.dataset} TIER={study.tier}"
+            )
 
 
 def is_current(study: Study, method: str, settings: dict) -> bool:

@@ -8,7 +8,7 @@ from fingerprinting import attacks, figures, fingerprints, runtime
 from fingerprinting.examples import physical
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.evolved import Evolution
-from fingerprinting.queries.primary import COMPONENTS, select
+from fingerprinting.queries.primary import COMPONENTS, extremes, select, share_out
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
@@ -42,7 +42,7 @@ def primary(study: Study, *, n: int, labels: str, fewer: bool) -> str | None:
     logits = torch.cat([chosen.logits for *_, chosen in pieces])
     fingerprint = Fingerprint(
         inputs=inputs,
-        labels=logits.argmax(1) if labels == "source" else truth,
+        labels=logits.argmax(1) if labels == "source" else truth.clone(),  # no two tensors of a file share memory
         truth=truth,
         component=torch.cat([torch.full((len(chosen),), index) for index, _, chosen in pieces]),
         source_logits=logits,
@@ -88,9 +88,9 @@ def _fill_from_dev(study: Study, model, parts: dict, n: int, fewer: bool) -> dic
     short = {name: n - len(found[0][1]) for name, found in parts.items() if len(found[0][1]) < n}
     if not short:
         return {}
-    offered = select(model, study.parts["dev"], max(short.values()), study.device)
-    for name, missing in short.items():
-        parts[name].append((study.parts["dev"], offered[name].take(slice(0, missing))))
+    offered = share_out(extremes(model, study.parts["dev"], max(short.values()), study.device), short)
+    for name in short:
+        parts[name].append((study.parts["dev"], offered[name]))
     sizes = {name: sum(len(chosen) for _, chosen in parts[name]) for name in short}
     if min(sizes.values()) < n and not fewer:
         have = ", ".join(f"{size} {name}" for name, size in sizes.items())

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 from tqdm import tqdm
 
-from fingerprinting import attacks, figures, fingerprints, readme, runtime, statistics, suspects, tables, zoo
+from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, tables, zoo
 from fingerprinting.attacks import KINDS
 from fingerprinting.methods import METHODS, Method
 from fingerprinting.records import Records
@@ -18,10 +18,11 @@ Distances = dict[str, np.ndarray]  # kind -> distances of its models
 def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
     pool = suspects.gather(study)
-    _describe(study, pool)
+    agreement = _describe(study, pool)
     source = attacks.weights_sha256(study, study.source_id)
     methods = [method for method in METHODS if method.name in fingerprints_used]
     prints = {name: fingerprints.load(study, name, source) for name in fingerprints_used}
+    fingerprints.check_origin(study, prints)
     scores: dict[str, dict[str, float]] = defaultdict(dict)  # method key -> model name -> distance
     for suspect in tqdm(pool, desc="match", unit="model"):
         for name, fingerprint in prints.items():
@@ -39,8 +40,8 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     records.keep_only(row["key"] for row in rows)
     figures.roc(study, methods, pool, scores)
     figures.strips(study, methods, pool, scores)
+    figures.fidelity(study, methods, pool, scores, agreement)
     tables.write()
-    readme.write()
     print(tables.markdown(study.folder))
     print(f"tables: {tables.folder()}\nfigures: {figures.folder()}")
 
@@ -139,8 +140,11 @@ def _record_scores(study: Study, pool: list[Suspect], methods: list[Method], sco
     records.keep_only(row["key"] for row in rows)
 
 
-def _describe(study: Study, pool: list[Suspect]) -> None:
-    """Add fidelity and the accuracy flag to the models' records, and drop the records of models that are no more."""
+def _describe(study: Study, pool: list[Suspect]) -> dict[str, float | None]:
+    """Add fidelity and the accuracy flag to the models' records, and drop the records of models that are no more.
+
+    Returns the fidelity of every model by its name.
+    """
     source = Suspect(study.source_id, attacks.metadata_of(study, study.source_id))
     labels = suspects.ask(study, source, study.parts["test"].inputs).argmax(1)
     marked = suspects.flagged(pool, source.metadata["test_accuracy"])
@@ -155,6 +159,7 @@ def _describe(study: Study, pool: list[Suspect]) -> None:
     ]
     records.put(rows)
     records.keep_only(row["key"] for row in rows)
+    return {row["key"]: row["fidelity"] for row in rows}
 
 
 def _generator(*names: str) -> np.random.Generator:

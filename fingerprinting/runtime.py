@@ -78,6 +78,7 @@ def _commit() -> tuple[str, bool]:
         return "unknown", False
 
 
+@lru_cache
 def provenance(chosen: torch.device) -> dict:
     """What a record says about where it was measured: commit, whether code was changed since, versions, device."""
 

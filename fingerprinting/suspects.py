@@ -48,19 +48,22 @@ def gather(study: Study) -> list[Suspect]:
     for script in dict.fromkeys(kind.script for kind in KINDS.values()):
         if script not in planned:
             raise UserError(f"the zoo lacks the models of {_command(study, script)}; run it first")
-    source = attacks.weights_sha256(study, study.source_id)
+    attacks.require(study, study.source_id)
     found = []
     for script, models in planned.items():
         missing = [model for model in models if not model.path.is_file()]
         if missing:
             raise UserError(f"{len(missing)} of {len(models)} models of {_command(study, script)} are missing; run it")
-        suspects = [Suspect(model, files.read_metadata(model.path)) for model in models if model != study.source_id]
-        for suspect in suspects:
-            settings = suspect.metadata["settings"]
-            if settings["parent"] == study.source_id.name and settings["parent_sha256"] != source:
-                raise UserError(f"{suspect.model.name} was stolen from another source; run {_command(study, script)}")
-        found += suspects
-    return found
+        found += [Suspect(model, files.read_metadata(model.path)) for model in models]
+    content = {suspect.model.name: suspect.metadata["sha256"] for suspect in found}
+    for suspect in found:
+        settings = suspect.metadata["settings"]
+        if content.get(settings["parent"], settings["parent_sha256"]) != settings["parent_sha256"]:
+            command = _command(study, suspect.kind.script)
+            raise UserError(
+                f"{suspect.model.name} was made from another {settings['parent']} than is there now; run {command}"
+            )
+    return [suspect for suspect in found if suspect.model != study.source_id]
 
 
 def ask(study: Study, suspect: Suspect, inputs: torch.Tensor) -> torch.Tensor:
@@ -86,12 +89,15 @@ def fidelity(study: Study, suspect: Suspect, source_labels: torch.Tensor) -> flo
 def flagged(suspects: list[Suspect], source_accuracy: float) -> set[str]:
     """Names of stolen models that lost too much accuracy: against the source, or against honestly transferred ones."""
     honest = [s.metadata["test_accuracy"] for s in suspects if s.model.kind == "irrelevant" + TRANSFERRED]
-    bars = {False: source_accuracy, True: sum(honest) / len(honest) if honest else 0.0}
+    bars = {False: source_accuracy - ACCURACY_COST}
+    if honest:
+        bars[True] = sum(honest) / len(honest) - ACCURACY_COST
     return {
         suspect.model.name
         for suspect in suspects
         if suspect.kind.role == "pirated"
-        and suspect.metadata["test_accuracy"] < bars[suspect.kind.on_target] - ACCURACY_COST
+        and suspect.kind.on_target in bars
+        and suspect.metadata["test_accuracy"] < bars[suspect.kind.on_target]
     }
 
 

@@ -54,9 +54,10 @@ def predictions(
 ) -> Iterator[torch.Tensor]:
     """Logits of stored or physical inputs (N, ...), a batch at a time, on `device`."""
     runtime.place(model, device).eval()
-    with torch.inference_mode():
-        for piece in inputs.split(batch_size):
-            yield model(runtime.place(physical(piece.to(device)), device))
+    for piece in inputs.split(batch_size):
+        with torch.inference_mode():  # not around the yield, which would leave it on in the caller
+            logits = model(runtime.place(physical(piece.to(device)), device))
+        yield logits
 
 
 def predict(model: nn.Module, inputs: torch.Tensor, device: torch.device) -> torch.Tensor:

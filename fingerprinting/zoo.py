@@ -31,7 +31,9 @@ def train(study: Study, step: str, jobs: Iterable[Job]) -> str | None:
     todo = [job for job in jobs if study.force or not _finished(study, job)]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} models are finished already", flush=True)
-    records.put(record_of(files.read_metadata(job.model.path)) for job in jobs if job not in todo)
+    known = {row["key"] for row in records.rows()}
+    finished_before = [job.model for job in jobs if job not in todo and job.model.name not in known]
+    records.put(record_of(files.read_metadata(model.path)) for model in finished_before)
     parallel = joblib.Parallel(
         n_jobs=_workers(study), return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
     )

@@ -93,7 +93,7 @@ def test_tables_have_the_fixed_columns_and_no_invented_number(finished):
 
 def test_figures_are_pictures(finished):
     names = {path.name for path in (finished[0] / "results" / "figures").iterdir()}
-    assert names == {f"cv-digits-smoke-{name}.png" for name in ("samples", "strips", "roc")}
+    assert names == {f"cv-digits-smoke-{name}.png" for name in ("samples", "strips", "roc", "fidelity")}
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in (finished[0] / "results" / "figures").iterdir())
 
 

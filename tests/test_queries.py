@@ -17,11 +17,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cv.domain import DOMAIN
-from fingerprinting import checkpoints, files, fingerprints, generation
+from fingerprinting import checkpoints, files, fingerprints, generation, settings
 from fingerprinting import study as studies
 from fingerprinting.examples import Examples
 from fingerprinting.queries import evolved
-from fingerprinting.queries.evolved import evolve
+from fingerprinting.queries.evolved import Evolution
 from fingerprinting.queries.primary import COMPONENTS, select
 from fingerprinting.records import Records
 from fingerprinting.representations import match_rate
@@ -30,7 +30,13 @@ from fingerprinting.training import PREDICTION_BATCH, predict
 
 CPU = torch.device("cpu")
 WRONG = ("confident_wrong", "uncertain_wrong")
-PUBLISHED = dict(steps=10, learning_rate=1e-3, mu=1e-5, omega=2.0, bounds=(0.0, 1.0))
+PUBLISHED = dict(steps=10, learning_rate=1e-3, mu=1e-5, omega=2.0)
+TEXT_ONLY = dict(substitutions=0, candidates=0)
+BOUNDS = (0.0, 1.0)
+
+
+def evolve(model: nn.Module, inputs: torch.Tensor, confident: torch.Tensor, **constants) -> torch.Tensor:
+    return evolved.evolve(model, inputs, confident, Evolution(**constants, **TEXT_ONLY), BOUNDS)
 
 
 def pool_of(size: int, seed: int, classes: int = 4) -> Examples:
@@ -244,8 +250,7 @@ def test_a_finished_fingerprint_is_kept_until_a_constant_changes(source_with_wro
 def test_evolved_keeps_the_primary_samples_order_and_says_how_far_they_went(source_with_wrong):
     study = source_with_wrong(owner=20, dev=0)
     origin = primary_print(study, n=4)
-    constants = {name: value for name, value in PUBLISHED.items() if name != "bounds"}
-    generation.evolved(study, **constants)
+    generation.evolved(study, **PUBLISHED, **TEXT_ONLY)
     moved = fingerprints.load(study, "evolved", origin.metadata["source_sha256"])
     assert torch.equal(moved.component, origin.component) and torch.equal(moved.truth, origin.truth)
     assert torch.equal(moved.labels, moved.source_logits.argmax(1))
@@ -283,7 +288,7 @@ def gradient(model: nn.Module, image: torch.Tensor, loss) -> torch.Tensor:
     return torch.autograd.grad(loss(probabilities(model, image)), image)[0]
 
 
-def one_confident(model, image, steps, learning_rate, mu, omega, bounds):
+def one_confident(model, image, steps, learning_rate, mu, omega):
     """tau steps of Adam (Kingma and Ba 2015, algorithm 1), written out, on -(p_a - p_b) / (1 - p_a + mu)."""
     a, b = probabilities(model, image).argsort(descending=True)[:2]
     mean = square = torch.zeros_like(image)
@@ -291,11 +296,11 @@ def one_confident(model, image, steps, learning_rate, mu, omega, bounds):
         slope = gradient(model, image, lambda p: -(p[a] - p[b]) / (1 - p[a] + mu))
         mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
         image = image - learning_rate * (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
-        image = image.clamp(*bounds)
+        image = image.clamp(*BOUNDS)
     return image
 
 
-def one_uncertain(model, image, steps, learning_rate, mu, omega, bounds):
+def one_uncertain(model, image, steps, learning_rate, mu, omega):
     """While p_a < top: x <- x - eta * gradient of -0.1 log clamp(p_a, p_a0, top); that gradient is 0 below p_a0."""
     at_start = probabilities(model, image)
     a, floor = at_start.argmax(), at_start.max()
@@ -303,7 +308,7 @@ def one_uncertain(model, image, steps, learning_rate, mu, omega, bounds):
     for _ in range(steps):
         if not floor <= probabilities(model, image)[a] < top:
             break
-        image = (image - learning_rate * gradient(model, image, lambda p: -0.1 * p[a].log())).clamp(*bounds)
+        image = (image - learning_rate * gradient(model, image, lambda p: -0.1 * p[a].log())).clamp(*BOUNDS)
     return image
 
 
@@ -396,14 +401,11 @@ def test_confident_samples_grow_surer(network, images):
     assert (after.gather(1, label) > before.gather(1, label)).all()
 
 
-def test_the_scripts_have_the_published_constants():
-    script = runpy.run_path(str(REPOSITORY / "evolved.py"))
-    assert {name: script[name] for name in ("STEPS", "LEARNING_RATE", "MU", "OMEGA")} == {
-        "STEPS": 10,
-        "LEARNING_RATE": 1e-3,
-        "MU": 1e-5,
-        "OMEGA": 2.0,
-    }
+@pytest.mark.parametrize("tier", ["cpu", "paper"])
+def test_the_scripts_have_the_published_constants(tier):
+    constants = {}
+    for script in ("primary.py", "evolved.py"):
+        constants |= settings.resolve(runpy.run_path(str(REPOSITORY / script)), "", ["DOMAIN=cv", f"TIER={tier}"])[1]
+    published = {**PUBLISHED, "n": 80, "labels": "source", "fewer": False}
+    assert {name: constants[name] for name in published} == published
     assert evolved.LOG_WEIGHT == 0.1
-    script = runpy.run_path(str(REPOSITORY / "primary.py"))
-    assert (script["N"]["cpu"], script["N"]["paper"], script["LABELS"], script["FEWER"]) == (80, 80, "source", False)

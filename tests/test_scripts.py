@@ -25,6 +25,15 @@ def test_a_script_is_docstring_constants_and_one_call(path):
     assert len(body[-1].body) == 1
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_below_its_constants_a_step_is_the_same_in_every_domain(step):
+    def rest(domain: str) -> str:
+        _, *body = ast.parse((REPOSITORY / domain / f"{step}.py").read_text()).body
+        return "\n".join(ast.dump(node) for node in body if not isinstance(node, ast.Assign)).replace(repr(domain), "")
+
+    assert len({rest(domain) for domain in DOMAINS}) == 1
+
+
 @pytest.mark.parametrize("folder", DOMAINS)
 def test_no_loop_of_its_own(folder):
     """Training loops live in the package, once."""

@@ -38,7 +38,7 @@ def model_id(study: Study, kind: str, copy: int = 0) -> ModelId:
     return study.model_id(kind, "conv3", copy)
 
 
-def save_model(study: Study, model: ModelId, parent_sha256: str | None = None, seed: int = 0) -> str:
+def save_model(study: Study, model: ModelId, parent_sha256: str | None = None, seed: int = 0, parent=SOURCE) -> str:
     """An untrained net under that name; returns its digest."""
     torch.manual_seed(seed)
     metadata = {
@@ -48,7 +48,7 @@ def save_model(study: Study, model: ModelId, parent_sha256: str | None = None, s
         "classes": 10,
         "shape": [1, 8, 8],
         "test_accuracy": 0.9,
-        "settings": {"parent": SOURCE if parent_sha256 else None, "parent_sha256": parent_sha256},
+        "settings": {"parent": parent if parent_sha256 else None, "parent_sha256": parent_sha256},
     }
     checkpoints.save(model.path, checkpoints.build(study.domain, "conv3", 10, (1, 8, 8)), metadata)
     return files.read_metadata(model.path)["sha256"]
@@ -100,13 +100,23 @@ def test_a_missing_source_is_named_by_its_script(zoo):
 def test_a_model_stolen_from_another_source_is_refused(zoo, kind):
     save_model(zoo, model_id(zoo, kind), parent_sha256="0" * 64)
     script = KINDS[kind].script
-    with pytest.raises(UserError, match=f"{kind}/conv3-0 was stolen from another source; run python cv/{script}.py"):
+    with pytest.raises(
+        UserError, match=f"{kind}/conv3-0 was made from another {SOURCE} than is there now; run python cv/{script}.py"
+    ):
+        suspects.gather(zoo)
+
+
+def test_a_transferred_independent_is_outdated_with_its_own_parent(zoo):
+    moved = model_id(zoo, "irrelevant_transfer")
+    save_model(zoo, moved, parent_sha256="0" * 64, parent=model_id(zoo, "irrelevant").name)
+    plan(zoo, "transfer", [model_id(zoo, "transfer"), moved])
+    with pytest.raises(UserError, match="irrelevant_transfer/conv3-0 was made from another .*irrelevant/conv3-0"):
         suspects.gather(zoo)
 
 
 def test_a_source_trained_again_makes_its_thefts_outdated(zoo):
     save_model(zoo, zoo.source_id, seed=99)
-    with pytest.raises(UserError, match="was stolen from another source"):
+    with pytest.raises(UserError, match="was made from another"):
         suspects.gather(zoo)
 
 
@@ -120,6 +130,10 @@ def test_a_damaged_model_is_refused(zoo, bytes_left):
 
 def suspect_of(kind: str, accuracy: float, copy: int = 0) -> Suspect:
     return Suspect(ModelId("cv", "digits", "smoke", kind, "conv3", copy), {"test_accuracy": accuracy, "sha256": "x"})
+
+
+def test_without_honest_transfers_no_transfer_is_flagged():
+    assert suspects.flagged([suspect_of("transfer", 0.1)], 0.9) == set()
 
 
 def test_flagged_are_thefts_that_lost_more_than_ten_points():
@@ -257,7 +271,7 @@ def test_a_fingerprint_that_cannot_be_used_is_refused_with_the_script_to_run(stu
     if wrong in ("truncated", "empty"):
         path.write_bytes(path.read_bytes()[: -20 if wrong == "truncated" else 0])
     said = refusal(study, method)
-    expected = {"missing": f"the {method} fingerprint is missing", "truncated": "damaged", "empty": "damaged"}
+    expected = {"missing": f"the {method} fingerprint is missing", "truncated": "delete it", "empty": "delete it"}
     assert REFUSALS.get(wrong, ("", expected.get(wrong)))[1] in said
     assert f"run python {method}.py DOMAIN=cv DATASET=digits TIER=smoke" in said and "\n" not in said
 
@@ -268,7 +282,8 @@ def test_a_fingerprint_damaged_anywhere_is_refused(study):
     whole = path.read_bytes()
     for position in random.Random(0).sample(range(len(whole) - 2000, len(whole)), 20):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x40]) + whole[position + 1 :])
-        assert "damaged" in refusal(study, "primary")
+        said = refusal(study, "primary")  # primary.py alone would call the fingerprint finished
+        assert "damaged" in said and "delete it" in said
 
 
 def test_a_model_in_place_of_a_fingerprint_is_refused(study):

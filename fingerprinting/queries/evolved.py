@@ -91,8 +91,9 @@ def evolve_uncertain(
             start = probabilities.detach().gather(1, first)
             top = start + omega * (start - 1 / probabilities.shape[1])
         reached = probabilities.gather(1, first)
-        loss = -LOG_WEIGHT * torch.maximum(torch.minimum(reached, top), start).log()
-        (gradient,) = torch.autograd.grad(loss.sum(), moved)
-        active = (reached.detach() < top).view(-1, *[1] * (inputs.dim() - 1))
+        (gradient,) = torch.autograd.grad((-LOG_WEIGHT * reached.log()).sum(), moved)
+        # The clamp's slope is 1 from p_a0, where every sample starts, up to top, and 0 elsewhere. Written out, because
+        # exactly at an edge torch.clamp has 1, 1/2 or 0, depending on its version, and torch.maximum 1/2.
+        active = ((start <= reached) & (reached < top)).view(-1, *[1] * (inputs.dim() - 1))
         moved = torch.where(active, (moved.detach() - learning_rate * gradient).clamp(*bounds), moved.detach())
     return moved
