@@ -28,7 +28,7 @@ def write() -> None:
 
 def blocks() -> dict[str, str]:
     """Marker name -> the Markdown that belongs between its markers."""
-    return {"runs": _runs(), "results": _results(), "steps": _steps()}
+    return {"runs": _runs(), "results": _results(), "steps": _steps(), "benchmarks": _benchmarks()}
 
 
 def replaced(text: str, name: str, block: str) -> str:
@@ -83,6 +83,24 @@ def _steps() -> str:
     return "\n".join(
         tables.markdown_table(["command", "study", "seconds", "models and their mean test accuracy"], cells)
     )
+
+
+def _benchmarks() -> str:
+    ratios = {
+        "evolved_one_at_a_time_to_one_batch": "Evolved, one sample at a time / one batch",
+        "primary_to_bare_inference": "Primary / bare inference",
+        "primary_one_at_a_time_to_primary": "Primary, one sample at a time / Primary",
+    }
+    cells = [
+        [study, row["key"].rsplit("/", 1)[1].replace("_", " "), *(_ratio(row[name]) for name in ratios)]
+        for study in _committed()
+        for row in Records(files.results_dir() / "records" / study / "benchmarks.jsonl").rows()
+    ]
+    return "\n".join(tables.markdown_table(["study", "threads", *ratios.values()], cells))
+
+
+def _ratio(found: dict) -> str:
+    return f"{found['median']:.2f} [{found['min']:.2f}, {found['max']:.2f}]"
 
 
 def _number(script: str, models: dict[str, dict]) -> str:
