@@ -9,6 +9,7 @@ from fingerprinting import attacks, figures, fingerprints, runtime, statistics, 
 from fingerprinting.attacks import KINDS
 from fingerprinting.methods import METHODS, Method
 from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 from fingerprinting.suspects import ATTACKS, MEANS, NEGATIVES, Suspect
 
@@ -17,6 +18,9 @@ Distances = dict[str, np.ndarray]  # kind -> distances of its models
 
 def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
+    known = tuple(dict.fromkeys(method.name for method in METHODS))
+    if unknown := set(fingerprints_used) - set(known):
+        raise UserError(f"unknown fingerprint {', '.join(sorted(unknown))}; FINGERPRINTS_USED takes {', '.join(known)}")
     pool = suspects.gather(study)
     agreement = _describe(study, pool)
     source = attacks.weights_sha256(study, study.source_id)

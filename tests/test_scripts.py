@@ -101,6 +101,7 @@ def test_more_wrong_samples_than_there_are(run_script, tmp_path):
         ("primary.py", ["DOMAIN=vision"]),
         ("primary.py", ["LABELS=mine"]),
         ("primary.py", ["N=0"]),
+        ("model_finger_match.py", ["FINGERPRINTS_USED=primary,secondary"]),
     ],
 )
 def test_values_that_make_no_sense(run_script, script, words):
