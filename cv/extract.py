@@ -7,7 +7,7 @@ python cv/extract.py TIER=smoke             # seconds
 from fingerprinting import settings, steps
 
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of every student architecture, per kind of extraction
-EPOCHS = dict(smoke=4, quick=3, cpu=3, paper=100)  # passes over the answered inputs
+EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes over the answered inputs
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 TEMPERATURE = 2.0  # of the distillation from probabilities
 EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
