@@ -1,7 +1,7 @@
 """The thief trains stolen weights on, adversarially (PGD), on the attacker's part.
 
-python cv/adversarial.py                        # cpu tier, Fashion-MNIST
-python cv/adversarial.py TIER=smoke             # seconds
+    python cv/adversarial.py                        # cpu tier, Fashion-MNIST
+    python cv/adversarial.py TIER=smoke             # seconds
 """
 
 from fingerprinting import settings, steps

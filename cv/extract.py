@@ -1,7 +1,7 @@
 """The thief asks the source about the attacker's inputs and trains students of other designs on its answers.
 
-python cv/extract.py                        # cpu tier, Fashion-MNIST
-python cv/extract.py TIER=smoke             # seconds
+    python cv/extract.py                        # cpu tier, Fashion-MNIST
+    python cv/extract.py TIER=smoke             # seconds
 """
 
 from fingerprinting import settings, steps

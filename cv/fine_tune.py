@@ -1,7 +1,7 @@
 """The thief fine-tunes stolen weights on the attacker's part: the head only, and all layers.
 
-python cv/fine_tune.py                        # cpu tier, Fashion-MNIST
-python cv/fine_tune.py TIER=smoke             # seconds
+    python cv/fine_tune.py                        # cpu tier, Fashion-MNIST
+    python cv/fine_tune.py TIER=smoke             # seconds
 """
 
 from fingerprinting import settings, steps

@@ -1,7 +1,7 @@
 """Independent models on the owner's own data: the hard negatives (DeepCore's homologous models).
 
-python cv/homologous.py                        # cpu tier, Fashion-MNIST
-python cv/homologous.py TIER=smoke             # seconds
+    python cv/homologous.py                        # cpu tier, Fashion-MNIST
+    python cv/homologous.py TIER=smoke             # seconds
 """
 
 from fingerprinting import settings, steps

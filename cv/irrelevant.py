@@ -1,7 +1,7 @@
 """Independent models on the attacker's part with true labels: the negatives that a verdict must not accuse.
 
-python cv/irrelevant.py                        # cpu tier, Fashion-MNIST
-python cv/irrelevant.py TIER=smoke             # seconds
+    python cv/irrelevant.py                        # cpu tier, Fashion-MNIST
+    python cv/irrelevant.py TIER=smoke             # seconds
 """
 
 from fingerprinting import settings, steps

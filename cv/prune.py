@@ -1,7 +1,7 @@
 """The thief fine-prunes stolen weights: the least active units are masked, the rest is repaired.
 
-python cv/prune.py                        # cpu tier, Fashion-MNIST
-python cv/prune.py TIER=smoke             # seconds
+    python cv/prune.py                        # cpu tier, Fashion-MNIST
+    python cv/prune.py TIER=smoke             # seconds
 """
 
 from fingerprinting import settings, steps

@@ -1,7 +1,7 @@
 """The owner trains the source model on the owner's part of the data.
 
-python cv/source.py                        # cpu tier, Fashion-MNIST
-python cv/source.py TIER=smoke             # seconds
+    python cv/source.py                        # cpu tier, Fashion-MNIST
+    python cv/source.py TIER=smoke             # seconds
 """
 
 from fingerprinting import settings, steps

@@ -1,7 +1,7 @@
 """The thief moves stolen weights to another task (new head, all layers); independents are moved there too.
 
-python cv/transfer.py                        # cpu tier, Fashion-MNIST
-python cv/transfer.py TIER=smoke             # seconds
+    python cv/transfer.py                        # cpu tier, Fashion-MNIST
+    python cv/transfer.py TIER=smoke             # seconds
 """
 
 from fingerprinting import settings, steps
