@@ -2,6 +2,9 @@
 
     python cv/transfer.py                        # cpu tier, Fashion-MNIST
     python cv/transfer.py TIER=smoke             # seconds
+
+Needs cv/source.py, cv/irrelevant.py and cv/homologous.py. Writes models to data/artifacts/,
+their records to results/records/; README has times and accuracies.
 """
 
 from fingerprinting import settings, steps
