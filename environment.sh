@@ -14,12 +14,12 @@ find_python() {
     return 2
 }
 
-if ! cmp -s requirements.txt "$environment_stamp" || ! .venv/bin/python -c 'import fingerprinting' 2>/dev/null; then
+if ! cat requirements.txt pyproject.toml | cmp -s - "$environment_stamp" || ! .venv/bin/python -c 'import fingerprinting' 2>/dev/null; then
     python=$(find_python) || exit 2
     echo "making .venv with $("$python" --version) (torch and its libraries take about 6 GB)"
     [ -x .venv/bin/python ] || "$python" -m venv .venv ||
         { echo "python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
     .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt ||
         { echo "the packages could not be installed; look at pip's message above and run the same command again" >&2; exit 2; }
-    cp requirements.txt "$environment_stamp"
+    cat requirements.txt pyproject.toml > "$environment_stamp"
 fi

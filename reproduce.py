@@ -12,9 +12,11 @@ import sys
 import time
 
 from fingerprinting import files, readme, settings
-from fingerprinting.domain import DOMAINS, load_domain
+from fingerprinting.domain import load_domain
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
+
+FINISHED = ("cv",)  # domains whose tables are committed; DOMAIN=nlp and DOMAIN=bci run the others
 
 
 def main(words: list[str]) -> None:
@@ -22,7 +24,7 @@ def main(words: list[str]) -> None:
         print(__doc__.strip())
         return
     overrides = [word for word in words if not word.startswith("DOMAIN=")]
-    domains = [word.removeprefix("DOMAIN=") for word in words if word.startswith("DOMAIN=")] or DOMAINS
+    domains = [word.removeprefix("DOMAIN=") for word in words if word.startswith("DOMAIN=")] or FINISHED
     steps = []
     for domain in domains:
         known = set(settings.COMMON) | set(load_domain(domain).constants)

@@ -14,7 +14,7 @@ from fingerprinting.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.runtime import UserError
 
 TIERS = ("smoke", "quick", "cpu", "paper")
-DOMAINS = ("cv",)
+DOMAINS = ("cv", "nlp", "bci")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""EEG: data, architectures and the steps that make its zoo of models."""

@@ -1,0 +1,57 @@
+"""EEG: its data sets, architectures per tier and the constants that all of its steps share."""
+
+import torch
+import torch.nn.functional as F  # the field's standard name
+
+from bci import data
+from bci.models import ARCHITECTURES
+from bci.plausible import evolve
+from bci.recordings import INPUT_RANGE, RATE
+from fingerprinting.domain import Domain
+
+SHIFT = RATE // 16  # samples by which augmentation moves a recording at most
+JITTER = 0.1  # augmentation's noise, as a share of each channel's deviation
+
+
+def shifted_and_noisy(eeg: torch.Tensor) -> torch.Tensor:
+    """Augmentation: one shift in time for the batch, ends repeated, and noise on channels that carry a signal."""
+    start = int(torch.randint(0, 2 * SHIFT + 1, ()))
+    moved = F.pad(eeg, (SHIFT, SHIFT), mode="replicate")[..., start : start + eeg.shape[-1]]
+    return moved + JITTER * eeg.std(2, keepdim=True) * torch.randn_like(eeg)
+
+
+def show(axis, eeg: torch.Tensor) -> None:
+    """Draw (channels, samples) as stacked traces, the first on top; channels without a signal are left out."""
+    traces = eeg[eeg.any(1)] - eeg[eeg.any(1)].mean(1, keepdim=True)
+    height = float(traces.max() - traces.min()) if len(traces) else 1.0
+    axis.plot((traces - height * torch.arange(len(traces))[:, None]).T.numpy(), linewidth=0.6, color="#333333")
+    axis.margins(y=0.15)
+    axis.text(0.02, 0.02, f"{height:.0f} \N{MICRO SIGN}V", fontsize=6, transform=axis.transAxes)
+
+
+DOMAIN = Domain(
+    name="bci",
+    load=data.load,
+    prepare=data.prepare,
+    datasets=dict(smoke="scp1", quick="scp1", cpu="scp1", paper="deap"),
+    targets=dict(scp1="blink", deap="mahnob", deap_subjects="mahnob_subjects"),
+    pool_size=dict(smoke=200, quick=None, cpu=None, paper=None),
+    architectures=ARCHITECTURES,
+    source=dict(smoke="eegnet", quick="eegnet", cpu="eegnet", paper="ccnn"),
+    students=dict(
+        smoke=("shallow", "ccnn_small"),
+        quick=("shallow", "deep", "tsception", "ccnn_small"),
+        cpu=("shallow", "deep", "tsception", "ccnn_small"),
+        paper=("eegnet", "shallow", "deep", "tsception"),
+    ),
+    input_range=INPUT_RANGE,
+    constants=dict(
+        BATCH_SIZE=dict(smoke=32, quick=32, cpu=32, paper=128),  # examples per update
+        WEIGHT_DECAY=dict(smoke=0.5, quick=0.5, cpu=0.5, paper=0.01),  # decoupled; strong, for few trials
+        MIN_UPDATES=dict(smoke=30, quick=100, cpu=100, paper=0),  # few trials are passed more often
+        AUGMENT=True,
+    ),
+    augment=shifted_and_noisy,
+    evolve=evolve,
+    show=show,
+)

@@ -1,0 +1,16 @@
+"""The owner trains the source model on the owner's part of the data.
+
+    python bci/source.py                        # cpu tier, SelfRegulationSCP1
+    python bci/source.py TIER=smoke             # seconds
+
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has times and
+accuracies.
+"""
+
+from fingerprinting import settings, steps
+
+EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the owner's part; below paper MIN_UPDATES decides
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
+
+if __name__ == "__main__":
+    settings.run(steps.source, globals(), "bci")

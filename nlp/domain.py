@@ -1,0 +1,41 @@
+"""Text: its data sets, architectures per tier and the constants that all of its steps share."""
+
+import torch
+
+from fingerprinting.domain import Domain
+from nlp import data
+from nlp.evolve import evolve
+from nlp.models import ARCHITECTURES, continuous
+
+
+def describe(text: torch.Tensor) -> str:
+    """One input (length,) as it is read, on one line."""
+    return " ".join(data.decode(text[None])[0].split())
+
+
+DOMAIN = Domain(
+    name="nlp",
+    load=data.load,
+    prepare=data.prepare,
+    datasets=dict(smoke="thuocl", quick="thuocl", cpu="thuocl", paper="thucnews"),
+    targets=dict(thuocl="shop_reviews", thucnews="online_shopping"),
+    pool_size=dict(smoke=2_500, quick=25_000, cpu=60_000, paper=None),
+    architectures=ARCHITECTURES,
+    source=dict(smoke="textcnn_small", quick="textcnn_small", cpu="textcnn_small", paper="bert_base_chinese"),
+    students=dict(
+        smoke=("dpcnn_small", "textrnn_small"),
+        quick=("dpcnn_small", "textrcnn_small", "textrnn_small", "bert_small"),
+        cpu=("dpcnn_small", "textrcnn_small", "textrnn_small", "bert_small"),
+        paper=("dpcnn", "textcnn", "textrcnn", "textrnn"),
+    ),
+    input_range=None,
+    constants=dict(
+        BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update
+        WEIGHT_DECAY=0.01,
+        MIN_UPDATES=dict(smoke=60, quick=150, cpu=150, paper=0),  # small data sets are passed more often
+        AUGMENT=False,
+    ),
+    continuous=continuous,
+    evolve=evolve,
+    describe=describe,
+)

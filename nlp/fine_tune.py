@@ -1,0 +1,18 @@
+"""The thief fine-tunes stolen weights on the attacker's part: the head only, and all layers.
+
+    python nlp/fine_tune.py                        # cpu tier, THUOCL
+    python nlp/fine_tune.py TIER=smoke             # seconds
+
+Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; README has times and
+accuracies.
+"""
+
+from fingerprinting import settings, steps
+
+LAYERS = ("last", "all")  # what the thief updates
+COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)  # per entry of LAYERS
+EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes over the attacker's part
+LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule
+
+if __name__ == "__main__":
+    settings.run(steps.fine_tune, globals(), "nlp")

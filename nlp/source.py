@@ -1,0 +1,16 @@
+"""The owner trains the source model on the owner's part of the data.
+
+    python nlp/source.py                        # cpu tier, THUOCL
+    python nlp/source.py TIER=smoke             # seconds
+
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has times and
+accuracies.
+"""
+
+from fingerprinting import settings, steps
+
+EPOCHS = dict(smoke=4, quick=4, cpu=6, paper=100)  # passes over the owner's part
+LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
+
+if __name__ == "__main__":
+    settings.run(steps.source, globals(), "nlp")
