@@ -37,18 +37,18 @@ DOMAIN = Domain(
     targets=dict(scp1="blink", deap="mahnob", deap_subjects="mahnob_subjects"),
     pool_size=dict(smoke=200, quick=None, cpu=None, paper=None),
     architectures=ARCHITECTURES,
-    source=dict(smoke="eegnet", quick="eegnet", cpu="eegnet", paper="ccnn"),
+    source=dict(smoke="ccnn_small", quick="ccnn_small", cpu="ccnn_small", paper="ccnn"),
     students=dict(
-        smoke=("shallow", "ccnn_small"),
-        quick=("shallow", "deep", "tsception", "ccnn_small"),
-        cpu=("shallow", "deep", "tsception", "ccnn_small"),
+        smoke=("eegnet", "shallow"),
+        quick=("eegnet", "shallow", "deep", "tsception"),
+        cpu=("eegnet", "shallow", "deep", "tsception"),
         paper=("eegnet", "shallow", "deep", "tsception"),
     ),
     input_range=INPUT_RANGE,
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=32, cpu=32, paper=128),  # examples per update
-        WEIGHT_DECAY=dict(smoke=0.5, quick=0.5, cpu=0.5, paper=0.01),  # decoupled; strong, for few trials
-        MIN_UPDATES=dict(smoke=30, quick=100, cpu=100, paper=0),  # few trials are passed more often
+        WEIGHT_DECAY=dict(smoke=2.0, quick=2.0, cpu=2.0, paper=0.01),  # decoupled; strong, for few trials
+        MIN_UPDATES=dict(smoke=30, quick=80, cpu=120, paper=0),  # few trials are passed more often
         AUGMENT=True,
     ),
     augment=shifted_and_noisy,
