@@ -11,7 +11,7 @@ from fingerprinting import settings, steps
 
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of every student architecture, per kind of extraction
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the answered inputs; below paper MIN_UPDATES decides
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 TEMPERATURE = 2.0  # of the distillation from probabilities
 EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step

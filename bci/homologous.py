@@ -14,7 +14,7 @@ SAME_COPIES = dict(smoke=1, quick=2, cpu=4, paper=10)  # of the source's archite
 OTHER_COPIES = dict(smoke=1, quick=1, cpu=1, paper=3)  # of each student's architecture, per overlap
 ADVERSARIAL_COPIES = dict(smoke=1, quick=2, cpu=4, paper=5)  # adversarially trained, going round the architectures
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the training part; below paper MIN_UPDATES decides
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
 

@@ -32,7 +32,7 @@ DOMAIN = Domain(
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update
         WEIGHT_DECAY=0.01,
-        MIN_UPDATES=dict(smoke=60, quick=150, cpu=150, paper=0),  # small data sets are passed more often
+        MIN_UPDATES=dict(smoke=60, quick=80, cpu=80, paper=0),  # small data sets are passed more often
         AUGMENT=False,
     ),
     continuous=continuous,

@@ -10,10 +10,10 @@ accuracies.
 from fingerprinting import settings, steps
 
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of every student architecture, per kind of extraction
-EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes over the answered inputs
+EPOCHS = dict(smoke=4, quick=3, cpu=2, paper=20)  # passes over the answered inputs
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 TEMPERATURE = 2.0  # of the distillation from probabilities
-EPSILON = 0.05  # adversarial perturbation, infinity norm, of the embedded text
+EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from fingerprinting import settings, steps
 
 LAYERS = ("last", "all")  # what the thief updates
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)  # per entry of LAYERS
-EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes over the attacker's part
-LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule
+EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes over the attacker's part
+LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=2e-5)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
     settings.run(steps.fine_tune, globals(), "nlp")

@@ -14,10 +14,10 @@ RATIOS = dict(
     quick=(0.2, 0.45, 0.7),
     cpu=(0.1, 0.2, 0.3, 0.45, 0.6, 0.75),
     paper=tuple(step / 20 for step in range(1, 16)),
-)  # shares of the last convolution's units
+)  # shares of the units of the last features
 ACTIVITY_EXAMPLES = 2000  # of the attacker's part, on which activity is measured
-EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=5)  # repairing passes over the attacker's part
-LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule
+EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=1)  # repairing passes over the attacker's part
+LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=2e-5)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
     settings.run(steps.prune, globals(), "nlp")
