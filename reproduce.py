@@ -1,10 +1,11 @@
 """Run every step in order, from data to tables, skipping what is done.
 
-    python reproduce.py                         # cpu tier, Fashion-MNIST
-    python reproduce.py TIER=quick
-    python reproduce.py DATASET=cifar10 WORKERS=2
+    python reproduce.py                         # cpu tier, all domains
+    python reproduce.py TIER=quick DOMAIN=cv,bci
+    python reproduce.py DATASET=thucnews WORKERS=2
 
-Overrides are passed on to the steps that know them. A run that was stopped goes on where it was.
+Overrides are passed on to the steps that know them; DATASET leaves out the domains that do not know it. A run that was
+stopped goes on where it was.
 """
 
 import runpy
@@ -12,11 +13,9 @@ import sys
 import time
 
 from fingerprinting import files, readme, settings
-from fingerprinting.domain import load_domain
+from fingerprinting.domain import DOMAINS, load_domain
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
-
-FINISHED = ("cv",)  # domains whose tables are committed; DOMAIN=nlp and DOMAIN=bci run the others
 
 
 def main(words: list[str]) -> None:
@@ -24,7 +23,7 @@ def main(words: list[str]) -> None:
         print(__doc__.strip())
         return
     overrides = [word for word in words if not word.startswith("DOMAIN=")]
-    domains = [word.removeprefix("DOMAIN=") for word in words if word.startswith("DOMAIN=")] or FINISHED
+    domains = chosen(words)
     steps = []
     for domain in domains:
         known = set(settings.COMMON) | set(load_domain(domain).constants)
@@ -50,6 +49,17 @@ def main(words: list[str]) -> None:
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if fresh:
         readme.record_run(overrides, domains, seconds)
+
+
+def chosen(words: list[str]) -> list[str]:
+    """The domains that DOMAIN= names, or all that know the DATASET=."""
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    domains = given["DOMAIN"].split(",") if "DOMAIN" in given else DOMAINS
+    dataset = given.get("DATASET")
+    knowing = [name for name in domains if dataset is None or dataset in load_domain(name).targets]
+    if not knowing:
+        raise UserError(f"no domain of {', '.join(domains)} knows the data set {dataset!r}; data/README.md lists them")
+    return knowing
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     figures.strips(study, methods, pool, scores)
     figures.fidelity(study, methods, pool, scores, agreement)
     tables.write()
-    print(tables.markdown(study.folder))
+    print(tables.page(study.folder))
     print(f"tables: {tables.folder()}\nfigures: {figures.folder()}")
 
 

@@ -69,7 +69,7 @@ def _runs() -> str:
 
 
 def _results() -> str:
-    return "\n".join(tables.markdown(name) for name in _committed())
+    return tables.summary(_committed())
 
 
 def _steps() -> str:

@@ -1,4 +1,4 @@
-"""Tables from records: CSV for machines, Markdown for people, and the part of README.md between markers."""
+"""Tables from records: CSV for machines, Markdown for people."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ import numpy as np
 
 from fingerprinting import files
 from fingerprinting.methods import METHODS
+from fingerprinting.published import PUBLISHED
 from fingerprinting.records import Records
 from fingerprinting.suspects import ATTACKS, MEANS, NEGATIVES
 
@@ -27,10 +28,12 @@ def folder() -> Path:
 
 
 def write() -> None:
-    """auc.csv and models.csv of every study that has records."""
+    """auc.csv and models.csv over all studies that have records, and a page of Markdown for each."""
     studies = study_folders()
     write_csv(folder() / "auc.csv", AUC_COLUMNS, [row for name in studies for row in _rows(name, "auc")])
     write_csv(folder() / "models.csv", MODEL_COLUMNS, [row for name in studies for row in model_rows(name)])
+    for name in studies:
+        files.write_text(page_path(name), page(name))
 
 
 def study_folders() -> list[str]:
@@ -76,16 +79,101 @@ def model_rows(study_folder: str) -> list[dict]:
     return rows
 
 
-def markdown(study_folder: str) -> str:
-    """The tables of one study, as README shows them and the matcher prints them."""
+def page(study_folder: str) -> str:
+    """All of one study in Markdown: AUC by theft, its means by group of negatives, the models."""
     domain, dataset, tier = study_folder.split("/")
     rows = _ordered(_rows(study_folder, "auc"))
     models = {row["kind"]: row for row in model_rows(study_folder)}
-    lines = [f"### {domain}, {dataset}, {tier} tier", ""]
-    for method in dict.fromkeys(row["method"] for row in rows):
-        lines += _auc_tables(method, [row for row in rows if row["method"] == method], models)
-    lines += ["The models. Fidelity is agreement with the source on test data; seconds are of one core.", ""]
+    cells = {(_reading(row), row["attack"], row["negatives"]): row for row in rows}
+    readings = list(dict.fromkeys(_reading(row) for row in rows))
+    thefts = [name for name in ATTACKS if any(row["attack"] == name for row in rows)]
+    lines = [
+        f"# {domain}, {dataset}, {tier} tier",
+        "",
+        f"Mean AUC over {_mean_over(rows)} [95% bootstrap interval].",
+        "",
+    ]
+    lines += [*_means(readings, cells), ""]
+    lines += [f"AUC of each theft against all independent models [95% bootstrap interval].{_flag_note(models)}", ""]
+    heads = [f"{name}{' †' if models.get(name, {}).get('flagged') else ''}" for name in thefts]
+    counts = [
+        _counts(next(row for row in rows if (row["attack"], row["negatives"]) == (name, "all"))) for name in thefts
+    ]
     lines += markdown_table(
+        ["fingerprint", "reading, output", *heads],
+        [["", "pirated / independent", *counts]]
+        + [[*_names(reading), *(_auc(cells.get((reading, name, "all"))) for name in thefts)] for reading in readings],
+    )
+    lines += ["", *_published(domain, dataset, cells)]
+    lines += ["The models. Fidelity is agreement with the source on test data; seconds are of one core.", ""]
+    lines += _model_table(models)
+    return "\n".join([*lines, ""])
+
+
+def summary(studies: list[str]) -> str:
+    """Every method in every study by one number: the mean AUC over the thefts of the same task, against all."""
+    found = {study: _ordered(_rows(study, "auc")) for study in studies}
+    cells = {
+        (study, _reading(row)): row
+        for study, rows in found.items()
+        for row in rows
+        if (row["attack"], row["negatives"]) == ("mean_same_task", "all")
+    }
+    readings = dict.fromkeys(reading for reading in _order() if any((study, reading) in cells for study in studies))
+    heads = [" ".join(study.split("/")[:2]) for study in studies]
+    counts = [_counts(next(row for (name, _), row in cells.items() if name == study)) for study in studies]
+    table = markdown_table(
+        ["fingerprint", "reading, output", *heads],
+        [["", "pirated / independent", *counts]]
+        + [[*_names(reading), *(_auc(cells.get((study, reading))) for study in studies)] for reading in readings],
+    )
+    links = [
+        f"[{page_path(study).stem}]({page_path(study).relative_to(files.results_dir().parent)})" for study in studies
+    ]
+    return "\n".join([*table, "", f"Every theft, group of independents and kind of model: {', '.join(links)}."])
+
+
+def page_path(study_folder: str) -> Path:
+    return folder() / f"{study_folder.replace('/', '-')}.md"
+
+
+def _means(readings: list, cells: dict) -> list[str]:
+    groups = [("mean_same_task", group) for group in NEGATIVES] + [("mean_all", "all")]
+    groups = [group for group in groups if any((reading, *group) in cells for reading in readings)]
+    heads = [f"same task, {group}" if mean == "mean_same_task" else "transfer too, all" for mean, group in groups]
+    counts = [
+        _counts(next(cells[(reading, *group)] for reading in readings if (reading, *group) in cells))
+        for group in groups
+    ]
+    return markdown_table(
+        ["fingerprint", "reading, output", *heads],
+        [["", "pirated / independent", *counts]]
+        + [[*_names(reading), *(_auc(cells.get((reading, *group))) for group in groups)] for reading in readings],
+    )
+
+
+def _mean_over(rows: list[dict]) -> str:
+    named = next((row["mean_over"] for row in rows if row["attack"] == "mean_same_task"), [])
+    return f"the {len(named)} thefts of the same task ({', '.join(named)})"
+
+
+def _published(domain: str, dataset: str, cells: dict) -> list[str]:
+    """What the paper reports for this data set beside what is measured here, in the same reading."""
+    rows = [row for row in PUBLISHED if (row.domain, row.dataset) == (domain, dataset)]
+    groups = ("irrelevant", "all")
+    if not rows:
+        return []
+    lines = [
+        [row.method, " and ".join(row.attacks), f"{row.auc:.2f}"]
+        + [", ".join(_auc(cells.get((row.reading, name, group))) for name in row.attacks) for group in groups]
+        for row in rows
+    ]
+    heads = ["fingerprint", "theft", "published AUC", *(f"here, against {group}" for group in groups)]
+    return [f"Published beside measured ({rows[0].note}).", "", *markdown_table(heads, lines), ""]
+
+
+def _model_table(models: dict[str, dict]) -> list[str]:
+    return markdown_table(
         ["kind", "n", "test accuracy, mean (lowest)", "fidelity, mean (range)", "flagged", "seconds"],
         [
             [
@@ -99,40 +187,6 @@ def markdown(study_folder: str) -> str:
             for kind, row in models.items()
         ],
     )
-    return "\n".join([*lines, ""])
-
-
-def _auc_tables(method: str, rows: list[dict], models: dict[str, dict]) -> list[str]:
-    """One method: a row per theft against all independents, then its mean against each group of independents."""
-    readings = list(dict.fromkeys((row["representation"], row["output"]) for row in rows))
-    cells = {(row["attack"], row["negatives"], row["representation"], row["output"]): row for row in rows}
-    heads = [f"{representation.replace('_', ' ')}, {output}" for representation, output in readings]
-
-    def line(label: str, attack: str, negatives: str) -> list[str]:
-        found = [cells.get((attack, negatives, *reading)) for reading in readings]
-        counts = next((f"{row['n_pirated']} / {row['n_independent']}" for row in found if row), "")
-        return [label, counts, *(_auc(row) for row in found)]
-
-    thefts = list(dict.fromkeys(row["attack"] for row in rows))
-    named = next((row["mean_over"] for row in rows if row["attack"] == "mean_same_task"), [])
-    lines = [
-        f"**{method}**: AUC against all independent models [95% bootstrap interval over models].{_flag_note(models)}"
-    ]
-    lines += ["", *markdown_table(
-        ["theft", "pirated / independent", *heads],
-        [line(theft + (" †" if models.get(theft, {}).get("flagged") else ""), theft, "all") for theft in thefts],
-    ), ""]  # fmt: skip
-    if named:
-        groups = [group for group in NEGATIVES if ("mean_same_task", group, *readings[0]) in cells]
-        lines += [
-            f"The mean of the {len(named)} thefts of the same task ({', '.join(named)}), by independent models:",
-            "",
-        ]
-        lines += [*markdown_table(
-            ["independent models", "pirated / independent", *heads],
-            [line(group, "mean_same_task", group) for group in groups],
-        ), ""]  # fmt: skip
-    return lines
 
 
 def _flag_note(models: dict[str, dict]) -> str:
@@ -141,14 +195,31 @@ def _flag_note(models: dict[str, dict]) -> str:
     return " No stolen model lost more than 10 points of test accuracy."
 
 
+def _reading(row: dict) -> tuple[str, str, str]:
+    return row["method"], row["output"], row["representation"]
+
+
+def _names(reading: tuple[str, str, str]) -> list[str]:
+    method, output, representation = reading
+    return [method, f"{representation.replace('_', ' ')}, {output}"]
+
+
+def _counts(row: dict) -> str:
+    return f"{row['n_pirated']} / {row['n_independent']}"
+
+
+def _order() -> list[tuple[str, str, str]]:
+    return [(method.name, method.output, method.representation.__name__) for method in METHODS]
+
+
 def _ordered(rows: list[dict]) -> list[dict]:
     """Records are sorted by key; tables follow the order of the methods and of the attacks."""
-    keys = [method.key for method in METHODS]
+    keys = _order()
     order = [*ATTACKS, *MEANS]
     return sorted(
         rows,
         key=lambda row: (
-            keys.index(f"{row['method']}/{row['output']}/{row['representation']}"),
+            keys.index(_reading(row)),
             order.index(row["attack"]),
         ),
     )
