@@ -20,6 +20,13 @@ def shifted_and_noisy(eeg: torch.Tensor) -> torch.Tensor:
     return moved + JITTER * eeg.std(2, keepdim=True) * torch.randn_like(eeg)
 
 
+def spliced(first: torch.Tensor, second: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One recording (N, channels, samples) up to a moment in its middle half, another one from there on."""
+    samples = first.shape[2]
+    moment = torch.randint(samples // 4, 3 * samples // 4 + 1, (len(first), 1, 1), generator=generator)
+    return torch.where(torch.arange(samples) < moment, first, second)
+
+
 def show(axis, eeg: torch.Tensor) -> None:
     """Draw (channels, samples) as stacked traces, the first on top; channels without a signal are left out."""
     traces = eeg[eeg.any(1)] - eeg[eeg.any(1)].mean(1, keepdim=True)
@@ -53,5 +60,6 @@ DOMAIN = Domain(
     ),
     augment=shifted_and_noisy,
     evolve=evolve,
+    mix=spliced,
     show=show,
 )

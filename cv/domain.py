@@ -7,6 +7,8 @@ from cv import data
 from cv.models import ARCHITECTURES
 from fingerprinting.domain import Domain
 
+BOX = 0.7  # side of CutMix's box as a share of the image's: half of the area
+
 
 def shifted_and_flipped(images: torch.Tensor) -> torch.Tensor:
     """The usual augmentation: one shift of up to 4 pixels for the batch, a flip of every second image by chance."""
@@ -15,6 +17,17 @@ def shifted_and_flipped(images: torch.Tensor) -> torch.Tensor:
     shifted = padded[..., top : top + images.shape[-2], left : left + images.shape[-1]]
     flipped = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
     return torch.where(flipped, shifted.flip(-1), shifted)
+
+
+def cutmix(first: torch.Tensor, second: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """CutMix (Yun et al. 2019) of images (N, channels, height, width): a box of `second` laid into `first`."""
+    inside = torch.ones(len(first), 1, 1, 1, dtype=torch.bool)
+    for axis, side in ((2, first.shape[2]), (3, first.shape[3])):
+        box = round(BOX * side)
+        start = torch.randint(0, side - box + 1, (len(first), 1), generator=generator)
+        places = torch.arange(side) - start
+        inside = inside & ((places >= 0) & (places < box)).view(-1, 1, *((side, 1) if axis == 2 else (1, side)))
+    return torch.where(inside, second, first)
 
 
 def show(axis, image: torch.Tensor) -> None:
@@ -48,5 +61,6 @@ DOMAIN = Domain(
         AUGMENT=dict(smoke=False, quick=False, cpu=False, paper=True),
     ),
     augment=shifted_and_flipped,
+    mix=cutmix,
     show=show,
 )

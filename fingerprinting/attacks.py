@@ -1,7 +1,7 @@
 """Every kind of model in the zoo: who trains it, from what, on which part, towards which loss."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -35,12 +35,16 @@ class Training:
 
 @dataclass(frozen=True)
 class Kind:
-    """role: source, pirated or independent. on_target: its task is the transfer target's, not the source's."""
+    """role: source, pirated or independent. on_target: its task is the transfer target's, not the source's.
+
+    reference: trained by the owner, to make queries and to calibrate thresholds with; never scored.
+    """
 
     role: str
     script: str
     prepare: Callable[[Study, Job], Training]
     on_target: bool = False
+    reference: bool = False
 
 
 def open_model(study: Study, model: ModelId) -> nn.Module:
@@ -77,10 +81,15 @@ def owners_share(study: Study, overlap: float) -> Examples:
     return owner.take(own).joined(attacker.take(other))
 
 
+def part_of(study: Study, job: Job) -> Examples:
+    """The thief's examples; the owner's own thefts, made for reference, use the reference part."""
+    return study.parts[job.options.get("part", "attacker")]
+
+
 def honest(study: Study, job: Job) -> Training:
     """True labels: the source on the owner's part, independents on the attacker's or on an overlap with the owner's."""
     overlap = job.options.get("overlap")
-    part = study.parts[job.options["part"]] if overlap is None else owners_share(study, overlap)
+    part = part_of(study, job) if overlap is None else owners_share(study, overlap)
     return Training(fresh(study, job), part)
 
 
@@ -94,17 +103,17 @@ def fine_tune_last(study: Study, job: Job) -> Training:
     stolen = open_model(study, job.parent)
     stolen.requires_grad_(False)
     stolen.get_submodule(study.domain.architecture(job.model.architecture).head).requires_grad_(True)
-    return Training(stolen, study.parts["attacker"])
+    return Training(stolen, part_of(study, job))
 
 
 def fine_tune_all(study: Study, job: Job) -> Training:
     """Stolen weights, every layer is trained."""
-    return Training(open_model(study, job.parent), study.parts["attacker"])
+    return Training(open_model(study, job.parent), part_of(study, job))
 
 
 def prune(study: Study, job: Job) -> Training:
     """Stolen weights; the least active units of the last features are masked, the rest is repaired."""
-    stolen, part = open_model(study, job.parent), study.parts["attacker"]
+    stolen, part = open_model(study, job.parent), part_of(study, job)
     paths = study.domain.architecture(job.model.architecture).prunable
     units = pruning.activity(stolen, paths[-1], part.inputs[: job.options["activity_examples"]], study.device)
     zero = pruning.zeroing(paths, pruning.least_active(units, job.options["ratio"]))
@@ -114,7 +123,7 @@ def prune(study: Study, job: Job) -> Training:
 
 def adversarial(study: Study, job: Job) -> Training:
     """Stolen weights, trained on against adversarial perturbations."""
-    return Training(open_model(study, job.parent), study.parts["attacker"], _adversarial(study, job))
+    return Training(open_model(study, job.parent), part_of(study, job), _adversarial(study, job))
 
 
 def transfer(study: Study, job: Job) -> Training:
@@ -128,12 +137,12 @@ def transfer(study: Study, job: Job) -> Training:
 
 def extract_labels(study: Study, job: Job) -> Training:
     """A student of another design on the source's top-1 labels of the attacker's inputs."""
-    return Training(fresh(study, job), study.parts["attacker"].relabelled(_answers(study, job).argmax(1)))
+    return Training(fresh(study, job), part_of(study, job).relabelled(_answers(study, job).argmax(1)))
 
 
 def extract_probabilities(study: Study, job: Job) -> Training:
     """A student distilled from the source's probabilities of the attacker's inputs."""
-    part = study.parts["attacker"].relabelled(torch.softmax(_answers(study, job), 1))
+    part = part_of(study, job).relabelled(torch.softmax(_answers(study, job), 1))
     return Training(fresh(study, job), part, objectives.distillation(job.options["temperature"]))
 
 
@@ -144,9 +153,9 @@ def extract_adversarial(study: Study, job: Job) -> Training:
 
 
 def _answers(study: Study, job: Job) -> torch.Tensor:
-    """What the source says (N, C) to the attacker's inputs: all that an extractor gets to see."""
+    """What the source says (N, C) to the thief's inputs: all that an extractor gets to see."""
     source = job.parent
-    inputs = study.parts["attacker"].inputs
+    inputs = part_of(study, job).inputs
     return answers.ask(study, inputs, weights_sha256(study, source), lambda: open_model(study, source))
 
 
@@ -170,4 +179,12 @@ KINDS = {
     "homologous": Kind("independent", "homologous", honest),
     "homologous_adversarial": Kind("independent", "homologous", honest_adversarial),
     "homologous_transfer": Kind("independent", "transfer", transfer, on_target=True),
+}
+
+# The owner's own, for reference: the same kinds from other seeds, on the reference part (homologous: the owner's), so
+# that no model that is scored has seen what they have seen.
+KINDS |= {
+    f"reference_{name}": replace(kind, script="references", reference=True)
+    for name, kind in KINDS.items()
+    if kind.role != "source" and not kind.on_target
 }

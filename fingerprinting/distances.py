@@ -9,3 +9,8 @@ def euclidean(suspect: torch.Tensor, source: torch.Tensor) -> float:
 
 def mean_absolute(suspect: torch.Tensor, source: torch.Tensor) -> float:
     return (suspect - source).abs().mean().item()
+
+
+def hamming(suspect: torch.Tensor, source: torch.Tensor) -> float:
+    """Share of answers that differ."""
+    return (suspect != source).double().mean().item()

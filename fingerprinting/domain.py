@@ -52,6 +52,8 @@ class Domain:
         inputs,
         model,
     )
+    # mix(first, second, generator) -> inputs of which a piece comes from `second`, for SAC's CutMix
+    mix: Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor] | None = None
     # evolve(model, inputs, confident, constants, input_range) -> inputs of the Evolved fingerprint
     evolve: Callable[..., torch.Tensor] = evolve_by_gradient
     show: Callable | None = None  # show(axis, input) draws one input; a domain whose inputs are read gives `describe`

@@ -79,10 +79,10 @@ def strips(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
     kinds = [kind for kind in KINDS if any(suspect.model.kind == kind for suspect in pool)]
     with _panels(study, "strips", methods, 0.26 * len(kinds), 1.4) as panels:
         for axis, method in panels:
-            distances = {s.model.name: scores[method.key][s.model.name] for s in pool}
+            distances = scores[method.key]
             medians = {task: _median_independent(pool, distances, task) for task in (False, True)}
             for height, kind in enumerate(reversed(kinds)):
-                values = [distances[s.model.name] for s in pool if s.model.kind == kind]
+                values = [distances[s.model.name] for s in pool if s.model.kind == kind and s.model.name in distances]
                 values = np.array(values) / medians[KINDS[kind].on_target]
                 axis.plot(values, [height] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[KINDS[kind].role])
             axis.axvline(1, color="grey", lw=0.7, ls=":")
@@ -101,7 +101,8 @@ def strips(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
 
 def _median_independent(pool: list[Suspect], distances: dict[str, float], on_target: bool) -> float:
     independents = [s for s in pool if s.kind.role == "independent" and s.kind.on_target == on_target]
-    return float(np.median([distances[s.model.name] for s in independents])) if independents else 1.0
+    found = [distances[s.model.name] for s in independents if s.model.name in distances]
+    return float(np.median(found)) if found else 1.0
 
 
 def fidelity(study: Study, methods: list[Method], pool: list[Suspect], scores: dict, agreement: dict) -> Path:
@@ -142,7 +143,8 @@ def roc(study: Study, methods: list[Method], pool: list[Suspect], scores: dict) 
 
 def _pairs(method: Method, pool: list[Suspect], scores: dict) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     def distances(*kinds: str) -> np.ndarray:
-        return np.array([scores[method.key][s.model.name] for s in pool if s.model.kind in kinds])
+        own = scores[method.key]
+        return np.array([own[s.model.name] for s in pool if s.model.kind in kinds and s.model.name in own])
 
     for name, kind in KINDS.items():
         pirated, independent = distances(name), distances(*suspects.negatives_of("all", kind.on_target))

@@ -1,19 +1,24 @@
 """A fingerprint: the queries, what the source answered, and what is recorded to be matched."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import torch
 
 from fingerprinting import files
 from fingerprinting.queries.primary import COMPONENTS
-from fingerprinting.runtime import UserError
+from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.study import Study
+
+EXTRA = "extra."  # prefix, in a file, of what a method's reading needs besides
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """inputs (n, ...) physical, labels (n,) to be matched, truth (n,), component (n,) index, source_logits (n, C)."""
+    """inputs (n, ...) physical, labels (n,) to match, truth (n,), component (n,) index or -1, source_logits (n, C).
+
+    extra: named tensors that a method's reading needs besides, such as the weights of an encoder.
+    """
 
     inputs: torch.Tensor
     labels: torch.Tensor
@@ -21,6 +26,7 @@ class Fingerprint:
     component: torch.Tensor
     source_logits: torch.Tensor
     metadata: dict
+    extra: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -34,7 +40,7 @@ class Fingerprint:
         return {name: int(self.of_component(name).sum()) for name in COMPONENTS}
 
 
-TENSORS = tuple(field.name for field in fields(Fingerprint) if field.name != "metadata")
+TENSORS = tuple(part.name for part in fields(Fingerprint) if part.name not in ("metadata", "extra"))
 
 
 def path_of(study: Study, method: str) -> Path:
@@ -42,19 +48,27 @@ def path_of(study: Study, method: str) -> Path:
 
 
 def save(path: Path, fingerprint: Fingerprint) -> None:
-    files.save_tensors(path, {name: getattr(fingerprint, name) for name in TENSORS}, fingerprint.metadata)
+    extra = {EXTRA + name: value for name, value in fingerprint.extra.items()}
+    files.save_tensors(path, {name: getattr(fingerprint, name) for name in TENSORS} | extra, fingerprint.metadata)
+
+
+def command(study: Study, method: str) -> str:
+    """What makes the study's fingerprint of that method: a root script of its name, or baselines.py."""
+    script = f"{method}.py" if (REPOSITORY / f"{method}.py").is_file() else f"baselines.py METHOD={method}"
+    return f"python {script} DOMAIN={study.address} DATASET={study.dataset} TIER={study.tier}"
 
 
 def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
     """The study's fingerprint of that method; one of another domain, class count or source is refused."""
     path = path_of(study, method)
-    again = f"run python {method}.py DOMAIN={study.address} DATASET={study.dataset} TIER={study.tier}"
+    again = f"run {command(study, method)}"
     if not path.is_file():
         raise UserError(f"the {method} fingerprint is missing ({path}); {again}")
     try:
         tensors, metadata = files.load_tensors(path)
     except UserError as error:
         raise UserError(f"{str(error).split(';')[0]}; delete it and {again}") from None
+    extra = {name.removeprefix(EXTRA): tensors.pop(name) for name in list(tensors) if name.startswith(EXTRA)}
     if not set(TENSORS) == set(tensors):
         raise UserError(f"{path} holds no fingerprint; {again}")
     if metadata["domain"] != study.domain.name:
@@ -67,7 +81,7 @@ def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
         )
     if metadata["source_sha256"] != source_sha256:
         raise UserError(f"{path} was made from another source model than the one that is there now; {again}")
-    return Fingerprint(**tensors, metadata=metadata)
+    return Fingerprint(**tensors, metadata=metadata, extra=extra)
 
 
 def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
@@ -79,7 +93,7 @@ def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
         if found.metadata["settings"].get("primary_sha256", origin) != origin:
             raise UserError(
                 f"the {name} fingerprint was made from another primary fingerprint than the one that is there now; "
-                f"run python {name}.py DOMAIN={study.address} DATASET={study.dataset} TIER={study.tier}"
+                f"run {command(study, name)}"
             )
 
 

@@ -48,7 +48,7 @@ def primary(study: Study, *, n: int, labels: str, fewer: bool) -> str | None:
         source_logits=logits,
         metadata={},
     )
-    _finish(study, "primary", fingerprint, settings, started, {"filled_from_dev": filled})
+    finish(study, "primary", fingerprint, settings, started, {"filled_from_dev": filled})
     return None
 
 
@@ -75,7 +75,7 @@ def evolved(study: Study, **constants) -> str | None:
     ).cpu()
     logits = predict(model, inputs, study.device)
     fingerprint = Fingerprint(inputs, logits.argmax(1), origin.truth, origin.component, logits, {})
-    metadata = _finish(study, "evolved", fingerprint, settings, started, _moved(origin, fingerprint))
+    metadata = finish(study, "evolved", fingerprint, settings, started, _moved(origin, fingerprint))
     for name, moved in metadata["moved"].items():
         went = f"{moved['mean_changed']:.1f} elements moved, {moved['mean_l2']:.3f} in L2"
         print(f"  {name}: {went}; answer changed for {moved['label_changed']:.0%}")
@@ -123,7 +123,8 @@ def _moved(origin: Fingerprint, evolved_print: Fingerprint) -> dict:
     }
 
 
-def _finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, started: float, notes: dict) -> dict:
+def finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, started: float, notes: dict) -> dict:
+    """Write a fingerprint and its record; returns the file's metadata."""
     metadata = {
         "method": method,
         "domain": study.domain.name,
@@ -131,6 +132,7 @@ def _finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict,
         "tier": study.tier,
         "classes": len(study.classes),
         "class_names": list(study.classes),
+        "queries": len(fingerprint),
         "components": list(COMPONENTS),
         "sizes": fingerprint.sizes,
         "source": study.source_id.name,
@@ -143,6 +145,6 @@ def _finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict,
     path = fingerprints.path_of(study, method)
     fingerprints.save(path, Fingerprint(**{**vars(fingerprint), "metadata": metadata}))
     Records.of(study, "fingerprints").put([{"key": f"{study.folder}/{method}", **metadata}])
-    sizes = ", ".join(f"{size} {name}" for name, size in fingerprint.sizes.items())
-    print(f"{method} fingerprint: {sizes}; {metadata['seconds']:.1f} s; {path}")
+    sizes = ", ".join(f"{size} {name}" for name, size in fingerprint.sizes.items() if size)
+    print(f"{method} fingerprint: {sizes or f'{len(fingerprint)} queries'}; {metadata['seconds']:.1f} s; {path}")
     return metadata

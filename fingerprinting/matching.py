@@ -1,47 +1,54 @@
 """Matching: every suspect's answers against the source's, and how well that tells who stole it."""
 
+import time
 from collections import defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 from tqdm import tqdm
 
 from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, tables, zoo
 from fingerprinting.attacks import KINDS
+from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.methods import METHODS, Method
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 from fingerprinting.suspects import ATTACKS, MEANS, NEGATIVES, Suspect
+from fingerprinting.training import predict
 
 Distances = dict[str, np.ndarray]  # kind -> distances of its models
 
 
 def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
-    known = tuple(dict.fromkeys(method.name for method in METHODS))
-    if unknown := set(fingerprints_used) - set(known):
-        raise UserError(f"unknown fingerprint {', '.join(sorted(unknown))}; FINGERPRINTS_USED takes {', '.join(known)}")
-    pool = suspects.gather(study)
-    agreement = _describe(study, pool)
+    names = _names(study, fingerprints_used)
+    pool, references = suspects.gather(study), suspects.references(study)
+    agreement = _describe(study, pool, references)
     source = attacks.weights_sha256(study, study.source_id)
-    methods = [method for method in METHODS if method.name in fingerprints_used]
-    prints = {name: fingerprints.load(study, name, source) for name in fingerprints_used}
+    methods = [method for method in METHODS if method.name in names]
+    prints = {name: fingerprints.load(study, name, source) for name in names}
     fingerprints.check_origin(study, prints)
     scores: dict[str, dict[str, float]] = defaultdict(dict)  # method key -> model name -> distance
-    for suspect in tqdm(pool, desc="match", unit="model"):
+    for suspect in tqdm([*pool, *references], desc="match", unit="model"):
         for name, fingerprint in prints.items():
             logits = suspects.ask(study, suspect, fingerprint.inputs)
             for method in methods:
-                if method.name == name:
+                if method.name == name and not (method.same_classes and suspect.kind.on_target):
                     scores[method.key][suspect.model.name] = method.score(logits, fingerprint)
-    _record_scores(study, pool, methods, scores)
-    rows = []
+    _record_scores(study, [*pool, *references], methods, scores)
+    auc, errors = [], []
     for method in methods:
         distances = by_kind(pool, scores[method.key])
-        rows += [_auc_row(study, method, row) for row in auc_rows(distances, f"{study.folder}/{method.key}")]
-    records = Records.of(study, "auc")
-    records.put(rows)
-    records.keep_only(row["key"] for row in rows)
+        auc += [_row_of(study, method, row) for row in auc_rows(distances, f"{study.folder}/{method.key}")]
+        errors += [
+            _row_of(study, method, row) for row in error_rows(distances, by_kind(references, scores[method.key]))
+        ]
+    timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
+    for topic, rows in (("auc", auc), ("mir_fir", errors), ("timing", timing)):
+        records = Records.of(study, topic)
+        records.put(rows)
+        records.keep_only(row["key"] for row in rows)
     figures.roc(study, methods, pool, scores)
     figures.strips(study, methods, pool, scores)
     figures.fidelity(study, methods, pool, scores, agreement)
@@ -50,10 +57,20 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     print(f"tables: {tables.folder()}\nfigures: {figures.folder()}")
 
 
+def _names(study: Study, wanted: tuple[str, ...]) -> list[str]:
+    """The fingerprints to match: those asked for, or all that there are, in the order of the table of methods."""
+    known = dict.fromkeys(method.name for method in METHODS)
+    if unknown := set(wanted) - set(known):
+        raise UserError(f"unknown fingerprint {', '.join(sorted(unknown))}; FINGERPRINTS_USED takes {', '.join(known)}")
+    found = [name for name in known if name in wanted or not wanted and fingerprints.path_of(study, name).is_file()]
+    return found or ["primary"]
+
+
 def by_kind(pool: list[Suspect], distances: dict[str, float]) -> Distances:
     grouped: dict[str, list[float]] = defaultdict(list)
     for suspect in pool:
-        grouped[suspect.model.kind].append(distances[suspect.model.name])
+        if suspect.model.name in distances:
+            grouped[suspect.model.kind].append(distances[suspect.model.name])
     return {kind: np.array(values) for kind, values in grouped.items()}
 
 
@@ -113,9 +130,80 @@ def _mean_row(mean: str, group: str, rows: list[dict], draws: list[np.ndarray]) 
     }
 
 
-def _auc_row(study: Study, method: Method, row: dict) -> dict:
+def error_rows(distances: Distances, references: Distances) -> list[dict]:
+    """DeepCore's missed and false identification rates (MIR, FIR) over the thefts of the same task.
+
+    The threshold comes from the owner's reference models; beside it stands what the paper does, the best threshold for
+    the very models that are scored, which no owner could know.
+    """
+    groups = {group: NEGATIVES[group] for group in NEGATIVES if set(NEGATIVES[group]) <= set(distances)}
+    thefts = [kind for kind in MEANS["mean_same_task"] if kind in distances]
+    if not (groups and thefts and references):
+        return []
+    pirated = _joined(distances, thefts)
+    calibrating = [
+        _joined(references, [kind for kind in references if KINDS[kind].role == role])
+        for role in ("pirated", "independent")
+    ]
+    rows = []
+    for group, kinds in groups.items():
+        independent = _joined(distances, kinds)
+        for origin, (stolen, honest) in (("references", calibrating), ("scored", (pirated, independent))):
+            threshold = statistics.threshold(stolen, honest)
+            mir, mir_low, mir_high = statistics.share(pirated > threshold)
+            fir, fir_low, fir_high = statistics.share(independent <= threshold)
+            rows.append(
+                {
+                    "negatives": group,
+                    "threshold_from": origin,
+                    "n_calibration": len(stolen) + len(honest),
+                    "threshold": threshold,
+                    "n_pirated": len(pirated),
+                    "mir": mir,
+                    "mir_low": mir_low,
+                    "mir_high": mir_high,
+                    "n_independent": len(independent),
+                    "fir": fir,
+                    "fir_low": fir_low,
+                    "fir_high": fir_high,
+                }
+            )
+    return rows
+
+
+def _joined(distances: Distances, kinds: Iterable[str]) -> np.ndarray:
+    return np.concatenate([distances[kind] for kind in kinds])
+
+
+def _timing_row(study: Study, fingerprint: Fingerprint, methods: list[Method]) -> dict:
+    """What a method costs: making its queries; asking one suspect and reading its answers in every way, timed now."""
+    metadata = fingerprint.metadata
+    suspect = attacks.open_model(study, study.source_id)
+    started = time.perf_counter()
+    logits = predict(suspect, fingerprint.inputs, study.device)
+    for method in methods:
+        if method.name == metadata["method"]:
+            method.score(logits, fingerprint)
+    seconds = time.perf_counter() - started
     return {
-        "key": f"{study.folder}/{method.key}/{row['attack']}/{row['negatives']}",
+        "key": f"{study.folder}/{metadata['method']}",
+        "tier": study.tier,
+        "domain": study.domain.name,
+        "dataset": study.dataset,
+        "method": metadata["method"],
+        "generate_s": metadata["seconds"],
+        "match_s": seconds,
+        "queries": len(fingerprint),
+        "extra_models": metadata.get("extra_models", 0),
+        "extra_models_s": metadata.get("extra_models_seconds", 0.0),
+        "provenance": runtime.provenance(study.device),
+    }
+
+
+def _row_of(study: Study, method: Method, row: dict) -> dict:
+    name = row.get("attack") or row["threshold_from"]
+    return {
+        "key": f"{study.folder}/{method.key}/{name}/{row['negatives']}",
         "tier": study.tier,
         "domain": study.domain.name,
         "dataset": study.dataset,
@@ -138,13 +226,14 @@ def _record_scores(study: Study, pool: list[Suspect], methods: list[Method], sco
         }
         for method in methods
         for suspect in pool
+        if suspect.model.name in scores[method.key]
     ]
     records = Records.of(study, "scores")
     records.put(rows)
     records.keep_only(row["key"] for row in rows)
 
 
-def _describe(study: Study, pool: list[Suspect]) -> dict[str, float | None]:
+def _describe(study: Study, pool: list[Suspect], references: list[Suspect]) -> dict[str, float | None]:
     """Add fidelity and the accuracy flag to the models' records, and drop the records of models that are no more.
 
     Returns the fidelity of every model by its name.
@@ -159,7 +248,7 @@ def _describe(study: Study, pool: list[Suspect]) -> dict[str, float | None]:
             "fidelity": suspects.fidelity(study, suspect, labels),
             "flagged": suspect.model.name in marked,
         }
-        for suspect in (source, *pool)
+        for suspect in (source, *pool, *references)
     ]
     records.put(rows)
     records.keep_only(row["key"] for row in rows)

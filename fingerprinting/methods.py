@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from fingerprinting.distances import euclidean, mean_absolute
+from fingerprinting.distances import euclidean, hamming, mean_absolute
 from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.representations import correlation, match_rate
+from fingerprinting.representations import answers, correlation, match_rate
 
 # What a suspect may give; a method gets no more than the output kind that its row names.
 OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -19,12 +19,16 @@ OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 @dataclass(frozen=True)
 class Method:
-    """name is that of the fingerprint file; output a key of OUTPUTS."""
+    """name is that of the fingerprint file; output a key of OUTPUTS.
+
+    same_classes: the reading needs the source's classes, so models of another task cannot be judged.
+    """
 
     name: str
     output: str
     representation: Callable[[torch.Tensor, Fingerprint], torch.Tensor]
     distance: Callable[[torch.Tensor, torch.Tensor], float]
+    same_classes: bool = False
 
     @property
     def key(self) -> str:
@@ -39,6 +43,11 @@ class Method:
         return self.distance(*readings)
 
 
+def agreement(name: str) -> Method:
+    """How most peers read answers: the share of queries that the suspect answers with another label."""
+    return Method(name, "labels", answers, hamming, same_classes=True)
+
+
 METHODS = [
     method
     for name in ("primary", "evolved")
@@ -49,3 +58,5 @@ METHODS = [
         Method(name, "logits", correlation, mean_absolute),
     )
 ]
+METHODS += [agreement("random"), agreement("akh")]
+METHODS += [Method(name, output, correlation, mean_absolute) for name in ("sac_w", "sac_m") for output in OUTPUTS]

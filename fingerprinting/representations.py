@@ -9,6 +9,11 @@ from fingerprinting.queries.primary import COMPONENTS
 OFF_LABEL = 0.01  # SAC reads a top-1 label as the softmax of a one-hot vector with this value off the label
 
 
+def answers(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) as they are."""
+    return labels
+
+
 def match_rate(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
     """labels (n,) -> (4,): per component the share of samples labelled as recorded (TIFS 2025).
 

@@ -1,6 +1,7 @@
 """How well distances tell pirated from independent models, and how sure that is with so few models."""
 
 import numpy as np
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 DRAWS = 2_000  # bootstrap draws
@@ -44,3 +45,21 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
     """Percentile interval; over models, so it says what other models of the same kinds would give."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def threshold(pirated: np.ndarray, independent: np.ndarray) -> float:
+    """The distance up to which a model is accused that makes the sum of both error rates least on these models.
+
+    In the middle between the last model accused and the first one spared; of equally good ones the lowest.
+    """
+    values = np.unique(np.concatenate([pirated, independent]))
+    cuts = np.concatenate([[values[0] - 1], (values[:-1] + values[1:]) / 2, [values[-1] + 1]])
+    missed = (pirated[:, None] > cuts).mean(0)
+    accused = (independent[:, None] <= cuts).mean(0)
+    return float(cuts[np.argmin(missed + accused)])
+
+
+def share(hits: np.ndarray) -> tuple[float, float, float]:
+    """A share of yes/no outcomes (n,), and its exact binomial (Clopper-Pearson) interval."""
+    found = binomtest(int(hits.sum()), len(hits)).proportion_ci(LEVEL)
+    return float(hits.mean()), float(found.low), float(found.high)

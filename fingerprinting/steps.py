@@ -3,12 +3,13 @@
 from itertools import product
 
 from fingerprinting import zoo
-from fingerprinting.attacks import Job
+from fingerprinting.attacks import KINDS, Job
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
+from fingerprinting.training import Recipe
 
-ZOO = ("source", "irrelevant", "homologous", "fine_tune", "prune", "adversarial", "transfer", "extract")
-ROOT = ("primary", "evolved", "model_finger_match")
+ZOO = ("source", "irrelevant", "homologous", "fine_tune", "prune", "adversarial", "transfer", "extract", "references")
+ROOT = ("primary", "evolved", "baselines", "model_finger_match")
 
 
 def prepare(study: Study) -> None:
@@ -186,6 +187,51 @@ def extract(
         for kind, copy, name in product(options, range(copies), study.students)
     ]
     return zoo.train(study, "extract", jobs)
+
+
+def references(
+    study: Study,
+    *,
+    copies: int,
+    ratios: tuple[float, ...],
+    epochs: int,
+    learning_rate: float,
+    tamper_epochs: int,
+    tamper_learning_rate: float,
+    temperature: float,
+    epsilon: float,
+    pgd_steps: int,
+) -> str | None:
+    """The owner's own independents and thefts, `copies` of each design: to make queries and to calibrate with."""
+    if any(not 0 < ratio < 1 for ratio in ratios):
+        raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
+    scratch, tamper = study.recipe(epochs, learning_rate), study.recipe(tamper_epochs, tamper_learning_rate)
+    own, owners = {"part": "reference"}, {"overlap": 1.0}
+    attack, names = {"epsilon": epsilon, "pgd_steps": pgd_steps}, _architectures(study)
+    pruned = {"activity_examples": len(study.parts["reference"])}
+
+    def job(kind: str, recipe: Recipe, architecture: str, copy: int, options: dict, variant: str = "") -> Job:
+        parent = study.source_id if KINDS[kind].role == "pirated" else None
+        return Job(study.model_id(f"reference_{kind}", architecture, copy, variant), recipe, options, parent)
+
+    jobs = []
+    for copy in range(copies):
+        jobs += [job("irrelevant", scratch, name, copy, own) for name in names]
+        jobs += [job("homologous", scratch, name, copy, owners) for name in names]
+        adversarial_design = names[copy % len(names)]
+        jobs.append(job("irrelevant_adversarial", scratch, adversarial_design, copy, own | attack))
+        jobs.append(job("homologous_adversarial", scratch, adversarial_design, copy, owners | attack))
+        for kind, options in (("fine_tune_last", own), ("fine_tune_all", own), ("adversarial", own | attack)):
+            jobs.append(job(kind, tamper, study.source_architecture, copy, options))
+        jobs += [
+            job("prune", tamper, study.source_architecture, copy, own | pruned | {"ratio": ratio}, f"ratio_{ratio:g}")
+            for ratio in ratios
+        ]
+        for name in study.students:
+            jobs.append(job("extract_labels", scratch, name, copy, own))
+            jobs.append(job("extract_probabilities", scratch, name, copy, own | {"temperature": temperature}))
+            jobs.append(job("extract_adversarial", scratch, name, copy, own | attack))
+    return zoo.train(study, "references", jobs)
 
 
 def _architectures(study: Study) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ NEGATIVES = {
 }
 
 
-ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated"]
+ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and not kind.reference]
 # The two means of the tables, and the attacks they are over.
 MEANS = {
     "mean_same_task": [name for name in ATTACKS if not KINDS[name].on_target],
@@ -43,19 +43,31 @@ class Suspect:
 
 
 def gather(study: Study) -> list[Suspect]:
-    """Every model of the zoo but the source; a missing or outdated one is a user's mistake, never left out silently."""
+    """Every model that is judged; a missing or outdated one is a user's mistake, never left out silently."""
+    return [suspect for suspect in _gather(study, reference=False) if suspect.model != study.source_id]
+
+
+def references(study: Study) -> list[Suspect]:
+    """Every model that the owner trained for reference."""
+    return _gather(study, reference=True)
+
+
+def _gather(study: Study, reference: bool) -> list[Suspect]:
     planned = zoo.planned(study)
-    for script in dict.fromkeys(kind.script for kind in KINDS.values()):
+    scripts = dict.fromkeys(kind.script for kind in KINDS.values() if kind.reference == reference)
+    for script in scripts:
         if script not in planned:
             raise UserError(f"the zoo lacks the models of {_command(study, script)}; run it first")
     attacks.require(study, study.source_id)
     found = []
-    for script, models in planned.items():
+    for script in scripts:
+        models = planned[script]
         missing = [model for model in models if not model.path.is_file()]
         if missing:
             raise UserError(f"{len(missing)} of {len(models)} models of {_command(study, script)} are missing; run it")
         found += [Suspect(model, files.read_metadata(model.path)) for model in models]
     content = {suspect.model.name: suspect.metadata["sha256"] for suspect in found}
+    content[study.source_id.name] = attacks.weights_sha256(study, study.source_id)
     for suspect in found:
         settings = suspect.metadata["settings"]
         if content.get(settings["parent"], settings["parent_sha256"]) != settings["parent_sha256"]:
@@ -63,7 +75,7 @@ def gather(study: Study) -> list[Suspect]:
             raise UserError(
                 f"{suspect.model.name} was made from another {settings['parent']} than is there now; run {command}"
             )
-    return [suspect for suspect in found if suspect.model != study.source_id]
+    return found
 
 
 def ask(study: Study, suspect: Suspect, inputs: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,11 @@ AUC_COLUMNS = (
     "tier,domain,dataset,method,output,representation,attack,negatives,n_pirated,n_independent,auc,auc_low,auc_high,"
     "tpr_at_fpr0,tpr_at_fpr1"
 )
+MIR_FIR_COLUMNS = (
+    "tier,domain,dataset,method,output,representation,negatives,threshold_from,n_calibration,threshold,n_pirated,mir,"
+    "mir_low,mir_high,n_independent,fir,fir_low,fir_high"
+)
+TIMING_COLUMNS = "tier,domain,dataset,method,generate_s,match_s,queries,extra_models,extra_models_s"
 MODEL_COLUMNS = (
     "tier,domain,dataset,kind,n,test_accuracy_mean,test_accuracy_min,dev_accuracy_mean,fidelity_mean,fidelity_min,"
     "fidelity_max,flagged,seconds"
@@ -28,9 +33,10 @@ def folder() -> Path:
 
 
 def write() -> None:
-    """auc.csv and models.csv over all studies that have records, and a page of Markdown for each."""
+    """CSV files over all studies that have records, and a page of Markdown for each."""
     studies = study_folders()
-    write_csv(folder() / "auc.csv", AUC_COLUMNS, [row for name in studies for row in _rows(name, "auc")])
+    for topic, columns in (("auc", AUC_COLUMNS), ("mir_fir", MIR_FIR_COLUMNS), ("timing", TIMING_COLUMNS)):
+        write_csv(folder() / f"{topic}.csv", columns, [row for name in studies for row in _rows(name, topic)])
     write_csv(folder() / "models.csv", MODEL_COLUMNS, [row for name in studies for row in model_rows(name)])
     for name in studies:
         files.write_text(page_path(name), page(name))

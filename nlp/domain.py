@@ -13,6 +13,14 @@ def describe(text: torch.Tensor) -> str:
     return " ".join(data.decode(text[None])[0].split())
 
 
+def spliced(first: torch.Tensor, second: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """The first half of one text (N, length) and the second half of another; nothing is drawn."""
+    halves = []
+    for one, other in zip(data.decode(first), data.decode(second), strict=True):
+        halves.append(one[: (len(one) + 1) // 2] + other[len(other) // 2 :])
+    return data.encode(halves)
+
+
 DOMAIN = Domain(
     name="nlp",
     load=data.load,
@@ -37,5 +45,6 @@ DOMAIN = Domain(
     ),
     continuous=continuous,
     evolve=evolve,
+    mix=spliced,
     describe=describe,
 )

@@ -1,0 +1,105 @@
+"""What an owner makes queries with: the source, its data, and the models it trained for reference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from fingerprinting import attacks, runtime, suspects
+from fingerprinting.examples import Examples, physical
+from fingerprinting.runtime import UserError
+from fingerprinting.study import Study
+from fingerprinting.suspects import Suspect
+from fingerprinting.training import predict
+
+
+class UnsuitedError(UserError):
+    """A method that makes no sense for this domain, or finds nothing to work with here."""
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What a method asks: inputs (n, ...) physical and truth (n,), the class each one began from or aims at.
+
+    extra: named tensors that the method's reading needs besides.
+    """
+
+    inputs: torch.Tensor
+    truth: torch.Tensor
+    extra: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class Owner:
+    """Opens models on demand and notes which reference models a method has used, so that their cost is counted."""
+
+    def __init__(self, study: Study, method: str) -> None:
+        self.study = study
+        self.method = method
+        self.used: dict[str, float] = {}  # name of a reference model -> seconds of its training
+
+    @property
+    def device(self) -> torch.device:
+        return self.study.device
+
+    @property
+    def part(self) -> Examples:
+        """The owner's examples, on which the source was trained."""
+        return self.study.parts["owner"]
+
+    @property
+    def dev(self) -> Examples:
+        return self.study.parts["dev"]
+
+    @cached_property
+    def source(self) -> nn.Module:
+        """In evaluation mode, without gradients of its weights."""
+        return frozen(attacks.open_model(self.study, self.study.source_id))
+
+    @cached_property
+    def source_logits(self) -> torch.Tensor:
+        """The source's logits (N, C) on the owner's part."""
+        return predict(self.source, self.part.inputs, self.device)
+
+    def generator(self, purpose: str = "") -> torch.Generator:
+        """A CPU generator for this method's draws in this study."""
+        return runtime.generator(f"{self.study.folder}/{self.method}/{purpose}")
+
+    def drawn(self, n: int) -> torch.Tensor:
+        """Up to n different indices into the owner's part, at random."""
+        return torch.randperm(len(self.part), generator=self.generator("drawn"))[:n]
+
+    def inputs(self, indices: torch.Tensor) -> torch.Tensor:
+        """Physical inputs (n, ...) of the owner's part."""
+        return physical(self.part.inputs[indices])
+
+    def references(self, role: str, kinds: Sequence[str] = ()) -> list[Suspect]:
+        """Reference models that are `pirated` or `independent`; kinds (without `reference_`) narrows them down."""
+        found = [
+            suspect
+            for suspect in suspects.references(self.study)
+            if suspect.kind.role == role and (not kinds or suspect.model.kind.removeprefix("reference_") in kinds)
+        ]
+        self.used.update({suspect.model.name: suspect.metadata["seconds"] for suspect in found})
+        return found
+
+    def ask(self, reference: Suspect, inputs: torch.Tensor) -> torch.Tensor:
+        """A reference model's logits (n, C)."""
+        return suspects.ask(self.study, reference, inputs)
+
+    def opened(self, reference: Suspect) -> nn.Module:
+        """The reference model itself, for gradients by its inputs."""
+        return frozen(attacks.open_model(self.study, reference.model))
+
+    def movable(self) -> tuple[float, float]:
+        """The range in which inputs are moved by gradients; UnsuitedError where they cannot be."""
+        if self.study.domain.input_range is None:
+            raise UnsuitedError(
+                f"{self.method} moves inputs by gradients, and what that leads to is no {self.study.domain.name} input"
+            )
+        return self.study.domain.input_range
+
+
+def frozen(model: nn.Module) -> nn.Module:
+    return model.eval().requires_grad_(False)

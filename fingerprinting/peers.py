@@ -1,0 +1,70 @@
+"""The table of peers: whose queries they are and what makes them."""
+
+import inspect
+import time
+from collections.abc import Callable
+
+import torch
+
+from fingerprinting import attacks, fingerprints
+from fingerprinting.fingerprints import Fingerprint
+from fingerprinting.generation import finish
+from fingerprinting.owner import Owner, Queries, UnsuitedError
+from fingerprinting.queries import plain, sac
+from fingerprinting.runtime import UserError
+from fingerprinting.study import SKIPPED, Study
+from fingerprinting.training import predict
+
+# Name -> make(owner, n, **constants); baselines.py's constants reach it by their prefix: IPGUARD_STEPS as `steps`.
+PEERS: dict[str, Callable[..., Queries]] = {
+    "random": plain.random,
+    "akh": plain.akh,
+    "sac_w": sac.sac_w,
+    "sac_m": sac.sac_m,
+}
+
+
+def baselines(study: Study, *, method: str, n: int, **constants) -> str | None:
+    """Make the queries of one peer or of all that suit the domain."""
+    if method != "all" and method not in PEERS:
+        raise UserError(f"unknown METHOD={method}; take all or one of {', '.join(PEERS)}")
+    if n < 1:
+        raise UserError(f"N={n} queries make no fingerprint; take 1 or more")
+    skipped = False
+    for name in PEERS if method == "all" else [method]:
+        try:
+            skipped |= _make(study, name, n, own_constants(name, constants))
+        except UnsuitedError as reason:
+            if method != "all":
+                raise
+            fingerprints.path_of(study, name).unlink(missing_ok=True)
+            print(f"{name} is left out: {reason}")
+    return SKIPPED if skipped else None
+
+
+def own_constants(name: str, constants: dict) -> dict:
+    """Those of baselines.py's constants that are this peer's, under the names that its function gives them."""
+    return {
+        key: constants[f"{name}_{key}"]
+        for key in inspect.signature(PEERS[name]).parameters
+        if f"{name}_{key}" in constants
+    }
+
+
+def _make(study: Study, name: str, n: int, constants: dict) -> bool:
+    """Returns whether it was finished before."""
+    settings = {"n": n, **constants, "source_sha256": attacks.weights_sha256(study, study.source_id)}
+    if fingerprints.is_current(study, name, settings):
+        print(f"the {name} fingerprint is finished already")
+        return True
+    owner = Owner(study, name)
+    started = time.perf_counter()
+    queries = PEERS[name](owner, n, **constants)
+    logits = predict(owner.source, queries.inputs, study.device)
+    component = torch.full((len(logits),), -1)
+    fingerprint = Fingerprint(
+        queries.inputs, logits.argmax(1), queries.truth.clone(), component, logits, {}, queries.extra
+    )
+    cost = {"extra_models": len(owner.used), "extra_models_seconds": sum(owner.used.values())}
+    finish(study, name, fingerprint, settings, started, {**cost, "extra_models_used": sorted(owner.used)})
+    return False
