@@ -5,7 +5,6 @@ import os
 import joblib
 
 from fingerprinting import files, runtime, tables
-from fingerprinting.attacks import KINDS
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
@@ -73,16 +72,17 @@ def _results() -> str:
 
 
 def _steps() -> str:
+    studies = _committed()
+    seconds = {
+        study: {row["key"].rsplit("/")[-1]: row["seconds"] for row in _records(study, "steps").rows()}
+        for study in studies
+    }
     cells = []
-    for study in _committed():
-        records = files.results_dir() / "records" / study
-        models = {row["kind"]: row for row in tables.model_rows(study)}
-        seconds = {row["key"].rsplit("/")[-1]: row for row in Records(records / "steps.jsonl").rows()}
-        for row in (seconds[f"{name}.py"] for name in (*ZOO, *ROOT) if f"{name}.py" in seconds):
-            cells.append([f"`python {row['key']}`", study, f"{row['seconds']:.0f} s", _number(row["key"], models)])
-    return "\n".join(
-        tables.markdown_table(["command", "study", "seconds", "models and their mean test accuracy"], cells)
-    )
+    for name in (f"{name}.py" for name in (*ZOO, *ROOT)):
+        taken = [f"{seconds[study][name]:.0f} s" if name in seconds[study] else "" for study in studies]
+        if any(taken):
+            cells.append([name, *taken])
+    return "\n".join(tables.markdown_table(["step", *(" ".join(study.split("/")[:2]) for study in studies)], cells))
 
 
 def _benchmarks() -> str:
@@ -94,7 +94,7 @@ def _benchmarks() -> str:
     cells = [
         [study, row["key"].rsplit("/", 1)[1].replace("_", " "), *(_ratio(row[name]) for name in ratios)]
         for study in _committed()
-        for row in Records(files.results_dir() / "records" / study / "benchmarks.jsonl").rows()
+        for row in _records(study, "benchmarks").rows()
     ]
     return "\n".join(tables.markdown_table(["study", "threads", *ratios.values()], cells))
 
@@ -103,10 +103,9 @@ def _ratio(found: dict) -> str:
     return f"{found['median']:.2f} [{found['min']:.2f}, {found['max']:.2f}]"
 
 
-def _number(script: str, models: dict[str, dict]) -> str:
-    made = [kind for kind in models if script.endswith(f"/{KINDS[kind].script}.py")]
-    return ", ".join(f"{models[kind]['n']} {kind} {models[kind]['test_accuracy_mean']:.3f}" for kind in made)
-
-
 def _committed() -> list[str]:
     return [study for study in tables.study_folders() if study.rsplit("/", 1)[1] in TIERS]
+
+
+def _records(study: str, topic: str) -> Records:
+    return Records(files.results_dir() / "records" / study / f"{topic}.jsonl")

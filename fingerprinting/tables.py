@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinting import files
+from fingerprinting.domain import DOMAINS
 from fingerprinting.methods import METHODS
 from fingerprinting.published import PUBLISHED
 from fingerprinting.records import Records
@@ -45,7 +46,14 @@ def write() -> None:
 def study_folders() -> list[str]:
     """`domain/dataset/tier` of every study that has matching records."""
     records = files.results_dir() / "records"
-    return sorted(path.parent.relative_to(records).as_posix() for path in records.glob("*/*/*/auc.jsonl"))
+    found = [path.parent.relative_to(records).as_posix() for path in records.glob("*/*/*/auc.jsonl")]
+    return sorted(found, key=_place)
+
+
+def _place(study_folder: str) -> tuple[int, str]:
+    """Domains in their usual order, a user's own after them."""
+    domain = study_folder.split("/")[0]
+    return (DOMAINS.index(domain) if domain in DOMAINS else len(DOMAINS), study_folder)
 
 
 def write_csv(path: Path, columns: str, rows: list[dict]) -> None:
