@@ -1,4 +1,4 @@
-"""Figures: samples of a fingerprint before and after evolving, every model's distance, ROC curves."""
+"""Figures: samples of a fingerprint before and after evolving, every model's distance, ROC curves, radars, costs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,6 +141,85 @@ def roc(study: Study, methods: list[Method], pool: list[Suspect], scores: dict) 
     return _path(study, "roc")
 
 
+def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
+    """AUC of every theft against all independents, one web per fingerprint and a line per reading (TIFS Fig. 2)."""
+    found = {(row["method"], row["output"], row["representation"], row["attack"]): row["auc"] for row in rows}
+    names = list(dict.fromkeys(method.name for method in methods))
+    thefts = [name for name in suspects.ATTACKS if any(key[-1] == name for key in found)]
+    angles = np.linspace(0, 2 * np.pi, len(thefts), endpoint=False)
+    lines = -(-len(names) // COLUMNS)
+    size = (3.3 * COLUMNS, 3.3 * lines + 0.6)
+    with _figure(study, "radar", lines, COLUMNS, size, projection="polar") as (figure, axes):
+        figure.suptitle(
+            f"{study.domain.name}, {study.dataset}: AUC of each theft against all independents", fontsize=10
+        )
+        for axis in axes.flat[len(names) :]:
+            axis.remove()
+        for axis, name in zip(axes.flat, names, strict=False):
+            for method in methods:
+                values = [found.get((name, method.output, method.representation.__name__, theft)) for theft in thefts]
+                if method.name == name and any(value is not None for value in values):
+                    closed = np.array([*values, values[0]], float)
+                    label = f"{method.representation.__name__.replace('_', ' ')}, {method.output}"
+                    axis.plot([*angles, angles[0]], closed, lw=1.2, marker="o", ms=2.5, alpha=0.8, label=label)
+            axis.set_ylim(0, 1)
+            axis.set_yticks([0.5, 1.0], ["0.5", "1"], fontsize=6)
+            axis.set_xticks(angles, thefts, fontsize=5.5)
+            axis.set_title(name, fontsize=9)
+            axis.legend(fontsize=5, loc="lower left", bbox_to_anchor=(-0.15, -0.22))
+    return _path(study, "radar")
+
+
+def cost(study: Study, rows: list[dict]) -> Path:
+    """Seconds to make a fingerprint, to train the models it needs besides, and to match one suspect (TIFS Fig. 3)."""
+    parts = {"generate_s": "queries", "extra_models_s": "models for reference", "match_s": "one suspect asked and read"}
+    with _figure(study, "cost", 1, 1, (7, 0.3 * len(rows) + 1.2)) as (figure, axes):
+        axis = axes[0][0]
+        for offset, (column, label) in enumerate(parts.items()):
+            heights = np.arange(len(rows)) + (offset - 1) * 0.27
+            axis.barh(heights, [row[column] for row in rows], 0.25, label=label)
+        axis.set_yticks(range(len(rows)), [f"{row['method']} ({row['queries']})" for row in rows], fontsize=7)
+        axis.set_xscale("log")
+        axis.set_xlabel("seconds, one run on one machine", fontsize=8)
+        axis.tick_params(axis="x", labelsize=7)
+        axis.grid(axis="x", alpha=0.3)
+        axis.invert_yaxis()
+        figure.suptitle(f"{study.domain.name}, {study.dataset}: what each fingerprint (queries) costs", fontsize=10)
+        figure.legend(loc="outside lower center", fontsize=8, ncols=3)
+    return _path(study, "cost")
+
+
+def erasure(study: Study, methods: list[Method], rows: list[dict]) -> Path:
+    """Mean AUC over the thefts of the same task before (hollow) and after each way of answering back, by method."""
+    wanted = [row for row in rows if row["negatives"] == "all" and row["attack"] in ("mean_same_task", "removal")]
+    answers = list(dict.fromkeys(row["attack_on_queries"] for row in wanted))
+    with _panels(study, "erasure", methods, 0.2 * len(answers) + 0.5, 0.9) as panels:
+        for axis, method in panels:
+            reading = (method.name, method.output, method.representation.__name__)
+            for row in wanted:
+                if (row["method"], row["output"], row["representation"]) == reading:
+                    height = len(answers) - 1 - answers.index(row["attack_on_queries"])
+                    before, after = row["auc_before"], row["auc_after"]
+                    axis.plot([row["auc_low"], row["auc_high"]], [height] * 2, lw=3, alpha=0.25, color="#c0392b")
+                    axis.plot([before, after], [height] * 2, lw=0.9, color="#666666")
+                    axis.plot(before, height, "o", ms=5, mfc="white", color="#2471a3", label="honest")
+                    axis.plot(after, height, "o", ms=4, color="#c0392b", label="answering back, 95% interval")
+            axis.axvline(0.5, color="grey", lw=0.7, ls=":")
+            axis.set_xlim(0, 1.03)
+            axis.set_yticks(range(len(answers)), reversed(answers), fontsize=7)
+            axis.tick_params(axis="x", labelsize=7)
+            axis.grid(axis="x", alpha=0.3)
+            axis.label_outer()
+        axis.figure.suptitle(
+            f"{study.domain.name}, {study.dataset}: AUC over the thefts of the same task when the thief answers back",
+            fontsize=10,
+        )
+        handles, labels = axis.get_legend_handles_labels()
+        unique = dict(zip(labels, handles, strict=True))
+        axis.figure.legend(unique.values(), unique, loc="outside lower center", fontsize=8, ncols=2)
+    return _path(study, "erasure")
+
+
 def _pairs(method: Method, pool: list[Suspect], scores: dict) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     def distances(*kinds: str) -> np.ndarray:
         own = scores[method.key]
@@ -180,8 +259,12 @@ def _panels(study: Study, name: str, methods: list[Method], height: float, extra
 
 
 @contextmanager
-def _figure(study: Study, name: str, rows: int, columns: int, size: tuple[float, float]) -> Iterator[tuple]:
-    figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+def _figure(
+    study: Study, name: str, rows: int, columns: int, size: tuple[float, float], projection: str | None = None
+) -> Iterator[tuple]:
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=size, squeeze=False, layout="constrained", subplot_kw={"projection": projection}
+    )
     try:
         yield figure, axes
         with files.atomic(_path(study, name)) as temporary:

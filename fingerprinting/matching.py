@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from tqdm import tqdm
 
-from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, tables, zoo
+from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, sweep, tables, zoo
 from fingerprinting.attacks import KINDS
 from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.methods import METHODS, Method
+from fingerprinting.methods import METHODS, Method, shown
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
@@ -23,36 +23,42 @@ Distances = dict[str, np.ndarray]  # kind -> distances of its models
 def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
     names = _names(study, fingerprints_used)
-    pool, references = suspects.gather(study), suspects.references(study)
-    agreement = _describe(study, pool, references)
+    pool, references, swept = suspects.gather(study), suspects.references(study), suspects.swept(study)
+    agreement = _describe(study, pool, [*references, *swept])
     source = attacks.weights_sha256(study, study.source_id)
     methods = [method for method in METHODS if method.name in names]
     prints = {name: fingerprints.load(study, name, source) for name in names}
     fingerprints.check_origin(study, prints)
     scores: dict[str, dict[str, float]] = defaultdict(dict)  # method key -> model name -> distance
-    for suspect in tqdm([*pool, *references], desc="match", unit="model"):
+    for suspect in tqdm([*pool, *references, *swept], desc="match", unit="model"):
         for name, fingerprint in prints.items():
             logits = suspects.ask(study, suspect, fingerprint.inputs)
             for method in methods:
                 if method.name == name and not (method.same_classes and suspect.kind.on_target):
                     scores[method.key][suspect.model.name] = method.score(logits, fingerprint)
-    _record_scores(study, [*pool, *references], methods, scores)
-    auc, errors = [], []
+    _record_scores(study, [*pool, *references, *swept], methods, scores)
+    auc, errors, overlaps = [], [], []
     for method in methods:
         distances = by_kind(pool, scores[method.key])
         auc += [_row_of(study, method, row) for row in auc_rows(distances, f"{study.folder}/{method.key}")]
         errors += [
             _row_of(study, method, row) for row in error_rows(distances, by_kind(references, scores[method.key]))
         ]
+        overlaps += sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
     timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
-    for topic, rows in (("auc", auc), ("mir_fir", errors), ("timing", timing)):
+    for topic, rows in (("auc", auc), ("mir_fir", errors), ("timing", timing), ("overlap", overlaps)):
         records = Records.of(study, topic)
         records.put(rows)
         records.keep_only(row["key"] for row in rows)
-    figures.roc(study, methods, pool, scores)
-    figures.strips(study, methods, pool, scores)
-    figures.fidelity(study, methods, pool, scores, agreement)
+    pictured = shown(methods)
+    figures.roc(study, pictured, pool, scores)
+    figures.strips(study, pictured, pool, scores)
+    figures.fidelity(study, pictured, pool, scores, agreement)
+    figures.radar(study, methods, [row for row in auc if row["negatives"] == "all"])
+    figures.cost(study, timing)
+    sweep.figure(study, pictured, pool, scores, overlaps)
     tables.write()
+    sweep.write()
     print(tables.page(study.folder))
     print(f"tables: {tables.folder()}\nfigures: {figures.folder()}")
 
