@@ -2,14 +2,19 @@
 
 import torch
 import torch.nn.functional as F  # the field's standard name
+from scipy.signal import butter, savgol_filter, sosfiltfilt
 
 from bci import data
-from bci.models import ARCHITECTURES
+from bci.models import ARCHITECTURES, odd
 from bci.plausible import evolve
 from bci.recordings import INPUT_RANGE, RATE
+from fingerprinting import autoencoder
+from fingerprinting.defences import Screen, Thief
 from fingerprinting.domain import Domain
 
 SHIFT = RATE // 16  # samples by which augmentation moves a recording at most
+BAND = (0.5, 40.0)  # Hz; the pass band that EEG is usually filtered to before it is looked at
+SMOOTHING = 0.1  # seconds over which a thief smooths recordings
 JITTER = 0.1  # augmentation's noise, as a share of each channel's deviation
 
 
@@ -25,6 +30,25 @@ def spliced(first: torch.Tensor, second: torch.Tensor, generator: torch.Generato
     samples = first.shape[2]
     moment = torch.randint(samples // 4, 3 * samples // 4 + 1, (len(first), 1, 1), generator=generator)
     return torch.where(torch.arange(samples) < moment, first, second)
+
+
+def band_passed(eeg: torch.Tensor) -> torch.Tensor:
+    """Recordings (N, channels, samples) in BAND: a Butterworth filter of order 4, run both ways; levels are kept."""
+    sections = butter(4, BAND, "bandpass", fs=RATE, output="sos")
+    level = eeg.mean(2, keepdim=True)
+    return level + torch.from_numpy(sosfiltfilt(sections, (eeg - level).numpy(), axis=2).astype("float32"))
+
+
+def smoothed(eeg: torch.Tensor) -> torch.Tensor:
+    """Recordings (N, channels, samples) under a cubic Savitzky-Golay filter."""
+    return torch.from_numpy(savgol_filter(eeg.numpy(), odd(SMOOTHING), 3, axis=2).astype("float32"))
+
+
+def screen(inputs: torch.Tensor, thief: Thief, name: str, device: torch.device, bounds: tuple[float, float]) -> Screen:
+    """The autoencoder's flags; answers its reconstructions, or filtered recordings."""
+    found = autoencoder.screen(inputs, thief, name, device, bounds)
+    filters = {"band_passed": band_passed, "smoothed": smoothed}
+    return Screen(found.score, {**found.erasures, **filters})
 
 
 def show(axis, eeg: torch.Tensor) -> None:
@@ -61,5 +85,6 @@ DOMAIN = Domain(
     augment=shifted_and_noisy,
     evolve=evolve,
     mix=spliced,
+    screen=screen,
     show=show,
 )

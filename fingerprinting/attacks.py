@@ -38,6 +38,8 @@ class Kind:
     """role: source, pirated or independent. on_target: its task is the transfer target's, not the source's.
 
     reference: trained by the owner, to make queries and to calibrate thresholds with; never scored.
+    adaptive: a theft that answers to fingerprinting itself: made and judged by its own script, and in no mean.
+    sweep: trained to see how a score changes along one quantity; reported beside, never among the negatives.
     """
 
     role: str
@@ -45,6 +47,8 @@ class Kind:
     prepare: Callable[[Study, Job], Training]
     on_target: bool = False
     reference: bool = False
+    adaptive: bool = False
+    sweep: bool = False
 
 
 def open_model(study: Study, model: ModelId) -> nn.Module:
@@ -126,6 +130,13 @@ def adversarial(study: Study, job: Job) -> Training:
     return Training(open_model(study, job.parent), part_of(study, job), _adversarial(study, job))
 
 
+def removal(study: Study, job: Job) -> Training:
+    """Stolen weights, trained away from what they were inside while the labels are kept."""
+    stolen, head = open_model(study, job.parent), study.domain.architecture(job.model.architecture).head
+    weights = (job.options["feature_weight"], job.options["ranking_weight"])
+    return Training(open_model(study, job.parent), part_of(study, job), objectives.removal(stolen, head, *weights))
+
+
 def transfer(study: Study, job: Job) -> Training:
     """A parent's weights, a new head and task, every layer trained: theft of the source, or an honest model's reuse."""
     model = open_model(study, job.parent)
@@ -188,3 +199,6 @@ KINDS |= {
     for name, kind in KINDS.items()
     if kind.role != "source" and not kind.on_target
 }
+
+KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, adaptive=True)
+KINDS["overlap"] = Kind("independent", "overlap", honest, sweep=True)

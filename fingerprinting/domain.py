@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from fingerprinting import autoencoder
+from fingerprinting.defences import Screen
 from fingerprinting.examples import Dataset
 from fingerprinting.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.runtime import UserError
@@ -56,6 +58,9 @@ class Domain:
     mix: Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor] | None = None
     # evolve(model, inputs, confident, constants, input_range) -> inputs of the Evolved fingerprint
     evolve: Callable[..., torch.Tensor] = evolve_by_gradient
+    # screen(inputs, thief, name, device, input_range) -> what a thief learns of its own inputs, to judge queries by
+    screen: Callable[..., Screen] = autoencoder.screen
+    lexicons: tuple[str, ...] = ()  # what `prepare` fetches besides the data sets; steps go without it where they must
     show: Callable | None = None  # show(axis, input) draws one input; a domain whose inputs are read gives `describe`
     describe: Callable[[torch.Tensor], str] | None = None
 

@@ -5,9 +5,19 @@ from dataclasses import dataclass
 
 import torch
 
-from fingerprinting.distances import euclidean, hamming, mean_absolute
+from fingerprinting.distances import cosine, euclidean, hamming, mean_absolute, shortfall, total_absolute
 from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.representations import answers, correlation, match_rate
+from fingerprinting.representations import (
+    answers,
+    code,
+    correlation,
+    cosines,
+    decision_distances,
+    match_rate,
+    membership,
+    own_class,
+    votes,
+)
 
 # What a suspect may give; a method gets no more than the output kind that its row names.
 OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -60,3 +70,25 @@ METHODS = [
 ]
 METHODS += [agreement("random"), agreement("akh")]
 METHODS += [Method(name, output, correlation, mean_absolute) for name in ("sac_w", "sac_m") for output in OUTPUTS]
+METHODS += [
+    Method("deepcore", "probabilities", cosines, mean_absolute),
+    Method("deepcore", "logits", cosines, mean_absolute),
+    Method("deepcore", "logits", own_class, total_absolute, same_classes=True),
+]
+METHODS += [agreement("ipguard"), agreement("cae"), agreement("adv_tra")]
+METHODS += [Method("modeldiff", "probabilities", decision_distances, cosine)]
+METHODS += [
+    Method("fuap", "probabilities", code, cosine, same_classes=True),
+    agreement("metafinger"),
+    Method("irisfp", "labels", votes, hamming, same_classes=True),
+    Method("dataset_inference", "labels", membership, shortfall, same_classes=True),
+]
+
+
+def shown(methods: list[Method]) -> list[Method]:
+    """Each fingerprint's first and last reading, for figures that cannot show them all: the rows go from the least that
+    a suspect may give to the most."""
+    ends = {}
+    for method in methods:
+        ends.setdefault(method.name, []).append(method)
+    return [method for rows in ends.values() for method in dict.fromkeys((rows[0], rows[-1]))]

@@ -35,6 +35,50 @@ def _distillation(
     return temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
+def removal(stolen: nn.Module, head: str, feature_weight: float, ranking_weight: float) -> Objective:
+    """Keeps the labels and leaves the stolen model otherwise (the aim of RemovalNet, Yao et al. 2023).
+
+    Cross-entropy, plus the mean cosines between both models' features before the head, and between their logits of the
+    classes other than the label, each centred: how the stolen model ranks what it does not answer.
+    """
+    stolen.eval().requires_grad_(False)
+    return partial(_removal, stolen, head, feature_weight, ranking_weight)
+
+
+def _removal(
+    stolen: nn.Module,
+    head: str,
+    feature_weight: float,
+    ranking_weight: float,
+    model: nn.Module,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+) -> torch.Tensor:
+    features, logits = features_and_logits(model, head, inputs)
+    stolen_features, stolen_logits = features_and_logits(stolen, head, inputs)
+    alike = F.cosine_similarity(features, stolen_features).mean()
+    ranked_alike = F.cosine_similarity(_others(logits, labels), _others(stolen_logits, labels)).mean()
+    return F.cross_entropy(logits, labels) + feature_weight * alike + ranking_weight * ranked_alike
+
+
+def features_and_logits(model: nn.Module, head: str, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What goes into the layer called `head` (N, features), and the model's logits (N, C)."""
+    seen: list[torch.Tensor] = []
+    hook = model.get_submodule(head).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    try:
+        logits = model(inputs)
+    finally:
+        hook.remove()
+    return seen[0], logits
+
+
+def _others(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Logits (N, C - 1) of the classes that are not the label, each row centred."""
+    kept = torch.ones_like(logits, dtype=torch.bool).scatter(1, labels[:, None], False)
+    others = logits[kept].view(len(logits), -1)
+    return others - others.mean(1, keepdim=True)
+
+
 def adversarial(domain: Domain, epsilon: float, steps: int) -> Objective:
     """Mean cross-entropy of clean inputs and of their PGD perturbations (Madry et al. 2018, with the clean half)."""
     return partial(_adversarial, domain, epsilon, steps)

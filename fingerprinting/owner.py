@@ -37,7 +37,7 @@ class Owner:
     def __init__(self, study: Study, method: str) -> None:
         self.study = study
         self.method = method
-        self.used: dict[str, float] = {}  # name of a reference model -> seconds of its training
+        self.used: dict[str, Suspect] = {}  # reference models by name
 
     @property
     def device(self) -> torch.device:
@@ -81,7 +81,7 @@ class Owner:
             for suspect in suspects.references(self.study)
             if suspect.kind.role == role and (not kinds or suspect.model.kind.removeprefix("reference_") in kinds)
         ]
-        self.used.update({suspect.model.name: suspect.metadata["seconds"] for suspect in found})
+        self.used.update({suspect.model.name: suspect for suspect in found})
         return found
 
     def ask(self, reference: Suspect, inputs: torch.Tensor) -> torch.Tensor:
@@ -99,6 +99,14 @@ class Owner:
                 f"{self.method} moves inputs by gradients, and what that leads to is no {self.study.domain.name} input"
             )
         return self.study.domain.input_range
+
+    @cached_property
+    def recorded(self) -> torch.Tensor:
+        """Mask (1, channels, 1, ...) of the channels that carry a signal in the owner's examples: an electrode that is
+        not there, and stands in a recording as zeros, must not begin to.
+        """
+        inputs = self.part.inputs
+        return (inputs != 0).flatten(2).any(2).any(0).view(1, -1, *[1] * (inputs.dim() - 2))
 
 
 def frozen(model: nn.Module) -> nn.Module:

@@ -6,11 +6,22 @@ from collections.abc import Callable
 
 import torch
 
-from fingerprinting import attacks, fingerprints
+from fingerprinting import attacks, files, fingerprints, suspects
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.generation import finish
 from fingerprinting.owner import Owner, Queries, UnsuitedError
-from fingerprinting.queries import plain, sac
+from fingerprinting.queries import (
+    adv_tra,
+    cae,
+    dataset_inference,
+    fuap,
+    ipguard,
+    irisfp,
+    metafinger,
+    modeldiff,
+    plain,
+    sac,
+)
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
 from fingerprinting.training import predict
@@ -21,6 +32,14 @@ PEERS: dict[str, Callable[..., Queries]] = {
     "akh": plain.akh,
     "sac_w": sac.sac_w,
     "sac_m": sac.sac_m,
+    "ipguard": ipguard.ipguard,
+    "cae": cae.cae,
+    "adv_tra": adv_tra.adv_tra,
+    "modeldiff": modeldiff.modeldiff,
+    "fuap": fuap.fuap,
+    "metafinger": metafinger.metafinger,
+    "irisfp": irisfp.irisfp,
+    "dataset_inference": dataset_inference.dataset_inference,
 }
 
 
@@ -54,7 +73,7 @@ def own_constants(name: str, constants: dict) -> dict:
 def _make(study: Study, name: str, n: int, constants: dict) -> bool:
     """Returns whether it was finished before."""
     settings = {"n": n, **constants, "source_sha256": attacks.weights_sha256(study, study.source_id)}
-    if fingerprints.is_current(study, name, settings):
+    if fingerprints.is_current(study, name, settings) and _references_are_the_same(study, name):
         print(f"the {name} fingerprint is finished already")
         return True
     owner = Owner(study, name)
@@ -65,6 +84,17 @@ def _make(study: Study, name: str, n: int, constants: dict) -> bool:
     fingerprint = Fingerprint(
         queries.inputs, logits.argmax(1), queries.truth.clone(), component, logits, {}, queries.extra
     )
-    cost = {"extra_models": len(owner.used), "extra_models_seconds": sum(owner.used.values())}
-    finish(study, name, fingerprint, settings, started, {**cost, "extra_models_used": sorted(owner.used)})
+    notes = {
+        "extra_models": len(owner.used),
+        "extra_models_seconds": sum(model.metadata["seconds"] for model in owner.used.values()),
+        "extra_models_used": {model: used.metadata["sha256"] for model, used in sorted(owner.used.items())},
+    }
+    finish(study, name, fingerprint, settings, started, notes)
     return False
+
+
+def _references_are_the_same(study: Study, name: str) -> bool:
+    """Whether the reference models that made the queries are those that are there now."""
+    used = files.read_metadata(fingerprints.path_of(study, name)).get("extra_models_used", {})
+    now = {model.model.name: model.metadata["sha256"] for model in suspects.references(study)} if used else {}
+    return used == {model: now.get(model) for model in used}

@@ -7,18 +7,22 @@ TIFS_TEXT = "TIFS 2025: BERT source, 180,000 titles"
 
 @dataclass(frozen=True)
 class Published:
-    """An AUC of a paper. reading is (fingerprint, output, representation) of the method here that computes the same."""
+    """An AUC of a paper. reading is (fingerprint, output, representation) of the method here that computes the same.
+
+    attack_on_queries: what the thief does to queries before it answers them; empty where it is honest.
+    """
 
     domain: str
     dataset: str
     method: str
     reading: tuple[str, str, str] | None
+    attack_on_queries: str
     attacks: tuple[str, ...]
     auc: float
     note: str
 
 
-def _text(method: str, reading: tuple[str, str, str] | None, *aucs: float) -> list[Published]:
+def _text(method: str, reading: tuple[str, str, str] | None, attack_on_queries: str, *aucs: float) -> list[Published]:
     attacks = (
         ("fine_tune_last", "fine_tune_all"),
         ("prune",),
@@ -27,12 +31,12 @@ def _text(method: str, reading: tuple[str, str, str] | None, *aucs: float) -> li
         ("transfer",),
     )
     return [
-        Published("nlp", "thucnews", method, reading, names, auc, TIFS_TEXT)
+        Published("nlp", "thucnews", method, reading, attack_on_queries, names, auc, TIFS_TEXT)
         for names, auc in zip(attacks, aucs, strict=True)
     ]
 
 
 PUBLISHED = [
-    *_text("primary", ("primary", "labels", "match_rate"), 1.00, 1.00, 0.76, 0.77, 0.52),
-    *_text("primary, queries erased", None, 1.00, 1.00, 0.78, 0.80, 0.43),
+    *_text("primary", ("primary", "labels", "match_rate"), "", 1.00, 1.00, 0.76, 0.77, 0.52),
+    *_text("primary, queries erased", ("primary", "labels", "match_rate"), "synonyms", 1.00, 1.00, 0.78, 0.80, 0.43),
 ]

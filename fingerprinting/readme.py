@@ -90,17 +90,19 @@ def _benchmarks() -> str:
         "evolved_one_at_a_time_to_one_batch": "Evolved, one sample at a time / one batch",
         "primary_to_bare_inference": "Primary / bare inference",
         "primary_one_at_a_time_to_primary": "Primary, one sample at a time / Primary",
+        "deepcore_class_after_class_to_one_batch": "DeepCore, class after class / one batch",
+        "deepcore_papers_procedure_to_one_batch": "DeepCore, the paper's procedure / one batch",
     }
-    cells = [
-        [study, row["key"].rsplit("/", 1)[1].replace("_", " "), *(_ratio(row[name]) for name in ratios)]
-        for study in _committed()
-        for row in _records(study, "benchmarks").rows()
-    ]
+    found: dict[tuple[str, str], dict] = {}
+    for study in _committed():
+        for row in _records(study, "benchmarks").rows():
+            found.setdefault((study, row["key"].rsplit("/", 1)[1].replace("_", " ")), {}).update(row)
+    cells = [[*where, *(_ratio(row.get(name)) for name in ratios)] for where, row in found.items()]
     return "\n".join(tables.markdown_table(["study", "threads", *ratios.values()], cells))
 
 
-def _ratio(found: dict) -> str:
-    return f"{found['median']:.2f} [{found['min']:.2f}, {found['max']:.2f}]"
+def _ratio(found: dict | None) -> str:
+    return "" if found is None else f"{found['median']:.2f} [{found['min']:.2f}, {found['max']:.2f}]"
 
 
 def _committed() -> list[str]:

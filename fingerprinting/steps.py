@@ -8,8 +8,19 @@ from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 from fingerprinting.training import Recipe
 
-ZOO = ("source", "irrelevant", "homologous", "fine_tune", "prune", "adversarial", "transfer", "extract", "references")
-ROOT = ("primary", "evolved", "baselines", "model_finger_match")
+ZOO = (
+    "source",
+    "irrelevant",
+    "homologous",
+    "overlap",
+    "fine_tune",
+    "prune",
+    "adversarial",
+    "transfer",
+    "extract",
+    "references",
+)
+ROOT = ("primary", "evolved", "baselines", "deepcore", "model_finger_match", "detect_erase_attack")
 
 
 def prepare(study: Study) -> None:
@@ -19,6 +30,11 @@ def prepare(study: Study) -> None:
         dataset = study.domain.load(name)
         shape = "x".join(str(side) for side in dataset.pool.inputs.shape[1:])
         print(f"{name}: {len(dataset.pool)} + {len(dataset.test)} examples of {shape}, {len(dataset.classes)} classes")
+    for name in study.domain.lexicons:
+        try:
+            study.domain.prepare(name)
+        except UserError as reason:
+            print(f"{name} is left out: {reason}")
 
 
 def source(study: Study, *, epochs: int, learning_rate: float) -> str | None:
@@ -78,6 +94,28 @@ def homologous(
         for copy, name in _cycle(study, adversarial_copies)
     ]
     return zoo.train(study, "homologous", jobs)
+
+
+def overlap(
+    study: Study,
+    *,
+    overlaps: tuple[float, ...],
+    same_copies: int,
+    other_copies: int,
+    epochs: int,
+    learning_rate: float,
+) -> str | None:
+    """Independent models that saw a rising share of the owner's data: the source's architecture, and one other."""
+    if any(not 0 <= share <= 1 for share in overlaps):
+        raise UserError(f"OVERLAPS={overlaps} must lie between 0 and 1")
+    recipe = study.recipe(epochs, learning_rate)
+    designs = [(study.source_architecture, copy) for copy in range(same_copies)]
+    designs += [(study.students[0], copy) for copy in range(other_copies)]
+    jobs = [
+        Job(study.model_id("overlap", name, copy, f"overlap_{share:g}"), recipe, {"overlap": share})
+        for share, (name, copy) in product(overlaps, designs)
+    ]
+    return zoo.train(study, "overlap", jobs)
 
 
 def fine_tune(study: Study, *, layers: tuple[str, ...], copies: int, epochs: int, learning_rate: float) -> str | None:

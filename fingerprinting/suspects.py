@@ -1,9 +1,11 @@
 """The models that are judged: every one that the steps promised, with what is known of it and what it answers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
+from torch import nn
 
 from fingerprinting import answers, attacks, files, zoo
 from fingerprinting.attacks import KINDS, Kind
@@ -25,8 +27,8 @@ NEGATIVES = {
 ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and not kind.reference]
 # The two means of the tables, and the attacks they are over.
 MEANS = {
-    "mean_same_task": [name for name in ATTACKS if not KINDS[name].on_target],
-    "mean_all": ATTACKS,
+    "mean_same_task": [name for name in ATTACKS if not (KINDS[name].on_target or KINDS[name].adaptive)],
+    "mean_all": [name for name in ATTACKS if not KINDS[name].adaptive],
 }
 
 
@@ -44,17 +46,32 @@ class Suspect:
 
 def gather(study: Study) -> list[Suspect]:
     """Every model that is judged; a missing or outdated one is a user's mistake, never left out silently."""
-    return [suspect for suspect in _gather(study, reference=False) if suspect.model != study.source_id]
+    scripts = _scripts(lambda kind: not (kind.reference or kind.sweep or kind.adaptive))
+    return [suspect for suspect in _gather(study, scripts) if suspect.model != study.source_id]
 
 
 def references(study: Study) -> list[Suspect]:
     """Every model that the owner trained for reference."""
-    return _gather(study, reference=True)
+    return _gather(study, _scripts(lambda kind: kind.reference))
 
 
-def _gather(study: Study, reference: bool) -> list[Suspect]:
+def adaptive(study: Study) -> list[Suspect]:
+    """Every theft that answers to fingerprinting itself."""
+    return _gather(study, _scripts(lambda kind: kind.adaptive))
+
+
+def swept(study: Study) -> list[Suspect]:
+    """The models of the sweeps that were run; no other number depends on them, so they may be missing."""
     planned = zoo.planned(study)
-    scripts = dict.fromkeys(kind.script for kind in KINDS.values() if kind.reference == reference)
+    return _gather(study, [script for script in _scripts(lambda kind: kind.sweep) if script in planned])
+
+
+def _scripts(wanted: Callable[[Kind], bool]) -> list[str]:
+    return list(dict.fromkeys(kind.script for kind in KINDS.values() if wanted(kind)))
+
+
+def _gather(study: Study, scripts: list[str]) -> list[Suspect]:
+    planned = zoo.planned(study)
     for script in scripts:
         if script not in planned:
             raise UserError(f"the zoo lacks the models of {_command(study, script)}; run it first")
@@ -80,8 +97,14 @@ def _gather(study: Study, reference: bool) -> list[Suspect]:
 
 def ask(study: Study, suspect: Suspect, inputs: torch.Tensor) -> torch.Tensor:
     """The suspect's logits (n, C') on inputs (n, ...), asked once."""
-    load = partial(attacks.open_model, study, suspect.model)
-    return answers.ask(study, inputs, suspect.metadata["sha256"], load)
+    content = suspect.metadata["sha256"]
+    return answers.ask(study, inputs, content, partial(_opened, study, suspect.model, content))
+
+
+@lru_cache(maxsize=1)
+def _opened(study: Study, model: ModelId, _sha256: str) -> nn.Module:
+    """The last model asked is kept: it is usually asked about several fingerprints in turn."""
+    return attacks.open_model(study, model)
 
 
 def negatives_of(group: str, on_target: bool) -> tuple[str, ...]:

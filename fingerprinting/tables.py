@@ -28,6 +28,12 @@ MODEL_COLUMNS = (
     "fidelity_max,flagged,seconds"
 )
 
+ORIGINS = ("references", "scored")  # of a threshold
+ERASURE_COLUMNS = (
+    "tier,domain,dataset,method,output,representation,attack_on_queries,detection_rate_fpr1,detection_rate_fpr5,"
+    "detection_auc,auc_before,auc_after,accuracy_cost"
+)
+
 
 def folder() -> Path:
     return files.results_dir() / "tables"
@@ -38,6 +44,7 @@ def write() -> None:
     studies = study_folders()
     for topic, columns in (("auc", AUC_COLUMNS), ("mir_fir", MIR_FIR_COLUMNS), ("timing", TIMING_COLUMNS)):
         write_csv(folder() / f"{topic}.csv", columns, [row for name in studies for row in _rows(name, topic)])
+    write_csv(folder() / "erasure.csv", ERASURE_COLUMNS, [row for name in studies for row in erasure_rows(name)])
     write_csv(folder() / "models.csv", MODEL_COLUMNS, [row for name in studies for row in model_rows(name)])
     for name in studies:
         files.write_text(page_path(name), page(name))
@@ -118,10 +125,127 @@ def page(study_folder: str) -> str:
         [["", "pirated / independent", *counts]]
         + [[*_names(reading), *(_auc(cells.get((reading, name, "all"))) for name in thefts)] for reading in readings],
     )
-    lines += ["", *_published(domain, dataset, cells)]
+    lines += ["", *_published(study_folder, cells)]
+    lines += [*_errors(study_folder), *_costs(study_folder), *erasure_section(study_folder)]
     lines += ["The models. Fidelity is agreement with the source on test data; seconds are of one core.", ""]
     lines += _model_table(models)
     return "\n".join([*lines, ""])
+
+
+def _errors(study_folder: str) -> list[str]:
+    """Missed and false identification rates (DeepCore's MIR, FIR), with the owner's threshold and the in-sample one."""
+    rows = _rows(study_folder, "mir_fir")
+    cells = {(_reading(row), row["negatives"], row["threshold_from"]): row for row in rows}
+    readings = [reading for reading in _order() if any((reading, "all", origin) in cells for origin in ORIGINS)]
+    if not readings:
+        return []
+    heads = [f"{error}, {origin}" for origin in ORIGINS for error in ("MIR", "FIR", "FIR of homologous")]
+    lines = []
+    for reading in readings:
+        line = _names(reading)
+        for origin in ORIGINS:
+            both = [cells.get((reading, group, origin)) for group in ("all", "homologous")]
+            line += [_rate(both[0], "mir"), *(_rate(row, "fir") for row in both)]
+        lines.append(line)
+    counts = cells[(readings[0], "all", "references")]
+    return [
+        f"Missed (MIR) and false (FIR) identifications over the thefts of the same task [95% binomial interval], n = "
+        f"{_counts(counts)}. The threshold comes from the owner's {counts['n_calibration']} reference models "
+        "(`references`), or is the best one for the very models that are scored, as in the papers (`scored`).",
+        "",
+        *markdown_table(["fingerprint", "reading, output", *heads], lines),
+        "",
+    ]
+
+
+def _rate(row: dict | None, error: str) -> str:
+    return f"{row[error]:.2f} [{row[f'{error}_low']:.2f}, {row[f'{error}_high']:.2f}]" if row else ""
+
+
+def _costs(study_folder: str) -> list[str]:
+    rows = sorted(_rows(study_folder, "timing"), key=lambda row: list(_fingerprints()).index(row["method"]))
+    if not rows:
+        return []
+    return [
+        "What a fingerprint costs. Matching is one suspect asked, and its answers read in every way of the table above.",
+        "",
+        *markdown_table(
+            ["fingerprint", "queries", "making them, s", "models for reference", "their training, s", "matching, s"],
+            [
+                [row["method"], str(row["queries"]), f"{row['generate_s']:.2f}", str(row["extra_models"] or "")]
+                + [f"{row['extra_models_s']:.0f}" if row["extra_models"] else "", f"{row['match_s']:.3f}"]
+                for row in rows
+            ],
+        ),
+        "",
+    ]
+
+
+def _fingerprints() -> dict[str, None]:
+    return dict.fromkeys(method.name for method in METHODS)
+
+
+def erasure_rows(study_folder: str) -> list[dict]:
+    """One row per reading and attack on queries: the mean over the thefts of the same task against all independents.
+
+    `removal` is a theft of its own; its AUC before is that of copies which were trained on without its aim.
+    """
+    keys = _order()
+    rows = [row for row in _rows(study_folder, "erasure") if row["attack"] in ("mean_same_task", "removal")]
+    return sorted((row for row in rows if row["negatives"] == "all"), key=lambda row: keys.index(_reading(row)))
+
+
+def erasure_section(study_folder: str) -> list[str]:
+    """What becomes of every fingerprint when the thief answers back, in Markdown; nothing where that was not run."""
+    rows = erasure_rows(study_folder)
+    if not rows:
+        return []
+    cells = {(_reading(row), row["attack_on_queries"]): row for row in rows}
+    readings = list(dict.fromkeys(_reading(row) for row in rows))
+    answers = [name for name in dict.fromkeys(row["attack_on_queries"] for row in rows) if name != "removal"]
+    detected = {row["method"]: row for row in rows if "detection_auc" in row}
+    found = next(iter(detected.values()))
+    lines = [
+        f"The thief answers back. It was fitted on the attacker's part alone, its thresholds come from "
+        f"{found['n_held_out']} inputs of it held out; they flag {found['false_alarms_fpr1']:.1%} and "
+        f"{found['false_alarms_fpr5']:.1%} of {found['n_benign']} test inputs.",
+        "",
+    ]
+    lines += markdown_table(
+        ["fingerprint", "queries", "flagged at 1% false alarms", "at 5%", "AUC of detection"],
+        [
+            [name, str(row["n_queries"]), f"{row['detection_rate_fpr1']:.1%}", f"{row['detection_rate_fpr5']:.1%}"]
+            + [f"{row['detection_auc']:.2f}"]
+            for name, row in detected.items()
+        ],
+    )
+    lines += [
+        "",
+        "Mean AUC over the thefts of the same task when these answer back and independents answer honestly. An AUC far "
+        "below 0.5 clears nobody: such answers differ from everybody's, which a second threshold on the far side would "
+        "see. `removal`: copies trained away from the source, and in round brackets copies trained on as usual.",
+        "",
+    ]
+    costs = {name: next(row for row in rows if row["attack_on_queries"] == name) for name in (*answers, "removal")}
+    lines += markdown_table(
+        ["fingerprint", "reading, output", "honest", *answers, "removal"],
+        [["", "loss of test accuracy", "", *(f"{row['accuracy_cost']:.1%}" for row in costs.values())]]
+        + [
+            [*_names(reading), f"{_first(cells, reading)['auc_before']:.2f}"]
+            + [_after(cells.get((reading, name))) for name in answers]
+            + [f"{_after(row)} ({row['auc_before']:.2f})" if (row := cells.get((reading, "removal"))) else ""]
+            for reading in readings
+        ],
+    )
+    return [*lines, ""]
+
+
+def _first(cells: dict, reading: tuple) -> dict:
+    return next(row for (own, name), row in cells.items() if own == reading and name != "removal")
+
+
+def _after(row: dict | None) -> str:
+    return f"{row['auc_after']:.2f} [{row['auc_low']:.2f}, {row['auc_high']:.2f}]" if row else ""
 
 
 def summary(studies: list[str]) -> str:
@@ -171,15 +295,23 @@ def _mean_over(rows: list[dict]) -> str:
     return f"the {len(named)} thefts of the same task ({', '.join(named)})"
 
 
-def _published(domain: str, dataset: str, cells: dict) -> list[str]:
+def _published(study_folder: str, honest: dict) -> list[str]:
     """What the paper reports for this data set beside what is measured here, in the same reading."""
+    domain, dataset, _ = study_folder.split("/")
     rows = [row for row in PUBLISHED if (row.domain, row.dataset) == (domain, dataset)]
     groups = ("irrelevant", "all")
     if not rows:
         return []
+    cells = {(*key, ""): row for key, row in honest.items()}
+    for row in _rows(study_folder, "erasure"):
+        key = (_reading(row), row["attack"], row["negatives"], row["attack_on_queries"])
+        cells[key] = {**row, "auc": row["auc_after"]}
     lines = [
         [row.method, " and ".join(row.attacks), f"{row.auc:.2f}"]
-        + [", ".join(_auc(cells.get((row.reading, name, group))) for name in row.attacks) for group in groups]
+        + [
+            ", ".join(_auc(cells.get((row.reading, name, group, row.attack_on_queries))) for name in row.attacks)
+            for group in groups
+        ]
         for row in rows
     ]
     heads = ["fingerprint", "theft", "published AUC", *(f"here, against {group}" for group in groups)]

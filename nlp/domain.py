@@ -3,7 +3,7 @@
 import torch
 
 from fingerprinting.domain import Domain
-from nlp import data
+from nlp import data, language
 from nlp.evolve import evolve
 from nlp.models import ARCHITECTURES, continuous
 
@@ -46,5 +46,7 @@ DOMAIN = Domain(
     continuous=continuous,
     evolve=evolve,
     mix=spliced,
+    screen=language.screen,
+    lexicons=("synonyms",),
     describe=describe,
 )

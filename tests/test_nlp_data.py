@@ -92,17 +92,21 @@ def write_reviews(data_dir, content: dict[str, list[str]]) -> None:
 
 @pytest.fixture
 def news(data_dir) -> dict[str, list[tuple[str, int]]]:
+    parts = {
+        part: [(f"{text}：标题", number % 3) for number, text in enumerate(phrases(count, part))]
+        for part, count in (("train", 60), ("dev", 15), ("test", 12))
+    }
+    write_news(data_dir, ["finance", "realty", "stocks"], parts)
+    return parts
+
+
+def write_news(data_dir, topics: list[str], parts: dict[str, list[tuple[str, int]]]) -> None:
     folder = data_dir / "THUCNews" / "data"
     folder.mkdir(parents=True)
-    (folder / "class.txt").write_text(
-        "finance\nrealty\nstocks", encoding="utf-8"
-    )  # no newline at its end, as published
-    parts = {}
-    for part, count in (("train", 60), ("dev", 15), ("test", 12)):
-        parts[part] = [(f"{text}：标题", number % 3) for number, text in enumerate(phrases(count, part))]
-        lines = "".join(f"{title}\t{label}\n" for title, label in parts[part])
+    (folder / "class.txt").write_text("\n".join(topics), encoding="utf-8")  # no newline at its end, as published
+    for part, titles in parts.items():
+        lines = "".join(f"{title}\t{label}\n" for title, label in titles)
         (folder / f"{part}.txt").write_text(lines, encoding="utf-8")
-    return parts
 
 
 @pytest.fixture

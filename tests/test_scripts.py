@@ -7,8 +7,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOMAINS = [name for name in ("cv", "nlp", "bci") if (REPOSITORY / name).is_dir()]
-STEPS = ("source", "irrelevant", "homologous", "fine_tune", "prune", "adversarial", "transfer", "extract")
-ROOT = ("primary", "evolved", "model_finger_match")
+STEPS = ("source", "irrelevant", "homologous", "overlap", "fine_tune", "prune", "adversarial", "transfer", "extract")
+ROOT = ("primary", "evolved", "deepcore", "model_finger_match")
 WORDS = ("TIER=smoke", "DATASET=digits")
 
 
@@ -51,6 +51,7 @@ def test_no_loop_of_its_own(folder):
         ("cv/transfer.py", "cv/irrelevant.py"),
         ("primary.py", "cv/source.py"),
         ("evolved.py", "cv/source.py"),
+        ("deepcore.py", "cv/source.py"),
         ("model_finger_match.py", "cv/source.py"),
     ],
 )
@@ -97,6 +98,9 @@ def test_more_wrong_samples_than_there_are(run_script, tmp_path):
         ("cv/prune.py", ["RATIOS=1.5"]),
         ("cv/fine_tune.py", ["LAYERS=first"]),
         ("cv/homologous.py", ["OVERLAPS=2.0"]),
+        ("cv/overlap.py", ["OVERLAPS=2.0"]),
+        ("deepcore.py", ["START=zeros"]),
+        ("deepcore.py", ["CLUSTERS=1"]),
         ("cv/source.py", ["DEVICE=abacus"]),
         ("primary.py", ["DOMAIN=vision"]),
         ("primary.py", ["LABELS=mine"]),

@@ -1,0 +1,24 @@
+"""Independent models that saw a rising share of the owner's data (DeepCore's overlap sweep): reported, never negatives.
+
+    python bci/overlap.py                        # cpu tier, SelfRegulationSCP1
+    python bci/overlap.py TIER=smoke             # seconds
+
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has times and
+accuracies.
+"""
+
+from fingerprinting import settings, steps
+
+OVERLAPS = dict(
+    smoke=(0.0, 0.5, 1.0),
+    quick=(0.0, 0.5, 1.0),
+    cpu=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+    paper=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+)  # shares of the owner's data they saw
+SAME_COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of the source's architecture, per overlap
+OTHER_COPIES = dict(smoke=0, quick=1, cpu=1, paper=1)  # of the first student's architecture, per overlap
+EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the training part; below paper MIN_UPDATES decides
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
+
+if __name__ == "__main__":
+    settings.run(steps.overlap, globals(), "bci")

@@ -1,0 +1,99 @@
+"""How fast core points are made: all classes in one batch against class after class, in one run.
+
+    python benchmarks/deepcore.py                   # DOMAIN=cv, cpu tier
+    python benchmarks/deepcore.py TIER=smoke
+
+Needs <domain>/source.py. Both ways take turns after a warm-up, without stopping early; a ratio is the median over turns
+[lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from fingerprinting import runtime, settings
+from fingerprinting.owner import Owner
+from fingerprinting.queries.deepcore import Ascent, core_points, examples
+from fingerprinting.records import Records
+from fingerprinting.study import Study
+
+DOMAIN = "cv"
+STEPS = dict(smoke=30, quick=300, cpu=300, paper=300)
+REPEATS = 3  # turns
+SUBSET = 1  # classes that the paper's procedure, which measures the radius after every step, is timed on
+STEP_SIZE = dict(cv=1.0, bci=1000.0)  # the rest as in deepcore.py
+RADIUS_EVERY = 25
+OVERSHOOT = 0.02
+BOUNDARY_STEPS = 50
+
+
+def measure(study: Study, *, repeats: int, subset: int, **constants: float) -> None:
+    """Time the core points of every class; a tolerance of 0 lets none of them settle."""
+    owner, ascent = Owner(study, "deepcore"), Ascent(tolerance=0.0, **constants)
+    bounds, targets = owner.movable(), torch.arange(len(study.classes))
+    start = examples(owner, targets).to(study.device)
+    targets = targets.to(study.device)
+
+    def in_one_batch() -> torch.Tensor:
+        return core_points(owner.source, start, targets, ascent, bounds)[-1].inputs
+
+    def one_by_one(classes: int, ascent: Ascent) -> torch.Tensor:
+        pairs = zip(start[:classes].split(1), targets[:classes].split(1), strict=True)
+        return torch.cat([core_points(owner.source, *pair, ascent, bounds)[-1].inputs for pair in pairs])
+
+    def class_after_class() -> torch.Tensor:
+        return one_by_one(len(targets), ascent)
+
+    def radius_after_every_step() -> torch.Tensor:
+        return one_by_one(subset, replace(ascent, radius_every=1))
+
+    ways = (in_one_batch, class_after_class, radius_after_every_step)
+    for threads in dict.fromkeys((1, torch.get_num_threads())):
+        torch.set_num_threads(threads)
+        difference = (in_one_batch() - class_after_class()).abs().max().item()  # the warm-up
+        seconds = {way.__name__: [] for way in ways}
+        for _ in range(repeats):
+            for way in ways:
+                seconds[way.__name__].append(timed(study.device, way))
+        row = {
+            "key": f"{study.folder}/deepcore/{threads}_threads",
+            "architecture": study.source_architecture,
+            "points": len(targets),
+            "seconds": seconds,
+            "subset": subset,
+            "deepcore_class_after_class_to_one_batch": ratio(seconds, "class_after_class"),
+            "deepcore_papers_procedure_to_one_batch": ratio(seconds, "radius_after_every_step", len(targets) / subset),
+            "deepcore_max_abs_difference": difference,
+            "constants": constants,
+            "provenance": runtime.provenance(study.device),
+        }
+        Records.of(study, "benchmarks").put([row])
+        report(threads, row)
+
+
+def ratio(seconds: dict[str, list[float]], above: str, scale: float = 1.0) -> dict[str, float]:
+    ratios = [scale * one / batch for one, batch in zip(seconds[above], seconds["in_one_batch"], strict=True)]
+    return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
+
+
+def report(threads: int, row: dict) -> None:
+    print(f"{threads} threads, {row['architecture']}, {row['provenance']['device']}:")
+    for name in ("deepcore_class_after_class_to_one_batch", "deepcore_papers_procedure_to_one_batch"):
+        print("  {}: {median:.2f} [{min:.2f}, {max:.2f}]".format(name.replace("_", " "), **row[name]))
+    print("  seconds: " + ", ".join(f"{name} {statistics.median(s):.2f}" for name, s in row["seconds"].items()))
+    print(f"  {row['points']} points; both ways agree within {row['deepcore_max_abs_difference']:.1e}")
+
+
+def timed(device: torch.device, procedure: Callable) -> float:
+    started = time.perf_counter()
+    procedure()
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    settings.run(measure, globals())

@@ -1,0 +1,199 @@
+"""DeepCore (Sun, Zhang, Li 2024) from constants to tables: core points, and who is told by the answers to them.
+
+Its scores by L1 and by cosine are rows of the table of methods; here stand its identification by clustering, and what
+longer training of the points changes.
+"""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from fingerprinting import attacks, deepcore_report, fingerprints, runtime, statistics
+from fingerprinting.clustering import ALGORITHMS, accused_beside_references, accused_together
+from fingerprinting.deepcore_claims import claim_rows
+from fingerprinting.deepcore_report import GROUPS
+from fingerprinting.fingerprints import Fingerprint
+from fingerprinting.generation import finish
+from fingerprinting.hearing import SCORES, Hearing, heard
+from fingerprinting.matching import by_kind
+from fingerprinting.owner import Owner, UnsuitedError
+from fingerprinting.queries.deepcore import STARTS, Ascent, core_queries
+from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
+from fingerprinting.study import SKIPPED, Study
+from fingerprinting.suspects import NEGATIVES
+from fingerprinting.training import predict
+
+
+def deepcore(
+    study: Study, *, start: str, points: int, lengths: tuple[int, ...], clusters: int, **constants: float
+) -> str | None:
+    """Make the core points, and judge the zoo by the answers to them."""
+    if min(points, *(constants[name] for name in ("steps", "radius_every", "boundary_steps"))) < 1:
+        raise UserError("POINTS, STEPS, RADIUS_EVERY and BOUNDARY_STEPS must be 1 or more")
+    if clusters < 2 or not lengths:
+        raise UserError("CLUSTERS must be 2 or more, and LENGTHS must name at least one number of steps")
+    if start not in STARTS:
+        raise UserError(f"START={start} is unknown; take {' or '.join(STARTS)}")
+    ascent, owner = Ascent(**constants), Owner(study, "deepcore")
+    try:
+        owner.movable()
+    except UnsuitedError as reason:
+        fingerprints.path_of(study, "deepcore").unlink(missing_ok=True)
+        print(f"deepcore is left out: {reason}")
+        return SKIPPED
+    made = _make(owner, start, points, sorted({min(length, ascent.steps) for length in lengths}), ascent)
+    judge(owner, ascent, clusters)
+    return None if made else SKIPPED
+
+
+def _make(owner: Owner, start: str, points: int, lengths: Sequence[int], ascent: Ascent) -> bool:
+    """Returns whether there was anything to do."""
+    study = owner.study
+    source = attacks.weights_sha256(study, study.source_id)
+    settings = {"start": start, "points": points, "lengths": list(lengths), **vars(ascent), "source_sha256": source}
+    if fingerprints.is_current(study, "deepcore", settings):
+        print("the deepcore fingerprint is finished already")
+        return False
+    started = time.perf_counter()
+    queries, course = core_queries(owner, start, points, lengths, ascent)
+    logits = predict(owner.source, queries.inputs, owner.device)
+    component = torch.full((len(logits),), -1)
+    fingerprint = Fingerprint(queries.inputs, logits.argmax(1), queries.truth, component, logits, {}, queries.extra)
+    trace = [
+        {
+            "step": moment.step,
+            "radius": moment.radius.tolist(),
+            "confidence": moment.confidence.tolist(),
+            "moving": int(moment.moving.sum()),
+        }
+        for moment in course
+    ]
+    finish(study, "deepcore", fingerprint, settings, started, {"trace": trace})
+    return True
+
+
+def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
+    """Records, tables and figures of everything that is no row of the table of methods."""
+    study = owner.study
+    hearing = heard(owner)
+    found = {
+        "deepcore_lengths": length_rows(hearing),
+        "deepcore_scores": score_rows(hearing),
+        "deepcore_clusters": cluster_rows(hearing, clusters),
+        "deepcore_claims": claim_rows(owner, hearing, ascent),
+    }
+    place = {"tier": study.tier, "domain": study.domain.name, "dataset": study.dataset}
+    for topic, rows in found.items():
+        records = Records.of(study, topic)
+        rows = [
+            {**row, "key": f"{study.folder}/{row['key']}", **place, "provenance": runtime.provenance(study.device)}
+            for row in rows
+        ]
+        records.put(rows)
+        records.keep_only(row["key"] for row in rows)
+    deepcore_report.draw(study, hearing, found["deepcore_lengths"], clusters)
+    deepcore_report.write()
+    print(deepcore_report.page(study.folder))
+
+
+def length_rows(hearing: Hearing) -> list[dict]:
+    """The paper's Table II: radius and scores by how long the points were trained."""
+    rows, metadata = [], hearing.stages[-1].metadata
+    for stage, length in enumerate(metadata["settings"]["lengths"]):
+        moment = [moment for moment in metadata["trace"] if moment["step"] <= length][-1]
+        kept = {name: hearing.agreement(kinds, stage).mean().item() for name, kinds in GROUPS.items()}
+        for method in SCORES:
+            groups = _grouped(by_kind(hearing.pool, hearing.distances(method, hearing.pool, stage)))
+            rows.append(
+                {
+                    "key": f"{length}/{method.key}",
+                    "steps": length,
+                    "moving": moment["moving"],
+                    "confidence": float(np.mean(moment["confidence"])),
+                    "radius": float(np.mean(moment["radius"])),
+                    "radius_min": min(moment["radius"]),
+                    "radius_max": max(moment["radius"]),
+                    "output": method.output,
+                    "representation": method.representation.__name__,
+                    **{f"{name}_n": len(values) for name, values in groups.items()},
+                    **{name: float(values.mean()) for name, values in groups.items()},
+                    **{f"{name}_kept": share for name, share in kept.items()},
+                    "auc_homologous": statistics.auc(
+                        np.concatenate([groups["tampered"], groups["extracted"]]), groups["homologous"]
+                    ),
+                }
+            )
+    return rows
+
+
+def score_rows(hearing: Hearing) -> list[dict]:
+    """The paper's Table III: each kind's scores, and how far they lie below the homologous models'."""
+    rows = []
+    for method in SCORES:
+        distances = by_kind(hearing.pool, hearing.distances(method, hearing.pool))
+        honest = distances["homologous"].mean()
+        rows += [
+            {
+                "key": f"{method.key}/{kind}",
+                "output": method.output,
+                "representation": method.representation.__name__,
+                "kind": kind,
+                "n": len(values),
+                "score": float(values.mean()),
+                "score_std": float(values.std()),
+                "score_min": float(values.min()),
+                "score_max": float(values.max()),
+                "homologous": float(honest),
+                "difference": float(honest - values.mean()),
+            }
+            for kind, values in distances.items()
+        ]
+    return rows
+
+
+def cluster_rows(hearing: Hearing, clusters: int) -> list[dict]:
+    """The paper's Table V: missed and false identification rates of three ways to cluster."""
+    source, *pool = hearing.pool
+    judged = hearing.features(pool)
+    known = hearing.features([source, *hearing.references])
+    pirated_known = np.array([True, *(s.kind.role == "pirated" for s in hearing.references)])
+    pirated = np.array([suspect.kind.role == "pirated" for suspect in pool])
+    rows = []
+    for name, cluster in ALGORITHMS.items():
+        alone = accused_beside_references(cluster, clusters, known, pirated_known, judged)
+        for group, kinds in NEGATIVES.items():
+            independent = np.array([suspect.model.kind in kinds for suspect in pool])
+            if not independent.any():
+                continue
+            there = pirated | independent
+            together = np.zeros(len(pool), bool)
+            features = np.vstack([known[:1], judged[there]])  # the source first
+            together[there] = accused_together(cluster, clusters, features, np.append(False, independent[there]))[1:]
+            for named_by, accused in (("references", alone), ("scored", together)):
+                mir, mir_low, mir_high = statistics.share(~accused[pirated])
+                fir, fir_low, fir_high = statistics.share(accused[independent])
+                rows.append(
+                    {
+                        "key": f"{name}/{group}/{named_by}",
+                        "algorithm": name,
+                        "clusters": clusters,
+                        "negatives": group,
+                        "named_by": named_by,
+                        "n_pirated": int(pirated.sum()),
+                        "mir": mir,
+                        "mir_low": mir_low,
+                        "mir_high": mir_high,
+                        "n_independent": int(independent.sum()),
+                        "fir": fir,
+                        "fir_low": fir_low,
+                        "fir_high": fir_high,
+                    }
+                )
+    return rows
+
+
+def _grouped(distances: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([distances[kind] for kind in kinds]) for name, kinds in GROUPS.items()}

@@ -1,0 +1,88 @@
+"""What DeepCore's authors observe, looked at on a study's own models."""
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+from fingerprinting import runtime, suspects
+from fingerprinting.deepcore_report import GROUPS
+from fingerprinting.examples import physical
+from fingerprinting.hearing import SCORES, Hearing
+from fingerprinting.matching import by_kind
+from fingerprinting.owner import Owner
+from fingerprinting.queries.deepcore import Ascent, deepfool
+from fingerprinting.representations import own_class
+from fingerprinting.training import predict
+
+PROBED = 300  # dev inputs
+
+
+def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
+    """The paper's three observations on this study's models: rank correlations, shares that answer as the source."""
+    study = owner.study
+    dev = owner.dev.take(torch.randperm(len(owner.dev), generator=owner.generator("probed"))[:PROBED])
+    logits = predict(owner.source, dev.inputs, owner.device)
+    sure = torch.softmax(logits.double(), 1).amax(1)
+    inputs = runtime.place(physical(dev.inputs.to(owner.device)), owner.device)
+    movable = owner.recorded.to(owner.device)
+    radius = deepfool(owner.source, inputs, ascent.overshoot, ascent.boundary_steps, movable).cpu()
+    kept = {
+        name: torch.stack(
+            [
+                suspects.ask(study, s, dev.inputs).argmax(1) == logits.argmax(1)
+                for s in hearing.pool
+                if s.model.kind in kinds
+            ]
+        ).double()
+        for name, kinds in GROUPS.items()
+    }
+    trace = hearing.stages[-1].metadata["trace"]
+    course = [np.array([moment[name] for moment in trace]).flatten() for name in ("confidence", "radius")]
+    first = hearing.stages[-1].metadata["settings"]["lengths"][0]
+    order, third = sure.argsort(), len(sure) // 3
+    confidence, outlasts, differ = (
+        "confidence grows with the distance to the boundary",
+        "a point farther from the boundary outlasts changes of the model",
+        "at core points pirated models are nearer to the source than homologous ones",
+    )
+    correlated, answered = "rank correlation", "share of models that answer as the source"
+    gap = "mean L1 score, homologous = 1"
+
+    def shares(found: dict[str, torch.Tensor]) -> dict[str, float]:
+        return {name: values.mean().item() for name, values in found.items()}
+
+    def at(stage: int) -> dict[str, float]:
+        return {name: hearing.agreement(kinds, stage).mean().item() for name, kinds in GROUPS.items()}
+
+    def gaps(stage: int) -> dict[str, float]:
+        (method,) = [method for method in SCORES if method.representation is own_class]
+        found = by_kind(hearing.pool, hearing.distances(method, hearing.pool, stage))
+        means = {name: np.concatenate([found[kind] for kind in kinds]).mean() for name, kinds in GROUPS.items()}
+        return {name: float(mean / means["homologous"]) for name, mean in means.items()}
+
+    rows = [
+        (confidence, correlated, "dev inputs", len(sure), {"source": _rank(sure, radius)}),
+        (confidence, correlated, "core points on their way", len(course[0]), {"source": _rank(*course)}),
+        (outlasts, f"{correlated} with the {answered}", "dev inputs", len(sure))
+        + ({name: _rank(radius, values.mean(0)) for name, values in kept.items()},),
+        (differ, answered, "dev inputs, least sure third", third)
+        + (shares({name: values[:, order[:third]] for name, values in kept.items()}),),
+        (differ, answered, "dev inputs, surest third", third)
+        + (shares({name: values[:, order[-third:]] for name, values in kept.items()}),),
+        (differ, answered, f"core points after {first} steps", len(hearing.stages[0]), at(0)),
+        (differ, answered, "core points at the end", len(hearing.stages[-1]), at(-1)),
+        (differ, gap, f"core points after {first} steps", len(hearing.stages[0]), gaps(0)),
+        (differ, gap, "core points at the end", len(hearing.stages[-1]), gaps(-1)),
+    ]
+    return [
+        {"key": f"{number}", "claim": claim, "measure": measure, "inputs": inputs, "n": n, **values}
+        for number, (claim, measure, inputs, n, values) in enumerate(rows)
+    ]
+
+
+def _rank(first, second) -> float | None:
+    """Spearman's rank correlation; None where one of both does not vary."""
+    first, second = np.asarray(first), np.asarray(second)
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(spearmanr(first, second).statistic)

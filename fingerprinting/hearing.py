@@ -1,0 +1,55 @@
+"""What the models of the source's task said to the core points, at each stage of their training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from fingerprinting import attacks, fingerprints, suspects
+from fingerprinting.fingerprints import Fingerprint
+from fingerprinting.methods import METHODS, Method
+from fingerprinting.owner import Owner
+from fingerprinting.suspects import Suspect
+
+SCORES = [method for method in METHODS if method.name == "deepcore"]
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """The models of the source's task and what they said (stages, n, C) to the points at each stage, the end last."""
+
+    pool: list[Suspect]
+    references: list[Suspect]
+    answers: dict[str, torch.Tensor]
+    stages: list[Fingerprint]
+
+    def distances(self, method: Method, models: list[Suspect], stage: int = -1) -> dict[str, float]:
+        """Model's name -> score by one of DeepCore's."""
+        return {s.model.name: method.score(self.answers[s.model.name][stage], self.stages[stage]) for s in models}
+
+    def features(self, models: list[Suspect]) -> np.ndarray:
+        """(models, n * C): each model's logits on all core points, one after the other."""
+        return np.array([self.answers[suspect.model.name][-1].flatten().double().numpy() for suspect in models])
+
+    def agreement(self, kinds: Sequence[str], stage: int = -1) -> torch.Tensor:
+        """(models, n): does a model of these kinds label a point as the source does."""
+        found = [self.answers[s.model.name][stage].argmax(1) for s in self.pool if s.model.kind in kinds]
+        return (torch.stack(found) == self.stages[stage].labels).double()
+
+
+def heard(owner: Owner) -> Hearing:
+    study = owner.study
+    fingerprint = fingerprints.load(study, "deepcore", attacks.weights_sha256(study, study.source_id))
+    inputs = torch.cat([fingerprint.extra["snapshots"], fingerprint.inputs[None]])
+    shape, asked = inputs.shape[:2], inputs.flatten(0, 1)
+    pool = [suspect for suspect in suspects.gather(study) if not suspect.kind.on_target]
+    references = suspects.references(study)
+    source = Suspect(study.source_id, attacks.metadata_of(study, study.source_id))
+    answers = {s.model.name: suspects.ask(study, s, asked).unflatten(0, shape) for s in [source, *pool, *references]}
+    said = answers[study.source_id.name]
+    stages = [
+        replace(fingerprint, inputs=points, source_logits=logits, labels=logits.argmax(1))
+        for points, logits in zip(inputs, said, strict=True)
+    ]
+    return Hearing([source, *pool], references, answers, stages)

@@ -1,0 +1,205 @@
+"""The peers' framework and its plain queries: floors, SAC, mixing, the owner's reference models and error rates."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bci.domain import spliced as spliced_recordings
+from cv.domain import BOX, cutmix
+from fingerprinting import matching, peers, statistics, steps
+from fingerprinting.attacks import KINDS, owners_share, part_of
+from fingerprinting.examples import Examples
+from fingerprinting.owner import Owner, UnsuitedError
+from fingerprinting.queries import plain, sac
+from fingerprinting.runtime import UserError
+from fingerprinting.study import Study
+from fingerprinting.suspects import ATTACKS, NEGATIVES
+from nlp.data import decode, encode
+from nlp.domain import spliced as spliced_texts
+
+
+class Fixed(Owner):
+    """An owner whose source and reference models answer what a test says."""
+
+    def __init__(self, study: Study, wrong: list[int], answers: dict[str, list[torch.Tensor]]) -> None:
+        super().__init__(study, "test")
+        logits = torch.nn.functional.one_hot(self.part.targets, 10).float()
+        logits[wrong] = logits[wrong].roll(1, 1)
+        self.source_logits = logits
+        self.answers = answers
+
+    def references(self, role, kinds=()):
+        return self.answers[role]
+
+    def ask(self, reference, inputs):
+        return reference[: len(inputs)]
+
+
+def as_logits(labels: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.one_hot(labels, 10).float()
+
+
+def test_random_draws_different_examples_and_the_same_ones_again(study):
+    first, second = (plain.random(Owner(study, "random"), 20) for _ in range(2))
+    assert torch.equal(first.inputs, second.inputs)
+    assert len({row.numpy().tobytes() for row in first.inputs}) == 20
+    other = plain.random(Owner(study, "another"), 20)
+    assert not torch.equal(first.inputs, other.inputs)
+
+
+def test_akh_asks_only_what_the_source_gets_wrong(study):
+    wrong = [3, 5, 8, 13, 21]
+    owner = Fixed(study, wrong, {})
+    found = plain.akh(owner, 3)
+    offered = {row.numpy().tobytes() for row in owner.inputs(torch.tensor(wrong))}
+    assert len(found.inputs) == 3 and {row.numpy().tobytes() for row in found.inputs} <= offered
+    assert len(plain.akh(owner, 100).inputs) == 5
+
+
+def test_a_source_that_is_never_wrong_suits_no_method_that_needs_mistakes(study):
+    for method in (plain.akh, sac.sac_w):
+        with pytest.raises(UnsuitedError, match="gets none wrong"):
+            method(Fixed(study, [], {"pirated": [], "independent": []}), 5)
+
+
+def test_sac_w_prefers_what_thefts_get_wrong_and_independents_right(study):
+    """Four wrong examples; by hand: merit = share of independents right - share of pirated right."""
+    wrong = [2, 4, 6, 8]
+    truth = study.parts["owner"].targets[wrong]
+    off = (truth + 1) % 10
+    pirated = [torch.stack([off[0], truth[1], off[2], truth[3]]), torch.stack([off[0], off[1], off[2], truth[3]])]
+    honest = [torch.stack([truth[0], truth[1], off[2], off[3]])]
+    owner = Fixed(study, wrong, {"pirated": [*map(as_logits, pirated)], "independent": [*map(as_logits, honest)]})
+    # merits: 1 - 0, 1 - 1/2, 0 - 0, 0 - 1
+    for n, expected in ((1, wrong[:1]), (3, wrong[:3]), (4, wrong)):
+        assert torch.equal(sac.sac_w(owner, n).inputs, owner.inputs(torch.tensor(expected)))
+
+
+def test_cutmix_lays_one_box_of_the_second_into_the_first():
+    first, second = torch.zeros(50, 3, 10, 20), torch.ones(50, 3, 10, 20)
+    mixed = cutmix(first, second, torch.Generator().manual_seed(0))
+    box = round(BOX * 10), round(BOX * 20)
+    places = set()
+    for image in mixed:
+        assert (image == image[0]).all()
+        rows, columns = image[0].any(1).nonzero().flatten(), image[0].any(0).nonzero().flatten()
+        assert (len(rows), len(columns)) == box and image[0].sum() == box[0] * box[1]
+        places.add((int(rows[0]), int(columns[0])))
+    assert len(places) > 10
+
+
+def test_texts_are_spliced_at_their_middles():
+    first, second = encode(["abcdef", "x", ""]), encode(["12345", "yz", "uv"])
+    assert decode(spliced_texts(first, second, torch.Generator())) == ["abc345", "xz", "v"]
+
+
+def test_recordings_are_spliced_at_one_moment_of_the_middle_half():
+    mixed = spliced_recordings(torch.zeros(30, 2, 80), torch.ones(30, 2, 80), torch.Generator().manual_seed(1))
+    moments = [int((recording[0] == 0).sum()) for recording in mixed]
+    assert all((recording.diff(dim=1) >= 0).all() and (recording[0] == recording[1]).all() for recording in mixed)
+    assert min(moments) >= 20 and max(moments) <= 60 and len(set(moments)) > 5
+
+
+def test_every_constant_of_baselines_belongs_to_a_peer():
+    import baselines
+
+    own = {name.lower() for name in vars(baselines) if name.isupper()} - {"domain", "method", "n"}
+    claimed = {f"{name}_{key}" for name in peers.PEERS for key in peers.own_constants(name, dict.fromkeys(own, 0))}
+    assert claimed == own
+
+
+def test_an_unknown_method_is_refused_with_the_names_there_are(study):
+    with pytest.raises(UserError, match="unknown METHOD=sac; take all or one of random, akh"):
+        peers.baselines(study, method="sac", n=5)
+
+
+@pytest.fixture(scope="module")
+def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
+    """The owner's reference models of the smallest zoo, and their plan."""
+    folder = tmp_path_factory.mktemp("references")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
+        patch.setenv("RESULTS_DIR", str(folder / "results"))
+        study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
+        steps.source(study, epochs=1, learning_rate=1e-2)
+        steps.references(
+            study,
+            copies=1,
+            ratios=(0.5,),
+            epochs=1,
+            learning_rate=1e-2,
+            tamper_epochs=1,
+            tamper_learning_rate=1e-3,
+            temperature=2.0,
+            epsilon=0.03,
+            pgd_steps=1,
+        )
+        records = folder / "results" / "records" / study.folder / "models.jsonl"
+        rows = [json.loads(line) for line in records.read_text().splitlines()]
+    return study, [row for row in rows if row["kind"].startswith("reference_")]
+
+
+def test_references_saw_the_reference_part_or_the_owners_only(referenced):
+    study, rows = referenced
+    assert {row["kind"] for row in rows} == {kind for kind, about in KINDS.items() if about.reference}
+    for row in rows:
+        options = row["settings"]["options"]
+        homologous = "homologous" in row["kind"]
+        assert options.get("overlap") == (1.0 if homologous else None)
+        assert options.get("part") == (None if homologous else "reference")
+        assert row["examples"] == len(study.parts["owner" if homologous else "reference"])
+
+
+def test_the_parts_that_references_saw_share_no_example_with_a_thief(study):
+    def contents(part: Examples) -> set[bytes]:
+        return {row.numpy().tobytes() for row in part.inputs}
+
+    seen = contents(study.parts["reference"]) | contents(owners_share(study, 1.0))
+    assert not seen & contents(study.parts["attacker"]) and not seen & contents(study.parts["test"])
+
+
+def test_a_job_without_a_part_is_the_thiefs(study):
+    job = steps.Job(study.source_id, study.recipe(1, 1e-3), {})
+    assert part_of(study, job) is study.parts["attacker"]
+
+
+def test_no_reference_is_ever_scored():
+    scored = {*ATTACKS, *(kind for kinds in NEGATIVES.values() for kind in kinds)}
+    assert not any(KINDS[kind].reference for kind in scored)
+
+
+distances = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]) | st.floats(0, 2), min_size=1, max_size=10)
+
+
+@given(distances, distances)
+def test_the_threshold_makes_fewest_errors(pirated, independent):
+    pirated, independent = np.array(pirated), np.array(independent)
+
+    def errors(cut: float) -> float:
+        return (pirated > cut).mean() + (independent <= cut).mean()
+
+    tried = [-1.0, *np.concatenate([pirated, independent])]
+    assert errors(statistics.threshold(pirated, independent)) == pytest.approx(min(map(errors, tried)), abs=1e-12)
+
+
+def test_a_share_has_the_exact_binomial_interval():
+    """No hit among 10: the upper limit is where 2.5% would still have none."""
+    mean, low, high = statistics.share(np.zeros(10, bool))
+    assert (mean, low) == (0, 0) and high == pytest.approx(1 - 0.025 ** (1 / 10), abs=1e-9)
+
+
+def test_error_rates_by_hand():
+    """The references' threshold lies between 2 and 3; the best one for the scored models between 4 and 5."""
+    thefts = {kind: np.array([1.0, 4.0]) for kind in ATTACKS if not KINDS[kind].on_target}
+    honest = {kind: np.array([2.5, 5.0, 6.0, 7.0]) for kind in NEGATIVES["all"]}
+    references = {"reference_prune": np.array([1.0, 2.0]), "reference_irrelevant": np.array([3.0, 9.0])}
+    rows = {(row["negatives"], row["threshold_from"]): row for row in matching.error_rows(thefts | honest, references)}
+    owners, in_sample = rows["all", "references"], rows["all", "scored"]
+    assert owners["threshold"] == 2.5 and (owners["mir"], owners["fir"]) == (0.5, 0.25)
+    assert in_sample["threshold"] == 4.5 and (in_sample["mir"], in_sample["fir"]) == (0.0, 0.25)
+    assert owners["n_calibration"] == 4 and in_sample["n_calibration"] == 14 + 16
+    assert {group for group, _ in rows} == set(NEGATIVES)
