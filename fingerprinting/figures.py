@@ -102,7 +102,7 @@ def strips(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
 def _median_independent(pool: list[Suspect], distances: dict[str, float], on_target: bool) -> float:
     independents = [s for s in pool if s.kind.role == "independent" and s.kind.on_target == on_target]
     found = [distances[s.model.name] for s in independents if s.model.name in distances]
-    return float(np.median(found)) if found else 1.0
+    return (float(np.median(found)) if found else 0.0) or 1.0  # 0: half of the honest models answer as the source does
 
 
 def fidelity(study: Study, methods: list[Method], pool: list[Suspect], scores: dict, agreement: dict) -> Path:

@@ -257,7 +257,8 @@ def _describe(study: Study, pool: list[Suspect], references: list[Suspect]) -> d
         for suspect in (source, *pool, *references)
     ]
     records.put(rows)
-    records.keep_only(row["key"] for row in rows)
+    adaptive = [row["key"] for row in records.rows() if row["kind"] in KINDS and KINDS[row["kind"]].adaptive]
+    records.keep_only([*adaptive, *(row["key"] for row in rows)])
     return {row["key"]: row["fidelity"] for row in rows}
 
 

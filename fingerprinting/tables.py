@@ -167,7 +167,7 @@ def _costs(study_folder: str) -> list[str]:
     if not rows:
         return []
     return [
-        "What a fingerprint costs. Matching is one suspect asked, and its answers read in every way of the table above.",
+        "What a fingerprint costs. Matching is one suspect asked, and its answers read in every way of these tables.",
         "",
         *markdown_table(
             ["fingerprint", "queries", "making them, s", "models for reference", "their training, s", "matching, s"],

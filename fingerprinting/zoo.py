@@ -52,11 +52,14 @@ def train(study: Study, step: str, jobs: Iterable[Job]) -> str | None:
 
 def train_one(study: Study, job: Job) -> dict:
     """Train one model and write its file; returns the file's metadata. Runs in a worker process."""
+    threads = torch.get_num_threads()
     runtime.one_thread()
     try:
         return _train_one(study, job)
     except UserError as error:  # a traceback from another process would hide its one clear sentence
         return {"user_error": str(error)}
+    finally:
+        torch.set_num_threads(threads)  # with one worker this is the process of the steps that follow
 
 
 def _train_one(study: Study, job: Job) -> dict:

@@ -5,13 +5,12 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from bci import models, plausible
+from bci import models
 from bci.domain import DOMAIN, SHIFT, shifted_and_noisy, show
 from bci.models import ARCHITECTURES, SEGMENT, UNIT, BandMaps, Electrodes, LogPower, Scale
 from bci.recordings import INPUT_RANGE, RATE
 from fingerprinting import checkpoints, pruning
 from fingerprinting.domain import TIERS
-from fingerprinting.queries.evolved import Evolution
 from fingerprinting.runtime import seed_everything
 
 SHAPES = [(4, 448), (32, 128), (1, 96), (5, 200), (3, 129)]
@@ -228,84 +227,3 @@ def test_a_picture_has_a_trace_for_every_channel_with_a_signal(silent):
     traces = [line.get_ydata() for line in axis.lines]
     assert len(traces) == 4 - len(silent)
     assert all(upper.min() >= lower.min() for upper, lower in zip(traces, traces[1:], strict=False))
-
-
-# Evolving
-
-STRONG = Evolution(steps=20, learning_rate=0.05, mu=1e-5, omega=2.0, substitutions=0, candidates=0)
-PUBLISHED = Evolution(steps=10, learning_rate=1e-3, mu=1e-5, omega=2.0, substitutions=0, candidates=0)
-CONFIDENT = torch.tensor([True, False] * 4)
-
-
-@pytest.fixture(scope="module")
-def source() -> nn.Module:
-    model = built("eegnet", (4, 448), 2)
-    with torch.no_grad():
-        model[2].weight.mul_(0.3)
-    return model
-
-
-@pytest.mark.parametrize("constants", [PUBLISHED, STRONG], ids=["published", "strong"])
-def test_evolved_samples_stay_in_the_range_of_their_recording(source, constants):
-    inputs = recordings(8, (4, 448), silent=(3,))
-    evolved = plausible.evolve(source, inputs, CONFIDENT, constants, INPUT_RANGE)
-    assert evolved.shape == inputs.shape and evolved.dtype == inputs.dtype
-    assert (evolved >= inputs.amin(2, keepdim=True)).all() and (evolved <= inputs.amax(2, keepdim=True)).all()
-    assert (evolved[:, 3] == 0).all()
-    assert (evolved != inputs)[:, :3].flatten(1).any(1).all()
-    assert torch.equal(inputs, recordings(8, (4, 448), silent=(3,))), "the primary samples stay as they were"
-
-
-def test_evolved_samples_stay_in_the_pass_band_of_their_recording(source):
-    inputs = recordings(8, (4, 448))
-    evolved = plausible.evolve(source, inputs, CONFIDENT, STRONG, INPUT_RANGE)
-    assert (evolved - inputs).abs().amax((1, 2))[CONFIDENT].min() > 5
-    outside = ~plausible.pass_band(inputs).expand(-1, 4, -1)
-
-    def share(eeg: torch.Tensor) -> torch.Tensor:
-        power = torch.fft.rfft(eeg).abs().square()
-        return (power * outside).sum((1, 2)) / power[..., 1:].sum((1, 2))
-
-    assert (share(inputs) < 2 * plausible.TAIL).all()
-    assert (share(evolved) < 2 * plausible.TAIL).all(), "as little as in the recording itself"
-
-
-def test_the_pass_band_is_where_the_power_is():
-    times = torch.arange(448) / RATE
-    waves = [torch.sin(2 * torch.pi * hertz * times) for hertz in (8, 24)]
-    recording = (waves[0] + waves[1])[None, None]
-    band = plausible.pass_band(torch.cat([recording, recording + 20, torch.zeros_like(recording)]))
-    hertz = torch.fft.rfftfreq(448, 1 / RATE)
-    assert torch.equal(band[0, 0], (hertz > 7.9) & (hertz < 24.1))
-    assert torch.equal(band[1], band[0]), "a level counts for nothing"
-    assert not band[2].any()
-    drifting = recording + 5 * torch.sin(2 * torch.pi * times / 3.5)
-    assert torch.equal(plausible.pass_band(drifting)[0, 0], hertz < 24.1), "but moves freely where slow waves do"
-
-
-def test_confident_samples_become_surer_and_published_steps_are_shares_of_the_amplitude(source):
-    inputs = recordings(8, (4, 448))
-    everywhere = torch.ones(8, dtype=torch.bool)
-    evolved = plausible.evolve(source, inputs, everywhere, PUBLISHED, INPUT_RANGE)
-    with torch.no_grad():
-        assert (source(evolved).softmax(1).amax(1) >= source(inputs).softmax(1).amax(1)).all()
-    amplitude = inputs.amax((1, 2)) - inputs.amin((1, 2))
-    moved = (evolved - inputs).abs().amax((1, 2)) / amplitude
-    assert (moved > 1e-3).all() and (moved < 0.03).all()
-
-
-def test_all_samples_at_once_equal_one_at_a_time(source):
-    inputs = recordings(8, (4, 448), silent=(1,))
-    together = plausible.evolve(source, inputs, CONFIDENT, PUBLISHED, INPUT_RANGE)
-    alone = [
-        plausible.evolve(source, inputs[row : row + 1], CONFIDENT[row : row + 1], PUBLISHED, INPUT_RANGE)
-        for row in range(8)
-    ]
-    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-2)
-
-
-def test_evolving_from_a_recording_at_the_ends_of_the_range_stays_there(source):
-    inputs = recordings(2, (4, 448))
-    inputs[0, 0, 100:110], inputs[1, 1, 50] = INPUT_RANGE[1], INPUT_RANGE[0]
-    evolved = plausible.evolve(source, inputs, torch.tensor([True, False]), STRONG, INPUT_RANGE)
-    assert evolved.min() >= INPUT_RANGE[0] and evolved.max() <= INPUT_RANGE[1]

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from fingerprinting import steps
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOMAINS = [name for name in ("cv", "nlp", "bci") if (REPOSITORY / name).is_dir()]
-STEPS = ("source", "irrelevant", "homologous", "overlap", "fine_tune", "prune", "adversarial", "transfer", "extract")
-ROOT = ("primary", "evolved", "deepcore", "model_finger_match")
+STEPS = steps.ZOO
+ROOT = steps.ROOT
 WORDS = ("TIER=smoke", "DATASET=digits")
 
 
@@ -52,7 +54,10 @@ def test_no_loop_of_its_own(folder):
         ("primary.py", "cv/source.py"),
         ("evolved.py", "cv/source.py"),
         ("deepcore.py", "cv/source.py"),
+        ("baselines.py", "cv/source.py"),
+        ("cv/references.py", "cv/source.py"),
         ("model_finger_match.py", "cv/source.py"),
+        ("detect_erase_attack.py", "cv/source.py"),
     ],
 )
 def test_a_step_without_its_input_names_the_one_to_run(run_script, script, first):
