@@ -10,7 +10,7 @@ fingerprints to data/artifacts/, their records to results/records/.
 from fingerprinting import peers, settings
 
 DOMAIN = "cv"
-METHOD = "all"
+METHOD = dict(smoke="all", quick="cheap", cpu="all", paper="all")  # all, cheap or one of them
 N = dict(smoke=20, quick=100, cpu=100, paper=100)  # queries, unless the method fixes them
 IPGUARD_STEPS = dict(smoke=50, quick=300, cpu=300, paper=1_000)  # of Adam, at most; 1000 in the paper
 IPGUARD_LEARNING_RATE = dict(cv=dict(smoke=0.01, quick=5e-3, cpu=5e-3, paper=1e-3), bci=0.5)  # EEG: microvolt

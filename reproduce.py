@@ -51,8 +51,8 @@ def main(words: list[str]) -> None:
     seconds = time.perf_counter() - started
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
-        print("left out at this tier: cv/overlap.py and detect_erase_attack.py; run them alone with TIER=quick, or all")
-        print("with python reproduce.py TIER=cpu")
+        print("the quick tier leaves out some steps; run them by: python cv/overlap.py TIER=quick, python baselines.py")
+        print("TIER=quick METHOD=all, python detect_erase_attack.py TIER=quick, or everything by: python reproduce.py")
     if fresh:
         readme.record_run(overrides, domains, seconds)
 

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from fingerprinting import files, statistics, tables
 from fingerprinting.attacks import KINDS
 from fingerprinting.clustering import ALGORITHMS
-from fingerprinting.figures import COLOURS, _figure, _panels, _path
+from fingerprinting.figures import COLOURS, canvas, panels, path_of
 from fingerprinting.hearing import SCORES, Hearing
 from fingerprinting.matching import by_kind
 from fingerprinting.records import Records
@@ -137,7 +137,7 @@ def _points(study: Study, hearing: Hearing) -> Path:
     lengths = metadata["settings"]["lengths"]
     chosen = [int((targets == label).nonzero()[0]) for label in targets.unique()[:CLASSES]]
     size = (max(1.25 * len(chosen), 6.0) + 0.5, 1.5 * len(lengths))
-    with _figure(study, "deepcore-points", len(lengths), len(chosen), size) as (figure, axes):
+    with canvas(study, "deepcore-points", len(lengths), len(chosen), size) as (figure, axes):
         figure.suptitle(f"{study.domain.name}, {study.dataset}: core points after so many steps", fontsize=9)
         for row, length in enumerate(lengths):
             moment = [moment for moment in metadata["trace"] if moment["step"] <= length][-1]
@@ -150,14 +150,14 @@ def _points(study: Study, hearing: Hearing) -> Path:
                 axis.set_xlabel(note, fontsize=5.5)
                 if not row:
                     axis.set_title(study.classes[targets[index]], fontsize=7)
-    return _path(study, "deepcore-points")
+    return path_of(study, "deepcore-points")
 
 
 def _radius(study: Study, hearing: Hearing, rows: list[dict]) -> Path:
     """Radius against training step, a line per point; and what that does to the scores."""
     trace = hearing.stages[-1].metadata["trace"]
     steps = [moment["step"] for moment in trace]
-    with _figure(study, "deepcore-radius", 1, 1 + len(SCORES), (3 * (1 + len(SCORES)), 2.9)) as (figure, axes):
+    with canvas(study, "deepcore-radius", 1, 1 + len(SCORES), (3 * (1 + len(SCORES)), 2.9)) as (figure, axes):
         radii = np.array([moment["radius"] for moment in trace])
         axes[0][0].plot(steps, radii, lw=0.7, color="grey", alpha=0.6)
         axes[0][0].plot(steps, radii.mean(1), lw=1.8, color="black", label="mean")
@@ -176,14 +176,14 @@ def _radius(study: Study, hearing: Hearing, rows: list[dict]) -> Path:
             axis.tick_params(labelsize=7)
         figure.suptitle(f"{study.domain.name}, {study.dataset}: core points in training", fontsize=9)
         figure.legend(*axes[0][-1].get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=4)
-    return _path(study, "deepcore-radius")
+    return path_of(study, "deepcore-radius")
 
 
 def _strips(study: Study, hearing: Hearing) -> Path:
     """Every model a dot by kind, and the threshold that the owner's reference models give."""
     kinds = [kind for kind in KINDS if any(s.model.kind == kind for s in hearing.pool[1:])]
-    with _panels(study, "deepcore-scores", SCORES, 0.24 * len(kinds), 1.0) as panels:
-        for axis, method in panels:
+    with panels(study, "deepcore-scores", SCORES, 0.24 * len(kinds), 1.0) as grid:
+        for axis, method in grid:
             distances = by_kind(hearing.pool[1:], hearing.distances(method, hearing.pool[1:]))
             known = by_kind(hearing.references, hearing.distances(method, hearing.references))
             sides = [
@@ -200,7 +200,7 @@ def _strips(study: Study, hearing: Hearing) -> Path:
             axis.label_outer()
         axis.figure.suptitle(f"{study.domain.name}, {study.dataset}: distance to the source at core points", fontsize=9)
         axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=7)
-    return _path(study, "deepcore-scores")
+    return path_of(study, "deepcore-scores")
 
 
 def _projection(study: Study, hearing: Hearing, clusters: int) -> Path:
@@ -208,7 +208,7 @@ def _projection(study: Study, hearing: Hearing, clusters: int) -> Path:
     features = hearing.features(hearing.pool)
     places = PCA(2).fit_transform(features)
     roles = np.array([suspect.kind.role for suspect in hearing.pool])
-    with _figure(study, "deepcore-clusters", 1, len(ALGORITHMS), (3.2 * len(ALGORITHMS), 3.2)) as (figure, axes):
+    with canvas(study, "deepcore-clusters", 1, len(ALGORITHMS), (3.2 * len(ALGORITHMS), 3.2)) as (figure, axes):
         for axis, (name, cluster) in zip(axes[0], ALGORITHMS.items(), strict=True):
             numbers = cluster(features, clusters)
             for role, marker, size in (("independent", "o", 22), ("pirated", "^", 26), ("source", "*", 130)):
@@ -219,7 +219,7 @@ def _projection(study: Study, hearing: Hearing, clusters: int) -> Path:
             axis.tick_params(labelsize=6)
         figure.suptitle(f"{study.domain.name}, {study.dataset}: models by their logits at core points", fontsize=9)
         figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=3)
-    return _path(study, "deepcore-clusters")
+    return path_of(study, "deepcore-clusters")
 
 
 def _reading(row: dict) -> str:

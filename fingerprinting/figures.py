@@ -37,7 +37,7 @@ def samples(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Path:
     if study.domain.describe:
         return _sample_table(study, origin, evolved)
     size = (1.45 * 2 * SAMPLES + 0.6, 1.95 * len(COMPONENTS))
-    with _figure(study, "samples", len(COMPONENTS), 2 * SAMPLES, size) as (figure, axes):
+    with canvas(study, "samples", len(COMPONENTS), 2 * SAMPLES, size) as (figure, axes):
         figure.suptitle(
             f"{study.domain.name}, {study.dataset}: primary samples (left) and the same evolved (right), "
             "with the source's answers",
@@ -54,7 +54,7 @@ def samples(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Path:
                     fingerprint = (origin, evolved)[half]
                     study.domain.show(axis, fingerprint.inputs[chosen[place]])
                     axis.set_xlabel(_answer(study, fingerprint, chosen[place]), fontsize=7)
-    return _path(study, "samples")
+    return path_of(study, "samples")
 
 
 def _sample_table(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Path:
@@ -66,7 +66,7 @@ def _sample_table(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Pa
                 cells.append(study.domain.describe(fingerprint.inputs[index]).replace("|", "\\|"))
                 cells.append(_answer(study, fingerprint, index).replace("\n", " "))
             lines.append(f"| {' | '.join(cells)} |")
-    path = _path(study, "samples").with_suffix(".md")
+    path = path_of(study, "samples").with_suffix(".md")
     files.write_text(path, "\n".join(lines) + "\n")
     return path
 
@@ -77,8 +77,8 @@ def strips(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
     Distances are divided by the median independent's of the same task, so that transferred models fit in beside others.
     """
     kinds = [kind for kind in KINDS if any(suspect.model.kind == kind for suspect in pool)]
-    with _panels(study, "strips", methods, 0.26 * len(kinds), 1.4) as panels:
-        for axis, method in panels:
+    with panels(study, "strips", methods, 0.26 * len(kinds), 1.4) as grid:
+        for axis, method in grid:
             distances = scores[method.key]
             medians = {task: _median_independent(pool, distances, task) for task in (False, True)}
             for height, kind in enumerate(reversed(kinds)):
@@ -96,7 +96,7 @@ def strips(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
         )
         handles = [pyplot.Line2D([], [], marker="o", ls="", color=c, label=role) for role, c in COLOURS.items()]
         axis.figure.legend(handles=handles, loc="outside lower center", fontsize=8, ncols=2)
-    return _path(study, "strips")
+    return path_of(study, "strips")
 
 
 def _median_independent(pool: list[Suspect], distances: dict[str, float], on_target: bool) -> float:
@@ -107,8 +107,8 @@ def _median_independent(pool: list[Suspect], distances: dict[str, float], on_tar
 
 def fidelity(study: Study, methods: list[Method], pool: list[Suspect], scores: dict, agreement: dict) -> Path:
     """Distance against agreement with the source on test data: a theft that agrees no more than others took little."""
-    with _panels(study, "fidelity", methods, 2.9, 1.0) as panels:
-        for axis, method in panels:
+    with panels(study, "fidelity", methods, 2.9, 1.0) as grid:
+        for axis, method in grid:
             for role, colour in COLOURS.items():
                 names = [s.model.name for s in pool if s.kind.role == role and agreement[s.model.name] is not None]
                 distances = [scores[method.key][name] for name in names]
@@ -120,13 +120,13 @@ def fidelity(study: Study, methods: list[Method], pool: list[Suspect], scores: d
             axis.tick_params(labelsize=7)
         axis.figure.suptitle(f"{study.domain.name}, {study.dataset}: distance against fidelity", fontsize=10)
         axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
-    return _path(study, "fidelity")
+    return path_of(study, "fidelity")
 
 
 def roc(study: Study, methods: list[Method], pool: list[Suspect], scores: dict) -> Path:
     """ROC curves per theft against all independents of the same task, one panel per method."""
-    with _panels(study, "roc", methods, 3.1, 0.5) as panels:
-        for axis, method in panels:
+    with panels(study, "roc", methods, 3.1, 0.5) as grid:
+        for axis, method in grid:
             for kind, pirated, independent in _pairs(method, pool, scores):
                 false, true = statistics.curve(pirated, independent)
                 axis.plot(false, true, lw=1.4, alpha=0.85, label=kind)
@@ -138,7 +138,7 @@ def roc(study: Study, methods: list[Method], pool: list[Suspect], scores: dict) 
             f"{study.domain.name}, {study.dataset}: thefts against all independent models", fontsize=10
         )
         axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", fontsize=8)
-    return _path(study, "roc")
+    return path_of(study, "roc")
 
 
 def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
@@ -149,7 +149,7 @@ def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
     angles = np.linspace(0, 2 * np.pi, len(thefts), endpoint=False)
     lines = -(-len(names) // COLUMNS)
     size = (3.3 * COLUMNS, 3.3 * lines + 0.6)
-    with _figure(study, "radar", lines, COLUMNS, size, projection="polar") as (figure, axes):
+    with canvas(study, "radar", lines, COLUMNS, size, projection="polar") as (figure, axes):
         figure.suptitle(
             f"{study.domain.name}, {study.dataset}: AUC of each theft against all independents", fontsize=10
         )
@@ -167,13 +167,13 @@ def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
             axis.set_xticks(angles, thefts, fontsize=5.5)
             axis.set_title(name, fontsize=9)
             axis.legend(fontsize=5, loc="lower left", bbox_to_anchor=(-0.15, -0.22))
-    return _path(study, "radar")
+    return path_of(study, "radar")
 
 
 def cost(study: Study, rows: list[dict]) -> Path:
     """Seconds to make a fingerprint, to train the models it needs besides, and to match one suspect (TIFS Fig. 3)."""
     parts = {"generate_s": "queries", "extra_models_s": "models for reference", "match_s": "one suspect asked and read"}
-    with _figure(study, "cost", 1, 1, (7, 0.3 * len(rows) + 1.2)) as (figure, axes):
+    with canvas(study, "cost", 1, 1, (7, 0.3 * len(rows) + 1.2)) as (figure, axes):
         axis = axes[0][0]
         for offset, (column, label) in enumerate(parts.items()):
             heights = np.arange(len(rows)) + (offset - 1) * 0.27
@@ -186,15 +186,15 @@ def cost(study: Study, rows: list[dict]) -> Path:
         axis.invert_yaxis()
         figure.suptitle(f"{study.domain.name}, {study.dataset}: what each fingerprint (queries) costs", fontsize=10)
         figure.legend(loc="outside lower center", fontsize=8, ncols=3)
-    return _path(study, "cost")
+    return path_of(study, "cost")
 
 
 def erasure(study: Study, methods: list[Method], rows: list[dict]) -> Path:
     """Mean AUC over the thefts of the same task before (hollow) and after each way of answering back, by method."""
     wanted = [row for row in rows if row["negatives"] == "all" and row["attack"] in ("mean_same_task", "removal")]
     answers = list(dict.fromkeys(row["attack_on_queries"] for row in wanted))
-    with _panels(study, "erasure", methods, 0.2 * len(answers) + 0.5, 0.9) as panels:
-        for axis, method in panels:
+    with panels(study, "erasure", methods, 0.2 * len(answers) + 0.5, 0.9) as grid:
+        for axis, method in grid:
             reading = (method.name, method.output, method.representation.__name__)
             for row in wanted:
                 if (row["method"], row["output"], row["representation"]) == reading:
@@ -217,7 +217,7 @@ def erasure(study: Study, methods: list[Method], rows: list[dict]) -> Path:
         handles, labels = axis.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
         axis.figure.legend(unique.values(), unique, loc="outside lower center", fontsize=8, ncols=2)
-    return _path(study, "erasure")
+    return path_of(study, "erasure")
 
 
 def _pairs(method: Method, pool: list[Suspect], scores: dict) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -240,26 +240,26 @@ def _title(method: Method) -> str:
     return f"{method.name}: {method.representation.__name__.replace('_', ' ')}, {method.output}"
 
 
-def _path(study: Study, name: str) -> Path:
+def path_of(study: Study, name: str) -> Path:
     return folder() / f"{study.domain.name}-{study.dataset}-{study.tier}-{name}.png"
 
 
 @contextmanager
-def _panels(study: Study, name: str, methods: list[Method], height: float, extra: float) -> Iterator[list[tuple]]:
+def panels(study: Study, name: str, methods: list[Method], height: float, extra: float) -> Iterator[list[tuple]]:
     """One titled axis per method, `height` inches each and `extra` for the whole figure."""
     columns = min(COLUMNS, len(methods))
     rows = -(-len(methods) // columns)
-    with _figure(study, name, rows, columns, (3.3 * columns + 1, height * rows + extra)) as (_, axes):
+    with canvas(study, name, rows, columns, (3.3 * columns + 1, height * rows + extra)) as (_, axes):
         for axis in axes.flat[len(methods) :]:
             axis.remove()
-        panels = list(zip(axes.flat, methods, strict=False))
-        for axis, method in panels:
+        grid = list(zip(axes.flat, methods, strict=False))
+        for axis, method in grid:
             axis.set_title(_title(method), fontsize=8)
-        yield panels
+        yield grid
 
 
 @contextmanager
-def _figure(
+def canvas(
     study: Study, name: str, rows: int, columns: int, size: tuple[float, float], projection: str | None = None
 ) -> Iterator[tuple]:
     figure, axes = pyplot.subplots(
@@ -267,7 +267,7 @@ def _figure(
     )
     try:
         yield figure, axes
-        with files.atomic(_path(study, name)) as temporary:
+        with files.atomic(path_of(study, name)) as temporary:
             figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})
     finally:
         pyplot.close(figure)

@@ -86,9 +86,8 @@ METHODS += [
 
 
 def shown(methods: list[Method]) -> list[Method]:
-    """Each fingerprint's first and last reading, for figures that cannot show them all: the rows go from the least that
-    a suspect may give to the most."""
-    ends = {}
+    """Each fingerprint's first reading, for figures that cannot show them all: the one that asks least of a suspect."""
+    first = {}
     for method in methods:
-        ends.setdefault(method.name, []).append(method)
-    return [method for rows in ends.values() for method in dict.fromkeys((rows[0], rows[-1]))]
+        first.setdefault(method.name, method)
+    return list(first.values())

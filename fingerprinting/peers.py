@@ -42,19 +42,22 @@ PEERS: dict[str, Callable[..., Queries]] = {
     "dataset_inference": dataset_inference.dataset_inference,
 }
 
+CHEAP = ("random", "akh", "sac_w", "sac_m", "ipguard", "adv_tra", "modeldiff")  # seconds in all
+
 
 def baselines(study: Study, *, method: str, n: int, **constants) -> str | None:
-    """Make the queries of one peer or of all that suit the domain."""
-    if method != "all" and method not in PEERS:
-        raise UserError(f"unknown METHOD={method}; take all or one of {', '.join(PEERS)}")
+    """Make the queries of one peer, of the cheap ones or of all; what does not suit the domain is said and left out."""
+    several = {"all": tuple(PEERS), "cheap": CHEAP}
+    if method not in {**several, **PEERS}:
+        raise UserError(f"unknown METHOD={method}; take all, cheap or one of {', '.join(PEERS)}")
     if n < 1:
         raise UserError(f"N={n} queries make no fingerprint; take 1 or more")
     skipped = False
-    for name in PEERS if method == "all" else [method]:
+    for name in several.get(method, [method]):
         try:
             skipped |= _make(study, name, n, own_constants(name, constants))
         except UnsuitedError as reason:
-            if method != "all":
+            if method not in several:
                 raise
             fingerprints.path_of(study, name).unlink(missing_ok=True)
             print(f"{name} is left out: {reason}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinting import files, runtime, statistics, tables
-from fingerprinting.figures import COLOURS, _panels, _path
+from fingerprinting.figures import COLOURS, panels, path_of
 from fingerprinting.methods import METHODS, Method
 from fingerprinting.records import Records
 from fingerprinting.study import Study
@@ -110,8 +110,8 @@ def figure(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
     """Distance against overlap, one panel per method; shaded: the middle half of the thefts of the same task."""
     if not rows:
         return None
-    with _panels(study, "overlap", methods, 2.6, 1.0) as panels:
-        for axis, method in panels:
+    with panels(study, "overlap", methods, 2.6, 1.0) as grid:
+        for axis, method in grid:
             reading = (method.name, method.output, method.representation.__name__)
             own = [row for row in rows if (row["method"], row["output"], row["representation"]) == reading]
             thefts = [s.model.name for s in pool if s.kind.role == "pirated" and not s.kind.on_target]
@@ -130,7 +130,7 @@ def figure(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
             fontsize=10,
         )
         axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=4)
-    return _path(study, "overlap")
+    return path_of(study, "overlap")
 
 
 def _in_thresholds(row: dict) -> str:

@@ -113,7 +113,7 @@ def test_every_constant_of_baselines_belongs_to_a_peer():
 
 
 def test_an_unknown_method_is_refused_with_the_names_there_are(study):
-    with pytest.raises(UserError, match="unknown METHOD=sac; take all or one of random, akh"):
+    with pytest.raises(UserError, match="unknown METHOD=sac; take all, cheap or one of random, akh"):
         peers.baselines(study, method="sac", n=5)
 
 
