@@ -197,7 +197,7 @@ def _strips(study: Study, hearing: Hearing) -> Path:
             axis.set_yticks(range(len(kinds)), reversed(kinds), fontsize=7)
             axis.tick_params(axis="x", labelsize=7)
             axis.set_xlim(left=0)
-            axis.label_outer()
+            axis.tick_params(axis="y", labelleft=axis.get_subplotspec().is_first_col())
         axis.figure.suptitle(f"{study.domain.name}, {study.dataset}: distance to the source at core points", fontsize=9)
         axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=7)
     return path_of(study, "deepcore-scores")

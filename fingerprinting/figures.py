@@ -89,7 +89,9 @@ def strips(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
             axis.set_yticks(range(len(kinds)), reversed(kinds), fontsize=7)
             axis.tick_params(axis="x", labelsize=7)
             axis.grid(axis="x", alpha=0.3)
-            axis.label_outer()
+            axis.tick_params(
+                axis="y", labelleft=axis.get_subplotspec().is_first_col()
+            )  # distances have no common scale
         axis.figure.suptitle(
             f"{study.domain.name}, {study.dataset}: distance to the source, 1 = the median independent model",
             fontsize=10,

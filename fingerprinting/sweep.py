@@ -123,7 +123,8 @@ def figure(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
                 if found:
                     colour, label = COLOURS["independent"], f"{design} architecture"
                     axis.plot(*np.array(found).T, style, ms=3, lw=1, color=colour, label=label)
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+            axis.set_xlabel("share of the owner's data", fontsize=7)
             axis.tick_params(labelsize=7)
         axis.figure.suptitle(
             f"{study.domain.name}, {study.dataset}: distance of honest models by the share of owner's data they saw",
