@@ -27,7 +27,13 @@ def write() -> None:
 
 def blocks() -> dict[str, str]:
     """Marker name -> the Markdown that belongs between its markers."""
-    return {"runs": _runs(), "results": _results(), "steps": _steps(), "benchmarks": _benchmarks()}
+    return {
+        "runs": _runs(),
+        "results": _results(),
+        "deepcore": _deepcore(),
+        "steps": _steps(),
+        "benchmarks": _benchmarks(),
+    }
 
 
 def replaced(text: str, name: str, block: str) -> str:
@@ -69,6 +75,21 @@ def _runs() -> str:
 
 def _results() -> str:
     return tables.summary(_committed())
+
+
+def _deepcore() -> str:
+    """The paper's three observations, each with what was measured about it; the study's own page has more measures."""
+    measured: dict[str, list[str]] = {}
+    for study in _committed():
+        for row in _records(study, "deepcore_claims").rows():
+            if row["measure"] == "share of models that answer as the source":
+                continue
+            groups = ("source", "tampered", "extracted", "homologous", "irrelevant")
+            values = ", ".join(f"{name} {row[name]:.2f}" for name in groups if row.get(name) is not None)
+            values = values.removeprefix("source ")
+            said = f"{row['domain']}, {row['n']} {row['inputs']}: {values} ({row['measure']})"
+            measured.setdefault(row["claim"], []).append(said)
+    return "\n".join(f"- {claim[0].upper()}{claim[1:]}. {'; '.join(values)}." for claim, values in measured.items())
 
 
 def _steps() -> str:
