@@ -231,6 +231,7 @@ def references(
     study: Study,
     *,
     copies: int,
+    students: int,
     ratios: tuple[float, ...],
     epochs: int,
     learning_rate: float,
@@ -240,12 +241,13 @@ def references(
     epsilon: float,
     pgd_steps: int,
 ) -> str | None:
-    """The owner's own independents and thefts, `copies` of each design: to make queries and to calibrate with."""
+    """The owner's own independents and thefts, `copies` of each kind and design: to make queries and calibrate with."""
     if any(not 0 < ratio < 1 for ratio in ratios):
         raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
     scratch, tamper = study.recipe(epochs, learning_rate), study.recipe(tamper_epochs, tamper_learning_rate)
     own, owners = {"part": "reference"}, {"overlap": 1.0}
-    attack, names = {"epsilon": epsilon, "pgd_steps": pgd_steps}, _architectures(study)
+    attack, pupils = {"epsilon": epsilon, "pgd_steps": pgd_steps}, study.students[:students]
+    names = (study.source_architecture, *pupils)
     pruned = {"activity_examples": len(study.parts["reference"])}
 
     def job(kind: str, recipe: Recipe, architecture: str, copy: int, options: dict, variant: str = "") -> Job:
@@ -265,7 +267,7 @@ def references(
             job("prune", tamper, study.source_architecture, copy, own | pruned | {"ratio": ratio}, f"ratio_{ratio:g}")
             for ratio in ratios
         ]
-        for name in study.students:
+        for name in pupils:
             jobs.append(job("extract_labels", scratch, name, copy, own))
             jobs.append(job("extract_probabilities", scratch, name, copy, own | {"temperature": temperature}))
             jobs.append(job("extract_adversarial", scratch, name, copy, own | attack))

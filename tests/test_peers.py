@@ -129,6 +129,7 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         steps.references(
             study,
             copies=1,
+            students=2,
             ratios=(0.5,),
             epochs=1,
             learning_rate=1e-2,
