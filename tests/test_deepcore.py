@@ -254,7 +254,10 @@ ZOO = (
     (steps.adversarial, dict(copies=1)),
     (steps.transfer, dict(copies=1, irrelevant_copies=1, homologous_copies=1)),
     (steps.extract, dict(copies=1, temperature=2.0)),
-    (steps.references, dict(copies=1, ratios=(0.5,), tamper_epochs=1, tamper_learning_rate=1e-3, temperature=2.0)),
+    (
+        steps.references,
+        dict(copies=1, students=2, ratios=(0.5,), tamper_epochs=1, tamper_learning_rate=1e-3, temperature=2.0),
+    ),
 )
 ATTACKED = dict(epsilon=0.03, pgd_steps=1)
 FAST = dict(epochs=1, learning_rate=1e-2)
