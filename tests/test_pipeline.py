@@ -282,6 +282,7 @@ def test_a_second_run_skips_everything(case, finished):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("case", ["cv"], indirect=True)
 def test_one_worker_makes_the_same_models_as_two(case, finished, tmp_path):
     done = case.reproduce(tmp_path, "WORKERS=1")
     assert done.returncode == 0, done.stderr[-3000:]
