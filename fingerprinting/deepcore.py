@@ -8,13 +8,11 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from fingerprinting import attacks, deepcore_report, fingerprints, runtime, statistics
 from fingerprinting.clustering import ALGORITHMS, accused_beside_references, accused_together
 from fingerprinting.deepcore_claims import claim_rows
 from fingerprinting.deepcore_report import GROUPS
-from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.generation import finish
 from fingerprinting.hearing import SCORES, Hearing, heard
 from fingerprinting.matching import by_kind
@@ -24,7 +22,6 @@ from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
 from fingerprinting.suspects import NEGATIVES
-from fingerprinting.training import predict
 
 
 def deepcore(
@@ -59,9 +56,7 @@ def _make(owner: Owner, start: str, points: int, lengths: Sequence[int], ascent:
         return False
     started = time.perf_counter()
     queries, course = core_queries(owner, start, points, lengths, ascent)
-    logits = predict(owner.source, queries.inputs, owner.device)
-    component = torch.full((len(logits),), -1)
-    fingerprint = Fingerprint(queries.inputs, logits.argmax(1), queries.truth, component, logits, {}, queries.extra)
+    fingerprint = owner.fingerprint(queries)
     trace = [
         {
             "step": moment.step,
@@ -87,13 +82,11 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
     }
     place = {"tier": study.tier, "domain": study.domain.name, "dataset": study.dataset}
     for topic, rows in found.items():
-        records = Records.of(study, topic)
         rows = [
             {**row, "key": f"{study.folder}/{row['key']}", **place, "provenance": runtime.provenance(study.device)}
             for row in rows
         ]
-        records.put(rows)
-        records.keep_only(row["key"] for row in rows)
+        Records.of(study, topic).replace(rows)
     deepcore_report.draw(study, hearing, found["deepcore_lengths"], clusters)
     deepcore_report.write()
     print(deepcore_report.page(study.folder))

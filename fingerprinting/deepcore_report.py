@@ -233,4 +233,4 @@ def _in_order(rows: list[dict]) -> list[dict]:
 
 
 def _rows(study_folder: str, topic: str) -> list[dict]:
-    return Records(files.results_dir() / "records" / study_folder / f"{topic}.jsonl").rows()
+    return Records.at(study_folder, topic).rows()

@@ -32,7 +32,7 @@ from fingerprinting.attacks import KINDS, Job
 from fingerprinting.defences import PERTURBATIONS, SEEN, Screen, Thief
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.matching import Distances
-from fingerprinting.methods import METHODS, OUTPUTS, Method
+from fingerprinting.methods import METHODS, OUTPUTS, Method, shown
 from fingerprinting.records import Records
 from fingerprinting.representations import answers, correlation, match_rate
 from fingerprinting.runtime import UserError
@@ -150,9 +150,7 @@ def answer_back(study: Study, **constants) -> str | None:
     readings = Readings(chosen(names), prints, detected, thief)
     costs = _ask(study, screened, detected, readings, [*pool, *removed])
     rows = _rows(study, readings, detected, costs, [*pool, *removed])
-    records = Records.of(study, "erasure")
-    records.put(rows)
-    records.keep_only(row["key"] for row in rows)
+    Records.of(study, "erasure").replace(rows)
     figures.erasure(study, readings.methods, rows)
     tables.write()
     print("\n".join(tables.erasure_section(study.folder)))
@@ -162,8 +160,8 @@ def answer_back(study: Study, **constants) -> str | None:
 
 def chosen(names: list[str]) -> list[Method]:
     """Every reading of the fingerprints in FULLY_READ, the first one of the others."""
-    first = {method.name: method for method in reversed(METHODS)}
-    return [m for m in METHODS if m.name in names and (m.name in FULLY_READ or m is first[m.name])]
+    first = shown(METHODS)
+    return [m for m in METHODS if m.name in names and (m.name in FULLY_READ or m in first)]
 
 
 def _remove(study: Study, thief: Thief) -> tuple[str | None, list[Suspect]]:
@@ -176,17 +174,7 @@ def _remove(study: Study, thief: Thief) -> tuple[str | None, list[Suspect]]:
     ]
     skipped = zoo.train(study, KINDS[REMOVAL].script, jobs)
     removed = suspects.adaptive(study)
-    source = Suspect(study.source_id, attacks.metadata_of(study, study.source_id))
-    labels = suspects.ask(study, source, study.parts["test"].inputs).argmax(1)
-    marked = suspects.flagged(removed, source.metadata["test_accuracy"])
-    Records.of(study, "models").put(
-        {
-            **zoo.record_of(suspect.metadata),
-            "fidelity": suspects.fidelity(study, suspect, labels),
-            "flagged": suspect.model.name in marked,
-        }
-        for suspect in removed
-    )
+    Records.of(study, "models").put(suspects.described(study, removed, removed))
     return skipped, removed
 
 

@@ -45,7 +45,7 @@ def heard(owner: Owner) -> Hearing:
     shape, asked = inputs.shape[:2], inputs.flatten(0, 1)
     pool = [suspect for suspect in suspects.gather(study) if not suspect.kind.on_target]
     references = suspects.references(study)
-    source = Suspect(study.source_id, attacks.metadata_of(study, study.source_id))
+    source = suspects.source_of(study)
     answers = {s.model.name: suspects.ask(study, s, asked).unflatten(0, shape) for s in [source, *pool, *references]}
     said = answers[study.source_id.name]
     stages = [

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from tqdm import tqdm
 
-from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, sweep, tables, zoo
+from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, sweep, tables
 from fingerprinting.attacks import KINDS
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.methods import METHODS, Method, shown
@@ -47,9 +47,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
         overlaps += sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
     timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
     for topic, rows in (("auc", auc), ("mir_fir", errors), ("timing", timing), ("overlap", overlaps)):
-        records = Records.of(study, topic)
-        records.put(rows)
-        records.keep_only(row["key"] for row in rows)
+        Records.of(study, topic).replace(rows)
     pictured = shown(methods)
     figures.roc(study, pictured, pool, scores)
     figures.strips(study, pictured, pool, scores)
@@ -234,9 +232,7 @@ def _record_scores(study: Study, pool: list[Suspect], methods: list[Method], sco
         for suspect in pool
         if suspect.model.name in scores[method.key]
     ]
-    records = Records.of(study, "scores")
-    records.put(rows)
-    records.keep_only(row["key"] for row in rows)
+    Records.of(study, "scores").replace(rows)
 
 
 def _describe(study: Study, pool: list[Suspect], references: list[Suspect]) -> dict[str, float | None]:
@@ -244,18 +240,8 @@ def _describe(study: Study, pool: list[Suspect], references: list[Suspect]) -> d
 
     Returns the fidelity of every model by its name.
     """
-    source = Suspect(study.source_id, attacks.metadata_of(study, study.source_id))
-    labels = suspects.ask(study, source, study.parts["test"].inputs).argmax(1)
-    marked = suspects.flagged(pool, source.metadata["test_accuracy"])
     records = Records.of(study, "models")
-    rows = [
-        {
-            **zoo.record_of(suspect.metadata),
-            "fidelity": suspects.fidelity(study, suspect, labels),
-            "flagged": suspect.model.name in marked,
-        }
-        for suspect in (source, *pool, *references)
-    ]
+    rows = suspects.described(study, [suspects.source_of(study), *pool, *references], pool)
     records.put(rows)
     adaptive = [row["key"] for row in records.rows() if row["kind"] in KINDS and KINDS[row["kind"]].adaptive]
     records.keep_only([*adaptive, *(row["key"] for row in rows)])

@@ -44,6 +44,11 @@ class Method:
     def key(self) -> str:
         return f"{self.name}/{self.output}/{self.representation.__name__}"
 
+    @property
+    def reading(self) -> tuple[str, str, str]:
+        """What rows of records carry as method, output, representation."""
+        return self.name, self.output, self.representation.__name__
+
     def score(self, suspect_logits: torch.Tensor, fingerprint: Fingerprint) -> float:
         """Distance of a suspect's answers (n, C') from the source's: the smaller, the more alike."""
         readings = [

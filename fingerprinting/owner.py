@@ -9,6 +9,7 @@ from torch import nn
 
 from fingerprinting import attacks, runtime, suspects
 from fingerprinting.examples import Examples, physical
+from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 from fingerprinting.suspects import Suspect
@@ -61,6 +62,13 @@ class Owner:
     def source_logits(self) -> torch.Tensor:
         """The source's logits (N, C) on the owner's part."""
         return predict(self.source, self.part.inputs, self.device)
+
+    def fingerprint(self, queries: Queries) -> Fingerprint:
+        """The queries with what the source answers; they belong to no component."""
+        logits = predict(self.source, queries.inputs, self.device)
+        component = torch.full((len(logits),), -1)
+        labels, truth = logits.argmax(1), queries.truth.clone()  # no two tensors of a file share memory
+        return Fingerprint(queries.inputs, labels, truth, component, logits, {}, queries.extra)
 
     def generator(self, purpose: str = "") -> torch.Generator:
         """A CPU generator for this method's draws in this study."""

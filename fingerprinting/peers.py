@@ -4,10 +4,7 @@ import inspect
 import time
 from collections.abc import Callable
 
-import torch
-
 from fingerprinting import attacks, files, fingerprints, suspects
-from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.generation import finish
 from fingerprinting.owner import Owner, Queries, UnsuitedError
 from fingerprinting.queries import (
@@ -24,7 +21,6 @@ from fingerprinting.queries import (
 )
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
-from fingerprinting.training import predict
 
 # Name -> make(owner, n, **constants); baselines.py's constants reach it by their prefix: IPGUARD_STEPS as `steps`.
 PEERS: dict[str, Callable[..., Queries]] = {
@@ -82,11 +78,7 @@ def _make(study: Study, name: str, n: int, constants: dict) -> bool:
     owner = Owner(study, name)
     started = time.perf_counter()
     queries = PEERS[name](owner, n, **constants)
-    logits = predict(owner.source, queries.inputs, study.device)
-    component = torch.full((len(logits),), -1)
-    fingerprint = Fingerprint(
-        queries.inputs, logits.argmax(1), queries.truth.clone(), component, logits, {}, queries.extra
-    )
+    fingerprint = owner.fingerprint(queries)
     notes = {
         "extra_models": len(owner.used),
         "extra_models_seconds": sum(model.metadata["seconds"] for model in owner.used.values()),

@@ -81,7 +81,7 @@ def _deepcore() -> str:
     """The paper's three observations, each with what was measured about it; the study's own page has more measures."""
     measured: dict[str, list[str]] = {}
     for study in _committed():
-        for row in _records(study, "deepcore_claims").rows():
+        for row in Records.at(study, "deepcore_claims").rows():
             if row["measure"] == "share of models that answer as the source":
                 continue
             groups = ("source", "tampered", "extracted", "homologous", "irrelevant")
@@ -95,7 +95,7 @@ def _deepcore() -> str:
 def _steps() -> str:
     studies = _committed()
     seconds = {
-        study: {row["key"].rsplit("/")[-1]: row["seconds"] for row in _records(study, "steps").rows()}
+        study: {row["key"].rsplit("/")[-1]: row["seconds"] for row in Records.at(study, "steps").rows()}
         for study in studies
     }
     cells = []
@@ -116,7 +116,7 @@ def _benchmarks() -> str:
     }
     found: dict[tuple[str, str], dict] = {}
     for study in _committed():
-        for row in _records(study, "benchmarks").rows():
+        for row in Records.at(study, "benchmarks").rows():
             found.setdefault((study, row["key"].rsplit("/", 1)[1].replace("_", " ")), {}).update(row)
     cells = [[*where, *(_ratio(row.get(name)) for name in ratios)] for where, row in found.items()]
     return "\n".join(tables.markdown_table(["study", "threads", *ratios.values()], cells))
@@ -128,7 +128,3 @@ def _ratio(found: dict | None) -> str:
 
 def _committed() -> list[str]:
     return [study for study in tables.study_folders() if study.rsplit("/", 1)[1] in TIERS]
-
-
-def _records(study: str, topic: str) -> Records:
-    return Records(files.results_dir() / "records" / study / f"{topic}.jsonl")

@@ -17,7 +17,12 @@ class Records:
 
     @classmethod
     def of(cls, study: Study, topic: str) -> "Records":
-        return cls(files.results_dir() / "records" / study.folder / f"{topic}.jsonl")
+        return cls.at(study.folder, topic)
+
+    @classmethod
+    def at(cls, study_folder: str, topic: str) -> "Records":
+        """By `domain/dataset/tier`, for whoever reads all studies."""
+        return cls(files.results_dir() / "records" / study_folder / f"{topic}.jsonl")
 
     def rows(self) -> list[dict]:
         if not self.path.is_file():
@@ -38,6 +43,11 @@ class Records:
         new = {row["key"]: row for row in rows}
         if new:
             self._write({row["key"]: row for row in self.rows()} | new)
+
+    def replace(self, rows: list[dict]) -> None:
+        """Put these rows and drop all others."""
+        self.put(rows)
+        self.keep_only(row["key"] for row in rows)
 
     def keep_only(self, keys: Iterable[str]) -> None:
         """Drop the rows of what no longer exists."""

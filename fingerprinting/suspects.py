@@ -136,5 +136,24 @@ def flagged(suspects: list[Suspect], source_accuracy: float) -> set[str]:
     }
 
 
+def source_of(study: Study) -> Suspect:
+    return Suspect(study.source_id, attacks.metadata_of(study, study.source_id))
+
+
+def described(study: Study, models: list[Suspect], judged: list[Suspect]) -> list[dict]:
+    """The models' records with what a comparison with the source tells: fidelity and, of those judged, the flag."""
+    source = source_of(study)
+    labels = ask(study, source, study.parts["test"].inputs).argmax(1)
+    marked = flagged(judged, source.metadata["test_accuracy"])
+    return [
+        {
+            **zoo.record_of(model.metadata),
+            "fidelity": fidelity(study, model, labels),
+            "flagged": model.model.name in marked,
+        }
+        for model in models
+    ]
+
+
 def _command(study: Study, script: str) -> str:
     return f"python {study.domain.name}/{script}.py DATASET={study.dataset} TIER={study.tier}"

@@ -82,7 +82,7 @@ def page_path(study_folder: str) -> Path:
 def page(study_folder: str) -> str:
     """A line per method and architecture, a column per overlap: distance in units of the threshold."""
     domain, dataset, tier = study_folder.split("/")
-    order = [(method.name, method.output, method.representation.__name__) for method in METHODS]
+    order = [method.reading for method in METHODS]
     rows = sorted(
         _rows(study_folder), key=lambda row: order.index((row["method"], row["output"], row["representation"]))
     )
@@ -112,8 +112,7 @@ def figure(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
         return None
     with panels(study, "overlap", methods, 2.6, 1.0) as grid:
         for axis, method in grid:
-            reading = (method.name, method.output, method.representation.__name__)
-            own = [row for row in rows if (row["method"], row["output"], row["representation"]) == reading]
+            own = [row for row in rows if (row["method"], row["output"], row["representation"]) == method.reading]
             thefts = [s.model.name for s in pool if s.kind.role == "pirated" and not s.kind.on_target]
             low, high = np.quantile([scores[method.key][name] for name in thefts], [0.25, 0.75])
             axis.axhspan(low, high, color=COLOURS["pirated"], alpha=0.15, lw=0, label="middle half of thefts")
@@ -139,4 +138,4 @@ def _in_thresholds(row: dict) -> str:
 
 
 def _rows(study_folder: str) -> list[dict]:
-    return Records(files.results_dir() / "records" / study_folder / "overlap.jsonl").rows()
+    return Records.at(study_folder, "overlap").rows()

@@ -355,7 +355,7 @@ def _counts(row: dict) -> str:
 
 
 def _order() -> list[tuple[str, str, str]]:
-    return [(method.name, method.output, method.representation.__name__) for method in METHODS]
+    return [method.reading for method in METHODS]
 
 
 def _ordered(rows: list[dict]) -> list[dict]:
@@ -372,7 +372,7 @@ def _ordered(rows: list[dict]) -> list[dict]:
 
 
 def _rows(study_folder: str, topic: str) -> list[dict]:
-    return Records(files.results_dir() / "records" / study_folder / f"{topic}.jsonl").rows()
+    return Records.at(study_folder, topic).rows()
 
 
 def _present(rows: list[dict], name: str) -> list[float]:
