@@ -73,6 +73,8 @@ def require(study: Study, model: ModelId) -> None:
 
 
 def fresh(study: Study, job: Job) -> nn.Module:
+    """Initial weights by the model's name alone: opening other models before, or finding their answers kept, draws."""
+    runtime.seed_everything(job.model.name)
     return checkpoints.build(study.domain, job.model.architecture, len(study.classes), study.shape)
 
 
