@@ -37,18 +37,20 @@ class Training:
 class Kind:
     """role: source, pirated or independent. on_target: its task is the transfer target's, not the source's.
 
-    reference: trained by the owner, to make queries and to calibrate thresholds with; never scored.
-    adaptive: a theft that answers to fingerprinting itself: made and judged by its own script, and in no mean.
-    sweep: trained to see how a score changes along one quantity; reported beside, never among the negatives.
+    use: what its models are for; no model serves two uses.
+    `scored`: the zoo that every table is about.
+    `reference`: the owner's own, to make queries, to weigh answers and to set thresholds with.
+    `calibration`: the owner's own independents that chose and weighed nothing: how far honest models go.
+    `audit`: further independents, on which false accusations are counted.
+    `adaptive`: a theft that answers to fingerprinting itself: made and judged by its own script, and in no mean.
+    `sweep`: trained to see how a score changes along one quantity; reported beside, never among the negatives.
     """
 
     role: str
     script: str
     prepare: Callable[[Study, Job], Training]
     on_target: bool = False
-    reference: bool = False
-    adaptive: bool = False
-    sweep: bool = False
+    use: str = "scored"
 
 
 def open_model(study: Study, model: ModelId) -> nn.Module:
@@ -145,7 +147,7 @@ def transfer(study: Study, job: Job) -> Training:
     path = study.domain.architecture(job.model.architecture).head
     old = model.get_submodule(path)
     model.set_submodule(path, nn.Linear(old.in_features, len(study.target_classes)))
-    return Training(model, study.target_parts["attacker"])
+    return Training(model, study.target_parts[job.options.get("part", "attacker")])
 
 
 def extract_labels(study: Study, job: Job) -> Training:
@@ -194,13 +196,15 @@ KINDS = {
     "homologous_transfer": Kind("independent", "transfer", transfer, on_target=True),
 }
 
-# The owner's own, for reference: the same kinds from other seeds, on the reference part (homologous: the owner's), so
-# that no model that is scored has seen what they have seen.
-KINDS |= {
-    f"reference_{name}": replace(kind, script="references", reference=True)
-    for name, kind in KINDS.items()
-    if kind.role != "source" and not kind.on_target
-}
+# The same kinds from other seeds. Those for reference and calibration are the owner's, on the reference part
+# (homologous: the owner's), so that no model that is scored has seen what they have seen.
+SCORED = dict(KINDS)
+for use, script in (("reference", "references"), ("calibration", "calibration"), ("audit", "audit")):
+    KINDS |= {
+        f"{use}_{name}": replace(kind, script=script, use=use)
+        for name, kind in SCORED.items()
+        if kind.role == "independent" or use == "reference" and kind.role == "pirated"
+    }
 
-KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, adaptive=True)
-KINDS["overlap"] = Kind("independent", "overlap", honest, sweep=True)
+KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, use="adaptive")
+KINDS["overlap"] = Kind("independent", "overlap", honest, use="sweep")

@@ -173,7 +173,7 @@ def _remove(study: Study, thief: Thief) -> tuple[str | None, list[Suspect]]:
         for copy in range(thief.removal_copies)
     ]
     skipped = zoo.train(study, KINDS[REMOVAL].script, jobs)
-    removed = suspects.adaptive(study)
+    removed = suspects.of_use(study, "adaptive")
     Records.of(study, "models").put(suspects.described(study, removed, removed))
     return skipped, removed
 
@@ -199,7 +199,7 @@ def _ask(
         honest = {name: suspects.ask(study, suspect, found.inputs) for name, found in prints.items()}
         for name, logits in honest.items():
             readings.put("", suspect, name, logits)
-        if suspect.kind.adaptive:
+        if suspect.kind.use == "adaptive":
             continue
         for name in readings.compared[REFUSED]:
             readings.put(REFUSED, suspect, name, honest[name][~detected[name].flagged])

@@ -23,7 +23,7 @@ Distances = dict[str, np.ndarray]  # kind -> distances of its models
 def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
     names = _names(study, fingerprints_used)
-    pool, references, swept = suspects.gather(study), suspects.references(study), suspects.swept(study)
+    pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
     agreement = _describe(study, pool, [*references, *swept])
     source = attacks.weights_sha256(study, study.source_id)
     methods = [method for method in METHODS if method.name in names]
@@ -243,7 +243,7 @@ def _describe(study: Study, pool: list[Suspect], references: list[Suspect]) -> d
     records = Records.of(study, "models")
     rows = suspects.described(study, [suspects.source_of(study), *pool, *references], pool)
     records.put(rows)
-    adaptive = [row["key"] for row in records.rows() if row["kind"] in KINDS and KINDS[row["kind"]].adaptive]
+    adaptive = [row["key"] for row in records.rows() if row["kind"] in KINDS and KINDS[row["kind"]].use == "adaptive"]
     records.keep_only([*adaptive, *(row["key"] for row in rows)])
     return {row["key"]: row["fidelity"] for row in rows}
 

@@ -1,5 +1,6 @@
 """The steps that make the zoo: each turns a script's constants into the jobs of PROTOCOL's table."""
 
+from dataclasses import replace
 from itertools import product
 
 from fingerprinting import zoo
@@ -19,6 +20,8 @@ ZOO = (
     "transfer",
     "extract",
     "references",
+    "calibration",
+    "audit",
 )
 ROOT = ("primary", "evolved", "baselines", "deepcore", "model_finger_match", "detect_erase_attack")
 
@@ -233,18 +236,28 @@ def references(
     copies: int,
     students: int,
     ratios: tuple[float, ...],
+    transfer_copies: int,
     epochs: int,
     learning_rate: float,
     tamper_epochs: int,
     tamper_learning_rate: float,
+    transfer_epochs: int,
+    transfer_learning_rate: float,
     temperature: float,
     epsilon: float,
     pgd_steps: int,
 ) -> str | None:
-    """The owner's own independents and thefts, `copies` of each kind and design: to make queries and calibrate with."""
+    """The owner's own independents and thefts, `copies` of each kind and design: to make queries and calibrate with.
+
+    Of the first `transfer_copies` of them the independents are moved to the transfer target, the source as often as
+    they are.
+    """
     if any(not 0 < ratio < 1 for ratio in ratios):
         raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
+    if not 0 <= transfer_copies <= copies:
+        raise UserError(f"TRANSFER_COPIES={transfer_copies} must lie between 0 and COPIES={copies}")
     scratch, tamper = study.recipe(epochs, learning_rate), study.recipe(tamper_epochs, tamper_learning_rate)
+    moved = study.recipe(transfer_epochs, transfer_learning_rate)
     own, owners = {"part": "reference"}, {"overlap": 1.0}
     attack, pupils = {"epsilon": epsilon, "pgd_steps": pgd_steps}, study.students[:students]
     names = (study.source_architecture, *pupils)
@@ -271,7 +284,58 @@ def references(
             jobs.append(job("extract_labels", scratch, name, copy, own))
             jobs.append(job("extract_probabilities", scratch, name, copy, own | {"temperature": temperature}))
             jobs.append(job("extract_adversarial", scratch, name, copy, own | attack))
+    jobs += _moved("reference", jobs, transfer_copies, moved, "reference")
+    jobs += [
+        job("transfer", moved, study.source_architecture, copy, own) for copy in range(len(names) * transfer_copies)
+    ]
     return zoo.train(study, "references", jobs)
+
+
+def calibration(study: Study, **constants) -> str | None:
+    """The owner's own independents that neither choose queries nor weigh answers: how far honest models go."""
+    return zoo.train(study, "calibration", _independents(study, "calibration", "reference", **constants))
+
+
+def audit(study: Study, **constants) -> str | None:
+    """Independents made as those that are scored, but more of them: false accusations are counted on these."""
+    return zoo.train(study, "audit", _independents(study, "audit", "attacker", **constants))
+
+
+def _independents(
+    study: Study,
+    use: str,
+    part: str,
+    *,
+    copies: int,
+    transfer_copies: int,
+    epochs: int,
+    learning_rate: float,
+    transfer_epochs: int,
+    transfer_learning_rate: float,
+    epsilon: float,
+    pgd_steps: int,
+) -> list[Job]:
+    """Per copy every design on `part` and on the owner's, and one of each adversarially trained; some moved."""
+    if not 0 <= transfer_copies <= copies:
+        raise UserError(f"TRANSFER_COPIES={transfer_copies} must lie between 0 and COPIES={copies}")
+    recipe, attack = study.recipe(epochs, learning_rate), {"epsilon": epsilon, "pgd_steps": pgd_steps}
+    names, jobs = _architectures(study), []
+    for copy in range(copies):
+        for kind, options in (("irrelevant", {"part": part}), ("homologous", {"overlap": 1.0})):
+            jobs += [Job(study.model_id(f"{use}_{kind}", name, copy), recipe, options) for name in names]
+            design = study.model_id(f"{use}_{kind}_adversarial", names[copy % len(names)], copy)
+            jobs.append(Job(design, recipe, options | attack))
+    moved = study.recipe(transfer_epochs, transfer_learning_rate)
+    return jobs + _moved(use, jobs, transfer_copies, moved, part)
+
+
+def _moved(use: str, jobs: list[Job], copies: int, recipe: Recipe, part: str) -> list[Job]:
+    """The first copies of the plain independents among the jobs, moved to the transfer target by their maker."""
+    return [
+        Job(replace(job.model, kind=f"{job.model.kind}_transfer"), recipe, {"part": part}, job.model)
+        for job in jobs
+        if job.model.kind in (f"{use}_irrelevant", f"{use}_homologous") and job.model.copy < copies
+    ]
 
 
 def _architectures(study: Study) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """The models that are judged: every one that the steps promised, with what is known of it and what it answers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -24,11 +23,11 @@ NEGATIVES = {
 }
 
 
-ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and not kind.reference]
+ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and kind.use in ("scored", "adaptive")]
 # The two means of the tables, and the attacks they are over.
 MEANS = {
-    "mean_same_task": [name for name in ATTACKS if not (KINDS[name].on_target or KINDS[name].adaptive)],
-    "mean_all": [name for name in ATTACKS if not KINDS[name].adaptive],
+    "mean_same_task": [name for name in ATTACKS if KINDS[name].use == "scored" and not KINDS[name].on_target],
+    "mean_all": [name for name in ATTACKS if KINDS[name].use == "scored"],
 }
 
 
@@ -46,28 +45,27 @@ class Suspect:
 
 def gather(study: Study) -> list[Suspect]:
     """Every model that is judged; a missing or outdated one is a user's mistake, never left out silently."""
-    scripts = _scripts(lambda kind: not (kind.reference or kind.sweep or kind.adaptive))
-    return [suspect for suspect in _gather(study, scripts) if suspect.model != study.source_id]
+    return [suspect for suspect in of_use(study, "scored") if suspect.model != study.source_id]
+
+
+def of_use(study: Study, use: str) -> list[Suspect]:
+    """Every model that is for that use (see `Kind`)."""
+    return _gather(study, _scripts(use))
 
 
 def references(study: Study) -> list[Suspect]:
-    """Every model that the owner trained for reference."""
-    return _gather(study, _scripts(lambda kind: kind.reference))
+    """Every model of the source's task that the owner trained for reference."""
+    return [suspect for suspect in of_use(study, "reference") if not suspect.kind.on_target]
 
 
-def adaptive(study: Study) -> list[Suspect]:
-    """Every theft that answers to fingerprinting itself."""
-    return _gather(study, _scripts(lambda kind: kind.adaptive))
-
-
-def swept(study: Study) -> list[Suspect]:
-    """The models of the sweeps that were run; no other number depends on them, so they may be missing."""
+def there(study: Study, use: str) -> list[Suspect]:
+    """Those models for that use whose steps were run: what no other number depends on may be missing."""
     planned = zoo.planned(study)
-    return _gather(study, [script for script in _scripts(lambda kind: kind.sweep) if script in planned])
+    return _gather(study, [script for script in _scripts(use) if script in planned])
 
 
-def _scripts(wanted: Callable[[Kind], bool]) -> list[str]:
-    return list(dict.fromkeys(kind.script for kind in KINDS.values() if wanted(kind)))
+def _scripts(use: str) -> list[str]:
+    return list(dict.fromkeys(kind.script for kind in KINDS.values() if kind.use == use))
 
 
 def _gather(study: Study, scripts: list[str]) -> list[Suspect]:

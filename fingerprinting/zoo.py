@@ -23,10 +23,19 @@ def train(study: Study, step: str, jobs: Iterable[Job]) -> str | None:
     A model is finished when its file says that it was made with these very settings from this very parent.
     """
     jobs = list(jobs)
-    for parent in {job.parent for job in jobs if job.parent}:
+    promised = {job.model for job in jobs}
+    for parent in {job.parent for job in jobs if job.parent} - promised:
         require(study, parent)
     _check_data(study, jobs)
     _write_plan(study, step, jobs)
+    first = [job for job in jobs if job.parent not in promised]
+    then = [job for job in jobs if job.parent in promised]  # their parents are made by this very step
+    skipped = [_train_all(study, step, several) for several in (first, then) if several]
+    return SKIPPED if any(skipped) else None
+
+
+def _train_all(study: Study, step: str, jobs: list[Job]) -> bool:
+    """Train those of the jobs that are not finished; returns whether some were."""
     records = Records.of(study, "models")
     todo = [job for job in jobs if study.force or not _finished(study, job)]
     if len(todo) < len(jobs):
@@ -47,7 +56,7 @@ def train(study: Study, step: str, jobs: Iterable[Job]) -> str | None:
                 raise UserError(metadata["user_error"])
             records.put([record_of(metadata)])
             bar.update()
-    return SKIPPED if len(todo) < len(jobs) else None
+    return len(todo) < len(jobs)
 
 
 def train_one(study: Study, job: Job) -> dict:

@@ -146,7 +146,7 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
 
 def test_references_saw_the_reference_part_or_the_owners_only(referenced):
     study, rows = referenced
-    assert {row["kind"] for row in rows} == {kind for kind, about in KINDS.items() if about.reference}
+    assert {row["kind"] for row in rows} == {kind for kind, about in KINDS.items() if about.use == "reference"}
     for row in rows:
         options = row["settings"]["options"]
         homologous = "homologous" in row["kind"]
@@ -170,7 +170,7 @@ def test_a_job_without_a_part_is_the_thiefs(study):
 
 def test_no_reference_is_ever_scored():
     scored = {*ATTACKS, *(kind for kinds in NEGATIVES.values() for kind in kinds)}
-    assert not any(KINDS[kind].reference for kind in scored)
+    assert {KINDS[kind].use for kind in scored} <= {"scored", "adaptive", "sweep"}
 
 
 distances = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]) | st.floats(0, 2), min_size=1, max_size=10)

@@ -402,7 +402,7 @@ def test_inputs_are_in_range_and_as_many_as_promised(result):
 
 def test_only_the_source_and_reference_models_were_met_and_all_are_counted(result):
     study, fingerprint, met = result
-    assert met - {"source"} == {kind for kind in met if KINDS[kind].reference}
+    assert met - {"source"} == {kind for kind in met if KINDS[kind].use == "reference"}
     counted = fingerprint.metadata["extra_models_used"]
     assert len(counted) == fingerprint.metadata["extra_models"]
     if fingerprint.metadata["method"] == "dataset_inference":

@@ -257,7 +257,7 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
             assert options["part"] == "attacker"
         if model["kind"] in ("homologous", "homologous_adversarial"):
             assert 0 <= options["overlap"] <= 1
-        if KINDS[model["kind"]].reference:
+        if KINDS[model["kind"]].use == "reference":
             assert options.get("part") == "reference" or options.get("overlap") == 1
         elif model["role"] == "pirated":
             architecture = load_domain(case.domain).source["smoke"]

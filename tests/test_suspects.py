@@ -164,9 +164,7 @@ def test_negatives_of_a_transferred_theft_are_moved_the_same_way():
     assert suspects.negatives_of("irrelevant", on_target=True) == ("irrelevant_transfer",)
     assert suspects.negatives_of("all", on_target=True) == ("irrelevant_transfer", "homologous_transfer")
     assert suspects.negatives_of("adversarial", on_target=True) == ()
-    independent = {
-        name for name, kind in KINDS.items() if kind.role == "independent" and not (kind.reference or kind.sweep)
-    }
+    independent = {name for name, kind in KINDS.items() if kind.role == "independent" and kind.use == "scored"}
     both = (*suspects.negatives_of("all", on_target=False), *suspects.negatives_of("all", on_target=True))
     assert len(both) == len(independent) and set(both) == independent
 

@@ -1,0 +1,22 @@
+"""Further independents, made as those that are scored: how often an honest model is accused is counted on these.
+
+    python bci/audit.py                          # cpu tier, SelfRegulationSCP1
+    python bci/audit.py TIER=smoke               # seconds
+
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has times and
+accuracies.
+"""
+
+from fingerprinting import settings, steps
+
+COPIES = dict(smoke=1, quick=1, cpu=18, paper=18)  # of every design, on the attacker's and on the owner's part
+TRANSFER_COPIES = 0  # of them moved to the transfer target
+EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes, from scratch; below paper MIN_UPDATES decides
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
+TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the target's part
+TRANSFER_LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)
+EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+
+if __name__ == "__main__":
+    settings.run(steps.audit, globals(), "bci")

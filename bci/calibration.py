@@ -1,0 +1,22 @@
+"""The owner's own independents that choose and weigh nothing: a verdict says how far honest models like these go.
+
+    python bci/calibration.py                    # cpu tier, SelfRegulationSCP1
+    python bci/calibration.py TIER=smoke         # seconds
+
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has times and
+accuracies.
+"""
+
+from fingerprinting import settings, steps
+
+COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every design, on the reference and on the owner's part
+TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=2, paper=2)  # of them moved to the transfer target
+EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes, from scratch; below paper MIN_UPDATES decides
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
+TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the target's part
+TRANSFER_LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)
+EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+
+if __name__ == "__main__":
+    settings.run(steps.calibration, globals(), "bci")
