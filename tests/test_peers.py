@@ -131,28 +131,49 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
             copies=1,
             students=2,
             ratios=(0.5,),
+            transfer_copies=1,
             epochs=1,
             learning_rate=1e-2,
             tamper_epochs=1,
             tamper_learning_rate=1e-3,
+            transfer_epochs=1,
+            transfer_learning_rate=1e-3,
             temperature=2.0,
             epsilon=0.03,
             pgd_steps=1,
         )
+        further = {"copies": 1, "transfer_copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03}
+        further |= {"transfer_epochs": 1, "transfer_learning_rate": 1e-3, "pgd_steps": 1}
+        steps.calibration(study, **further)
+        steps.audit(study, **further)
         records = folder / "results" / "records" / study.folder / "models.jsonl"
         rows = [json.loads(line) for line in records.read_text().splitlines()]
-    return study, [row for row in rows if row["kind"].startswith("reference_")]
+    return study, [row for row in rows if row["kind"] != "source"]
 
 
-def test_references_saw_the_reference_part_or_the_owners_only(referenced):
+def test_the_owners_models_saw_the_reference_part_or_the_owners_only(referenced):
+    """Reference and calibration models never the attacker's part; the auditor's are made as those that are scored."""
     study, rows = referenced
-    assert {row["kind"] for row in rows} == {kind for kind, about in KINDS.items() if about.use == "reference"}
+    made = {kind for kind, about in KINDS.items() if about.use in ("reference", "calibration", "audit")}
+    assert {row["kind"] for row in rows} == made
     for row in rows:
-        options = row["settings"]["options"]
-        homologous = "homologous" in row["kind"]
+        options, kind = row["settings"]["options"], KINDS[row["kind"]]
+        part = "attacker" if kind.use == "audit" else "reference"
+        homologous = "homologous" in row["kind"] and not kind.on_target
         assert options.get("overlap") == (1.0 if homologous else None)
-        assert options.get("part") == (None if homologous else "reference")
-        assert row["examples"] == len(study.parts["owner" if homologous else "reference"])
+        assert options.get("part") == (None if homologous else part)
+        parts = study.target_parts if kind.on_target else study.parts
+        assert row["examples"] == len(parts["owner" if homologous else part])
+
+
+def test_no_model_serves_two_uses(referenced):
+    """Names are seeds: what differs in use differs in kind, so in name, and in the weights it began and ended with."""
+    _, rows = referenced
+    assert len({row["key"] for row in rows}) == len({row["sha256"] for row in rows}) == len(rows)
+    for row in rows:
+        parent = row["settings"]["parent"]
+        if parent and "/source/" not in parent:
+            assert KINDS[parent.split("/")[3]].use == KINDS[row["kind"]].use
 
 
 def test_the_parts_that_references_saw_share_no_example_with_a_thief(study):
