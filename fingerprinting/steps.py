@@ -271,9 +271,9 @@ def references(
     for copy in range(copies):
         jobs += [job("irrelevant", scratch, name, copy, own) for name in names]
         jobs += [job("homologous", scratch, name, copy, owners) for name in names]
-        adversarial_design = names[copy % len(names)]
-        jobs.append(job("irrelevant_adversarial", scratch, adversarial_design, copy, own | attack))
-        jobs.append(job("homologous_adversarial", scratch, adversarial_design, copy, owners | attack))
+        for name in (names[(2 * copy + number) % len(names)] for number in range(2)):  # every design in three copies
+            jobs.append(job("irrelevant_adversarial", scratch, name, copy, own | attack))
+            jobs.append(job("homologous_adversarial", scratch, name, copy, owners | attack))
         for kind, options in (("fine_tune_last", own), ("fine_tune_all", own), ("adversarial", own | attack)):
             jobs.append(job(kind, tamper, study.source_architecture, copy, options))
         jobs += [
