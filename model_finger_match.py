@@ -10,6 +10,8 @@ figures to results/ and, for the cpu and paper tiers, the tables in README.md.
 from fingerprinting import matching, settings
 
 DOMAIN = "cv"
+LEVEL = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # share of honest models that a verdict may accuse
+CLEARED = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # share of reference thefts that a verdict may clear
 FINGERPRINTS_USED = ()  # such as primary,sac_m; empty: all that there are
 
 if __name__ == "__main__":

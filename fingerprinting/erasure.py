@@ -127,7 +127,7 @@ class Readings:
         fingerprint = self.compared.get(attack, self.prints)[name]
         for method in self.methods:
             per_query = attack != REFUSED or method.representation in PER_QUERY
-            if method.name == name and per_query and not (method.same_classes and suspect.kind.on_target):
+            if method.name == name and per_query and method.suits(suspect.kind.on_target):
                 if (method.key, attack) not in self.sources:
                     self.sources[method.key, attack] = _reading(method, fingerprint.source_logits, fingerprint)
                 own, source = _reading(method, logits, fingerprint), self.sources[method.key, attack]

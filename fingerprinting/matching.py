@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from tqdm import tqdm
 
-from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, sweep, tables
+from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, sweep, tables, verdicts
 from fingerprinting.attacks import KINDS
 from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.methods import METHODS, Method, shown
+from fingerprinting.methods import METHODS, Method, readable, shown
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
@@ -20,21 +20,21 @@ from fingerprinting.training import predict
 Distances = dict[str, np.ndarray]  # kind -> distances of its models
 
 
-def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
+def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cleared: float) -> None:
     """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
     names = _names(study, fingerprints_used)
     pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
     agreement = _describe(study, pool, [*references, *swept])
     source = attacks.weights_sha256(study, study.source_id)
-    methods = [method for method in METHODS if method.name in names]
     prints = {name: fingerprints.load(study, name, source) for name in names}
+    methods = readable(prints)
     fingerprints.check_origin(study, prints)
     scores: dict[str, dict[str, float]] = defaultdict(dict)  # method key -> model name -> distance
     for suspect in tqdm([*pool, *references, *swept], desc="match", unit="model"):
         for name, fingerprint in prints.items():
             logits = suspects.ask(study, suspect, fingerprint.inputs)
             for method in methods:
-                if method.name == name and not (method.same_classes and suspect.kind.on_target):
+                if method.name == name and method.suits(suspect.kind.on_target):
                     scores[method.key][suspect.model.name] = method.score(logits, fingerprint)
     _record_scores(study, [*pool, *references, *swept], methods, scores)
     auc, errors, overlaps = [], [], []
@@ -45,6 +45,9 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
             _row_of(study, method, row) for row in error_rows(distances, by_kind(references, scores[method.key]))
         ]
         overlaps += sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
+    if verdicts.METHOD in prints:
+        further = [*suspects.there(study, "audit"), *suspects.there(study, "adaptive")]
+        verdicts.judge(study, prints[verdicts.METHOD], [*pool, *further], level, cleared)
     timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
     for topic, rows in (("auc", auc), ("mir_fir", errors), ("timing", timing), ("overlap", overlaps)):
         Records.of(study, topic).replace(rows)
@@ -243,8 +246,9 @@ def _describe(study: Study, pool: list[Suspect], references: list[Suspect]) -> d
     records = Records.of(study, "models")
     rows = suspects.described(study, [suspects.source_of(study), *pool, *references], pool)
     records.put(rows)
-    adaptive = [row["key"] for row in records.rows() if row["kind"] in KINDS and KINDS[row["kind"]].use == "adaptive"]
-    records.keep_only([*adaptive, *(row["key"] for row in rows)])
+    owned = ("reference", "calibration", "audit", "adaptive")
+    further = [model.model.name for use in owned for model in suspects.there(study, use)]
+    records.keep_only([*further, *(row["key"] for row in rows)])
     return {row["key"]: row["fidelity"] for row in rows}
 
 

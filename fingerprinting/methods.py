@@ -16,6 +16,8 @@ from fingerprinting.representations import (
     match_rate,
     membership,
     own_class,
+    theft_evidence,
+    transfer_evidence,
     votes,
 )
 
@@ -31,14 +33,19 @@ OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 class Method:
     """name is that of the fingerprint file; output a key of OUTPUTS.
 
-    same_classes: the reading needs the source's classes, so models of another task cannot be judged.
+    judges: models of `any` task, of the `source` task alone (the reading needs its classes), or of the `target` alone.
+    needs: a tensor among the fingerprint's extra, without which it cannot be read in this way.
     """
 
     name: str
     output: str
     representation: Callable[[torch.Tensor, Fingerprint], torch.Tensor]
     distance: Callable[[torch.Tensor, torch.Tensor], float]
-    same_classes: bool = False
+    judges: str = "any"
+    needs: str = ""
+
+    def suits(self, on_target: bool) -> bool:
+        return self.judges == "any" or (self.judges == "target") == on_target
 
     @property
     def key(self) -> str:
@@ -60,7 +67,7 @@ class Method:
 
 def agreement(name: str) -> Method:
     """How most peers read answers: the share of queries that the suspect answers with another label."""
-    return Method(name, "labels", answers, hamming, same_classes=True)
+    return Method(name, "labels", answers, hamming, judges="source")
 
 
 METHODS = [
@@ -78,16 +85,27 @@ METHODS += [Method(name, output, correlation, mean_absolute) for name in ("sac_w
 METHODS += [
     Method("deepcore", "probabilities", cosines, mean_absolute),
     Method("deepcore", "logits", cosines, mean_absolute),
-    Method("deepcore", "logits", own_class, total_absolute, same_classes=True),
+    Method("deepcore", "logits", own_class, total_absolute, judges="source"),
 ]
 METHODS += [agreement("ipguard"), agreement("cae"), agreement("adv_tra")]
 METHODS += [Method("modeldiff", "probabilities", decision_distances, cosine)]
 METHODS += [
-    Method("fuap", "probabilities", code, cosine, same_classes=True),
+    Method("fuap", "probabilities", code, cosine, judges="source"),
     agreement("metafinger"),
-    Method("irisfp", "labels", votes, hamming, same_classes=True),
-    Method("dataset_inference", "labels", membership, shortfall, same_classes=True),
+    Method("irisfp", "labels", votes, hamming, judges="source"),
+    Method("dataset_inference", "labels", membership, shortfall, judges="source"),
+    Method("calibrated", "labels", theft_evidence, shortfall, judges="source"),
+    Method("calibrated", "labels", transfer_evidence, shortfall, judges="target", needs="transfer_centre"),
 ]
+
+
+def readable(prints: dict[str, Fingerprint]) -> list[Method]:
+    """The methods that these fingerprints can be read with."""
+    return [
+        method
+        for method in METHODS
+        if method.name in prints and (not method.needs or method.needs in prints[method.name].extra)
+    ]
 
 
 def shown(methods: list[Method]) -> list[Method]:

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F  # the field's standard name
 from scipy.stats import ttest_ind
 
+from fingerprinting import evidence
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.primary import COMPONENTS
 
@@ -96,3 +97,20 @@ def steps_until_flip(labels: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 def membership_confidence(flips: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
     """Steps until the flip (N, walks) -> (N,) in [-1, 1]: near 1 for what looks like a training example."""
     return perceptron((flips - weights["mean"]) / weights["deviation"], weights)[:, 0].tanh()
+
+
+def theft_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) -> (): log-odds that a model of the source's task was stolen (calibrated fingerprint)."""
+    bits = (labels == fingerprint.labels).double().numpy()
+    return torch.tensor(evidence.combined(weights(fingerprint).evidence(bits)))
+
+
+def transfer_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) of another task -> (): log-odds that its model was moved there from the source."""
+    pairs = evidence.same_answer(labels.numpy())
+    return torch.tensor(evidence.combined(weights(fingerprint, "transfer_").evidence(pairs)))
+
+
+def weights(fingerprint: Fingerprint, prefix: str = "") -> evidence.Weights:
+    """What a calibrated fingerprint's answers weigh; prefix `transfer_`: where labels mean other things."""
+    return evidence.Weights(*(fingerprint.extra[prefix + name].double().numpy() for name in evidence.PARTS))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprinting import files
+from fingerprinting import files, statistics
+from fingerprinting.attacks import KINDS
 from fingerprinting.domain import DOMAINS
 from fingerprinting.methods import METHODS
 from fingerprinting.published import PUBLISHED
@@ -28,6 +29,10 @@ MODEL_COLUMNS = (
     "fidelity_max,flagged,seconds"
 )
 
+VERDICT_COLUMNS = (
+    "tier,domain,dataset,use,kind,level,cleared,n_calibration,n,stolen,stolen_low,stolen_high,independent,inconclusive"
+)
+
 ORIGINS = ("references", "scored")  # of a threshold
 ERASURE_COLUMNS = (
     "tier,domain,dataset,method,output,representation,attack_on_queries,detection_rate_fpr1,detection_rate_fpr5,"
@@ -45,6 +50,7 @@ def write() -> None:
     for topic, columns in (("auc", AUC_COLUMNS), ("mir_fir", MIR_FIR_COLUMNS), ("timing", TIMING_COLUMNS)):
         write_csv(folder() / f"{topic}.csv", columns, [row for name in studies for row in _rows(name, topic)])
     write_csv(folder() / "erasure.csv", ERASURE_COLUMNS, [row for name in studies for row in erasure_rows(name)])
+    write_csv(folder() / "verdicts.csv", VERDICT_COLUMNS, [row for name in studies for row in verdict_rows(name)])
     write_csv(folder() / "models.csv", MODEL_COLUMNS, [row for name in studies for row in model_rows(name)])
     for name in studies:
         files.write_text(page_path(name), page(name))
@@ -126,7 +132,12 @@ def page(study_folder: str) -> str:
         + [[*_names(reading), *(_auc(cells.get((reading, name, "all"))) for name in thefts)] for reading in readings],
     )
     lines += ["", *_published(study_folder, cells)]
-    lines += [*_errors(study_folder), *_costs(study_folder), *erasure_section(study_folder)]
+    lines += [
+        *_errors(study_folder),
+        *verdict_section(study_folder),
+        *_costs(study_folder),
+        *erasure_section(study_folder),
+    ]
     lines += ["The models. Fidelity is agreement with the source on test data; seconds are of one core.", ""]
     lines += _model_table(models)
     return "\n".join([*lines, ""])
@@ -154,6 +165,54 @@ def _errors(study_folder: str) -> list[str]:
         "(`references`), or is the best one for the very models that are scored, as in the papers (`scored`).",
         "",
         *markdown_table(["fingerprint", "reading, output", *heads], lines),
+        "",
+    ]
+
+
+def verdict_rows(study_folder: str) -> list[dict]:
+    """One row per kind of model, and per use of the source's task: what share of them got which verdict."""
+    domain, dataset, tier = study_folder.split("/")
+    groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
+    for row in _rows(study_folder, "verdicts"):
+        groups[row["use"], row["kind"]].append(row)
+        if not KINDS[row["kind"]].on_target:
+            groups[row["use"], f"all {row['role']}"].append(row)
+    order = [*KINDS, "all pirated", "all independent"]
+    rows = []
+    for (use, kind), found in sorted(groups.items(), key=lambda group: order.index(group[0][1])):
+        share, low, high = statistics.share(np.array([row["outcome"] == "stolen" for row in found]))
+        own = {name: found[0][name] for name in ("level", "cleared", "n_calibration")}
+        outcomes = {
+            name: sum(row["outcome"] == name for row in found) / len(found) for name in ("independent", "inconclusive")
+        }
+        names = {"tier": tier, "domain": domain, "dataset": dataset, "use": use, "kind": kind}
+        rows.append(
+            {**names, **own, "n": len(found), "stolen": share, "stolen_low": low, "stolen_high": high} | outcomes
+        )
+    return rows
+
+
+def verdict_section(study_folder: str) -> list[str]:
+    """What the calibrated fingerprint says of every kind of model, in Markdown; nothing where it was not matched."""
+    rows = verdict_rows(study_folder)
+    if not rows:
+        return []
+    first = rows[0]
+    return [
+        f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['level']:.0%} of "
+        f"{first['n_calibration']} calibration independents show as much evidence (conformal p-value), `independent` "
+        f"where at most {first['cleared']:.0%} of the reference thefts, held out, show as little, else `inconclusive` "
+        "[95% binomial interval].",
+        "",
+        *markdown_table(
+            ["use", "kind", "n", "stolen", "independent", "inconclusive"],
+            [
+                [row["use"], row["kind"], str(row["n"])]
+                + [f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}]"]
+                + [f"{row[name]:.3f}" for name in ("independent", "inconclusive")]
+                for row in rows
+            ],
+        ),
         "",
     ]
 

@@ -1,0 +1,20 @@
+"""Calibrated fingerprint: the queries that tell thefts from honest models best, and what their answers weigh.
+
+    python calibrated.py                        # DOMAIN=cv, cpu tier
+    python calibrated.py N=50 DOMAIN=nlp
+
+Needs primary.py, evolved.py, <domain>/references.py and <domain>/calibration.py. Writes the fingerprint to
+data/artifacts/, its record to results/; model_finger_match.py scores it beside the others and passes verdicts by it.
+"""
+
+from fingerprinting import calibrated, settings
+
+DOMAIN = "cv"
+N = dict(smoke=40, quick=200, cpu=200, paper=200)  # queries
+KINDS = ("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes")  # of candidates
+CANDIDATES = dict(smoke=100, quick=500, cpu=600, paper=2_000)  # of each kind, at most
+EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction, the harder theft; the rest: tampering
+FOLDS = 3  # of the references, to see what thefts that were not fitted look like
+
+if __name__ == "__main__":
+    settings.run(calibrated.calibrated, globals())

@@ -1,0 +1,136 @@
+"""The calibrated fingerprint: queries and weights from reference models, verdicts against calibration models.
+
+Three disjoint sets of models: references choose the queries and weigh the answers, calibration independents say how far
+honest models go, and suspects are judged by both. Only a suspect's top-1 labels are used.
+"""
+
+import time
+from collections import Counter
+
+import numpy as np
+import torch
+
+from fingerprinting import attacks, evidence, files, fingerprints, suspects
+from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED, Weights
+from fingerprinting.generation import finish
+from fingerprinting.owner import Owner, Queries
+from fingerprinting.queries.calibrated import CANDIDATES, candidates
+from fingerprinting.runtime import UserError
+from fingerprinting.study import SKIPPED, Study
+from fingerprinting.suspects import Suspect
+from fingerprinting.training import predict
+from fingerprinting.verdicts import METHOD
+
+
+def calibrated(
+    study: Study, *, n: int, kinds: tuple[str, ...], candidates: int, extraction_share: float, folds: int, **levels
+) -> str | None:
+    """Choose queries, weigh answers, and keep what calibration models and held-out thefts answer."""
+    if unknown := set(kinds) - set(CANDIDATES):
+        raise UserError(f"unknown candidates {', '.join(sorted(unknown))}; KINDS takes {', '.join(CANDIDATES)}")
+    if n < 1 or not 0 <= extraction_share <= 1:
+        raise UserError(f"N={n} must be 1 or more, and EXTRACTION_SHARE={extraction_share} between 0 and 1")
+    references, honest = suspects.of_use(study, "reference"), suspects.of_use(study, "calibration")
+    settings = {
+        "n": n,
+        "kinds": list(kinds),
+        "candidates": candidates,
+        "extraction_share": extraction_share,
+        "folds": folds,
+        **levels,
+        "source_sha256": attacks.weights_sha256(study, study.source_id),
+        "primary_sha256": files.read_metadata(fingerprints.path_of(study, "primary"))["sha256"]
+        if fingerprints.path_of(study, "primary").is_file()
+        else None,
+        "models_sha256": files.key_of({model.model.name: model.metadata["sha256"] for model in [*references, *honest]}),
+    }
+    if fingerprints.is_current(study, METHOD, settings):
+        print("the calibrated fingerprint is finished already")
+        return SKIPPED
+    started = time.perf_counter()
+    owner = Owner(study, METHOD)
+    offered, kind = offer(owner, kinds, candidates)
+    same_task = of_task(references, on_target=False)
+    bits, origins = bits_of(study, same_task, owner, offered.inputs), np.array([origin(model) for model in same_task])
+    _check(origins)
+    chosen = evidence.choose(bits, origins, n, extraction_share)
+    inputs = offered.inputs[chosen]
+    weights = evidence.fit(bits[:, chosen], origins)
+    held_out = evidence.cross_fitted(bits[:, chosen], origins, folds)
+    calibrating = weights.evidence(bits_of(study, of_task(honest, on_target=False), owner, inputs))
+    extra = _stored("", weights, evidence.combined(calibrating), held_out[origins != HONEST])
+    extra |= _transferred(study, references, honest, inputs, folds)
+    fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
+    used = [*references, *honest]
+    finish(
+        study,
+        METHOD,
+        fingerprint,
+        settings,
+        started,
+        {
+            "query_kinds": dict(Counter(kinds[index] for index in kind[chosen].tolist())),
+            "offered_kinds": dict(Counter(kinds[index] for index in kind.tolist())),
+            "n_reference": len(references),
+            "n_calibration": len(honest),
+            "extra_models": len(used),
+            "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
+        },
+    )
+    return None
+
+
+def offer(owner: Owner, kinds: tuple[str, ...], count: int) -> tuple[Queries, np.ndarray]:
+    """The candidates, no input twice, and the index (n,) into `kinds` of what each one is."""
+    found, kind = candidates(owner, kinds, count)
+    first = np.unique(found.inputs.flatten(1).numpy(), axis=0, return_index=True)[1]
+    kept = torch.from_numpy(np.sort(first))
+    return Queries(found.inputs[kept], found.truth[kept]), kind[kept].numpy()
+
+
+def origin(model: Suspect) -> int:
+    """Where a model's behaviour comes from, as far as traces differ."""
+    if model.kind.role == "independent":
+        return HONEST
+    return EXTRACTED if "extract" in model.model.kind else TAMPERED
+
+
+def of_task(models: list[Suspect], *, on_target: bool) -> list[Suspect]:
+    return [model for model in models if model.kind.on_target == on_target]
+
+
+def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
+    """Top-1 labels (models, n)."""
+    return np.stack([suspects.ask(study, model, inputs).argmax(1).numpy() for model in models])
+
+
+def bits_of(study: Study, models: list[Suspect], owner: Owner, inputs: torch.Tensor) -> np.ndarray:
+    """Whether each model answers as the source does (models, n)."""
+    source = predict(owner.source, inputs, owner.device).argmax(1).numpy()
+    return (labels_of(study, models, inputs) == source).astype(float)
+
+
+def _transferred(
+    study: Study, references: list[Suspect], honest: list[Suspect], inputs: torch.Tensor, folds: int
+) -> dict[str, torch.Tensor]:
+    """The same idea where labels mean other things: which queries get the same answer. Empty without references."""
+    moved = of_task(references, on_target=True)
+    if not moved:
+        return {}
+    pairs = evidence.same_answer(labels_of(study, moved, inputs))
+    origins = np.array([origin(model) for model in moved])
+    weights = evidence.fit(pairs, origins)
+    held_out = evidence.cross_fitted(pairs, origins, folds)
+    calibrating = of_task(honest, on_target=True)
+    found = weights.evidence(evidence.same_answer(labels_of(study, calibrating, inputs)))
+    return _stored("transfer_", weights, evidence.combined(found), held_out[origins != HONEST])
+
+
+def _stored(prefix: str, weights: Weights, honest: np.ndarray, thefts: np.ndarray) -> dict[str, torch.Tensor]:
+    found = {name: getattr(weights, name) for name in evidence.PARTS} | {"honest": honest, "thefts": thefts}
+    return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
+
+
+def _check(origins: np.ndarray) -> None:
+    if not (origins == HONEST).any() or (origins == HONEST).all():
+        raise UserError("answers are weighed on reference thefts and independents; give the references COPIES above 0")

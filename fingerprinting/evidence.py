@@ -1,0 +1,87 @@
+"""What answers say about theft, weighed on models whose origin is known.
+
+A suspect is read as one bit per query: does it answer as the source does? Extraction and tampering leave different
+traces in these bits, so each has its own log-odds against independence, and the two make one verdict.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+HONEST, EXTRACTED, TAMPERED = range(3)  # origins of a model
+SPREAD = 0.002  # added to a squared standard error: a query on which few models agree by chance is no sure query
+STRENGTH = 1.0  # inverse of the regularisation (scikit-learn's default)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """centre (n,): share of honest models that agree; coefficients (k, n), intercepts (k,): log-odds of k thefts."""
+
+    centre: np.ndarray
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+
+    def evidence(self, bits: np.ndarray) -> np.ndarray:
+        """bits (..., n) -> (..., k): log-odds of each theft against independence."""
+        return (bits - self.centre) @ self.coefficients.T + self.intercepts
+
+
+PARTS = tuple(part.name for part in fields(Weights))  # as they stand in a file
+
+
+def combined(evidence: np.ndarray) -> np.ndarray:
+    """(..., k) -> (...): log-odds that the model was stolen in one of the k ways."""
+    return np.logaddexp.reduce(evidence, axis=-1)
+
+
+def separation(stolen: np.ndarray, honest: np.ndarray) -> np.ndarray:
+    """Welch's t (n,) of bits (models, n) of stolen against honest models, its standard error never below SPREAD."""
+    squared_error = stolen.var(0) / len(stolen) + honest.var(0) / len(honest)
+    return (stolen.mean(0) - honest.mean(0)) / np.sqrt(squared_error + SPREAD)
+
+
+def choose(bits: np.ndarray, origins: np.ndarray, n: int, extraction_share: float) -> np.ndarray:
+    """Indices of the n candidates whose bits (models, candidates) separate best, a share of them for extraction."""
+    wanted = {EXTRACTED: round(extraction_share * n), TAMPERED: n - round(extraction_share * n)}
+    present = [origin for origin in wanted if (origins == origin).any()]
+    if len(present) == 1:
+        wanted = {present[0]: n}
+    chosen: list[int] = []
+    for origin in present:
+        ranked = np.abs(separation(bits[origins == origin], bits[origins == HONEST])).argsort(kind="stable")[::-1]
+        taken = set(chosen)
+        chosen += [index for index in ranked.tolist() if index not in taken][: wanted[origin]]
+    return np.array(chosen)
+
+
+def fit(bits: np.ndarray, origins: np.ndarray) -> Weights:
+    """Multinomial logistic regression of origins (models,) on bits (models, n), every origin with the same weight."""
+    centre = bits[origins == HONEST].mean(0)
+    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=5_000).fit(bits - centre, origins)
+    if len(model.classes_) == 2:  # scikit-learn gives the second origin's log-odds alone
+        return Weights(centre, model.coef_, model.intercept_)
+    return Weights(centre, model.coef_[1:] - model.coef_[0], model.intercept_[1:] - model.intercept_[0])
+
+
+def cross_fitted(bits: np.ndarray, origins: np.ndarray, folds: int) -> np.ndarray:
+    """Combined evidence (models,) of each model from weights that were fitted without its fold: every folds-th."""
+    fold = np.arange(len(bits)) % folds
+    found = np.empty(len(bits))
+    for held_out in range(folds):
+        found[fold == held_out] = combined(
+            fit(bits[fold != held_out], origins[fold != held_out]).evidence(bits[fold == held_out])
+        )
+    return found
+
+
+def same_answer(labels: np.ndarray) -> np.ndarray:
+    """labels (..., n) of any label space -> (..., n (n - 1) / 2): which pairs of queries get the same answer."""
+    rows, columns = np.triu_indices(labels.shape[-1], 1)
+    return (labels[..., rows] == labels[..., columns]).astype(float)
+
+
+def p_value(evidence: float, honest: Sequence[float] | np.ndarray) -> float:
+    """Conformal: how often an honest model, drawn like those given, shows this much evidence or more."""
+    return (1 + int((np.asarray(honest) >= evidence).sum())) / (1 + len(honest))
