@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from tqdm import tqdm
 
-from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, sweep, tables
+from fingerprinting import attacks, extraction, figures, fingerprints, runtime, statistics, suspects, sweep, tables
 from fingerprinting.attacks import KINDS
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.methods import METHODS, Method, shown
@@ -45,16 +45,19 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
             _row_of(study, method, row) for row in error_rows(distances, by_kind(references, scores[method.key]))
         ]
         overlaps += sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
-    timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
-    for topic, rows in (("auc", auc), ("mir_fir", errors), ("timing", timing), ("overlap", overlaps)):
-        Records.of(study, topic).replace(rows)
     pictured = shown(methods)
+    extracted = extraction.rows(study, pictured, pool, swept, scores, agreement)
+    timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
+    topics = {"auc": auc, "mir_fir": errors, "timing": timing, "overlap": overlaps, "extraction": extracted}
+    for topic, rows in topics.items():
+        Records.of(study, topic).replace(rows)
     figures.roc(study, pictured, pool, scores)
     figures.strips(study, pictured, pool, scores)
     figures.fidelity(study, pictured, pool, scores, agreement)
     figures.radar(study, methods, [row for row in auc if row["negatives"] == "all"])
     figures.cost(study, timing)
     sweep.figure(study, pictured, pool, scores, overlaps)
+    figures.extraction(study, pictured, extracted)
     tables.write()
     sweep.write()
     print(tables.page(study.folder))

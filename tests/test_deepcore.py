@@ -365,7 +365,7 @@ def test_text_is_left_out():
 
 
 def test_the_sweep_is_planned_apart_from_what_is_judged(there):
-    swept = suspects.swept(there)
+    swept = suspects.there(there, "sweep")
     assert sorted((s.model.architecture, s.metadata["settings"]["options"]["overlap"]) for s in swept) == sorted(
         itertools.product((there.source_architecture, there.students[0]), (0.0, 1.0))
     )
@@ -375,7 +375,7 @@ def test_the_sweep_is_planned_apart_from_what_is_judged(there):
 
 def test_without_a_sweep_there_is_none(there, monkeypatch):
     monkeypatch.setattr(zoo, "planned", lambda study: {})
-    assert suspects.swept(there) == []
+    assert suspects.there(there, "sweep") == []
 
 
 def swept_model(architecture: str, overlap: float, copy: int) -> Suspect:
