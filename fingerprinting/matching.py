@@ -24,7 +24,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...]) -> None:
     """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
     names = _names(study, fingerprints_used)
     pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
-    agreement = _describe(study, pool, [*references, *swept])
+    agreement = _describe(study, pool, suspects.beside(study))
     source = attacks.weights_sha256(study, study.source_id)
     methods = [method for method in METHODS if method.name in names]
     prints = {name: fingerprints.load(study, name, source) for name in names}
@@ -238,13 +238,13 @@ def _record_scores(study: Study, pool: list[Suspect], methods: list[Method], sco
     Records.of(study, "scores").replace(rows)
 
 
-def _describe(study: Study, pool: list[Suspect], references: list[Suspect]) -> dict[str, float | None]:
+def _describe(study: Study, pool: list[Suspect], beside: list[Suspect]) -> dict[str, float | None]:
     """Add fidelity and the accuracy flag to the models' records, and drop the records of models that are no more.
 
     Returns the fidelity of every model by its name.
     """
     records = Records.of(study, "models")
-    rows = suspects.described(study, [suspects.source_of(study), *pool, *references], pool)
+    rows = suspects.described(study, [suspects.source_of(study), *pool, *beside], pool)
     records.put(rows)
     adaptive = [row["key"] for row in records.rows() if row["kind"] in KINDS and KINDS[row["kind"]].use == "adaptive"]
     records.keep_only([*adaptive, *(row["key"] for row in rows)])
