@@ -197,14 +197,16 @@ def extraction(study: Study, methods: list[Method], rows: list[dict]) -> Path | 
         return None
     with canvas(study, "extraction", 1, 2, (10.5, 4.6)) as (figure, axes):
         asked, learnt = axes[0]
+        sizes = sorted({row["asked"] for row in rows})
         for number, method in enumerate(methods):
             style = {"color": pyplot.get_cmap("tab20")(number % 20), "ms": 4, "lw": 1.2, "alpha": 0.8}
             own = [row for row in rows if (row["method"], row["output"], row["representation"]) == method.reading]
-            sizes = sorted({row["asked"] for row in own})
             means = [np.mean([row["beats"] for row in own if row["asked"] == size]) for size in sizes]
             asked.plot(sizes, means, "o-", label=_title(method), **style)
             learnt.plot([row["fidelity"] for row in own], [row["beats"] for row in own], "o", **style)
         asked.set_xscale("log")
+        asked.set_xticks(sizes, sizes)
+        asked.minorticks_off()
         asked.set_xlabel("inputs asked of the source, mean over the students", fontsize=8)
         learnt.set_xlabel("fidelity (agreement with the source on test), each student", fontsize=8)
         for axis in axes[0]:
