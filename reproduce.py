@@ -17,7 +17,12 @@ from fingerprinting.domain import DOMAINS, load_domain
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
-LATER = ("overlap", "detect_erase_attack")  # left out at the quick tier, which is a first look
+LATER = (
+    "overlap",
+    "extract_sweep",
+    "thirds",
+    "detect_erase_attack",
+)  # left out at the quick tier, which is a first look
 
 
 def main(words: list[str]) -> None:
@@ -51,8 +56,11 @@ def main(words: list[str]) -> None:
     seconds = time.perf_counter() - started
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
-        print("the quick tier leaves out some steps; run them by: python cv/overlap.py TIER=quick, python baselines.py")
-        print("TIER=quick METHOD=all, python detect_erase_attack.py TIER=quick, or everything by: python reproduce.py")
+        print("the quick tier leaves out some steps; run them by: python cv/overlap.py TIER=quick, and the same of")
+        print(
+            "cv/extract_sweep.py, cv/thirds.py and detect_erase_attack.py, python baselines.py TIER=quick METHOD=all,"
+        )
+        print("or everything by: python reproduce.py")
     if fresh:
         readme.record_run(overrides, domains, seconds)
 

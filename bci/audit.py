@@ -10,7 +10,7 @@ accuracies.
 from fingerprinting import settings, steps
 
 COPIES = dict(smoke=1, quick=1, cpu=18, paper=18)  # of every design, on the attacker's and on the owner's part
-TRANSFER_COPIES = 0  # of them moved to the transfer target
+TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=0, paper=0)  # of them moved to the transfer target
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes, from scratch; below paper MIN_UPDATES decides
 LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the target's part

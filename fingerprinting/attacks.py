@@ -43,7 +43,8 @@ class Kind:
     `calibration`: the owner's own independents that chose and weighed nothing: how far honest models go.
     `audit`: further independents, on which false accusations are counted.
     `adaptive`: a theft that answers to fingerprinting itself: made and judged by its own script, and in no mean.
-    `sweep`: trained to see how a score changes along one quantity; reported beside, never among the negatives.
+    `sweep`: trained to see how a score changes along one quantity; reported beside, never in a mean nor a negative.
+    `third`: as those for reference, on a third of the data: what an owner with less to spare could train.
     """
 
     role: str
@@ -89,9 +90,17 @@ def owners_share(study: Study, overlap: float) -> Examples:
     return owner.take(own).joined(attacker.take(other))
 
 
+def drawn(study: Study, part: str, share: float) -> Examples:
+    """A random share of a part, in the part's order; a smaller share's examples are all in every larger one."""
+    whole = study.parts[part]
+    order = torch.randperm(len(whole), generator=runtime.generator(f"share/{study.folder}/{study.split_seed}/{part}"))
+    return whole.take(order[: round(share * len(whole))].sort().values)
+
+
 def part_of(study: Study, job: Job) -> Examples:
-    """The thief's examples; the owner's own thefts, made for reference, use the reference part."""
-    return study.parts[job.options.get("part", "attacker")]
+    """The thief's examples, or a share of them; the owner's own thefts, made for reference, use the reference part."""
+    part = job.options.get("part", "attacker")
+    return drawn(study, part, job.options["share"]) if "share" in job.options else study.parts[part]
 
 
 def honest(study: Study, job: Job) -> Training:
@@ -206,5 +215,11 @@ for use, script in (("reference", "references"), ("calibration", "calibration"),
         if kind.role == "independent" or use == "reference" and kind.role == "pirated"
     }
 
+KINDS |= {
+    f"third_{name}": replace(kind, script="thirds", use="third")
+    for name, kind in SCORED.items()
+    if kind.role != "source" and not kind.on_target
+}
 KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, use="adaptive")
 KINDS["overlap"] = Kind("independent", "overlap", honest, use="sweep")
+KINDS["extract_sweep"] = Kind("pirated", "extract_sweep", extract_labels, use="sweep")

@@ -191,6 +191,34 @@ def cost(study: Study, rows: list[dict]) -> Path:
     return path_of(study, "cost")
 
 
+def extraction(study: Study, methods: list[Method], rows: list[dict]) -> Path | None:
+    """AUC of the extraction sweep's students by how many inputs were asked (left), and by what they learnt (right)."""
+    if not rows:
+        return None
+    with canvas(study, "extraction", 1, 2, (10.5, 4.6)) as (figure, axes):
+        asked, learnt = axes[0]
+        sizes = sorted({row["asked"] for row in rows})
+        for number, method in enumerate(methods):
+            style = {"color": pyplot.get_cmap("tab20")(number % 20), "ms": 4, "lw": 1.2, "alpha": 0.8}
+            own = [row for row in rows if (row["method"], row["output"], row["representation"]) == method.reading]
+            means = [np.mean([row["beats"] for row in own if row["asked"] == size]) for size in sizes]
+            asked.plot(sizes, means, "o-", label=_title(method), **style)
+            learnt.plot([row["fidelity"] for row in own], [row["beats"] for row in own], "o", **style)
+        asked.set_xscale("log")
+        asked.set_xticks(sizes, sizes)
+        asked.minorticks_off()
+        asked.set_xlabel("inputs asked of the source, mean over the students", fontsize=8)
+        learnt.set_xlabel("fidelity (agreement with the source on test), each student", fontsize=8)
+        for axis in axes[0]:
+            axis.axhline(0.5, color="grey", lw=0.7, ls=":")
+            axis.set_ylim(-0.03, 1.03)
+            axis.set_ylabel("AUC against all independents", fontsize=8)
+            axis.tick_params(labelsize=7)
+        figure.suptitle(f"{study.domain.name}, {study.dataset}: how much a thief by extraction must ask", fontsize=10)
+        figure.legend(*asked.get_legend_handles_labels(), loc="outside right center", fontsize=7)
+    return path_of(study, "extraction")
+
+
 def erasure(study: Study, methods: list[Method], rows: list[dict]) -> Path:
     """Mean AUC over the thefts of the same task before (hollow) and after each way of answering back, by method."""
     wanted = [row for row in rows if row["negatives"] == "all" and row["attack"] in ("mean_same_task", "removal")]

@@ -7,7 +7,18 @@ from collections.abc import Iterable
 import numpy as np
 from tqdm import tqdm
 
-from fingerprinting import attacks, figures, fingerprints, runtime, statistics, suspects, sweep, tables, verdicts
+from fingerprinting import (
+    attacks,
+    extraction,
+    figures,
+    fingerprints,
+    runtime,
+    statistics,
+    suspects,
+    sweep,
+    tables,
+    verdicts,
+)
 from fingerprinting.attacks import KINDS
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.methods import METHODS, Method, readable, shown
@@ -24,7 +35,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
     """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
     names = _names(study, fingerprints_used)
     pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
-    agreement = _describe(study, pool, [*references, *swept])
+    agreement = _describe(study, pool, suspects.beside(study))
     source = attacks.weights_sha256(study, study.source_id)
     prints = {name: fingerprints.load(study, name, source) for name in names}
     methods = readable(prints)
@@ -48,16 +59,19 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
     if verdicts.METHOD in prints:
         further = [*suspects.there(study, "audit"), *suspects.there(study, "adaptive")]
         verdicts.judge(study, prints[verdicts.METHOD], [*pool, *further], level, cleared)
-    timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
-    for topic, rows in (("auc", auc), ("mir_fir", errors), ("timing", timing), ("overlap", overlaps)):
-        Records.of(study, topic).replace(rows)
     pictured = shown(methods)
+    extracted = extraction.rows(study, pictured, pool, swept, scores, agreement)
+    timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
+    topics = {"auc": auc, "mir_fir": errors, "timing": timing, "overlap": overlaps, "extraction": extracted}
+    for topic, rows in topics.items():
+        Records.of(study, topic).replace(rows)
     figures.roc(study, pictured, pool, scores)
     figures.strips(study, pictured, pool, scores)
     figures.fidelity(study, pictured, pool, scores, agreement)
     figures.radar(study, methods, [row for row in auc if row["negatives"] == "all"])
     figures.cost(study, timing)
     sweep.figure(study, pictured, pool, scores, overlaps)
+    figures.extraction(study, pictured, extracted)
     tables.write()
     sweep.write()
     print(tables.page(study.folder))
@@ -238,17 +252,16 @@ def _record_scores(study: Study, pool: list[Suspect], methods: list[Method], sco
     Records.of(study, "scores").replace(rows)
 
 
-def _describe(study: Study, pool: list[Suspect], references: list[Suspect]) -> dict[str, float | None]:
+def _describe(study: Study, pool: list[Suspect], beside: list[Suspect]) -> dict[str, float | None]:
     """Add fidelity and the accuracy flag to the models' records, and drop the records of models that are no more.
 
     Returns the fidelity of every model by its name.
     """
     records = Records.of(study, "models")
-    rows = suspects.described(study, [suspects.source_of(study), *pool, *references], pool)
+    rows = suspects.described(study, [suspects.source_of(study), *pool, *beside], pool)
     records.put(rows)
-    owned = ("reference", "calibration", "audit", "adaptive")
-    further = [model.model.name for use in owned for model in suspects.there(study, use)]
-    records.keep_only([*further, *(row["key"] for row in rows)])
+    adaptive = [model.model.name for model in suspects.there(study, "adaptive")]
+    records.keep_only([*adaptive, *(row["key"] for row in rows)])
     return {row["key"]: row["fidelity"] for row in rows}
 
 

@@ -19,10 +19,13 @@ ZOO = (
     "adversarial",
     "transfer",
     "extract",
+    "extract_sweep",
     "references",
     "calibration",
+    "thirds",
     "audit",
 )
+THIRD = 1 / 3  # of the part that the owner's reference models train on
 ROOT = ("primary", "evolved", "baselines", "deepcore", "model_finger_match", "detect_erase_attack")
 
 
@@ -230,42 +233,88 @@ def extract(
     return zoo.train(study, "extract", jobs)
 
 
+def extract_sweep(
+    study: Study,
+    *,
+    shares: tuple[float, ...],
+    students: int,
+    copies: int,
+    epochs: int,
+    learning_rate: float,
+) -> str | None:
+    """Students on the source's labels of a rising share of the attacker's inputs: how much a thief must ask."""
+    answered = len(study.parts["attacker"])
+    if any(not 0 < share <= 1 or round(share * answered) < 2 for share in shares):
+        raise UserError(f"SHARES={shares} must lie between 0 and 1 and leave two of {answered} inputs or more")
+    recipe = study.recipe(epochs, learning_rate)
+    jobs = [
+        Job(study.model_id("extract_sweep", name, copy, f"share_{share:g}"), recipe, {"share": share}, study.source_id)
+        for share, copy, name in product(shares, range(copies), study.students[:students])
+    ]
+    return zoo.train(study, "extract_sweep", jobs)
+
+
 def references(
     study: Study,
     *,
     copies: int,
     students: int,
-    ratios: tuple[float, ...],
     transfer_copies: int,
-    epochs: int,
-    learning_rate: float,
-    tamper_epochs: int,
-    tamper_learning_rate: float,
     transfer_epochs: int,
     transfer_learning_rate: float,
-    temperature: float,
-    epsilon: float,
-    pgd_steps: int,
+    **constants,
 ) -> str | None:
     """The owner's own independents and thefts, `copies` of each kind and design: to make queries and calibrate with.
 
     Of the first `transfer_copies` of them the independents are moved to the transfer target, the source as often as
     they are.
     """
-    if any(not 0 < ratio < 1 for ratio in ratios):
-        raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
     if not 0 <= transfer_copies <= copies:
         raise UserError(f"TRANSFER_COPIES={transfer_copies} must lie between 0 and COPIES={copies}")
+    own, moved = {"part": "reference"}, study.recipe(transfer_epochs, transfer_learning_rate)
+    jobs = _of_both_sides(study, "reference", own, {"overlap": 1.0}, copies=copies, students=students, **constants)
+    jobs += _moved("reference", jobs, transfer_copies, moved, "reference")
+    jobs += [
+        Job(study.model_id("reference_transfer", study.source_architecture, copy), moved, own, study.source_id)
+        for copy in range((1 + len(study.students[:students])) * transfer_copies)
+    ]
+    return zoo.train(study, "references", jobs)
+
+
+def thirds(study: Study, **constants) -> str | None:
+    """Reference models of the source's task once more, on a third of the reference part, or of the owner's."""
+    own, owners = {"part": "reference", "share": THIRD}, {"part": "owner", "share": THIRD}
+    return zoo.train(study, "thirds", _of_both_sides(study, "third", own, owners, **constants))
+
+
+def _of_both_sides(
+    study: Study,
+    use: str,
+    own: dict,
+    owners: dict,
+    *,
+    copies: int,
+    students: int,
+    ratios: tuple[float, ...],
+    epochs: int,
+    learning_rate: float,
+    tamper_epochs: int,
+    tamper_learning_rate: float,
+    temperature: float,
+    epsilon: float,
+    pgd_steps: int,
+) -> list[Job]:
+    """Independents and thefts of the source's task; `own` and `owners` say what they, and homologous ones, train on."""
+    if any(not 0 < ratio < 1 for ratio in ratios):
+        raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
     scratch, tamper = study.recipe(epochs, learning_rate), study.recipe(tamper_epochs, tamper_learning_rate)
-    moved = study.recipe(transfer_epochs, transfer_learning_rate)
-    own, owners = {"part": "reference"}, {"overlap": 1.0}
     attack, pupils = {"epsilon": epsilon, "pgd_steps": pgd_steps}, study.students[:students]
     names = (study.source_architecture, *pupils)
-    pruned = {"activity_examples": len(study.parts["reference"])}
+    pruned = {"activity_examples": len(study.parts["reference"])}  # all that there are, where it is but a share
 
     def job(kind: str, recipe: Recipe, architecture: str, copy: int, options: dict, variant: str = "") -> Job:
         parent = study.source_id if KINDS[kind].role == "pirated" else None
-        return Job(study.model_id(f"reference_{kind}", architecture, copy, variant), recipe, options, parent)
+        return Job(study.model_id(f"{use}_{kind}", architecture, copy, variant), recipe, options, parent)
 
     jobs = []
     for copy in range(copies):
@@ -284,11 +333,7 @@ def references(
             jobs.append(job("extract_labels", scratch, name, copy, own))
             jobs.append(job("extract_probabilities", scratch, name, copy, own | {"temperature": temperature}))
             jobs.append(job("extract_adversarial", scratch, name, copy, own | attack))
-    jobs += _moved("reference", jobs, transfer_copies, moved, "reference")
-    jobs += [
-        job("transfer", moved, study.source_architecture, copy, own) for copy in range(len(names) * transfer_copies)
-    ]
-    return zoo.train(study, "references", jobs)
+    return jobs
 
 
 def calibration(study: Study, **constants) -> str | None:

@@ -22,6 +22,7 @@ NEGATIVES = {
     "all": ("irrelevant", "homologous", "irrelevant_adversarial", "homologous_adversarial"),
 }
 
+BESIDE = ("reference", "calibration", "third", "audit", "sweep")  # uses of models that stand in no mean
 
 ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and kind.use in ("scored", "adaptive")]
 # The two means of the tables, and the attacks they are over.
@@ -62,6 +63,11 @@ def there(study: Study, use: str) -> list[Suspect]:
     """Those models for that use whose steps were run: what no other number depends on may be missing."""
     planned = zoo.planned(study)
     return _gather(study, [script for script in _scripts(use) if script in planned])
+
+
+def beside(study: Study) -> list[Suspect]:
+    """Every model that was trained for another use than to be judged, of the steps that were run."""
+    return [suspect for use in BESIDE for suspect in there(study, use)]
 
 
 def _scripts(use: str) -> list[str]:

@@ -37,7 +37,7 @@ def overlap_rows(
     ]
     threshold = statistics.threshold(*known)
     groups: dict[tuple[str, float], list[Suspect]] = defaultdict(list)
-    for suspect in swept:
+    for suspect in (suspect for suspect in swept if suspect.model.kind == "overlap"):
         groups[suspect.model.architecture, suspect.metadata["settings"]["options"]["overlap"]].append(suspect)
     rows = []
     for (architecture, overlap), models in groups.items():

@@ -39,6 +39,8 @@ ERASURE_COLUMNS = (
     "detection_auc,auc_before,auc_after,accuracy_cost"
 )
 
+EXTRACTION_COLUMNS = "tier,domain,dataset,method,output,representation,asked,n_pirated,n_independent,fidelity,auc"
+
 
 def folder() -> Path:
     return files.results_dir() / "tables"
@@ -51,6 +53,9 @@ def write() -> None:
         write_csv(folder() / f"{topic}.csv", columns, [row for name in studies for row in _rows(name, topic)])
     write_csv(folder() / "erasure.csv", ERASURE_COLUMNS, [row for name in studies for row in erasure_rows(name)])
     write_csv(folder() / "verdicts.csv", VERDICT_COLUMNS, [row for name in studies for row in verdict_rows(name)])
+    write_csv(
+        folder() / "extraction.csv", EXTRACTION_COLUMNS, [row for name in studies for row in extraction_rows(name)]
+    )
     write_csv(folder() / "models.csv", MODEL_COLUMNS, [row for name in studies for row in model_rows(name)])
     for name in studies:
         files.write_text(page_path(name), page(name))
@@ -132,12 +137,8 @@ def page(study_folder: str) -> str:
         + [[*_names(reading), *(_auc(cells.get((reading, name, "all"))) for name in thefts)] for reading in readings],
     )
     lines += ["", *_published(study_folder, cells)]
-    lines += [
-        *_errors(study_folder),
-        *verdict_section(study_folder),
-        *_costs(study_folder),
-        *erasure_section(study_folder),
-    ]
+    lines += [*_errors(study_folder), *verdict_section(study_folder), *_costs(study_folder)]
+    lines += [*erasure_section(study_folder), *extraction_section(study_folder)]
     lines += ["The models. Fidelity is agreement with the source on test data; seconds are of one core.", ""]
     lines += _model_table(models)
     return "\n".join([*lines, ""])
@@ -297,6 +298,48 @@ def erasure_section(study_folder: str) -> list[str]:
         ],
     )
     return [*lines, ""]
+
+
+def extraction_rows(study_folder: str) -> list[dict]:
+    """One row per reading and number of inputs asked: the mean over the sweep's students, in the order of methods."""
+    groups: dict[tuple, list[dict]] = defaultdict(list)
+    for row in _rows(study_folder, "extraction"):
+        groups[_reading(row), row["asked"]].append(row)
+    order = _order()
+    return [
+        {
+            **groups[reading, asked][0],
+            "n_pirated": len(groups[reading, asked]),
+            "fidelity": np.mean([row["fidelity"] for row in groups[reading, asked]]),
+            "auc": np.mean([row["beats"] for row in groups[reading, asked]]),
+        }
+        for reading, asked in sorted(groups, key=lambda group: (order.index(group[0]), group[1]))
+    ]
+
+
+def extraction_section(study_folder: str) -> list[str]:
+    """How much a thief by extraction must ask, in Markdown; nothing where the sweep was not run."""
+    rows = extraction_rows(study_folder)
+    if not rows:
+        return []
+    cells = {(_reading(row), row["asked"]): row for row in rows}
+    readings = list(dict.fromkeys(_reading(row) for row in rows))
+    students = {row["asked"]: row for row in rows}
+    return [
+        "How much a thief by extraction must ask: mean AUC of students of the source's labels of that many inputs, "
+        "against all independents. They stand in no mean.",
+        "",
+        *markdown_table(
+            ["fingerprint", "reading, output", *(f"{asked} asked" for asked in students)],
+            [["", "pirated / independent", *map(_counts, students.values())]]
+            + [["", "fidelity, mean", *(f"{row['fidelity']:.3f}" for row in students.values())]]
+            + [
+                [*_names(reading), *(f"{cells[reading, asked]['auc']:.2f}" for asked in students)]
+                for reading in readings
+            ],
+        ),
+        "",
+    ]
 
 
 def _first(cells: dict, reading: tuple) -> dict:

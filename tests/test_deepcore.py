@@ -1,6 +1,7 @@
 """DeepCore against exact distances, independent loops and hand computation; tiny nets, no download."""
 
 import csv
+import inspect
 import itertools
 import json
 from dataclasses import asdict, replace
@@ -256,7 +257,8 @@ ZOO = (
     (steps.extract, dict(copies=1, temperature=2.0)),
     (
         steps.references,
-        dict(copies=1, students=2, ratios=(0.5,), tamper_epochs=1, tamper_learning_rate=1e-3, temperature=2.0),
+        dict(copies=1, students=2, ratios=(0.5,), tamper_epochs=1, tamper_learning_rate=1e-3, temperature=2.0)
+        | dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-3),
     ),
 )
 ATTACKED = dict(epsilon=0.03, pgd_steps=1)
@@ -272,8 +274,9 @@ def judged(tmp_path_factory) -> tuple[Study, object]:
         patch.setenv("RESULTS_DIR", str(folder / "results"))
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=20, workers=1)
         for step, own in ZOO:
-            named = step.__code__.co_varnames[: step.__code__.co_argcount + step.__code__.co_kwonlyargcount]
-            step(study, **{name: value for name, value in (FAST | ATTACKED | own).items() if name in named})
+            known = inspect.signature(step).parameters
+            shared = {name: value for name, value in (FAST | ATTACKED).items() if name in known or "constants" in known}
+            step(study, **(shared | own))
         assert deepcore.deepcore(study, **CONSTANTS) is None
     return study, folder
 
@@ -365,7 +368,7 @@ def test_text_is_left_out():
 
 
 def test_the_sweep_is_planned_apart_from_what_is_judged(there):
-    swept = suspects.swept(there)
+    swept = suspects.there(there, "sweep")
     assert sorted((s.model.architecture, s.metadata["settings"]["options"]["overlap"]) for s in swept) == sorted(
         itertools.product((there.source_architecture, there.students[0]), (0.0, 1.0))
     )
@@ -375,7 +378,7 @@ def test_the_sweep_is_planned_apart_from_what_is_judged(there):
 
 def test_without_a_sweep_there_is_none(there, monkeypatch):
     monkeypatch.setattr(zoo, "planned", lambda study: {})
-    assert suspects.swept(there) == []
+    assert suspects.there(there, "sweep") == []
 
 
 def swept_model(architecture: str, overlap: float, copy: int) -> Suspect:

@@ -1,6 +1,7 @@
 """The peers' framework and its plain queries: floors, SAC, mixing, the owner's reference models and error rates."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from bci.domain import spliced as spliced_recordings
 from cv.domain import BOX, cutmix
 from fingerprinting import matching, peers, statistics, steps
-from fingerprinting.attacks import KINDS, owners_share, part_of
+from fingerprinting.attacks import KINDS, drawn, owners_share, part_of
 from fingerprinting.examples import Examples
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries import plain, sac
@@ -126,26 +127,13 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         patch.setenv("RESULTS_DIR", str(folder / "results"))
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
         steps.source(study, epochs=1, learning_rate=1e-2)
-        steps.references(
-            study,
-            copies=1,
-            students=2,
-            ratios=(0.5,),
-            transfer_copies=1,
-            epochs=1,
-            learning_rate=1e-2,
-            tamper_epochs=1,
-            tamper_learning_rate=1e-3,
-            transfer_epochs=1,
-            transfer_learning_rate=1e-3,
-            temperature=2.0,
-            epsilon=0.03,
-            pgd_steps=1,
-        )
-        further = {"copies": 1, "transfer_copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03}
-        further |= {"transfer_epochs": 1, "transfer_learning_rate": 1e-3, "pgd_steps": 1}
-        steps.calibration(study, **further)
-        steps.audit(study, **further)
+        shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
+        thefts = {"students": 2, "ratios": (0.5,), "tamper_epochs": 1, "tamper_learning_rate": 1e-3, "temperature": 2.0}
+        moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
+        steps.references(study, **shared, **thefts, **moved)
+        steps.thirds(study, **shared, **thefts)
+        steps.calibration(study, **shared, **moved)
+        steps.audit(study, **shared, **moved)
         records = folder / "results" / "records" / study.folder / "models.jsonl"
         rows = [json.loads(line) for line in records.read_text().splitlines()]
     return study, [row for row in rows if row["kind"] != "source"]
@@ -154,9 +142,9 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
 def test_the_owners_models_saw_the_reference_part_or_the_owners_only(referenced):
     """Reference and calibration models never the attacker's part; the auditor's are made as those that are scored."""
     study, rows = referenced
-    made = {kind for kind, about in KINDS.items() if about.use in ("reference", "calibration", "audit")}
+    made = {kind for kind, about in KINDS.items() if about.use in ("reference", "third", "calibration", "audit")}
     assert {row["kind"] for row in rows} == made
-    for row in rows:
+    for row in (row for row in rows if KINDS[row["kind"]].use != "third"):
         options, kind = row["settings"]["options"], KINDS[row["kind"]]
         part = "attacker" if kind.use == "audit" else "reference"
         homologous = "homologous" in row["kind"] and not kind.on_target
@@ -164,6 +152,36 @@ def test_the_owners_models_saw_the_reference_part_or_the_owners_only(referenced)
         assert options.get("part") == (None if homologous else part)
         parts = study.target_parts if kind.on_target else study.parts
         assert row["examples"] == len(parts["owner" if homologous else part])
+
+
+def test_models_of_a_third_saw_a_third_of_what_reference_models_saw(referenced):
+    """The same kinds and designs, of the source's task only."""
+    study, rows = referenced
+    made = {use: [row for row in rows if KINDS[row["kind"]].use == use] for use in ("reference", "third")}
+
+    def designs(use: str) -> list[tuple]:
+        found = [row for row in made[use] if not KINDS[row["kind"]].on_target]
+        return sorted((row["kind"].removeprefix(f"{use}_"), row["architecture"], row["variant"]) for row in found)
+
+    assert designs("third") == designs("reference") and len(designs("third")) == len(made["third"])
+    for row in made["third"]:
+        part = "owner" if "homologous" in row["kind"] else "reference"
+        assert row["settings"]["options"]["part"] == part and "overlap" not in row["settings"]["options"]
+        assert row["examples"] == round(len(study.parts[part]) / 3)
+
+
+def test_a_drawn_share_is_of_its_part_the_same_again_and_inside_every_larger_one(study):
+    def contents(examples: Examples) -> set[bytes]:
+        return {row.numpy().tobytes() for row in examples.inputs}
+
+    part = study.parts["attacker"]
+    few, more = drawn(study, "attacker", 0.1), drawn(study, "attacker", 0.4)
+    assert (len(few), len(more)) == (round(0.1 * len(part)), round(0.4 * len(part)))
+    assert torch.equal(few.inputs, drawn(study, "attacker", 0.1).inputs)
+    assert contents(few) < contents(more) < contents(part)
+    assert torch.equal(drawn(study, "attacker", 1.0).inputs, part.inputs)
+    assert contents(few) != contents(drawn(replace(study, split_seed=1), "attacker", 0.1))
+    assert not contents(drawn(study, "owner", 1 / 3)) & contents(part)
 
 
 def test_no_model_serves_two_uses(referenced):

@@ -239,7 +239,9 @@ def test_tables_have_the_fixed_columns_and_no_invented_number(finished):
 def test_figures_are_pictures_and_samples_can_be_looked_at(case, finished):
     figures = {path.name: path.read_bytes() for path in (finished[0] / "results" / "figures").iterdir()}
     names = [f"samples.{case.samples}"]
-    names += [f"{name}.png" for name in ("strips", "roc", "fidelity", "radar", "cost", "overlap", "erasure")]
+    names += [
+        f"{name}.png" for name in ("strips", "roc", "fidelity", "radar", "cost", "overlap", "extraction", "erasure")
+    ]
     if load_domain(case.domain).input_range:
         names += [f"deepcore-{name}.png" for name in ("points", "radius", "scores", "clusters")]
     assert set(figures) == {f"{case.domain}-{case.dataset}-smoke-{name}" for name in names}
@@ -259,6 +261,9 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
             assert 0 <= options["overlap"] <= 1
         if KINDS[model["kind"]].use == "reference":
             assert options.get("part") == "reference" or options.get("overlap") == 1
+        elif KINDS[model["kind"]].use == "third":
+            assert options["part"] == ("owner" if "homologous" in model["kind"] else "reference")
+            assert options["share"] == pytest.approx(1 / 3)
         elif model["role"] == "pirated":
             architecture = load_domain(case.domain).source["smoke"]
             assert model["settings"]["parent"] == f"{case.domain}/{case.dataset}/smoke/source/{architecture}-0"

@@ -75,6 +75,20 @@ def test_gather_finds_every_planned_model_but_the_source(zoo):
         assert suspect.metadata["name"] == suspect.model.name and suspect.kind is KINDS[suspect.model.kind]
 
 
+@pytest.mark.parametrize(("use", "kind"), [("third", "third_prune"), ("sweep", "extract_sweep")])
+def test_models_for_another_use_are_found_for_it_and_never_judged(zoo, use, kind):
+    assert suspects.there(zoo, use) == []
+    save_model(zoo, model_id(zoo, kind), files.read_metadata(zoo.source_id.path)["sha256"])
+    plan(zoo, KINDS[kind].script, [model_id(zoo, kind)])
+    assert [suspect.model.kind for suspect in suspects.there(zoo, use)] == [kind]
+    assert kind not in {suspect.model.kind for suspect in suspects.gather(zoo)}
+
+
+def test_models_of_a_third_are_demanded_where_they_are_needed(zoo):
+    with pytest.raises(UserError, match="python cv/thirds.py DATASET=digits TIER=smoke"):
+        suspects.of_use(zoo, "third")
+
+
 @pytest.mark.parametrize("step", list(ZOO))
 def test_a_step_that_never_ran_is_named(zoo, step):
     (zoo.artifacts / "plans" / f"{step}.json").unlink()

@@ -1,0 +1,20 @@
+"""How much a thief by extraction must ask: students on the source's labels of a rising share of the attacker's inputs.
+
+    python bci/extract_sweep.py                 # cpu tier, SelfRegulationSCP1
+    python bci/extract_sweep.py TIER=smoke      # seconds
+
+Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; README has times.
+"""
+
+from fingerprinting import settings, steps
+
+SHARES = dict(
+    smoke=(0.25, 1.0), quick=(0.25, 1.0), cpu=(0.03, 0.1, 0.3, 1.0), paper=(0.03, 0.1, 0.3, 1.0)
+)  # of the attacker's inputs; a smaller share's are all in every larger one
+STUDENTS = 2  # how many of the students' designs are used
+COPIES = dict(smoke=1, quick=1, cpu=2, paper=3)  # of every design and share
+EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the answered inputs; below paper MIN_UPDATES decides
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
+
+if __name__ == "__main__":
+    settings.run(steps.extract_sweep, globals(), "bci")

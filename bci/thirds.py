@@ -1,0 +1,24 @@
+"""The owner's models for reference on a third of their data: what they are worth to an owner with less to spare.
+
+    python bci/thirds.py                        # cpu tier, SelfRegulationSCP1
+    python bci/thirds.py TIER=smoke             # seconds
+
+Needs bci/source.py. Never scored. Writes models to data/artifacts/, their records to results/records/; README has
+times and accuracies.
+"""
+
+from fingerprinting import settings, steps
+
+COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every design and kind
+STUDENTS = dict(smoke=2, quick=2, cpu=4, paper=4)  # how many of the students' designs are used
+RATIOS = (0.3, 0.6)  # shares of the last convolution's units
+EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes, from scratch; below paper MIN_UPDATES decides
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
+TAMPER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes, of the stolen source
+TAMPER_LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)
+TEMPERATURE = 2.0  # of the distillation from probabilities
+EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+
+if __name__ == "__main__":
+    settings.run(steps.thirds, globals(), "bci")

@@ -1,0 +1,24 @@
+"""The owner's models for reference on a third of their data: what they are worth to an owner with less to spare.
+
+    python cv/thirds.py                         # cpu tier, Fashion-MNIST
+    python cv/thirds.py TIER=smoke              # seconds
+
+Needs cv/source.py. Never scored. Writes models to data/artifacts/, their records to results/records/; README has
+times and accuracies.
+"""
+
+from fingerprinting import settings, steps
+
+COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every design and kind
+STUDENTS = dict(smoke=2, quick=2, cpu=4, paper=4)  # how many of the students' designs are used
+RATIOS = (0.3, 0.6)  # shares of the last convolution's units
+EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes, of models trained from scratch
+LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
+TAMPER_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes, of the stolen source
+TAMPER_LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)
+TEMPERATURE = 2.0  # of the distillation from probabilities
+EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+
+if __name__ == "__main__":
+    settings.run(steps.thirds, globals(), "cv")

@@ -1,0 +1,77 @@
+"""The extraction sweep by hand: a student's own AUC, means per number of inputs asked, the table, page and picture."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from fingerprinting import extraction, figures, files, statistics, tables
+from fingerprinting.methods import METHODS
+from fingerprinting.records import Records
+from fingerprinting.study import Study
+from fingerprinting.suspects import NEGATIVES, Suspect
+
+METHOD = METHODS[0]
+ASKED = {0.25: 100, 1.0: 400}
+DISTANCES = {(0.25, 0): 5.0, (0.25, 1): 3.0, (1.0, 0): 0.5, (1.0, 1): 1.5}  # of the students, by share and copy
+HONEST = dict(zip(NEGATIVES["all"], [1.0, 2.0, 3.0, 4.0], strict=True))
+NEARER = {5.0: 0, 3.0: (1 + 0.5) / 4, 0.5: 1, 1.5: 3 / 4}  # than this share of the honest, ties count half
+
+
+def student(study: Study, share: float, copy: int) -> Suspect:
+    metadata = {"test_accuracy": 0.8, "examples": ASKED[share], "settings": {"options": {"share": share}}}
+    return Suspect(study.model_id("extract_sweep", "mlp", copy, f"share_{share:g}"), metadata)
+
+
+@pytest.fixture
+def found(study) -> list[dict]:
+    """Rows of four students against four independents; others, at no distance at all, are there and do not count."""
+
+    def model(kind: str) -> Suspect:
+        return Suspect(study.model_id(kind, "mlp", 0), {})
+
+    pool = [model(kind) for kind in (*HONEST, "prune", "irrelevant_transfer")]
+    swept = [*(student(study, *which) for which in DISTANCES), model("overlap")]
+    known = [*HONEST.values(), 0.0, 0.0, *DISTANCES.values(), 0.0]
+    distances = {suspect.model.name: distance for suspect, distance in zip([*pool, *swept], known, strict=True)}
+    agreement = {name: 0.7 + 0.1 * ("-1-share" in name) for name in distances}
+    return extraction.rows(study, [METHOD], pool, swept, {METHOD.key: distances}, agreement)
+
+
+def test_every_student_is_compared_with_all_independents_of_its_task(found):
+    assert {(row["share"], row["copy"]): row["distance"] for row in found} == DISTANCES
+    for row in found:
+        assert row["beats"] == NEARER[row["distance"]]
+        assert (row["n_independent"], row["asked"]) == (len(HONEST), ASKED[row["share"]])
+    assert len({row["key"] for row in found}) == len(found)
+
+
+def test_the_mean_over_students_is_the_auc_of_them_all(study, found):
+    Records.of(study, "extraction").replace(found)
+    rows = {row["asked"]: row for row in tables.extraction_rows(study.folder)}
+    for share, asked in ASKED.items():
+        own = np.array([distance for (other, _), distance in DISTANCES.items() if other == share])
+        assert rows[asked]["auc"] == pytest.approx(statistics.auc(own, np.array([*HONEST.values()])))
+        assert rows[asked]["fidelity"] == pytest.approx(0.75) and rows[asked]["n_pirated"] == 2
+
+
+def test_table_page_and_picture(study, found):
+    Records.of(study, "extraction").replace(found)
+    Records.of(study, "auc").replace([])
+    tables.write()
+    with (files.results_dir() / "tables" / "extraction.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert list(table[0]) == tables.EXTRACTION_COLUMNS.split(",")
+    assert [(row["asked"], row["n_pirated"], row["auc"]) for row in table] == [
+        ("100", "2", "0.1875"),
+        ("400", "2", "0.8750"),
+    ]
+    page = tables.page_path(study.folder).read_text()
+    assert "| fingerprint | reading, output | 100 asked | 400 asked |" in page
+    assert "| primary | match rate, labels | 0.19 | 0.88 |" in page
+    assert figures.extraction(study, [METHOD], found).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_without_a_sweep_nothing_is_said_nor_drawn(study):
+    assert tables.extraction_section(study.folder) == []
+    assert figures.extraction(study, [METHOD], []) is None
