@@ -55,7 +55,8 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
         errors += [
             _row_of(study, method, row) for row in error_rows(distances, by_kind(references, scores[method.key]))
         ]
-        overlaps += sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
+        if method.suits(on_target=False):
+            overlaps += sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
     if verdicts.METHOD in prints:
         further = [*suspects.there(study, "audit"), *suspects.there(study, "adaptive")]
         verdicts.judge(study, prints[verdicts.METHOD], [*pool, *further], level, cleared)

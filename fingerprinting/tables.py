@@ -30,7 +30,8 @@ MODEL_COLUMNS = (
 )
 
 VERDICT_COLUMNS = (
-    "tier,domain,dataset,use,kind,level,cleared,n_calibration,n,stolen,stolen_low,stolen_high,independent,inconclusive"
+    "tier,domain,dataset,use,kind,level,cleared,n_calibration,n,stolen,stolen_low,stolen_high,stolen_at_5,independent,"
+    "inconclusive"
 )
 
 ORIGINS = ("references", "scored")  # of a threshold
@@ -186,6 +187,7 @@ def verdict_rows(study_folder: str) -> list[dict]:
         outcomes = {
             name: sum(row["outcome"] == name for row in found) / len(found) for name in ("independent", "inconclusive")
         }
+        outcomes["stolen_at_5"] = float(np.mean([row["p_honest"] <= 0.05 for row in found]))
         names = {"tier": tier, "domain": domain, "dataset": dataset, "use": use, "kind": kind}
         rows.append(
             {**names, **own, "n": len(found), "stolen": share, "stolen_low": low, "stolen_high": high} | outcomes
@@ -202,15 +204,15 @@ def verdict_section(study_folder: str) -> list[str]:
     return [
         f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['level']:.0%} of "
         f"{first['n_calibration']} calibration independents show as much evidence (conformal p-value), `independent` "
-        f"where at most {first['cleared']:.0%} of the reference thefts, held out, show as little, else `inconclusive` "
-        "[95% binomial interval].",
+        f"where at most {first['cleared']:.0%} of the reference thefts, held out, show as little and most calibration "
+        "independents show more, else `inconclusive` [95% binomial interval].",
         "",
         *markdown_table(
-            ["use", "kind", "n", "stolen", "independent", "inconclusive"],
+            ["use", "kind", "n", "stolen", "independent", "inconclusive", "stolen at 5%"],
             [
                 [row["use"], row["kind"], str(row["n"])]
                 + [f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}]"]
-                + [f"{row[name]:.3f}" for name in ("independent", "inconclusive")]
+                + [f"{row[name]:.3f}" for name in ("independent", "inconclusive", "stolen_at_5")]
                 for row in rows
             ],
         ),

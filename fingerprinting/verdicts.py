@@ -10,18 +10,19 @@ from fingerprinting.suspects import Suspect
 
 METHOD = "calibrated"  # the fingerprint that verdicts are passed by
 STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
+USUAL = 0.5  # whoever is cleared shows less evidence than this share of honest models
 TRACES = ("extraction", "tampering")  # what the columns of the evidence stand for
 
 
 def outcome(p_honest: float, p_stolen: float, level: float, cleared: float) -> str:
     """p_honest, p_stolen: how often honest models show as much evidence, and thefts as little.
 
-    Accused at the level, cleared where hardly any theft looks like that; where neither or both hold, nothing is said.
+    Accused at the level. Cleared where hardly any theft looks like that and many honest models do: thefts that the
+    owner did not think of lie between its references' and the honest models.
     """
-    accused, acquitted = p_honest <= level, p_stolen <= cleared
-    if accused == acquitted:
-        return INCONCLUSIVE
-    return STOLEN if accused else INDEPENDENT
+    if p_honest <= level:
+        return STOLEN
+    return INDEPENDENT if p_honest > USUAL and p_stolen <= cleared else INCONCLUSIVE
 
 
 def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: float, cleared: float) -> None:

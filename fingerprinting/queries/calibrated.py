@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 
 from fingerprinting import attacks, fingerprints
+from fingerprinting.examples import physical
 from fingerprinting.owner import Owner, Queries, UnsuitedError
 from fingerprinting.queries.plain import wrong
 
@@ -50,6 +51,14 @@ def mixed_mistakes(owner: Owner, count: int) -> Queries:
     return Queries(domain.mix(owner.inputs(first), owner.inputs(second), draw), owner.part.targets[first])
 
 
+def scrambled(owner: Owner, count: int) -> Queries:
+    """Every element from another example: no class at all, so that only how a boundary lies decides the answer."""
+    shape = (count, *owner.part.inputs.shape[1:])
+    drawn = torch.randint(len(owner.part), shape, generator=owner.generator("scrambled"))
+    inputs = physical(owner.part.inputs.gather(0, drawn))
+    return Queries(inputs, torch.full((count,), -1))
+
+
 # Kind of candidates -> make(owner, count); a fingerprint's own number of queries is not changed.
 CANDIDATES: dict[str, Callable[[Owner, int], Queries]] = {
     "primary": stored("primary"),
@@ -59,6 +68,7 @@ CANDIDATES: dict[str, Callable[[Owner, int], Queries]] = {
     "mixed": mixed,
     "mixed_twice": mixed_twice,
     "mixed_mistakes": mixed_mistakes,
+    "scrambled": scrambled,
 }
 
 
