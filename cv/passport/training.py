@@ -8,7 +8,7 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from cv.passport import passports, world
-from cv.passport.layers import passport_norms, private_branch, sign_loss
+from cv.passport.layers import branch_norms, private_branch, sign_loss
 from cv.passport.passports import Passports
 from cv.passport.world import PLAIN, World
 from fingerprinting import attacks, objectives, runtime, zoo
@@ -70,8 +70,7 @@ def protect(study: World, job: Job) -> Training:
         pretrained, options["config"], owner.inputs, options["passport_images"], study.folder, metadata, shown
     )
     net = passports.install(attacks.fresh(study, job), made, public=study.scheme != "v1")
-    signs = {path: bits.to(study.device) for path, bits in made.signs.items()}
-    bound = protected_loss(signs, options["sign_weight"])
+    bound = protected_loss(made.signs, options["sign_weight"], study.device)
     if study.scheme != "v1":
         bound = both_branches(bound)
     if shown is not None:
@@ -85,15 +84,15 @@ def _release(study: World, made: Passports, net: nn.Module) -> nn.Module:
     return passports.released(net)
 
 
-def protected_loss(signs: dict[str, torch.Tensor], weight: float) -> Objective:
-    """Scheme 1 (V1): cross-entropy under the passports plus `weight` times the sign loss of every passport layer."""
-    return partial(_protected, signs, weight)
+def protected_loss(signs: dict[str, torch.Tensor], weight: float, device: torch.device) -> Objective:
+    """Scheme 1 (V1): cross-entropy under the passports plus `weight` times the sign loss of every signed layer."""
+    return partial(_protected, {path: bits.to(device) for path, bits in signs.items()}, weight)
 
 
 def _protected(
     signs: dict[str, torch.Tensor], weight: float, net: nn.Module, inputs: torch.Tensor, labels: torch.Tensor
 ) -> torch.Tensor:
-    norms = passport_norms(net)
+    norms = branch_norms(net)
     signed = sum(sign_loss(norms[path].affine()[0], bits) for path, bits in signs.items())
     return F.cross_entropy(net(inputs), labels) + weight * signed
 

@@ -1,0 +1,419 @@
+"""Attacks on passports: forged passports and scale factors, flipped signs, pruning, fine-tuning (DeepIPR; Chen et al.).
+
+Whoever attacks has the released network, the attacker's part of the data, and, as the papers grant it, the owner's
+passports. Test data only report.
+"""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from cv.passport import passports, report, signature, verification, world
+from cv.passport.layers import (
+    ForgedNorm,
+    FreeNorm,
+    branch_norms,
+    convolutions,
+    passport_norms,
+)
+from cv.passport.passports import Passports
+from cv.passport.training import protected_loss
+from cv.passport.verification import Reading
+from cv.passport.world import World
+from fingerprinting import files, objectives, runtime
+from fingerprinting.examples import Examples
+from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
+from fingerprinting.study import SKIPPED, Study
+from fingerprinting.training import Recipe, accuracy, fit, predict
+
+FORGERY = "this is mine"  # what a forger who is free to choose would like to read, cut to what fits
+
+
+Pieces = dict[float | str | None, Callable[[], "Outcome"]]  # strength -> what measures it
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The constants of all attacks."""
+
+    shares: tuple[float, ...]  # of signs flipped, or of weights pruned
+    forged_shares: tuple[float, ...]  # of signs that a forger's signature flips
+    draws: int  # of what is random and not trained; means are reported
+    forge: Recipe
+    tune: Recipe
+    sign_weight: float
+    noise: float  # deviation of fake-3's start from the owner's passports, in theirs
+    data_share: float  # of the owner's number of examples that the residual block is trained on
+    expansion: int  # hidden width of the residual block, in channels
+
+
+@dataclass(frozen=True)
+class Target:
+    """A protected network as its attacker meets it, and what is needed to report on it."""
+
+    world: World
+    net: nn.Module  # as released
+    held: Passports  # the owner's
+
+    @property
+    def device(self) -> torch.device:
+        return self.world.device
+
+    @property
+    def shipped(self) -> Passports:
+        """The owner's passports over the released network's own statistics: what a forger starts from."""
+        return replace(self.held, statistics={})
+
+    def copied(self) -> nn.Module:
+        return copy.deepcopy(self.net)
+
+    def fitted(self, net: nn.Module, objective, recipe: Recipe, name: str, part: Examples | None = None) -> nn.Module:
+        parts = self.world.parts
+        part = parts["attacker"] if part is None else part
+        fit(net, part, parts["dev"], objective, recipe, f"{self.world.folder}/{name}", self.device)
+        return net
+
+    def draw(self, name: str) -> torch.Generator:
+        return runtime.generator(f"{self.world.folder}/{name}")
+
+    def accuracy(self, net: nn.Module) -> float:
+        """On test, in whatever branch the network is in."""
+        test = self.world.parts["test"]
+        return accuracy(predict(net, test.inputs, self.device), test.targets)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """accuracy under the passports (or γ, β) that are claimed; the claimed signature's readings.
+
+    owner: readings of the owner's signature where the claimed one is another. notes: more for the record.
+    """
+
+    accuracy: float
+    claimed: Reading
+    owner: Reading
+    notes: dict
+
+
+def none(target: Target, plan: Plan) -> Pieces:
+    """No attack: the owner's own passports."""
+    return {None: partial(owned, target, target.net)}
+
+
+def owned(target: Target, net: nn.Module) -> Outcome:
+    """What the owner's passports prove about a network, and how well it works without them."""
+    reading = verification.total(verification.passport_readings(net, target.held))
+    worth = verification.passport_accuracy(net, target.held, target.world.parts["test"], target.device)
+    notes = {"released_accuracy": target.accuracy(net)}
+    if target.held.triggers is not None:
+        notes |= {
+            "triggers_agreed": verification.triggers_agreed(net, target.held, target.device),
+            "triggers": len(target.held.triggers),
+        }
+    return Outcome(worth, reading, reading, notes)
+
+
+def fake1(target: Target, plan: Plan) -> Pieces:
+    """Fake-1: passports drawn at random, uniform in [-1, 1]; the mean over several."""
+    return {None: lambda: mean([_fake1(target, number) for number in range(plan.draws)])}
+
+
+def _fake1(target: Target, number: int) -> Outcome:
+    draw = target.draw(f"fake1/{number}")
+    gamma, beta = (
+        {path: 2 * torch.rand(passport.shape, generator=draw) - 1 for path, passport in part.items()}
+        for part in (target.held.gamma, target.held.beta)
+    )
+    net = passports.install(target.copied(), replace(target.shipped, gamma=gamma, beta=beta), public=False)
+    return judged(target, net, target.held)
+
+
+def fake2(target: Target, plan: Plan) -> Pieces:
+    """Fake-2: W stays; γ, β are trained from random sizes towards a signature with a share of signs flipped."""
+    return {share: partial(_fake2, target, plan, share) for share in plan.forged_shares}
+
+
+def _fake2(target: Target, plan: Plan, share: float) -> Outcome:
+    name = f"fake2/{share:g}"
+    claimed, draw = flipped(target.held, share, target.draw(name)), target.draw(f"{name}/sizes")
+    scales = {path: bits * torch.rand(len(bits), generator=draw) for path, bits in claimed.signs.items()}
+    net = freed(target, scales, {path: torch.zeros(len(bits)) for path, bits in claimed.signs.items()})
+    trainable(net, [weight for norm in branch_norms(net).values() for weight in (norm.scale, norm.shift)])
+    return judged(
+        target,
+        target.fitted(net, protected_loss(claimed.signs, plan.sign_weight, target.device), plan.forge, name),
+        claimed,
+    )
+
+
+def fake3(target: Target, plan: Plan) -> Pieces:
+    """Fake-3: W stays; the owner's passports, with noise, are trained towards the old signature or a flipped one."""
+    return {share: partial(_fake3, target, plan, share) for share in plan.forged_shares}
+
+
+def _fake3(target: Target, plan: Plan, share: float) -> Outcome:
+    name = f"fake3/{share:g}"
+    claimed, draw = flipped(target.held, share, target.draw(name)), target.draw(f"{name}/noise")
+    net = passports.install(target.copied(), target.shipped, public=False)
+    trained = []
+    for norm in passport_norms(net).values():
+        for part in ("gamma", "beta"):
+            passport = getattr(norm, part).cpu()
+            noise = plan.noise * passport.std() * torch.randn(passport.shape, generator=draw)
+            delattr(norm, part)
+            setattr(norm, part, nn.Parameter((passport + noise).to(target.device)))
+            trained.append(getattr(norm, part))
+    trainable(net, trained)
+    return judged(
+        target,
+        target.fitted(net, protected_loss(claimed.signs, plan.sign_weight, target.device), plan.forge, name),
+        claimed,
+    )
+
+
+def flip(target: Target, plan: Plan) -> Pieces:
+    """The signs of a random share of all γ are turned round, nothing is trained; the mean over several draws."""
+    return {share: partial(_flips, target, share, plan.draws) for share in plan.shares}
+
+
+def _flips(target: Target, share: float, draws: int) -> Outcome:
+    return mean([_flip(target, share, number) for number in range(draws if 0 < share < 1 else 1)])
+
+
+def _flip(target: Target, share: float, number: int) -> Outcome:
+    net = verification.under(target.net, target.held)
+    turned = flipped(target.held, share, target.draw(f"flip/{share:g}/{number}"))
+    with torch.no_grad():
+        pairs = convolutions(net)
+        for path, norm in passport_norms(net).items():
+            scale, shift = norm.affine()
+            factor = (turned.signs[path] * target.held.signs[path]).to(scale.device)
+            net.set_submodule(pairs[path], FreeNorm(norm.private, factor * scale, shift))
+    return judged(target, net, target.held)
+
+
+def prune(target: Target, plan: Plan) -> Pieces:
+    """The smallest share of each convolution's and linear layer's weights becomes 0 (See et al. 2016)."""
+    return {share: partial(_prune, target, share) for share in plan.shares}
+
+
+def _prune(target: Target, share: float) -> Outcome:
+    return owned(target, pruned(target.copied(), share))
+
+
+def pruned(net: nn.Module, share: float) -> nn.Module:
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                smallest = module.weight.abs().flatten().argsort(stable=True)[: round(share * module.weight.numel())]
+                module.weight.view(-1)[smallest] = 0
+    return net
+
+
+def fine_tune(target: Target, plan: Plan) -> Pieces:
+    """FTAL: all layers are trained on. RTAL: the same behind a new head. Scheme 1 is trained through its passports."""
+    return {way: partial(_fine_tune, target, plan, way) for way in ("ftal", "rtal")}
+
+
+def _fine_tune(target: Target, plan: Plan, way: str) -> Outcome:
+    net, name = target.copied(), f"fine_tune/{way}"
+    runtime.seed_everything(f"{target.world.folder}/{name}")
+    if way == "rtal":
+        net.get_submodule(target.world.domain.architecture(target.world.architecture).head).reset_parameters()
+    if target.world.scheme == "v1":
+        net = passports.install(net, target.shipped, public=False)
+    return owned(target, passports.released(target.fitted(net, objectives.cross_entropy, plan.tune, name)))
+
+
+def residual_block(target: Target, plan: Plan) -> Pieces:
+    """Chen et al. 2023: random passports, a signature of the forger's own, and accessory blocks that make them fit.
+
+    W stays. The blocks are trained on a small share of the data; the passports then work, and the forger's signature
+    reads in the scale factors that come out of the blocks.
+    """
+    return {plan.data_share: partial(_residual_block, target, plan)}
+
+
+def _residual_block(target: Target, plan: Plan) -> Outcome:
+    draw, owners = target.draw("residual_block"), target.held
+    texts = {path: FORGERY[: signature.fitting(FORGERY, len(bits))] for path, bits in owners.signs.items()}
+    signs = {path: signature.encode(texts[path], len(bits), draw) for path, bits in owners.signs.items()}
+    net, pairs = target.copied(), convolutions(target.net)
+    for path, bits in owners.signs.items():
+        plain, convolution = net.get_submodule(pairs[path]), net.get_submodule(path)
+        forged = [torch.rand(owners.gamma[path].shape, generator=draw).to(target.device) for _ in range(2)]
+        runtime.seed_everything(f"{target.world.folder}/residual_block/{path}")
+        net.set_submodule(pairs[path], ForgedNorm(None, plain, convolution, *forged, expansion=plan.expansion))
+    trainable(net, [weight for norm in passport_norms(net).values() for weight in norm.blocks.parameters()])
+    claimed = replace(target.shipped, signs=signs, texts=texts)
+    part = target.world.parts["attacker"]
+    few = part.take(torch.randperm(len(part), generator=draw)[: max(1, round(plan.data_share * len(part)))])
+    fitted = target.fitted(
+        net.to(target.device),
+        protected_loss(claimed.signs, plan.sign_weight, target.device),
+        plan.forge,
+        "residual_block",
+        few,
+    )
+    outcome = judged(target, fitted, claimed)
+    return replace(outcome, notes={"examples": len(few), "texts": texts})
+
+
+ATTACKS: dict[str, Callable[[Target, Plan], dict]] = {
+    attack.__name__: attack for attack in (none, fake1, fake2, fake3, flip, prune, fine_tune, residual_block)
+}
+
+
+def judged(target: Target, net: nn.Module, claimed: Passports) -> Outcome:
+    """Accuracy of a network that runs on what is claimed, with the claimed and the owner's signature in it."""
+    norms = branch_norms(net)
+    claim, owner = (
+        verification.total(verification.read(norms, signs, claimed.texts))
+        for signs in (claimed.signs, target.held.signs)
+    )
+    return Outcome(verification.private_accuracy(net, target.world.parts["test"], target.device), claim, owner, {})
+
+
+def mean(found: list[Outcome]) -> Outcome:
+    """Readings of several draws become one: bits and agreeing bits of them all."""
+
+    def joined(readings: list[Reading]) -> Reading:
+        return verification.total(readings)
+
+    worths = [outcome.accuracy for outcome in found]
+    notes = {"draws": len(found), "lowest_accuracy": min(worths), "highest_accuracy": max(worths)}
+    claims, owners = ([getattr(outcome, name) for outcome in found] for name in ("claimed", "owner"))
+    return Outcome(sum(worths) / len(worths), joined(claims), joined(owners), notes)
+
+
+def flipped(held: Passports, share: float, draw: torch.Generator) -> Passports:
+    """The same passports with a random share of all the signature's signs turned round."""
+    whole = torch.cat(list(held.signs.values()))
+    turned = torch.randperm(len(whole), generator=draw)[: round(share * len(whole))]
+    whole[turned] *= -1
+    pieces = whole.split([len(bits) for bits in held.signs.values()])
+    return replace(held, signs=dict(zip(held.signs, pieces, strict=True)))
+
+
+def freed(target: Target, scales: dict[str, torch.Tensor], shifts: dict[str, torch.Tensor]) -> nn.Module:
+    """The released network with γ and β of its passport layers given directly."""
+    net = target.copied()
+    pairs = convolutions(net)
+    for path in scales:
+        net.set_submodule(pairs[path], FreeNorm(net.get_submodule(pairs[path]), scales[path], shifts[path]))
+    return net.to(target.device)
+
+
+def trainable(net: nn.Module, weights: list[nn.Parameter]) -> None:
+    """Freeze all but these."""
+    net.requires_grad_(False)
+    for weight in weights:
+        weight.requires_grad_(True)
+
+
+def attack(
+    study: Study,
+    *,
+    kind: str,
+    scheme: str,
+    architecture: str,
+    norm: str,
+    shares: tuple[float, ...],
+    forged_shares: tuple[float, ...],
+    draws: int,
+    forge_epochs: int,
+    forge_learning_rate: float,
+    fine_tune_epochs: int,
+    fine_tune_learning_rate: float,
+    sign_weight: float,
+    noise: float,
+    data_share: float,
+    expansion: int,
+) -> str | None:
+    """Run the attacks asked for on every scheme asked for; what was measured with the same settings is skipped."""
+    if kind not in (*ATTACKS, "all"):
+        raise UserError(f"KIND={kind} is unknown; take all or one of {', '.join(ATTACKS)}")
+    if any(not 0 <= share <= 1 for share in (*shares, *forged_shares, data_share)):
+        raise UserError("SHARES, FORGED_SHARES and DATA_SHARE must lie between 0 and 1")
+    if draws < 1 or expansion < 1:
+        raise UserError("DRAWS and EXPANSION must be 1 or more")
+    forge = study.recipe(forge_epochs, forge_learning_rate)
+    tune = study.recipe(fine_tune_epochs, fine_tune_learning_rate)
+    plan = Plan(shares, forged_shares, draws, forge, tune, sign_weight, noise, data_share, expansion)
+    worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
+    for protected in worlds:
+        world.require(protected)
+    records, pieces = Records.of(study, "passports"), []
+    for protected in worlds:
+        target = Target(protected, world.open_released(protected), protected.passports())
+        for name in ATTACKS if kind == "all" else (kind,):
+            pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
+    records.put([plain_row(world.of(study, architecture, norm, world.PLAIN))])
+    known = {row["key"]: row for row in records.rows()}
+    todo = []
+    for target, name, strength, run in pieces:
+        settings = {**json.loads(json.dumps(asdict(plan))), "model": weights(target), "split_seed": study.split_seed}
+        key = f"{target.world.folder}/{name}" + ("" if strength is None else f"/{strength}")
+        if study.force or known.get(key, {}).get("settings") != settings:
+            todo.append((target, name, strength, run, key, settings))
+    if len(todo) < len(pieces):
+        print(f"{len(pieces) - len(todo)} of {len(pieces)} attacks are finished already", flush=True)
+    for target, name, strength, run, key, settings in tqdm(todo, desc="attack", unit="attack", disable=not todo):
+        records.put([{"key": key, **row_of(target, name, strength, run()), "settings": settings}])
+    report.write()
+    print(report.page(study.folder))
+    return SKIPPED if len(todo) < len(pieces) else None
+
+
+def weights(target: Target) -> str:
+    """What an attack's result depends on besides constants: the released weights and the owner's passports."""
+    passport = files.read_metadata(target.world.passport_path)["sha256"]
+    return f"{files.read_metadata(target.world.source_id.path)['sha256']} {passport}"
+
+
+def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
+    claimed, owner = outcome.claimed, outcome.owner
+    return {
+        **_place(target.world),
+        "attack": attack,
+        "strength": strength,
+        "accuracy": outcome.accuracy,
+        "signature_detection": claimed.detection,
+        "n": len(target.world.parts["test"]),
+        "bits": claimed.bits,
+        "p_value": claimed.p_value,
+        "owner_detection": owner.detection,
+        **outcome.notes,
+        "provenance": runtime.provenance(target.device),
+    }
+
+
+def plain_row(plain: World) -> dict:
+    """The same network without passports, to compare with."""
+    metadata = files.read_metadata(plain.source_id.path)
+    return {
+        "key": f"{plain.folder}/none",
+        **_place(plain),
+        "attack": "none",
+        "strength": None,
+        "accuracy": metadata["test_accuracy"],
+        "signature_detection": None,
+        "n": metadata["n_test"],
+        "provenance": metadata["provenance"],
+    }
+
+
+def _place(protected: World) -> dict:
+    return {
+        "tier": protected.tier,
+        "dataset": protected.dataset,
+        "architecture": protected.architecture,
+        "scheme": protected.scheme.removeprefix("v"),
+    }
