@@ -8,7 +8,7 @@ KIND: fake1 (random passports), fake2 (γ, β trained without passports), fake3 
 (signs of γ turned round), prune (smallest weights zeroed), fine_tune (all layers, with the old head or a new one),
 residual_block (Chen et al. 2023), none (the owner's passports, for comparison) or all.
 
-Needs cv/passport/train.py. Writes records, tables/passports.csv, a page and figures to results/; README has the numbers.
+Needs cv/passport/train.py. Writes records, passports.csv, a page and figures to results/; README has the numbers.
 """
 
 from cv.passport import attacks
@@ -25,14 +25,15 @@ SHARES = dict(
     paper=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
 )  # of signs flipped, and of weights pruned
 FORGED_SHARES = dict(smoke=(0.5,), quick=(0.0, 0.5), cpu=(0.0, 0.1, 0.5), paper=(0.0, 0.1, 0.3, 0.5))  # fake2, fake3
-DRAWS = dict(smoke=2, quick=2, cpu=3, paper=10)  # of what is random and not trained
-FORGE_EPOCHS = dict(smoke=2, quick=1, cpu=1, paper=20)  # passes over the attacker's part
+DRAWS = dict(smoke=2, quick=3, cpu=5, paper=10)  # of what is random and not trained
+FORGE_EPOCHS = dict(smoke=1, quick=1, cpu=2, paper=20)  # passes over the attacker's part
 FORGE_LEARNING_RATE = 1e-2  # peak of the one-cycle schedule, as below
 FINE_TUNE_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)
 FINE_TUNE_LEARNING_RATE = 1e-3
 SIGN_WEIGHT = 0.1  # of the sign loss with the forger's signature
 NOISE = 0.5  # added to the owner's passports where fake3 starts, in their deviations
 DATA_SHARE = 0.1  # of the attacker's part that residual_block needs (Chen et al.: less than a tenth)
+CHOSEN_SHARES = dict(smoke=(1.0,), quick=(0.0, 1.0), cpu=(0.0, 0.5, 1.0), paper=(0.0, 0.5, 1.0))  # of its signature
 EXPANSION = 4  # hidden width of a residual block, in channels
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ class Plan:
     tune: Recipe
     sign_weight: float
     noise: float  # deviation of fake-3's start from the owner's passports, in theirs
-    data_share: float  # of the owner's number of examples that the residual block is trained on
+    data_share: float  # of the attacker's part that the residual block is trained on
+    chosen_shares: tuple[float, ...]  # of its signature's bits that are fixed beforehand
     expansion: int  # hidden width of the residual block, in channels
 
 
@@ -146,11 +147,8 @@ def _fake2(target: Target, plan: Plan, share: float) -> Outcome:
     scales = {path: bits * torch.rand(len(bits), generator=draw) for path, bits in claimed.signs.items()}
     net = freed(target, scales, {path: torch.zeros(len(bits)) for path, bits in claimed.signs.items()})
     trainable(net, [weight for norm in branch_norms(net).values() for weight in (norm.scale, norm.shift)])
-    return judged(
-        target,
-        target.fitted(net, protected_loss(claimed.signs, plan.sign_weight, target.device), plan.forge, name),
-        claimed,
-    )
+    loss = protected_loss(claimed.signs, plan.sign_weight, target.device)
+    return judged(target, target.fitted(net, loss, plan.forge, name), claimed)
 
 
 def fake3(target: Target, plan: Plan) -> Pieces:
@@ -171,11 +169,8 @@ def _fake3(target: Target, plan: Plan, share: float) -> Outcome:
             setattr(norm, part, nn.Parameter((passport + noise).to(target.device)))
             trained.append(getattr(norm, part))
     trainable(net, trained)
-    return judged(
-        target,
-        target.fitted(net, protected_loss(claimed.signs, plan.sign_weight, target.device), plan.forge, name),
-        claimed,
-    )
+    loss = protected_loss(claimed.signs, plan.sign_weight, target.device)
+    return judged(target, target.fitted(net, loss, plan.forge, name), claimed)
 
 
 def flip(target: Target, plan: Plan) -> Pieces:
@@ -213,7 +208,7 @@ def pruned(net: nn.Module, share: float) -> nn.Module:
         for module in net.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 smallest = module.weight.abs().flatten().argsort(stable=True)[: round(share * module.weight.numel())]
-                module.weight.view(-1)[smallest] = 0
+                module.weight.data = module.weight.flatten().index_fill(0, smallest, 0).view(module.weight.shape)
     return net
 
 
@@ -236,33 +231,31 @@ def residual_block(target: Target, plan: Plan) -> Pieces:
     """Chen et al. 2023: random passports, a signature of the forger's own, and accessory blocks that make them fit.
 
     W stays. The blocks are trained on a small share of the data; the passports then work, and the forger's signature
-    reads in the scale factors that come out of the blocks.
+    reads in the scale factors that come out of the blocks. Of it a share of bits is fixed beforehand; the others are
+    claimed as they come out, so they are no evidence and are not counted.
     """
-    return {plan.data_share: partial(_residual_block, target, plan)}
+    return {share: partial(_residual_block, target, plan, share) for share in plan.chosen_shares}
 
 
-def _residual_block(target: Target, plan: Plan) -> Outcome:
-    draw, owners = target.draw("residual_block"), target.held
+def _residual_block(target: Target, plan: Plan, share: float) -> Outcome:
+    name, owners = f"residual_block/{share:g}", target.held
+    draw = target.draw(name)
     texts = {path: FORGERY[: signature.fitting(FORGERY, len(bits))] for path, bits in owners.signs.items()}
     signs = {path: signature.encode(texts[path], len(bits), draw) for path, bits in owners.signs.items()}
     net, pairs = target.copied(), convolutions(target.net)
-    for path, bits in owners.signs.items():
+    for path in signs:
         plain, convolution = net.get_submodule(pairs[path]), net.get_submodule(path)
         forged = [torch.rand(owners.gamma[path].shape, generator=draw).to(target.device) for _ in range(2)]
-        runtime.seed_everything(f"{target.world.folder}/residual_block/{path}")
+        runtime.seed_everything(f"{target.world.folder}/{name}/{path}")
         net.set_submodule(pairs[path], ForgedNorm(None, plain, convolution, *forged, expansion=plan.expansion))
     trainable(net, [weight for norm in passport_norms(net).values() for weight in norm.blocks.parameters()])
-    claimed = replace(target.shipped, signs=signs, texts=texts)
+    fixed = {path: (torch.rand(len(bits), generator=draw) < share) * bits for path, bits in signs.items()}
+    claimed = replace(target.shipped, signs=fixed, texts=texts)
     part = target.world.parts["attacker"]
     few = part.take(torch.randperm(len(part), generator=draw)[: max(1, round(plan.data_share * len(part)))])
-    fitted = target.fitted(
-        net.to(target.device),
-        protected_loss(claimed.signs, plan.sign_weight, target.device),
-        plan.forge,
-        "residual_block",
-        few,
-    )
-    outcome = judged(target, fitted, claimed)
+    recipe = replace(plan.forge, epochs=round(plan.forge.epochs / plan.data_share))  # as many updates as fake-2 makes
+    loss = protected_loss(fixed, plan.sign_weight, target.device)
+    outcome = judged(target, target.fitted(net.to(target.device), loss, recipe, name, few), claimed)
     return replace(outcome, notes={"examples": len(few), "texts": texts})
 
 
@@ -335,18 +328,19 @@ def attack(
     sign_weight: float,
     noise: float,
     data_share: float,
+    chosen_shares: tuple[float, ...],
     expansion: int,
 ) -> str | None:
     """Run the attacks asked for on every scheme asked for; what was measured with the same settings is skipped."""
     if kind not in (*ATTACKS, "all"):
         raise UserError(f"KIND={kind} is unknown; take all or one of {', '.join(ATTACKS)}")
-    if any(not 0 <= share <= 1 for share in (*shares, *forged_shares, data_share)):
-        raise UserError("SHARES, FORGED_SHARES and DATA_SHARE must lie between 0 and 1")
+    if any(not 0 <= share <= 1 for share in (*shares, *forged_shares, *chosen_shares)) or not 0 < data_share <= 1:
+        raise UserError("SHARES, FORGED_SHARES and CHOSEN_SHARES must lie between 0 and 1, and DATA_SHARE above 0")
     if draws < 1 or expansion < 1:
         raise UserError("DRAWS and EXPANSION must be 1 or more")
     forge = study.recipe(forge_epochs, forge_learning_rate)
     tune = study.recipe(fine_tune_epochs, fine_tune_learning_rate)
-    plan = Plan(shares, forged_shares, draws, forge, tune, sign_weight, noise, data_share, expansion)
+    plan = Plan(shares, forged_shares, draws, forge, tune, sign_weight, noise, data_share, chosen_shares, expansion)
     worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
     for protected in worlds:
         world.require(protected)

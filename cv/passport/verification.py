@@ -30,12 +30,12 @@ class Reading:
     expected: str
 
     @property
-    def detection(self) -> float:
-        return self.agreed / self.bits
+    def detection(self) -> float | None:
+        return self.agreed / self.bits if self.bits else None
 
     @property
-    def p_value(self) -> float:
-        return p_value(self.agreed, self.bits)
+    def p_value(self) -> float | None:
+        return p_value(self.agreed, self.bits) if self.bits else None
 
 
 def p_value(agreed: int, bits: int, chance: float = 0.5) -> float:
@@ -44,13 +44,14 @@ def p_value(agreed: int, bits: int, chance: float = 0.5) -> float:
 
 
 def read(norms: dict[str, BranchNorm], signs: dict[str, torch.Tensor], texts: dict[str, str]) -> list[Reading]:
-    """The signature in the signs of every layer's γ; a γ of 0 counts as negative."""
+    """The signature in the signs of every layer's γ; a γ of 0 counts as negative, a bit of 0 as not claimed."""
     found = []
     for path, bits in signs.items():
         with torch.no_grad():
             said = norms[path].affine()[0].cpu() > 0
         text = signature.decode(said, len(texts[path].encode()))
-        found.append(Reading(path, len(bits), int((said == (bits > 0)).sum()), text, texts[path]))
+        agreed = (said == (bits > 0)) & (bits != 0)
+        found.append(Reading(path, int((bits != 0).sum()), int(agreed.sum()), text, texts[path]))
     return found
 
 
