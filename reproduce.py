@@ -17,7 +17,8 @@ from fingerprinting.domain import DOMAINS, load_domain
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
-LATER = ("overlap", "detect_erase_attack")  # left out at the quick tier, which is a first look
+LATER = ("overlap", "detect_erase_attack", "passport")  # left out at the quick tier, which is a first look
+PASSPORT = ("train", "attack", "steal")  # steps in <domain>/passport/, where a domain has that
 
 
 def main(words: list[str]) -> None:
@@ -33,6 +34,8 @@ def main(words: list[str]) -> None:
         steps.append(("data/prepare.py", [f"DOMAIN={domain}"], known))
         steps += [(f"{domain}/{name}.py", [], known) for name in ZOO if name not in later]
         steps += [(f"{name}.py", [f"DOMAIN={domain}"], known) for name in ROOT if name not in later]
+        if (REPOSITORY / domain / "passport").is_dir() and "passport" not in later:
+            steps += [(f"{domain}/passport/{name}.py", [], known) for name in PASSPORT]
     steps = [(script, own, known | settings.own_constants(REPOSITORY / script)) for script, own, known in steps]
     for word in overrides:
         if not any(word.split("=")[0] in known for *_, known in steps):
@@ -52,7 +55,8 @@ def main(words: list[str]) -> None:
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
         print("the quick tier leaves out some steps; run them by: python cv/overlap.py TIER=quick, python baselines.py")
-        print("TIER=quick METHOD=all, python detect_erase_attack.py TIER=quick, or everything by: python reproduce.py")
+        print("TIER=quick METHOD=all, python detect_erase_attack.py TIER=quick, python cv/passport/train.py TIER=quick")
+        print("(then attack.py and steal.py beside it), or everything by: python reproduce.py")
     if fresh:
         readme.record_run(overrides, domains, seconds)
 

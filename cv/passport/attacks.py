@@ -14,25 +14,27 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from cv.passport import passports, report, signature, verification, world
+from cv.passport import passports, signature, verification, world
 from cv.passport.layers import (
     ForgedNorm,
     FreeNorm,
     branch_norms,
     convolutions,
+    mean_patch,
     passport_norms,
 )
 from cv.passport.passports import Passports
 from cv.passport.training import protected_loss
 from cv.passport.verification import Reading
 from cv.passport.world import World
-from fingerprinting import files, objectives, runtime
+from fingerprinting import files, objectives, passport_report, runtime
 from fingerprinting.examples import Examples
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
 from fingerprinting.training import Recipe, accuracy, fit, predict
 
+SOLVER_IMAGES = 20  # of the forger's own, where a passport that is solved for starts
 FORGERY = "this is mine"  # what a forger who is free to choose would like to read, cut to what fits
 
 
@@ -259,8 +261,47 @@ def _residual_block(target: Target, plan: Plan, share: float) -> Outcome:
     return replace(outcome, notes={"examples": len(few), "texts": texts})
 
 
+def solve(target: Target, plan: Plan) -> Pieces:
+    """No training, no block: passports solved for, so that the scale and shift of a branch that works come out.
+
+    γ = W · mean_patch(P) is linear in P and a layer has far more passport values than channels, so whatever γ and β
+    already work (those written in the released network) have passports; the nearest to the forger's own are taken.
+    """
+    return {None: partial(_solve, target)}
+
+
+def _solve(target: Target) -> Outcome:
+    part, owners = target.world.parts["attacker"], target.held
+    drawn = torch.randperm(len(part), generator=target.draw("solve"))[: 2 * SOLVER_IMAGES].chunk(2)
+    pairs, solved = convolutions(target.net), []
+    for rows, name in zip(drawn, ("weight", "bias"), strict=True):
+        own = passports.activations(target.net, list(owners.gamma), part.inputs[rows])
+        solved.append({p: preimage(target.net, p, pairs[p], name, passports.shuffled(a, target.draw(p)))
+                       for p, a in own.items()})  # fmt: skip
+    forged = replace(target.shipped, gamma=solved[0], beta=solved[1])
+    net = passports.install(target.copied(), forged, public=False)
+    signs = {path: 2.0 * (norm.affine()[0] > 0).cpu() - 1 for path, norm in passport_norms(net).items()}
+    moved = [(solved[0][path] - owners.gamma[path]).norm().item() for path in solved[0]]
+    outcome = judged(target, net, replace(forged, signs={path: 0 * bits for path, bits in signs.items()}))
+    return replace(outcome, notes={"distance_to_owners_passports": moved})
+
+
+def preimage(net: nn.Module, path: str, norm_path: str, name: str, start: torch.Tensor) -> torch.Tensor:
+    """The passport (1, C, h, w) nearest to `start` from which the convolution at `path` makes the norm's γ or β."""
+    convolution, wanted = net.get_submodule(path), getattr(net.get_submodule(norm_path), name).detach().cpu().double()
+    weights = convolution.weight.detach().cpu().double()
+    flat = start.double().flatten()
+
+    def made(passport: torch.Tensor) -> torch.Tensor:
+        return weights.flatten(1) @ mean_patch(passport.view(start.shape), convolution)
+
+    linear = torch.func.jacrev(made)(flat)  # (channels, C h w): the map itself, since it is linear
+    step = torch.linalg.lstsq(linear, (wanted - made(flat))[:, None], driver="gelsd").solution
+    return (flat + step[:, 0]).view(start.shape).float()
+
+
 ATTACKS: dict[str, Callable[[Target, Plan], dict]] = {
-    attack.__name__: attack for attack in (none, fake1, fake2, fake3, flip, prune, fine_tune, residual_block)
+    attack.__name__: attack for attack in (none, fake1, fake2, fake3, flip, prune, fine_tune, residual_block, solve)
 }
 
 
@@ -349,21 +390,34 @@ def attack(
         target = Target(protected, world.open_released(protected), protected.passports())
         for name in ATTACKS if kind == "all" else (kind,):
             pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
+    _forget(records, pieces)
     records.put([plain_row(world.of(study, architecture, norm, world.PLAIN))])
     known = {row["key"]: row for row in records.rows()}
     todo = []
     for target, name, strength, run in pieces:
         settings = {**json.loads(json.dumps(asdict(plan))), "model": weights(target), "split_seed": study.split_seed}
-        key = f"{target.world.folder}/{name}" + ("" if strength is None else f"/{strength}")
+        key = key_of(target, name, strength)
         if study.force or known.get(key, {}).get("settings") != settings:
             todo.append((target, name, strength, run, key, settings))
     if len(todo) < len(pieces):
         print(f"{len(pieces) - len(todo)} of {len(pieces)} attacks are finished already", flush=True)
     for target, name, strength, run, key, settings in tqdm(todo, desc="attack", unit="attack", disable=not todo):
         records.put([{"key": key, **row_of(target, name, strength, run()), "settings": settings}])
-    report.write()
-    print(report.page(study.folder))
+    passport_report.write(study)
+    print(passport_report.page(study.folder))
     return SKIPPED if len(todo) < len(pieces) else None
+
+
+def key_of(target: Target, attack: str, strength) -> str:
+    return f"{target.world.folder}/{attack}/{'' if strength is None else strength}"
+
+
+def _forget(records: Records, pieces: list[tuple]) -> None:
+    """Drop what earlier constants measured of the attacks that are run."""
+    promised = {key_of(target, name, strength) for target, name, strength, _ in pieces}
+    run_again = tuple({f"{target.world.folder}/{name}/" for target, name, *_ in pieces})
+    kept = [row["key"] for row in records.rows() if row["key"] in promised or not row["key"].startswith(run_again)]
+    records.keep_only(kept)
 
 
 def weights(target: Target) -> str:
@@ -393,7 +447,7 @@ def plain_row(plain: World) -> dict:
     """The same network without passports, to compare with."""
     metadata = files.read_metadata(plain.source_id.path)
     return {
-        "key": f"{plain.folder}/none",
+        "key": f"{plain.folder}/none/",
         **_place(plain),
         "attack": "none",
         "strength": None,

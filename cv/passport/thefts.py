@@ -5,11 +5,22 @@ from dataclasses import asdict
 
 import numpy as np
 
-from cv.passport import report, verification, world
+from cv.passport import verification, world
 from cv.passport.layers import convolutions
 from cv.passport.passports import Passports
 from cv.passport.world import World
-from fingerprinting import attacks, fingerprints, generation, peers, runtime, statistics, steps, suspects, zoo
+from fingerprinting import (
+    attacks,
+    fingerprints,
+    generation,
+    passport_report,
+    peers,
+    runtime,
+    statistics,
+    steps,
+    suspects,
+    zoo,
+)
 from fingerprinting.methods import METHODS
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
@@ -71,8 +82,8 @@ def steal(
             peers.baselines(protected, method="sac_m", n=n),
         ]
         Records.of(study, "passport_thefts").put(compared(study, protected, honest))
-    report.write()
-    print(report.page(study.folder))
+    passport_report.write(study)
+    print(passport_report.page(study.folder))
     return SKIPPED if any(skipped) else None
 
 

@@ -1,6 +1,0 @@
-def write():
-    pass
-
-
-def page(f):
-    return ""
