@@ -17,7 +17,6 @@ from collections.abc import Callable
 import torch
 
 from cv.passport import passports, training, world
-from cv.passport.world import PLAIN
 from fingerprinting import checkpoints, objectives, passport_report, runtime, settings
 from fingerprinting.records import Records
 from fingerprinting.study import Study
@@ -49,7 +48,7 @@ def measure(
     triggers_per_batch: int,
 ) -> None:
     """Time the plain network, scheme 1's, and scheme 2's with its public branch open."""
-    plain_world = world.of(study, architecture, norm, PLAIN)
+    plain_world = world.of(study, architecture, norm, world.PLAIN)
     owner, device = study.parts["owner"], study.device
     plain = checkpoints.build(study.domain, plain_world.architecture, len(study.classes), study.shape)
     config = passports.read_config("", plain_world.architecture)
