@@ -18,6 +18,7 @@ from cv.passport import passports, signature, verification, world
 from cv.passport.layers import (
     ForgedNorm,
     FreeNorm,
+    TrainedPassportNorm,
     branch_norms,
     convolutions,
     mean_patch,
@@ -32,7 +33,7 @@ from fingerprinting.examples import Examples
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
-from fingerprinting.training import Recipe, accuracy, fit, predict
+from fingerprinting.training import Objective, Recipe, accuracy, fit, predict
 
 SOLVER_IMAGES = 20  # of the forger's own, where a passport that is solved for starts
 FORGERY = "this is mine"  # what a forger who is free to choose would like to read, cut to what fits
@@ -77,10 +78,18 @@ class Target:
     def copied(self) -> nn.Module:
         return copy.deepcopy(self.net)
 
-    def fitted(self, net: nn.Module, objective, recipe: Recipe, name: str, part: Examples | None = None) -> nn.Module:
-        parts = self.world.parts
-        part = parts["attacker"] if part is None else part
-        fit(net, part, parts["dev"], objective, recipe, f"{self.world.folder}/{name}", self.device)
+    def fitted(self, net: nn.Module, objective: Objective, recipe: Recipe, name: str) -> nn.Module:
+        """Trained on the attacker's part, and chosen on dev."""
+        return self._fitted(net, self.world.parts["attacker"], objective, recipe, name, keep_last=False)
+
+    def forged(self, net: nn.Module, part: Examples, claimed: Passports, plan: Plan, recipe: Recipe, name: str):
+        """Trained towards the task and the claimed signature; the last state, which is the one that shows it best."""
+        objective = protected_loss(claimed.signs, plan.sign_weight, self.device)
+        return self._fitted(net, part, objective, recipe, name, keep_last=True)
+
+    def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool):
+        dev, name = self.world.parts["dev"], f"{self.world.folder}/{name}"
+        fit(net, part, dev, objective, recipe, name, self.device, keep_last=keep_last)
         return net
 
     def draw(self, name: str) -> torch.Generator:
@@ -149,8 +158,8 @@ def _fake2(target: Target, plan: Plan, share: float) -> Outcome:
     scales = {path: bits * torch.rand(len(bits), generator=draw) for path, bits in claimed.signs.items()}
     net = freed(target, scales, {path: torch.zeros(len(bits)) for path, bits in claimed.signs.items()})
     trainable(net, [weight for norm in branch_norms(net).values() for weight in (norm.scale, norm.shift)])
-    loss = protected_loss(claimed.signs, plan.sign_weight, target.device)
-    return judged(target, target.fitted(net, loss, plan.forge, name), claimed)
+    part = target.world.parts["attacker"]
+    return judged(target, target.forged(net, part, claimed, plan, plan.forge, name), claimed)
 
 
 def fake3(target: Target, plan: Plan) -> Pieces:
@@ -161,18 +170,17 @@ def fake3(target: Target, plan: Plan) -> Pieces:
 def _fake3(target: Target, plan: Plan, share: float) -> Outcome:
     name = f"fake3/{share:g}"
     claimed, draw = flipped(target.held, share, target.draw(name)), target.draw(f"{name}/noise")
-    net = passports.install(target.copied(), target.shipped, public=False)
-    trained = []
-    for norm in passport_norms(net).values():
-        for part in ("gamma", "beta"):
-            passport = getattr(norm, part).cpu()
+    net, pairs = target.copied(), convolutions(target.net)
+    for path in claimed.signs:
+        start = []
+        for passport in (target.held.gamma[path], target.held.beta[path]):
             noise = plan.noise * passport.std() * torch.randn(passport.shape, generator=draw)
-            delattr(norm, part)
-            setattr(norm, part, nn.Parameter((passport + noise).to(target.device)))
-            trained.append(getattr(norm, part))
-    trainable(net, trained)
-    loss = protected_loss(claimed.signs, plan.sign_weight, target.device)
-    return judged(target, target.fitted(net, loss, plan.forge, name), claimed)
+            start.append((passport + noise).to(target.device))
+        plain, convolution = net.get_submodule(pairs[path]), net.get_submodule(path)
+        net.set_submodule(pairs[path], TrainedPassportNorm(plain, convolution, *start))
+    trainable(net, [passport for norm in passport_norms(net).values() for passport in norm.passports])
+    part = target.world.parts["attacker"]
+    return judged(target, target.forged(net, part, claimed, plan, plan.forge, name), claimed)
 
 
 def flip(target: Target, plan: Plan) -> Pieces:
@@ -256,8 +264,7 @@ def _residual_block(target: Target, plan: Plan, share: float) -> Outcome:
     part = target.world.parts["attacker"]
     few = part.take(torch.randperm(len(part), generator=draw)[: max(1, round(plan.data_share * len(part)))])
     recipe = replace(plan.forge, epochs=round(plan.forge.epochs / plan.data_share))  # as many updates as fake-2 makes
-    loss = protected_loss(fixed, plan.sign_weight, target.device)
-    outcome = judged(target, target.fitted(net.to(target.device), loss, recipe, name, few), claimed)
+    outcome = judged(target, target.forged(net.to(target.device), few, claimed, plan, recipe, name), claimed)
     return replace(outcome, notes={"examples": len(few), "texts": texts})
 
 

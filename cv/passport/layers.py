@@ -55,7 +55,10 @@ class BranchNorm(nn.Module):
 
 
 class PassportNorm(BranchNorm):
-    """γ = W · mean_patch(P_γ), β = W · mean_patch(P_β), W being the weights of the convolution before."""
+    """γ = W · mean_patch(P_γ), β = W · mean_patch(P_β), W being the weights of the convolution before.
+
+    Of passports gamma, beta (n, C, h, w) the layer keeps their mean patches (C k k,), which is all it needs of them.
+    """
 
     def __init__(
         self,
@@ -67,12 +70,28 @@ class PassportNorm(BranchNorm):
     ) -> None:
         super().__init__(public, plain)
         object.__setattr__(self, "convolution", convolution)  # seen, not owned: its weights are listed where they stand
-        self.register_buffer("gamma", gamma.clone())
-        self.register_buffer("beta", beta.clone())
+        self.register_buffer("gamma", mean_patch(gamma, convolution))
+        self.register_buffer("beta", mean_patch(beta, convolution))
+
+    def patches(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.gamma, self.beta
 
     def affine(self) -> tuple[torch.Tensor, torch.Tensor]:
         weights = self.convolution.weight.flatten(1)
-        return tuple(weights @ mean_patch(passport, self.convolution) for passport in (self.gamma, self.beta))
+        gamma, beta = (weights @ patch for patch in self.patches())
+        return gamma, beta
+
+
+class TrainedPassportNorm(PassportNorm):
+    """A passport layer whose passports are trained: what fake-3 does."""
+
+    def __init__(self, plain: nn.Module, convolution: nn.Conv2d, gamma: torch.Tensor, beta: torch.Tensor) -> None:
+        super().__init__(None, plain, convolution, gamma, beta)
+        self.passports = nn.ParameterList([gamma.clone(), beta.clone()])
+
+    def patches(self) -> tuple[torch.Tensor, torch.Tensor]:
+        gamma, beta = (mean_patch(passport, self.convolution) for passport in self.passports)
+        return gamma, beta
 
 
 class FreeNorm(BranchNorm):
@@ -100,7 +119,7 @@ class ExpandedResidualBlock(nn.Module):
 class ForgedNorm(PassportNorm):
     """A passport layer with accessory blocks between what W makes of the passports and γ, β (Chen et al. 2023).
 
-    One expanded residual block for each of γ and β, normalised inputs, so that any passport can be taught to fit.
+    An expanded residual block for each of γ and β, so that any passport can be taught to fit.
     """
 
     def __init__(self, *passport_layer, expansion: int) -> None:
@@ -109,7 +128,8 @@ class ForgedNorm(PassportNorm):
         self.blocks = nn.ModuleList(ExpandedResidualBlock(width, expansion) for _ in range(2))
 
     def affine(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return tuple(block(values) for block, values in zip(self.blocks, super().affine(), strict=True))
+        gamma, beta = (block(values) for block, values in zip(self.blocks, super().affine(), strict=True))
+        return gamma, beta
 
 
 def sign_loss(scale: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:

@@ -60,19 +60,25 @@ def make(
     triggers: Examples | None = None,
 ) -> Passports:
     """Passports from the activations of `count` of the images (N, C, H, W) each, in a network trained without them."""
-    known = convolutions(pretrained)
+    signs = signatures(pretrained, config, draw := runtime.generator(f"passports/{name}"))
+    texts = {path: config[path] if isinstance(config[path], str) else "" for path in signs}
+    drawn = torch.randperm(len(images), generator=draw)[: 2 * count].chunk(2)
+    gamma, beta = (
+        {p: shuffled(a, draw) for p, a in activations(pretrained, list(signs), images[i]).items()} for i in drawn
+    )
+    return Passports(gamma, beta, signs, texts, dict(metadata), triggers=triggers)
+
+
+def signatures(net: nn.Module, config: Config, draw: torch.Generator) -> dict[str, torch.Tensor]:
+    """Signs (channels,) of every layer that the configuration gives a passport, in the order of the network."""
+    known = convolutions(net)
     if unknown := set(config) - set(known):
         raise UserError(f"no layer {', '.join(sorted(unknown))} to put a passport into; there are {', '.join(known)}")
     chosen = [path for path in known if config.get(path, False) is not False]
     if not chosen:
         raise UserError("the passport configuration names no layer; give true or a text signature for one at least")
     texts = {path: config[path] if isinstance(config[path], str) else "" for path in chosen}
-    draw = runtime.generator(f"passports/{name}")
-    channels = {path: pretrained.get_submodule(path).out_channels for path in chosen}
-    signs = {path: signature.encode(texts[path], channels[path], draw) for path in chosen}
-    drawn = torch.randperm(len(images), generator=draw)[: 2 * count].chunk(2)
-    gamma, beta = ({p: shuffled(a, draw) for p, a in activations(pretrained, chosen, images[i]).items()} for i in drawn)
-    return Passports(gamma, beta, signs, texts, dict(metadata), triggers=triggers)
+    return {path: signature.encode(texts[path], net.get_submodule(path).out_channels, draw) for path in chosen}
 
 
 def activations(net: nn.Module, paths: list[str], images: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -11,7 +11,7 @@ from cv.passport import passports, world
 from cv.passport.layers import branch_norms, private_branch, sign_loss
 from cv.passport.passports import Passports
 from cv.passport.world import PLAIN, World
-from fingerprinting import attacks, objectives, runtime, zoo
+from fingerprinting import attacks, checkpoints, objectives, runtime, zoo
 from fingerprinting.attacks import Job, Training
 from fingerprinting.examples import Examples, physical
 from fingerprinting.runtime import UserError
@@ -38,8 +38,10 @@ def train(
     """The network without passports, then with them under each scheme asked for, all on the owner's part."""
     plain = world.of(study, architecture, norm, PLAIN)
     layers = passports.read_config(config, plain.architecture)
-    if passport_images < 1:
-        raise UserError(f"PASSPORT_IMAGES={passport_images} make no passport; give 1 or more")
+    if passport_images < 1 or triggers < 1:
+        raise UserError(f"PASSPORT_IMAGES={passport_images} and TRIGGERS={triggers} must be 1 or more")
+    net = checkpoints.build(study.domain, plain.architecture, len(study.classes), study.shape)
+    passports.signatures(net, layers, runtime.generator("check"))  # what cannot be put in is said before training
     schemes = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
     recipe, owner = study.recipe(epochs, learning_rate), {"part": "owner"}
     skipped = [zoo.train(plain, "source", [Job(plain.source_id, recipe, owner)])]
@@ -129,8 +131,6 @@ def _with_triggers(
 
 def trigger_images(study: Study, count: int) -> Examples:
     """Abstract images (count, C, H, W), soft random blobs, each with a class drawn at random (Adi et al. 2018)."""
-    if count < 1:
-        raise UserError(f"TRIGGERS={count} show nothing; give 1 or more")
     draw = runtime.generator(f"triggers/{study.folder}")
     blobs = torch.rand(count, study.shape[0], GRAIN, GRAIN, generator=draw)
     images = F.interpolate(blobs, study.shape[1:], mode="bicubic").clamp(0, 1)
