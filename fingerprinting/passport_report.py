@@ -43,9 +43,10 @@ def write(study: Study) -> None:
 
 
 def study_folders() -> list[str]:
-    """`domain/dataset/tier` of every study in which passports were attacked."""
+    """`domain/dataset/tier` of every study in which networks with passports were attacked or stolen."""
     records = files.results_dir() / "records"
-    return sorted(path.parent.relative_to(records).as_posix() for path in records.glob("*/*/*/passports.jsonl"))
+    found = [path for topic in ("passports", "passport_thefts") for path in records.glob(f"*/*/*/{topic}.jsonl")]
+    return sorted({path.parent.relative_to(records).as_posix() for path in found})
 
 
 def attack_rows(study_folder: str) -> list[dict]:
@@ -80,18 +81,25 @@ def page_path(study_folder: str) -> Path:
 def page(study_folder: str) -> str:
     """Everything about the passports of one study, in Markdown."""
     domain, dataset, tier = study_folder.split("/")
-    rows = attack_rows(study_folder)
     lines = [f"# Passports: {domain}, {dataset}, {tier} tier", ""]
-    for name in dict.fromkeys(row["architecture"] for row in rows):
-        own = [row for row in rows if row["architecture"] == name]
-        lines += [f"## {name}", "", LEGEND.format(n=own[0]["n"]), "", *_valid(own), ""]
-        lines += _forgeries(own)
+    for name, rows, thefts in _networks(study_folder):
+        lines += [f"## {name}", ""]
+        if rows:
+            lines += [LEGEND.format(n=rows[0]["n"]), "", *_valid(rows), "", *_forgeries(rows)]
         for attack in SWEEPS:
-            lines += _sweep(own, attack)
-        thefts = [row for row in theft_rows(study_folder) if row["architecture"] == name]
+            lines += _sweep(rows, attack)
         lines += _thefts(thefts)
-    lines += ["## Published beside measured", "", *_published(rows), ""]
+    lines += ["## Published beside measured", "", *_published(attack_rows(study_folder)), ""]
     return "\n".join(lines)
+
+
+def _networks(study_folder: str) -> list[tuple[str, list[dict], list[dict]]]:
+    """Architecture, its attacks and its thefts."""
+    rows, thefts = attack_rows(study_folder), theft_rows(study_folder)
+    names = dict.fromkeys(row["architecture"] for row in [*rows, *thefts])
+    return [
+        (name, *([row for row in part if row["architecture"] == name] for part in (rows, thefts))) for name in names
+    ]
 
 
 def _valid(rows: list[dict]) -> list[str]:
@@ -214,16 +222,13 @@ def block() -> str:
     """README's numbers: every scheme valid and attacked, thefts side by side, what passports cost."""
     lines: list[str] = []
     for name in [name for name in study_folders() if name.rsplit("/", 1)[1] in ("cpu", "paper")]:
-        rows = attack_rows(name)
-        for architecture in dict.fromkeys(row["architecture"] for row in rows):
-            own = [row for row in rows if row["architecture"] == architecture]
-            lines += [
-                f"{architecture} on {name.split('/')[1]}, {name.split('/')[2]} tier. {LEGEND.format(n=own[0]['n'])}"
-            ]
-            lines += ["", *_valid(own), "", *_forgeries(own)]
-            thefts = [row for row in theft_rows(name) if row["architecture"] == architecture]
-            lines += _thefts([row for row in thefts if row["scheme"] in ("2", "3") or row["kind"] == "source"])
-        lines += ["Published beside measured.", "", *_published(rows), ""]
+        _, dataset, tier = name.split("/")
+        for architecture, own, thefts in _networks(name):
+            if own:
+                lines += [f"{architecture} on {dataset}, {tier} tier. {LEGEND.format(n=own[0]['n'])}"]
+                lines += ["", *_valid(own), "", *_forgeries(own)]
+            lines += _thefts([row for row in thefts if row["scheme"] in ("2", "3")])
+        lines += ["Published beside measured.", "", *_published(attack_rows(name)), ""]
         lines += _costs(name)
         lines += [
             f"Flips, pruning and scheme 1's thefts: [{page_path(name).stem}](results/tables/{page_path(name).name}).",
