@@ -229,7 +229,7 @@ def block() -> str:
                 lines += ["", *_valid(own), "", *_forgeries(own)]
             lines += _thefts([row for row in thefts if row["scheme"] in ("2", "3")])
         lines += ["Published beside measured.", "", *_published(attack_rows(name)), ""]
-        lines += _costs(name)
+        lines += [*_costs(name), *_seconds(name)]
         lines += [
             f"Flips, pruning and scheme 1's thefts: [{page_path(name).stem}](results/tables/{page_path(name).name}).",
             "",
@@ -250,6 +250,14 @@ def _costs(study_folder: str) -> list[str]:
         "What passports cost (`python benchmarks/passports.py`): ratios of seconds, median of turns [lowest, highest]."
     )
     return [note, "", *markdown_table(["network", "threads", *RATIOS.values()], cells), ""]
+
+
+def _seconds(study_folder: str) -> list[str]:
+    """What the steps took, in the order in which they run."""
+    taken = {row["key"]: row for row in Records.at(study_folder, "steps").rows()}
+    keys = [f"{study_folder.split('/')[0]}/passport/{name}.py" for name in ("train", "attack", "steal")]
+    found = [f"`{key}` {taken[key]['seconds']:.0f} s" for key in keys if key in taken]
+    return [f"The steps took: {', '.join(found)}.", ""] if found else []
 
 
 def figure(study: Study) -> None:

@@ -11,7 +11,7 @@ residual_block (Chen et al. 2023), none (the owner's passports, for comparison) 
 Needs cv/passport/train.py. Writes records, passports.csv, a page and figures to results/; README has the numbers.
 """
 
-from cv.passport import attacks
+from cv.passport import measuring
 from fingerprinting import settings
 
 KIND = "all"
@@ -37,4 +37,4 @@ CHOSEN_SHARES = dict(smoke=(1.0,), quick=(0.0, 1.0), cpu=(0.0, 0.5, 1.0), paper=
 EXPANSION = 4  # hidden width of a residual block, in channels
 
 if __name__ == "__main__":
-    settings.run(attacks.attack, globals(), "cv")
+    settings.run(measuring.attack, globals(), "cv")

@@ -1,20 +1,17 @@
 """Attacks on passports: forged passports and scale factors, flipped signs, pruning, fine-tuning (DeepIPR; Chen et al.).
 
 Whoever attacks has the released network, the attacker's part of the data, and, as the papers grant it, the owner's
-passports. Test data only report.
+passports. Test data only report. Each attack gives, by strength, what measures it when called.
 """
 
-import copy
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from cv.passport import passports, signature, verification, world
+from cv.passport import passports, signature, verification
 from cv.passport.layers import (
     ForgedNorm,
     FreeNorm,
@@ -25,111 +22,18 @@ from cv.passport.layers import (
     passport_norms,
 )
 from cv.passport.passports import Passports
-from cv.passport.training import protected_loss
-from cv.passport.verification import Reading
-from cv.passport.world import World
-from fingerprinting import files, objectives, passport_report, runtime
-from fingerprinting.examples import Examples
-from fingerprinting.records import Records
-from fingerprinting.runtime import UserError
-from fingerprinting.study import SKIPPED, Study
-from fingerprinting.training import Objective, Recipe, accuracy, fit, predict
+from cv.passport.target import Outcome, Plan, Target, judged, mean, owned
+from fingerprinting import objectives, runtime
 
 SOLVER_IMAGES = 20  # of the forger's own, where a passport that is solved for starts
 FORGERY = "this is mine"  # what a forger who is free to choose would like to read, cut to what fits
 
-
-Pieces = dict[float | str | None, Callable[[], "Outcome"]]  # strength -> what measures it
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The constants of all attacks."""
-
-    shares: tuple[float, ...]  # of signs flipped, or of weights pruned
-    forged_shares: tuple[float, ...]  # of signs that a forger's signature flips
-    draws: int  # of what is random and not trained; means are reported
-    forge: Recipe
-    tune: Recipe
-    sign_weight: float
-    noise: float  # deviation of fake-3's start from the owner's passports, in theirs
-    data_share: float  # of the attacker's part that the residual block is trained on
-    chosen_shares: tuple[float, ...]  # of its signature's bits that are fixed beforehand
-    expansion: int  # hidden width of the residual block, in channels
-
-
-@dataclass(frozen=True)
-class Target:
-    """A protected network as its attacker meets it, and what is needed to report on it."""
-
-    world: World
-    net: nn.Module  # as released
-    held: Passports  # the owner's
-
-    @property
-    def device(self) -> torch.device:
-        return self.world.device
-
-    @property
-    def shipped(self) -> Passports:
-        """The owner's passports over the released network's own statistics: what a forger starts from."""
-        return replace(self.held, statistics={})
-
-    def copied(self) -> nn.Module:
-        return copy.deepcopy(self.net)
-
-    def fitted(self, net: nn.Module, objective: Objective, recipe: Recipe, name: str) -> nn.Module:
-        """Trained on the attacker's part, and chosen on dev."""
-        return self._fitted(net, self.world.parts["attacker"], objective, recipe, name, keep_last=False)
-
-    def forged(self, net: nn.Module, part: Examples, claimed: Passports, plan: Plan, recipe: Recipe, name: str):
-        """Trained towards the task and the claimed signature; the last state, which is the one that shows it best."""
-        objective = protected_loss(claimed.signs, plan.sign_weight, self.device)
-        return self._fitted(net, part, objective, recipe, name, keep_last=True)
-
-    def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool):
-        dev, name = self.world.parts["dev"], f"{self.world.folder}/{name}"
-        fit(net, part, dev, objective, recipe, name, self.device, keep_last=keep_last)
-        return net
-
-    def draw(self, name: str) -> torch.Generator:
-        return runtime.generator(f"{self.world.folder}/{name}")
-
-    def accuracy(self, net: nn.Module) -> float:
-        """On test, in whatever branch the network is in."""
-        test = self.world.parts["test"]
-        return accuracy(predict(net, test.inputs, self.device), test.targets)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """accuracy under the passports (or γ, β) that are claimed; the claimed signature's readings.
-
-    owner: readings of the owner's signature where the claimed one is another. notes: more for the record.
-    """
-
-    accuracy: float
-    claimed: Reading
-    owner: Reading
-    notes: dict
+Pieces = dict[float | str | None, Callable[[], Outcome]]  # strength -> what measures it
 
 
 def none(target: Target, plan: Plan) -> Pieces:
     """No attack: the owner's own passports."""
     return {None: partial(owned, target, target.net)}
-
-
-def owned(target: Target, net: nn.Module) -> Outcome:
-    """What the owner's passports prove about a network, and how well it works without them."""
-    reading = verification.total(verification.passport_readings(net, target.held))
-    worth = verification.passport_accuracy(net, target.held, target.world.parts["test"], target.device)
-    notes = {"released_accuracy": target.accuracy(net)}
-    if target.held.triggers is not None:
-        notes |= {
-            "triggers_agreed": verification.triggers_agreed(net, target.held, target.device),
-            "triggers": len(target.held.triggers),
-        }
-    return Outcome(worth, reading, reading, notes)
 
 
 def fake1(target: Target, plan: Plan) -> Pieces:
@@ -307,33 +211,6 @@ def preimage(net: nn.Module, path: str, norm_path: str, name: str, start: torch.
     return (flat + step[:, 0]).view(start.shape).float()
 
 
-ATTACKS: dict[str, Callable[[Target, Plan], dict]] = {
-    attack.__name__: attack for attack in (none, fake1, fake2, fake3, flip, prune, fine_tune, residual_block, solve)
-}
-
-
-def judged(target: Target, net: nn.Module, claimed: Passports) -> Outcome:
-    """Accuracy of a network that runs on what is claimed, with the claimed and the owner's signature in it."""
-    norms = branch_norms(net)
-    claim, owner = (
-        verification.total(verification.read(norms, signs, claimed.texts))
-        for signs in (claimed.signs, target.held.signs)
-    )
-    return Outcome(verification.private_accuracy(net, target.world.parts["test"], target.device), claim, owner, {})
-
-
-def mean(found: list[Outcome]) -> Outcome:
-    """Readings of several draws become one: bits and agreeing bits of them all."""
-
-    def joined(readings: list[Reading]) -> Reading:
-        return verification.total(readings)
-
-    worths = [outcome.accuracy for outcome in found]
-    notes = {"draws": len(found), "lowest_accuracy": min(worths), "highest_accuracy": max(worths)}
-    claims, owners = ([getattr(outcome, name) for outcome in found] for name in ("claimed", "owner"))
-    return Outcome(sum(worths) / len(worths), joined(claims), joined(owners), notes)
-
-
 def flipped(held: Passports, share: float, draw: torch.Generator) -> Passports:
     """The same passports with a random share of all the signature's signs turned round."""
     whole = torch.cat(list(held.signs.values()))
@@ -359,116 +236,6 @@ def trainable(net: nn.Module, weights: list[nn.Parameter]) -> None:
         weight.requires_grad_(True)
 
 
-def attack(
-    study: Study,
-    *,
-    kind: str,
-    scheme: str,
-    architecture: str,
-    norm: str,
-    shares: tuple[float, ...],
-    forged_shares: tuple[float, ...],
-    draws: int,
-    forge_epochs: int,
-    forge_learning_rate: float,
-    fine_tune_epochs: int,
-    fine_tune_learning_rate: float,
-    sign_weight: float,
-    noise: float,
-    data_share: float,
-    chosen_shares: tuple[float, ...],
-    expansion: int,
-) -> str | None:
-    """Run the attacks asked for on every scheme asked for; what was measured with the same settings is skipped."""
-    if kind not in (*ATTACKS, "all"):
-        raise UserError(f"KIND={kind} is unknown; take all or one of {', '.join(ATTACKS)}")
-    if any(not 0 <= share <= 1 for share in (*shares, *forged_shares, *chosen_shares)) or not 0 < data_share <= 1:
-        raise UserError("SHARES, FORGED_SHARES and CHOSEN_SHARES must lie between 0 and 1, and DATA_SHARE above 0")
-    if draws < 1 or expansion < 1:
-        raise UserError("DRAWS and EXPANSION must be 1 or more")
-    forge = study.recipe(forge_epochs, forge_learning_rate)
-    tune = study.recipe(fine_tune_epochs, fine_tune_learning_rate)
-    plan = Plan(shares, forged_shares, draws, forge, tune, sign_weight, noise, data_share, chosen_shares, expansion)
-    worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
-    for protected in worlds:
-        world.require(protected)
-    records, pieces = Records.of(study, "passports"), []
-    for protected in worlds:
-        target = Target(protected, world.open_released(protected), protected.passports())
-        for name in ATTACKS if kind == "all" else (kind,):
-            pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
-    _forget(records, pieces)
-    records.put([plain_row(world.of(study, architecture, norm, world.PLAIN))])
-    known = {row["key"]: row for row in records.rows()}
-    todo = []
-    for target, name, strength, run in pieces:
-        settings = {**json.loads(json.dumps(asdict(plan))), "model": weights(target), "split_seed": study.split_seed}
-        key = key_of(target, name, strength)
-        if study.force or known.get(key, {}).get("settings") != settings:
-            todo.append((target, name, strength, run, key, settings))
-    if len(todo) < len(pieces):
-        print(f"{len(pieces) - len(todo)} of {len(pieces)} attacks are finished already", flush=True)
-    for target, name, strength, run, key, settings in tqdm(todo, desc="attack", unit="attack", disable=not todo):
-        records.put([{"key": key, **row_of(target, name, strength, run()), "settings": settings}])
-    passport_report.write(study)
-    print(passport_report.page(study.folder))
-    return SKIPPED if len(todo) < len(pieces) else None
-
-
-def key_of(target: Target, attack: str, strength) -> str:
-    return f"{target.world.folder}/{attack}/{'' if strength is None else strength}"
-
-
-def _forget(records: Records, pieces: list[tuple]) -> None:
-    """Drop what earlier constants measured of the attacks that are run."""
-    promised = {key_of(target, name, strength) for target, name, strength, _ in pieces}
-    run_again = tuple({f"{target.world.folder}/{name}/" for target, name, *_ in pieces})
-    kept = [row["key"] for row in records.rows() if row["key"] in promised or not row["key"].startswith(run_again)]
-    records.keep_only(kept)
-
-
-def weights(target: Target) -> str:
-    """What an attack's result depends on besides constants: the released weights and the owner's passports."""
-    passport = files.read_metadata(target.world.passport_path)["sha256"]
-    return f"{files.read_metadata(target.world.source_id.path)['sha256']} {passport}"
-
-
-def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
-    claimed, owner = outcome.claimed, outcome.owner
-    return {
-        **_place(target.world),
-        "attack": attack,
-        "strength": strength,
-        "accuracy": outcome.accuracy,
-        "signature_detection": claimed.detection,
-        "n": len(target.world.parts["test"]),
-        "bits": claimed.bits,
-        "p_value": claimed.p_value,
-        "owner_detection": owner.detection,
-        **outcome.notes,
-        "provenance": runtime.provenance(target.device),
-    }
-
-
-def plain_row(plain: World) -> dict:
-    """The same network without passports, to compare with."""
-    metadata = files.read_metadata(plain.source_id.path)
-    return {
-        "key": f"{plain.folder}/none/",
-        **_place(plain),
-        "attack": "none",
-        "strength": None,
-        "accuracy": metadata["test_accuracy"],
-        "signature_detection": None,
-        "n": metadata["n_test"],
-        "provenance": metadata["provenance"],
-    }
-
-
-def _place(protected: World) -> dict:
-    return {
-        "tier": protected.tier,
-        "dataset": protected.dataset,
-        "architecture": protected.architecture,
-        "scheme": protected.scheme.removeprefix("v"),
-    }
+ATTACKS: dict[str, Callable[[Target, Plan], dict]] = {
+    attack.__name__: attack for attack in (none, fake1, fake2, fake3, flip, prune, fine_tune, residual_block, solve)
+}
