@@ -12,13 +12,12 @@ import runpy
 import sys
 import time
 
-from fingerprinting import files, readme, settings
+from fingerprinting import files, passport_report, readme, settings
 from fingerprinting.domain import DOMAINS, load_domain
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
 LATER = ("overlap", "detect_erase_attack", "passport")  # left out at the quick tier, which is a first look
-PASSPORT = ("train", "attack", "steal")  # steps in <domain>/passport/, where a domain has that
 
 
 def main(words: list[str]) -> None:
@@ -35,7 +34,7 @@ def main(words: list[str]) -> None:
         steps += [(f"{domain}/{name}.py", [], known) for name in ZOO if name not in later]
         steps += [(f"{name}.py", [f"DOMAIN={domain}"], known) for name in ROOT if name not in later]
         if (REPOSITORY / domain / "passport").is_dir() and "passport" not in later:
-            steps += [(f"{domain}/passport/{name}.py", [], known) for name in PASSPORT]
+            steps += [(f"{domain}/passport/{name}.py", [], known) for name in passport_report.STEPS]
     steps = [(script, own, known | settings.own_constants(REPOSITORY / script)) for script, own, known in steps]
     for word in overrides:
         if not any(word.split("=")[0] in known for *_, known in steps):

@@ -14,6 +14,7 @@ THEFT_COLUMNS = (
     "tier,dataset,architecture,scheme,kind,n,test_accuracy,n_passports,signature_detection,lowest_detection,"
     "highest_detection,highest_p_value,passport_accuracy,triggers_agreed,n_independent,auc_primary,auc_akh,auc_sac_m"
 )
+STEPS = ("train", "attack", "steal")  # in <domain>/passport/, where a domain has that
 SCHEMES = ("plain", "1", "2", "3")
 ATTACKS = ("none", "fake1", "fake2", "fake3", "residual_block", "solve", "fine_tune", "flip", "prune")
 SWEEPS = {"flip": "share of signs flipped", "prune": "share of weights pruned"}
@@ -255,7 +256,7 @@ def _costs(study_folder: str) -> list[str]:
 def _seconds(study_folder: str) -> list[str]:
     """What the steps took, in the order in which they run."""
     taken = {row["key"]: row for row in Records.at(study_folder, "steps").rows()}
-    keys = [f"{study_folder.split('/')[0]}/passport/{name}.py" for name in ("train", "attack", "steal")]
+    keys = [f"{study_folder.split('/')[0]}/passport/{name}.py" for name in STEPS]
     found = [f"`{key}` {taken[key]['seconds']:.0f} s" for key in keys if key in taken]
     return [f"The steps took: {', '.join(found)}.", ""] if found else []
 
