@@ -12,17 +12,13 @@ import runpy
 import sys
 import time
 
-from fingerprinting import files, readme, settings
+from fingerprinting import files, passport_report, readme, settings
 from fingerprinting.domain import DOMAINS, load_domain
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
-LATER = (
-    "overlap",
-    "extract_sweep",
-    "thirds",
-    "detect_erase_attack",
-)  # left out at the quick tier, which is a first look
+# Left out at the quick tier, which is a first look.
+LATER = ("overlap", "extract_sweep", "thirds", "audit", "detect_erase_attack", "passport")
 
 
 def main(words: list[str]) -> None:
@@ -38,6 +34,8 @@ def main(words: list[str]) -> None:
         steps.append(("data/prepare.py", [f"DOMAIN={domain}"], known))
         steps += [(f"{domain}/{name}.py", [], known) for name in ZOO if name not in later]
         steps += [(f"{name}.py", [f"DOMAIN={domain}"], known) for name in ROOT if name not in later]
+        if (REPOSITORY / domain / "passport").is_dir() and "passport" not in later:
+            steps += [(f"{domain}/passport/{name}.py", [], known) for name in passport_report.STEPS]
     steps = [(script, own, known | settings.own_constants(REPOSITORY / script)) for script, own, known in steps]
     for word in overrides:
         if not any(word.split("=")[0] in known for *_, known in steps):
@@ -57,10 +55,10 @@ def main(words: list[str]) -> None:
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
         print("the quick tier leaves out some steps; run them by: python cv/overlap.py TIER=quick, and the same of")
+        print("cv/extract_sweep.py, cv/thirds.py, cv/audit.py, cv/passport/train.py (then attack.py and steal.py) and")
         print(
-            "cv/extract_sweep.py, cv/thirds.py and detect_erase_attack.py, python baselines.py TIER=quick METHOD=all,"
+            "detect_erase_attack.py, python baselines.py TIER=quick METHOD=all, or everything by: python reproduce.py"
         )
-        print("or everything by: python reproduce.py")
     if fresh:
         readme.record_run(overrides, domains, seconds)
 

@@ -3,6 +3,8 @@
 All take images (N, channels, height, width) in [0, 1]; the first layer normalises. The small ones take any shape.
 """
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
@@ -88,6 +90,36 @@ def residual(classes: int, shape: Shape) -> nn.Module:
     return _classifier([*_convolution(shape[0], 16, 2), nn.MaxPool2d(2), Residual(16), Residual(16)], classes, shape)
 
 
+def alexnet(classes: int, shape: Shape) -> nn.Module:
+    """AlexNet for small images, with batch norm, as DeepIPR's authors cut it (Fan et al. 2019)."""
+    pool = nn.MaxPool2d(2, 2)
+    body = [*_convolution(shape[0], 64, size=5), pool, *_convolution(64, 192, size=5), pool]
+    body += [*_convolution(192, 384), *_convolution(384, 256), *_convolution(256, 256), pool]
+    return _classifier(body, classes, shape)
+
+
+def small_resnet18(classes: int, _shape: Shape) -> nn.Module:
+    """torchvision's ResNet18 with the stem for small images: one 3 x 3 convolution, no pooling (He et al. 2016)."""
+    from torchvision import models  # slow to import, and needed for the paper tier only
+
+    net = models.resnet18(num_classes=classes)
+    net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    return nn.Sequential(nn.Sequential(Normalise(), ToColour()), net)
+
+
+def group_norm(build):
+    """The same network with group norm, 16 channels to a group, instead of batch norm."""
+
+    def built(classes: int, shape: Shape) -> nn.Module:
+        net = build(classes, shape)
+        for path, module in list(net.named_modules()):
+            if isinstance(module, nn.BatchNorm2d):
+                net.set_submodule(path, nn.GroupNorm(max(1, module.num_features // 16), module.num_features))
+        return net
+
+    return built
+
+
 def torchvision_model(name: str):
     """torchvision's network, unchanged but for the layers before it and the size of its head."""
 
@@ -112,4 +144,14 @@ ARCHITECTURES = {
     "mobilenet_v2": Architecture(
         torchvision_model("mobilenet_v2"), "1.classifier.1", ("1.features.18.0", "1.features.18.1")
     ),
+}
+
+# What passports are put into (cv/passport), besides the small nets above.
+ARCHITECTURES |= {
+    "alexnet": Architecture(alexnet, head="2", prunable=("1.14", "1.15")),
+    "small_resnet18": Architecture(small_resnet18, "1.fc", ("1.layer4.1.conv1", "1.layer4.1.bn1")),
+}
+ARCHITECTURES |= {
+    f"{name}_gn": replace(ARCHITECTURES[name], build=group_norm(ARCHITECTURES[name].build))
+    for name in ("conv3", "alexnet", "small_resnet18")
 }

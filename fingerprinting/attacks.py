@@ -25,12 +25,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Training:
-    """What a kind of theft (or honesty) hands to the one training loop."""
+    """What a kind of theft (or honesty) hands to the one training loop; `release` makes what is kept of the result."""
 
     model: nn.Module
     part: Examples
     objective: Objective = objectives.cross_entropy
     after_step: Callable[[nn.Module], None] = lambda model: None
+    release: Callable[[nn.Module], nn.Module] = lambda model: model
 
 
 @dataclass(frozen=True)

@@ -40,3 +40,27 @@ PUBLISHED = [
     *_text("primary", ("primary", "labels", "match_rate"), "", 1.00, 1.00, 0.76, 0.77, 0.52),
     *_text("primary, queries erased", ("primary", "labels", "match_rate"), "synonyms", 1.00, 1.00, 0.78, 0.80, 0.43),
 ]
+
+
+@dataclass(frozen=True)
+class PublishedPassport:
+    """Accuracy (low to high) that a paper reports for an attack on passports; n is not given there."""
+
+    dataset: str
+    network: str
+    attack: str
+    strength: float | None
+    accuracy: tuple[float, float]
+    note: str
+
+
+DEEPIPR = "Fan et al. 2019, 2021"
+PASSPORTS = [
+    PublishedPassport("cifar10", "ResNet18", "none", None, (0.95, 0.95), f"{DEEPIPR}; about the plain network's"),
+    PublishedPassport("cifar10", "ResNet18", "fake1", None, (0.10, 0.12), DEEPIPR),
+    PublishedPassport("cifar10", "ResNet18", "fake2", None, (0.66, 0.70), DEEPIPR),
+    *(
+        PublishedPassport("cifar100", "", "flip", share / 10, (value, value), DEEPIPR)
+        for share, value in enumerate((0.69, 0.64, 0.58, 0.53, 0.45, 0.15))
+    ),
+]

@@ -4,7 +4,7 @@ import os
 
 import joblib
 
-from fingerprinting import files, runtime, tables
+from fingerprinting import files, passport_report, runtime, tables
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
@@ -31,6 +31,7 @@ def blocks() -> dict[str, str]:
         "runs": _runs(),
         "results": _results(),
         "deepcore": _deepcore(),
+        "passports": passport_report.block(),
         "steps": _steps(),
         "benchmarks": _benchmarks(),
     }

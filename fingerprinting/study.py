@@ -64,7 +64,7 @@ class Study:
                 raise UserError(f"unknown data set {name!r}; {self.domain.name} knows {known}")
 
     def __reduce__(self) -> tuple:
-        return Study, tuple(getattr(self, name) for name in self.__dataclass_fields__)
+        return type(self), tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
     @cached_property
     def domain(self) -> Domain:

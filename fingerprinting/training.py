@@ -80,8 +80,9 @@ def fit(
     after_step: Callable[[nn.Module], None] = lambda model: None,
     augment: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: inputs,
     resume: Path | None = None,
+    keep_last: bool = False,
 ) -> dict:
-    """Train `model` in place and leave it with the weights of the epoch that did best on dev.
+    """Train `model` in place and leave it with the weights of the epoch that did best on dev, or of the last.
 
     Every epoch draws from generators named after the model and the epoch, so a run that is killed and resumed at an
     epoch's end reaches the same bits as one that was not.
@@ -120,7 +121,7 @@ def fit(
             raise UserError(f"training of {name} diverged (loss {loss.item()}); lower LEARNING_RATE")
         progress["epoch"] += 1
         dev_accuracy = accuracy(predict(model, dev.inputs, device), dev.targets)
-        if dev_accuracy > progress["dev_accuracy"]:
+        if keep_last or dev_accuracy > progress["dev_accuracy"]:
             progress.update(dev_accuracy=dev_accuracy, best_epoch=progress["epoch"])
             best = {key: value.clone() for key, value in model.state_dict().items()}
         progress["seconds"] += time.perf_counter() - started

@@ -1,7 +1,7 @@
 """Training the zoo: which models a step promises, which are finished, and the rest in parallel processes."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import joblib
@@ -10,17 +10,20 @@ from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
 from fingerprinting import answers, checkpoints, files, runtime
-from fingerprinting.attacks import KINDS, Job, require, weights_sha256
+from fingerprinting.attacks import KINDS, Job, Training, require, weights_sha256
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, ModelId, Study
 from fingerprinting.training import accuracy, fit
 
+Prepare = Callable[[Study, Job], Training]
 
-def train(study: Study, step: str, jobs: Iterable[Job]) -> str | None:
+
+def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None = None) -> str | None:
     """Train the models that a step promises. Finished ones are skipped, killed runs resume, records are written.
 
-    A model is finished when its file says that it was made with these very settings from this very parent.
+    A model is finished when its file says that it was made with these very settings from this very parent. `prepare`
+    takes the place of the kinds' own.
     """
     jobs = list(jobs)
     promised = {job.model for job in jobs}
@@ -46,7 +49,7 @@ def _train_all(study: Study, step: str, jobs: list[Job]) -> bool:
     parallel = joblib.Parallel(
         n_jobs=_workers(study), return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
     )
-    finished = parallel(joblib.delayed(train_one)(study, job) for job in todo)
+    finished = parallel(joblib.delayed(train_one)(study, job, prepare) for job in todo)
     with tqdm(total=len(todo), desc=step, unit="model", disable=not todo) as bar:
         for metadata in finished:
             if "user_error" in metadata:
@@ -59,22 +62,22 @@ def _train_all(study: Study, step: str, jobs: list[Job]) -> bool:
     return len(todo) < len(jobs)
 
 
-def train_one(study: Study, job: Job) -> dict:
+def train_one(study: Study, job: Job, prepare: Prepare | None = None) -> dict:
     """Train one model and write its file; returns the file's metadata. Runs in a worker process."""
     threads = torch.get_num_threads()
     runtime.one_thread()
     try:
-        return _train_one(study, job)
+        return _train_one(study, job, prepare or KINDS[job.model.kind].prepare)
     except UserError as error:  # a traceback from another process would hide its one clear sentence
         return {"user_error": str(error)}
     finally:
         torch.set_num_threads(threads)  # with one worker this is the process of the steps that follow
 
 
-def _train_one(study: Study, job: Job) -> dict:
+def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
     kind, name = KINDS[job.model.kind], job.model.name
     runtime.seed_everything(name)
-    training = kind.prepare(study, job)
+    training = prepare(study, job)
     parts = study.target_parts if kind.on_target else study.parts
     resume = job.model.path.with_name(f"{job.model.path.stem}.{files.key_of(_settings(study, job))[:12]}.resume")
     progress = fit(
@@ -89,8 +92,9 @@ def _train_one(study: Study, job: Job) -> dict:
         study.domain.augment,
         resume,
     )
-    content = files.digest(training.model.state_dict())
-    logits = answers.ask(study, parts["test"].inputs, content, lambda: training.model)
+    model = training.release(training.model)
+    content = files.digest(model.state_dict())
+    logits = answers.ask(study, parts["test"].inputs, content, lambda: model)
     metadata = {
         "name": name,
         "domain": study.domain.name,
@@ -113,7 +117,7 @@ def _train_one(study: Study, job: Job) -> dict:
         "settings": _settings(study, job),
         "provenance": runtime.provenance(study.device),
     }
-    checkpoints.save(job.model.path, training.model, metadata)
+    checkpoints.save(job.model.path, model, metadata)
     resume.unlink(missing_ok=True)
     return files.read_metadata(job.model.path)
 

@@ -90,7 +90,8 @@ def test_pruned_units_give_zero_features_and_the_others_do_not(name):
     pruning.zeroing(paths, units)(model)
     after = output_of(model, paths[-1], inputs).relu()
     assert after[:, units].abs().max() == 0 and before[:, units].abs().max() > 0
-    assert torch.equal(after[:, kept], before[:, kept]) and after[:, kept].abs().max() > 0
+    same = torch.equal(after[:, kept], before[:, kept]) or name.endswith("_gn")  # a group's statistics tie its units
+    assert same and after[:, kept].abs().max() > 0
     in_training = output_of(model.train(), paths[-1], inputs).relu()
     assert in_training[:, units].abs().max() == 0 and in_training[:, kept].abs().max() > 0
 

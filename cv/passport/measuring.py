@@ -1,0 +1,130 @@
+"""Attacks run and recorded: every one asked for on every scheme asked for, what is finished skipped."""
+
+import json
+from dataclasses import asdict
+
+from tqdm import tqdm
+
+from cv.passport import world
+from cv.passport.attacks import ATTACKS
+from cv.passport.target import Outcome, Plan, Target
+from cv.passport.world import World
+from fingerprinting import files, passport_report, runtime
+from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
+from fingerprinting.study import SKIPPED, Study
+
+
+def attack(
+    study: Study,
+    *,
+    kind: str,
+    scheme: str,
+    architecture: str,
+    norm: str,
+    shares: tuple[float, ...],
+    forged_shares: tuple[float, ...],
+    draws: int,
+    forge_epochs: int,
+    forge_learning_rate: float,
+    fine_tune_epochs: int,
+    fine_tune_learning_rate: float,
+    sign_weight: float,
+    noise: float,
+    data_share: float,
+    chosen_shares: tuple[float, ...],
+    expansion: int,
+) -> str | None:
+    """Run the attacks asked for on every scheme asked for; what was measured with the same settings is skipped."""
+    if kind not in (*ATTACKS, "all"):
+        raise UserError(f"KIND={kind} is unknown; take all or one of {', '.join(ATTACKS)}")
+    if any(not 0 <= share <= 1 for share in (*shares, *forged_shares, *chosen_shares)) or not 0 < data_share <= 1:
+        raise UserError("SHARES, FORGED_SHARES and CHOSEN_SHARES must lie between 0 and 1, and DATA_SHARE above 0")
+    if draws < 1 or expansion < 1:
+        raise UserError("DRAWS and EXPANSION must be 1 or more")
+    forge = study.recipe(forge_epochs, forge_learning_rate)
+    tune = study.recipe(fine_tune_epochs, fine_tune_learning_rate)
+    plan = Plan(shares, forged_shares, draws, forge, tune, sign_weight, noise, data_share, chosen_shares, expansion)
+    worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
+    for protected in worlds:
+        world.require(protected)
+    records, pieces = Records.of(study, "passports"), []
+    for protected in worlds:
+        target = Target(protected, world.open_released(protected), protected.passports())
+        for name in ATTACKS if kind == "all" else (kind,):
+            pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
+    _forget(records, pieces)
+    records.put([plain_row(world.of(study, architecture, norm, world.PLAIN))])
+    known = {row["key"]: row for row in records.rows()}
+    todo = []
+    for target, name, strength, run in pieces:
+        settings = {**json.loads(json.dumps(asdict(plan))), "model": weights(target), "split_seed": study.split_seed}
+        key = key_of(target, name, strength)
+        if study.force or known.get(key, {}).get("settings") != settings:
+            todo.append((target, name, strength, run, key, settings))
+    if len(todo) < len(pieces):
+        print(f"{len(pieces) - len(todo)} of {len(pieces)} attacks are finished already", flush=True)
+    for target, name, strength, run, key, settings in tqdm(todo, desc="attack", unit="attack", disable=not todo):
+        records.put([{"key": key, **row_of(target, name, strength, run()), "settings": settings}])
+    passport_report.write(study)
+    print(passport_report.page(study.folder))
+    return SKIPPED if len(todo) < len(pieces) else None
+
+
+def key_of(target: Target, attack: str, strength) -> str:
+    return f"{target.world.folder}/{attack}/{'' if strength is None else strength}"
+
+
+def _forget(records: Records, pieces: list[tuple]) -> None:
+    """Drop what earlier constants measured of the attacks that are run."""
+    promised = {key_of(target, name, strength) for target, name, strength, _ in pieces}
+    run_again = tuple({f"{target.world.folder}/{name}/" for target, name, *_ in pieces})
+    kept = [row["key"] for row in records.rows() if row["key"] in promised or not row["key"].startswith(run_again)]
+    records.keep_only(kept)
+
+
+def weights(target: Target) -> str:
+    """What an attack's result depends on besides constants: the released weights and the owner's passports."""
+    passport = files.read_metadata(target.world.passport_path)["sha256"]
+    return f"{files.read_metadata(target.world.source_id.path)['sha256']} {passport}"
+
+
+def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
+    claimed, owner = outcome.claimed, outcome.owner
+    return {
+        **_place(target.world),
+        "attack": attack,
+        "strength": strength,
+        "accuracy": outcome.accuracy,
+        "signature_detection": claimed.detection,
+        "n": len(target.world.parts["test"]),
+        "bits": claimed.bits,
+        "p_value": claimed.p_value,
+        "owner_detection": owner.detection,
+        **outcome.notes,
+        "provenance": runtime.provenance(target.device),
+    }
+
+
+def plain_row(plain: World) -> dict:
+    """The same network without passports, to compare with."""
+    metadata = files.read_metadata(plain.source_id.path)
+    return {
+        "key": f"{plain.folder}/none/",
+        **_place(plain),
+        "attack": "none",
+        "strength": None,
+        "accuracy": metadata["test_accuracy"],
+        "signature_detection": None,
+        "n": metadata["n_test"],
+        "provenance": metadata["provenance"],
+    }
+
+
+def _place(protected: World) -> dict:
+    return {
+        "tier": protected.tier,
+        "dataset": protected.dataset,
+        "architecture": protected.architecture,
+        "scheme": protected.scheme.removeprefix("v"),
+    }

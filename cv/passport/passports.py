@@ -1,0 +1,191 @@
+"""Passports: how they are made from real images, put into a network, and kept in a file of their own."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cv.passport import signature
+from cv.passport.layers import BranchNorm, PassportNorm, branch_norms, convolutions
+from fingerprinting import files, runtime
+from fingerprinting.examples import Examples, physical
+from fingerprinting.runtime import REPOSITORY, UserError
+
+CONFIGS = REPOSITORY / "cv" / "passport" / "configs"
+Config = dict[str, bool | str]  # path of a convolution -> false, true or a text signature
+
+
+@dataclass(frozen=True)
+class Passports:
+    """What an owner keeps secret (schemes 2 and 3) or ships with the model (scheme 1), by path of the convolution.
+
+    gamma, beta (1, C, h, w): P_γ and P_β, like inputs of that convolution. signs (channels,): the signature b.
+    texts: what the first bits of b spell; empty where all were drawn. statistics: of the private branch's
+    normalisations, as their state dicts; empty for scheme 1, whose only branch the model holds. triggers: scheme 3's.
+    """
+
+    gamma: dict[str, torch.Tensor]
+    beta: dict[str, torch.Tensor]
+    signs: dict[str, torch.Tensor]
+    texts: dict[str, str]
+    metadata: dict
+    statistics: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
+    triggers: Examples | None = None
+
+
+def read_config(name: str, architecture: str) -> Config:
+    """A JSON file by its path, or the architecture's own; layers that it leaves out carry no passport."""
+    path = Path(name) if name else CONFIGS / f"{architecture.removesuffix('_gn')}.json"
+    if not path.is_file():
+        raise UserError(f"the passport configuration {path} does not exist; give one with CONFIG=, see {CONFIGS.name}/")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError):
+        raise UserError(f"{path} is no JSON; give false, true or a text signature per layer") from None
+    if not isinstance(config, dict) or not all(isinstance(value, (bool, str)) for value in config.values()):
+        raise UserError(f"{path} must give false, true or a text signature per layer")
+    return config
+
+
+def make(
+    pretrained: nn.Module,
+    config: Config,
+    images: torch.Tensor,
+    count: int,
+    name: str,
+    metadata: Mapping,
+    triggers: Examples | None = None,
+) -> Passports:
+    """Passports from the activations of `count` of the images (N, C, H, W) each, in a network trained without them."""
+    signs = signatures(pretrained, config, draw := runtime.generator(f"passports/{name}"))
+    texts = {path: config[path] if isinstance(config[path], str) else "" for path in signs}
+    drawn = torch.randperm(len(images), generator=draw)[: 2 * count].chunk(2)
+    gamma, beta = (
+        {p: shuffled(a, draw) for p, a in activations(pretrained, list(signs), images[i]).items()} for i in drawn
+    )
+    return Passports(gamma, beta, signs, texts, dict(metadata), triggers=triggers)
+
+
+def signatures(net: nn.Module, config: Config, draw: torch.Generator) -> dict[str, torch.Tensor]:
+    """Signs (channels,) of every layer that the configuration gives a passport, in the order of the network."""
+    known = convolutions(net)
+    if unknown := set(config) - set(known):
+        raise UserError(f"no layer {', '.join(sorted(unknown))} to put a passport into; there are {', '.join(known)}")
+    chosen = [path for path in known if config.get(path, False) is not False]
+    if not chosen:
+        raise UserError("the passport configuration names no layer; give true or a text signature for one at least")
+    texts = {path: config[path] if isinstance(config[path], str) else "" for path in chosen}
+    return {path: signature.encode(texts[path], net.get_submodule(path).out_channels, draw) for path in chosen}
+
+
+def activations(net: nn.Module, paths: list[str], images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What goes into the convolutions at `paths` (n, C, h, w) for images (n, ...)."""
+    seen: dict[str, torch.Tensor] = {}
+
+    def watch(path: str):
+        return lambda _module, given: seen.update({path: given[0].detach().cpu().contiguous()})
+
+    hooks = [net.get_submodule(path).register_forward_pre_hook(watch(path)) for path in paths]
+    device = next(net.parameters()).device
+    try:
+        with torch.no_grad():
+            net.eval()(physical(images.to(device)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def shuffled(features: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """features (n, C, h, w) -> (1, C, h, w): each channel any channel of any image, none twice."""
+    places = torch.randperm(features.shape[0] * features.shape[1], generator=draw)[: features.shape[1]]
+    return features.flatten(0, 1)[places][None].clone()
+
+
+def install(net: nn.Module, passports: Passports, public: bool) -> nn.Module:
+    """Put passport layers into a plain network, in place; `public` keeps the plain layers as a branch beside them."""
+    pairs, reached = convolutions(net), False
+    _check_fit(net, pairs, passports)
+    for path, norm_path in pairs.items():
+        plain, convolution = net.get_submodule(norm_path), net.get_submodule(path)
+        reached |= path in passports.gamma
+        if path in passports.gamma:
+            gamma, beta = (part[path].to(convolution.weight.device) for part in (passports.gamma, passports.beta))
+            net.set_submodule(norm_path, PassportNorm(plain if public else None, plain, convolution, gamma, beta))
+        elif reached and public:
+            net.set_submodule(norm_path, BranchNorm(plain, plain))
+    for path, norm in branch_norms(net).items():
+        if path in passports.statistics:
+            try:
+                norm.private.load_state_dict(passports.statistics[path])
+            except RuntimeError:
+                raise _misfit(passports) from None
+    return net
+
+
+def _check_fit(net: nn.Module, pairs: dict[str, str], passports: Passports) -> None:
+    fits = set(passports.gamma) | set(passports.statistics) <= set(pairs) and all(
+        passport.shape[1] == net.get_submodule(path).in_channels
+        and len(passports.signs[path]) == net.get_submodule(path).out_channels
+        for part in (passports.gamma, passports.beta)
+        for path, passport in part.items()
+    )
+    if not fits:
+        raise _misfit(passports)
+
+
+def _misfit(passports: Passports) -> UserError:
+    return UserError(
+        f"the passports were made for {passports.metadata['architecture']} with other layers than this model has; "
+        "give the passport file that belongs to it"
+    )
+
+
+def released(net: nn.Module) -> nn.Module:
+    """Back to the plain network, in place: the public branch, or with γ and β of the only one written in (scheme 1)."""
+    pairs = convolutions(net)
+    for path, norm in branch_norms(net).items():
+        plain = norm.public
+        if plain is None:
+            plain = norm.private
+            plain.weight, plain.bias = (nn.Parameter(values.detach().clone()) for values in norm.affine())
+        net.set_submodule(pairs[path], plain)
+    return net
+
+
+def statistics(net: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
+    """The private branch's statistics of a network with two branches."""
+    return {path: norm.private.state_dict() for path, norm in branch_norms(net).items() if norm.public is not None}
+
+
+def save(path: Path, passports: Passports) -> None:
+    parts = {"gamma": passports.gamma, "beta": passports.beta, "signs": passports.signs}
+    tensors = {f"{name}/{layer}": value for name, part in parts.items() for layer, value in part.items()}
+    for layer, state in passports.statistics.items():
+        tensors |= {f"statistics/{layer}/{name}": value for name, value in state.items()}
+    if passports.triggers is not None:
+        tensors |= {"triggers/inputs": passports.triggers.inputs, "triggers/labels": passports.triggers.targets}
+    files.save_tensors(path, tensors, {**passports.metadata, "passport_texts": passports.texts})
+
+
+def load(path: Path) -> Passports:
+    """The passports in a file; every tensor must have its place."""
+    tensors, metadata = files.load_tensors(path)
+    if "passport_texts" not in metadata:
+        raise UserError(f"{path} holds no passports; give a file that python cv/passport/train.py wrote")
+    parts: dict[str, dict] = {"gamma": {}, "beta": {}, "signs": {}, "statistics": {}, "triggers": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition("/")
+        if part == "statistics":
+            layer, _, entry = rest.partition("/")
+            parts[part].setdefault(layer, {})[entry] = value
+        else:
+            parts[part][rest] = value
+    texts, triggers = metadata.pop("passport_texts"), parts.pop("triggers")
+    if not set(parts["gamma"]) == set(parts["beta"]) == set(parts["signs"]) == set(texts):
+        raise UserError(f"{path} does not hold two passports and a signature for each layer; take the owner's own file")
+    kept = Examples(triggers["inputs"], triggers["labels"]) if triggers else None
+    return Passports(**parts, texts=texts, metadata=metadata, triggers=kept)

@@ -1,0 +1,124 @@
+"""A network with passports as its attacker meets it, and what is measured of an attack."""
+
+import copy
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from cv.passport import verification
+from cv.passport.layers import branch_norms
+from cv.passport.passports import Passports
+from cv.passport.training import protected_loss
+from cv.passport.verification import Reading
+from cv.passport.world import World
+from fingerprinting import runtime
+from fingerprinting.examples import Examples
+from fingerprinting.training import Objective, Recipe, accuracy, fit, predict
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The constants of all attacks."""
+
+    shares: tuple[float, ...]  # of signs flipped, or of weights pruned
+    forged_shares: tuple[float, ...]  # of signs that a forger's signature flips
+    draws: int  # of what is random and not trained; means are reported
+    forge: Recipe
+    tune: Recipe
+    sign_weight: float
+    noise: float  # deviation of fake-3's start from the owner's passports, in theirs
+    data_share: float  # of the attacker's part that the residual block is trained on
+    chosen_shares: tuple[float, ...]  # of its signature's bits that are fixed beforehand
+    expansion: int  # hidden width of the residual block, in channels
+
+
+@dataclass(frozen=True)
+class Target:
+    """A protected network as its attacker meets it, and what is needed to report on it."""
+
+    world: World
+    net: nn.Module  # as released
+    held: Passports  # the owner's
+
+    @property
+    def device(self) -> torch.device:
+        return self.world.device
+
+    @property
+    def shipped(self) -> Passports:
+        """The owner's passports over the released network's own statistics: what a forger starts from."""
+        return replace(self.held, statistics={})
+
+    def copied(self) -> nn.Module:
+        return copy.deepcopy(self.net)
+
+    def fitted(self, net: nn.Module, objective: Objective, recipe: Recipe, name: str) -> nn.Module:
+        """Trained on the attacker's part, and chosen on dev."""
+        return self._fitted(net, self.world.parts["attacker"], objective, recipe, name, keep_last=False)
+
+    def forged(self, net: nn.Module, part: Examples, claimed: Passports, plan: Plan, recipe: Recipe, name: str):
+        """Trained towards the task and the claimed signature; the last state, which is the one that shows it best."""
+        objective = protected_loss(claimed.signs, plan.sign_weight, self.device)
+        return self._fitted(net, part, objective, recipe, name, keep_last=True)
+
+    def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool):
+        dev, name = self.world.parts["dev"], f"{self.world.folder}/{name}"
+        fit(net, part, dev, objective, recipe, name, self.device, keep_last=keep_last)
+        return net
+
+    def draw(self, name: str) -> torch.Generator:
+        return runtime.generator(f"{self.world.folder}/{name}")
+
+    def accuracy(self, net: nn.Module) -> float:
+        """On test, in whatever branch the network is in."""
+        test = self.world.parts["test"]
+        return accuracy(predict(net, test.inputs, self.device), test.targets)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """accuracy under the passports (or γ, β) that are claimed; the claimed signature's readings.
+
+    owner: readings of the owner's signature where the claimed one is another. notes: more for the record.
+    """
+
+    accuracy: float
+    claimed: Reading
+    owner: Reading
+    notes: dict
+
+
+def owned(target: Target, net: nn.Module) -> Outcome:
+    """What the owner's passports prove about a network, and how well it works without them."""
+    reading = verification.total(verification.passport_readings(net, target.held))
+    worth = verification.passport_accuracy(net, target.held, target.world.parts["test"], target.device)
+    notes = {"released_accuracy": target.accuracy(net)}
+    if target.held.triggers is not None:
+        notes |= {
+            "triggers_agreed": verification.triggers_agreed(net, target.held, target.device),
+            "triggers": len(target.held.triggers),
+        }
+    return Outcome(worth, reading, reading, notes)
+
+
+def judged(target: Target, net: nn.Module, claimed: Passports) -> Outcome:
+    """Accuracy of a network that runs on what is claimed, with the claimed and the owner's signature in it."""
+    norms = branch_norms(net)
+    claim, owner = (
+        verification.total(verification.read(norms, signs, claimed.texts))
+        for signs in (claimed.signs, target.held.signs)
+    )
+    return Outcome(verification.private_accuracy(net, target.world.parts["test"], target.device), claim, owner, {})
+
+
+def mean(found: list[Outcome]) -> Outcome:
+    """Readings of several draws become one: bits and agreeing bits of them all."""
+
+    def joined(readings: list[Reading]) -> Reading:
+        return verification.total(readings)
+
+    worths = [outcome.accuracy for outcome in found]
+    notes = {"draws": len(found), "lowest_accuracy": min(worths), "highest_accuracy": max(worths)}
+    claims, owners = ([getattr(outcome, name) for outcome in found] for name in ("claimed", "owner"))
+    return Outcome(sum(worths) / len(worths), joined(claims), joined(owners), notes)

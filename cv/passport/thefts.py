@@ -1,0 +1,198 @@
+"""The zoo's thefts of a network with passports: what its passports still prove, and what fingerprints do."""
+
+from collections import defaultdict
+from dataclasses import asdict
+
+import numpy as np
+
+from cv.passport import verification, world
+from cv.passport.layers import convolutions
+from cv.passport.passports import Passports
+from cv.passport.world import World
+from fingerprinting import (
+    attacks,
+    fingerprints,
+    generation,
+    passport_report,
+    peers,
+    runtime,
+    statistics,
+    steps,
+    suspects,
+    zoo,
+)
+from fingerprinting.methods import METHODS
+from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
+from fingerprinting.study import SKIPPED, Study
+from fingerprinting.suspects import Suspect
+
+# One reading by labels alone, the least that a suspect gives, for each of three fingerprints.
+READINGS = [
+    method
+    for method in METHODS
+    if method.reading
+    in (("primary", "labels", "match_rate"), ("akh", "labels", "answers"), ("sac_m", "labels", "correlation"))
+]
+
+
+def steal(
+    study: Study,
+    *,
+    scheme: str,
+    architecture: str,
+    norm: str,
+    copies: int,
+    tamper_epochs: int,
+    tamper_learning_rate: float,
+    ratios: tuple[float, ...],
+    activity_examples: int,
+    extract_epochs: int,
+    extract_learning_rate: float,
+    temperature: float,
+    epsilon: float,
+    pgd_steps: int,
+    n: int,
+    components_n: int,
+) -> str | None:
+    """Every theft of every scheme's network; then passports and fingerprints side by side, in records and tables."""
+    worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
+    for protected in worlds:
+        world.require(protected)
+    honest = independents(study)
+    tamper = dict(copies=copies, epochs=tamper_epochs, learning_rate=tamper_learning_rate)
+    attack = dict(epsilon=epsilon, pgd_steps=pgd_steps)
+    extract = dict(copies=copies, epochs=extract_epochs, learning_rate=extract_learning_rate, temperature=temperature)
+    skipped = []
+    for protected in worlds:
+        skipped += [
+            steps.fine_tune(protected, layers=("last", "all"), **tamper),
+            steps.prune(
+                protected,
+                ratios=ratios,
+                activity_examples=activity_examples,
+                epochs=tamper_epochs,
+                learning_rate=tamper_learning_rate,
+            ),
+            steps.adversarial(protected, **tamper, **attack),
+            steps.transfer(protected, irrelevant_copies=0, homologous_copies=0, **tamper),
+            steps.extract(protected, **extract, **attack),
+            generation.primary(protected, n=components_n, labels="source", fewer=True),
+            peers.baselines(protected, method="akh", n=n),
+            peers.baselines(protected, method="sac_m", n=n),
+        ]
+        Records.of(study, "passport_thefts").put(compared(study, protected, honest))
+    passport_report.write(study)
+    print(passport_report.page(study.folder))
+    return SKIPPED if any(skipped) else None
+
+
+def independents(study: Study) -> list[Suspect]:
+    """The study's own independent models, the transferred ones among them: the zoo trained them without passports."""
+    planned, found = zoo.planned(study), []
+    for step in ("irrelevant", "homologous", "transfer"):
+        if step not in planned or not all(model.path.is_file() for model in planned[step]):
+            command = f"python {study.domain.name}/{step}.py DATASET={study.dataset} TIER={study.tier}"
+            raise UserError(f"the comparison needs independent models; run {command}")
+        found += [Suspect(model, attacks.metadata_of(study, model)) for model in planned[step]]
+    return [suspect for suspect in found if suspect.kind.role == "independent"]
+
+
+def compared(study: Study, protected: World, honest: list[Suspect]) -> list[dict]:
+    """One row per kind of theft, and of independent model: white-box and black-box evidence."""
+    stolen = [
+        Suspect(model, attacks.metadata_of(protected, model))
+        for models in zoo.planned(protected).values()
+        for model in models
+        if model != protected.source_id
+    ]
+    source = suspects.source_of(protected)
+    distances = asked(study, protected, stolen, honest)
+    kinds: dict[str, list[tuple[Study, Suspect]]] = defaultdict(list)
+    for owner, models in ((protected, [source, *stolen]), (study, honest)):
+        for suspect in models:
+            kinds[suspect.model.kind].append((owner, suspect))
+    held = protected.passports()
+    return [_row(protected, kind, models, held, distances, honest) for kind, models in kinds.items()]
+
+
+def asked(study: Study, protected: World, stolen: list[Suspect], honest: list[Suspect]) -> dict[str, dict[str, float]]:
+    """Method's key -> model's name -> distance from the protected source, by fingerprints of that source."""
+    sha256 = attacks.weights_sha256(protected, protected.source_id)
+    distances: dict[str, dict[str, float]] = {}
+    for method in READINGS:
+        fingerprint = fingerprints.load(protected, method.name, sha256)
+        distances[method.key] = {
+            suspect.model.name: method.score(suspects.ask(owner, suspect, fingerprint.inputs), fingerprint)
+            for owner, models in ((protected, stolen), (study, honest))
+            for suspect in models
+            if not (method.same_classes and suspect.kind.on_target)
+        }
+    return distances
+
+
+def _row(
+    protected: World,
+    kind: str,
+    models: list[tuple[Study, Suspect]],
+    held: Passports,
+    distances: dict[str, dict[str, float]],
+    honest: list[Suspect],
+) -> dict:
+    on_target = models[0][1].kind.on_target
+    checked = [_checked(owner, suspect, held) for owner, suspect in models]
+    read = [row for row in checked if "agreed" in row]
+    agreed, bits = (sum(row[name] for row in read) for name in ("agreed", "bits"))
+    same_task = [suspect.model.name for suspect in honest if suspect.kind.on_target == on_target]
+    auc = {}
+    for method in READINGS:
+        own = distances[method.key]
+        found = [own[suspect.model.name] for _, suspect in models if suspect.model.name in own]
+        others = [own[name] for name in same_task if name in own]
+        if models[0][1].kind.role == "pirated" and found and others:
+            auc[method.name] = statistics.auc(np.array(found), np.array(others))
+    return {
+        "key": f"{protected.folder}/{kind}",
+        "tier": protected.tier,
+        "dataset": protected.dataset,
+        "architecture": protected.architecture,
+        "scheme": protected.scheme.removeprefix("v"),
+        "kind": kind,
+        "role": models[0][1].kind.role,
+        "n": len(models),
+        "test_accuracy": float(np.mean([suspect.metadata["test_accuracy"] for _, suspect in models])),
+        "n_passports": len(read),
+        "signature_detection": agreed / bits if bits else None,
+        "lowest_detection": min((row["agreed"] / row["bits"] for row in read), default=None),
+        "highest_detection": max((row["agreed"] / row["bits"] for row in read), default=None),
+        "highest_p_value": max((row["p_value"] for row in read), default=None),
+        "passport_accuracy": _mean([row["accuracy"] for row in read if "accuracy" in row]),
+        "triggers_agreed": _mean([row["triggers"] for row in checked if "triggers" in row]),
+        "n_independent": len(same_task),
+        "auc": auc,
+        "models": {suspect.model.name: row for (_, suspect), row in zip(models, checked, strict=True)},
+        "provenance": runtime.provenance(protected.device),
+    }
+
+
+def _checked(owner: Study, suspect: Suspect, held: Passports) -> dict:
+    """White-box evidence of one model, where it has the layers; the share of trigger images, where it has the task."""
+    found: dict = {}
+    needs_net = suspect.model.architecture == held.metadata["architecture"]
+    wants_triggers = held.triggers is not None and not suspect.kind.on_target
+    if not (needs_net or wants_triggers):
+        return found
+    net = attacks.open_model(owner, suspect.model)
+    if needs_net and convolutions(net):
+        reading = verification.total(verification.passport_readings(net, held))
+        found |= {name: value for name, value in asdict(reading).items() if name in ("bits", "agreed")}
+        found["p_value"] = reading.p_value
+        if not suspect.kind.on_target:
+            found["accuracy"] = verification.passport_accuracy(net, held, owner.parts["test"], owner.device)
+    if wants_triggers:
+        found["triggers"] = verification.triggers_agreed(net, held, owner.device) / len(held.triggers)
+    return found
+
+
+def _mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None

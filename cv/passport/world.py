@@ -1,0 +1,83 @@
+"""The world of one protected source: the study's data and parts, models and fingerprints of its own."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from cv.passport import passports
+from cv.passport.passports import Passports
+from fingerprinting import attacks
+from fingerprinting.runtime import UserError
+from fingerprinting.study import ModelId, Study
+
+SCHEMES = ("1", "2", "3")
+PLAIN = "plain"  # the same network, trained in the same way without passports
+
+
+@dataclass(frozen=True)
+class World(Study):
+    """A study whose source is a network with passports, so that every theft of the zoo can be made of it too."""
+
+    architecture: str = ""
+    scheme: str = ""  # plain, v1, v2 or v3
+
+    @property
+    def nest(self) -> str:
+        return f"passports/{self.architecture}-{self.scheme}"
+
+    @property
+    def folder(self) -> str:
+        return f"{super().folder}/{self.nest}"
+
+    @property
+    def source_architecture(self) -> str:
+        return self.architecture
+
+    @property
+    def students(self) -> tuple[str, ...]:
+        """An extractor that knows the source's design, and one that does not."""
+        return (self.architecture, self.domain.students[self.tier][0])
+
+    def model_id(self, kind: str, architecture: str, copy: int, variant: str = "") -> ModelId:
+        tier = f"{self.tier}/{self.nest}"
+        return ModelId(self.domain.name, self.dataset, tier, kind, architecture, copy, variant)
+
+    @property
+    def passport_path(self) -> Path:
+        return self.artifacts / "passports.safetensors"
+
+    def passports(self) -> Passports:
+        require(self)
+        return passports.load(self.passport_path)
+
+
+def of(study: Study, architecture: str, norm: str, scheme: str) -> World:
+    """scheme: plain, 1, 2 or 3. norm: batch or group."""
+    if norm not in ("batch", "group"):
+        raise UserError(f"NORM={norm} is unknown; take batch or group")
+    name = f"{architecture}_gn" if norm == "group" else architecture
+    study.domain.architecture(name)
+    shared = {part.name: getattr(study, part.name) for part in fields(Study)}
+    return World(**shared, architecture=name, scheme=scheme if scheme == PLAIN else f"v{scheme}")
+
+
+def chosen(scheme: str) -> tuple[str, ...]:
+    """The schemes that SCHEME= names."""
+    if scheme not in (*SCHEMES, "all"):
+        raise UserError(f"SCHEME={scheme} is unknown; take {', '.join(SCHEMES)} or all")
+    return SCHEMES if scheme == "all" else (scheme,)
+
+
+def require(world: World) -> None:
+    """The protected model and its passports must be there."""
+    wanted = [world.source_id.path] + ([world.passport_path] if world.scheme != PLAIN else [])
+    if missing := [path for path in wanted if not path.is_file()]:
+        raise UserError(
+            f"{missing[0]} is missing; run python cv/passport/train.py DATASET={world.dataset} TIER={world.tier} "
+            f"ARCHITECTURE={world.architecture.removesuffix('_gn')}"
+        )
+
+
+def open_released(world: World):
+    """The network as others get it: plain, on the study's device."""
+    require(world)
+    return attacks.open_model(world, world.source_id)
