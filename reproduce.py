@@ -55,9 +55,9 @@ def main(words: list[str]) -> None:
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
         print("the quick tier leaves out some steps; run them by: python cv/overlap.py TIER=quick, and the same of")
-        print("cv/extract_sweep.py, cv/thirds.py, cv/audit.py, cv/passport/train.py (then attack.py and steal.py) and")
+        print("cv/extract_sweep.py, cv/thirds.py, cv/audit.py, detect_erase_attack.py and cv/passport/train.py (then")
         print(
-            "detect_erase_attack.py, python baselines.py TIER=quick METHOD=all, or everything by: python reproduce.py"
+            "attack.py and steal.py there), python baselines.py TIER=quick METHOD=all; everything: python reproduce.py"
         )
     if fresh:
         readme.record_run(overrides, domains, seconds)

@@ -33,11 +33,11 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
     _write_plan(study, step, jobs)
     first = [job for job in jobs if job.parent not in promised]
     then = [job for job in jobs if job.parent in promised]  # their parents are made by this very step
-    skipped = [_train_all(study, step, several) for several in (first, then) if several]
+    skipped = [_train_all(study, step, several, prepare) for several in (first, then) if several]
     return SKIPPED if any(skipped) else None
 
 
-def _train_all(study: Study, step: str, jobs: list[Job]) -> bool:
+def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None) -> bool:
     """Train those of the jobs that are not finished; returns whether some were."""
     records = Records.of(study, "models")
     todo = [job for job in jobs if study.force or not _finished(study, job)]
