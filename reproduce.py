@@ -18,7 +18,7 @@ from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
 # Left out at the quick tier, which is a first look.
-LATER = ("overlap", "extract_sweep", "thirds", "audit", "detect_erase_attack", "passport")
+LATER = ("overlap", "extract_sweep", "thirds", "audit", "generalisation", "detect_erase_attack", "passport")
 
 
 def main(words: list[str]) -> None:
@@ -55,10 +55,9 @@ def main(words: list[str]) -> None:
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
         print("the quick tier leaves out some steps; run them by: python cv/overlap.py TIER=quick, and the same of")
-        print("cv/extract_sweep.py, cv/thirds.py, cv/audit.py, detect_erase_attack.py and cv/passport/train.py (then")
-        print(
-            "attack.py and steal.py there), python baselines.py TIER=quick METHOD=all; everything: python reproduce.py"
-        )
+        print("cv/extract_sweep.py, cv/thirds.py, cv/audit.py, generalisation.py, detect_erase_attack.py and")
+        print("cv/passport/train.py (then attack.py and steal.py there), python baselines.py TIER=quick METHOD=all;")
+        print("everything: python reproduce.py")
     if fresh:
         readme.record_run(overrides, domains, seconds)
 

@@ -26,7 +26,16 @@ ZOO = (
     "audit",
 )
 THIRD = 1 / 3  # of the part that the owner's reference models train on
-ROOT = ("primary", "evolved", "baselines", "deepcore", "calibrated", "model_finger_match", "detect_erase_attack")
+ROOT = (
+    "primary",
+    "evolved",
+    "baselines",
+    "deepcore",
+    "calibrated",
+    "model_finger_match",
+    "generalisation",
+    "detect_erase_attack",
+)
 
 
 def prepare(study: Study) -> None:

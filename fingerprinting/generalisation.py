@@ -1,0 +1,254 @@
+"""How far the calibrated fingerprint carries: what is left out of its references, of its queries, of its score.
+
+All variants are made from the same candidates and models, and scored on the same zoo; none of them changes the
+fingerprint that model_finger_match.py reads.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from tqdm import tqdm
+
+from fingerprinting import calibrated, evidence, runtime, suspects, tables
+from fingerprinting.calibrated import labels_of, of_task, origin
+from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
+from fingerprinting.matching import auc_rows
+from fingerprinting.owner import Owner
+from fingerprinting.records import Records
+from fingerprinting.study import Study
+from fingerprinting.suspects import ATTACKS, Suspect
+from fingerprinting.training import predict
+
+CONTROLS = 25  # of the queries, in the variant that spends some on a suspect's ability
+SMOOTHING = 1.0  # added to every count of outcomes
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What models answer to the candidates, by outcome (models, candidates): 0 the source's, 1 the truth, 2 other."""
+
+    models: list[Suspect]
+    outcomes: np.ndarray
+
+    @property
+    def bits(self) -> np.ndarray:
+        return (self.outcomes == 0).astype(float)
+
+    @property
+    def origins(self) -> np.ndarray:
+        return np.array([origin(model) for model in self.models])
+
+    def where(self, kept: Callable[[Suspect], bool]) -> "Answers":
+        chosen = [index for index, model in enumerate(self.models) if kept(model)]
+        return Answers([self.models[index] for index in chosen], self.outcomes[chosen])
+
+    def asked(self, queries: np.ndarray) -> "Answers":
+        return Answers(self.models, self.outcomes[:, queries])
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the tables: study is what is varied, value how; what it is fitted on, asked, and scored by."""
+
+    study: str
+    value: str
+    fitted: Answers
+    judged: Answers
+    n: int
+    extraction_share: float
+    pool: np.ndarray  # indices of the candidates that are offered
+    score: str = "two log-odds"
+    select: str = "separation"
+
+
+# Scores of judged models (m,) from fitted ones and what they answer to the chosen queries.
+
+
+def two_log_odds(fitted: Answers, judged: Answers) -> np.ndarray:
+    return evidence.combined(evidence.fit(fitted.bits, fitted.origins).evidence(judged.bits))
+
+
+def one_log_odds(fitted: Answers, judged: Answers) -> np.ndarray:
+    """Extraction and tampering as one theft."""
+    stolen = np.where(fitted.origins == HONEST, HONEST, EXTRACTED)
+    return evidence.combined(evidence.fit(fitted.bits, stolen).evidence(judged.bits))
+
+
+def likelihood_ratios(fitted: Answers, judged: Answers) -> np.ndarray:
+    """Independent queries of three outcomes: sums of log-likelihood ratios, extraction and tampering apart."""
+
+    def log_shares(kept: np.ndarray) -> np.ndarray:
+        counts = np.stack([(fitted.outcomes[kept] == outcome).sum(0) for outcome in range(3)]) + SMOOTHING
+        return np.log(counts / counts.sum(0))
+
+    honest = log_shares(fitted.origins == HONEST)
+    places = np.arange(judged.outcomes.shape[1])
+    sums = [
+        (log_shares(fitted.origins == theft) - honest)[judged.outcomes, places].sum(1)
+        for theft in (EXTRACTED, TAMPERED)
+        if (fitted.origins == theft).any()
+    ]
+    return evidence.combined(np.stack(sums, -1))
+
+
+def null_deviations(fitted: Answers, judged: Answers) -> np.ndarray:
+    """Sum over queries of how far agreement is from the honest models' mean, in their standard deviations."""
+    honest = fitted.bits[fitted.origins == HONEST]
+    signs = np.sign(evidence.separation(fitted.bits[fitted.origins != HONEST], honest))
+    deviation = np.sqrt(honest.var(0) + evidence.SPREAD)
+    return (signs * (judged.bits - honest.mean(0)) / deviation).sum(1)
+
+
+def plain_agreement(_fitted: Answers, judged: Answers) -> np.ndarray:
+    return judged.bits.mean(1)
+
+
+def with_controls(fitted: Answers, judged: Answers) -> np.ndarray:
+    """The last CONTROLS queries were drawn at random: agreement on them is the suspect's ability, one more feature."""
+
+    def features(answers: Answers) -> np.ndarray:
+        ability = answers.bits[:, -CONTROLS:].mean(1, keepdims=True) * np.sqrt(CONTROLS)
+        return np.concatenate([answers.bits[:, :-CONTROLS], ability], 1)
+
+    return evidence.combined(evidence.fit(features(fitted), fitted.origins).evidence(features(judged)))
+
+
+SCORES: dict[str, Callable[[Answers, Answers], np.ndarray]] = {
+    "two log-odds": two_log_odds,
+    "one log-odds": one_log_odds,
+    "likelihood ratios": likelihood_ratios,
+    "deviations from honest": null_deviations,
+    "plain agreement": plain_agreement,
+    "ability controlled": with_controls,
+}
+
+
+def generalisation(
+    study: Study,
+    *,
+    n: int,
+    kinds: tuple[str, ...],
+    candidates: int,
+    extraction_share: float,
+    budgets: tuple[int, ...],
+    references: tuple[int, ...],
+) -> None:
+    """Every variant, its AUCs by theft and their means: records, table, page."""
+    owner = Owner(study, calibrated.METHOD)
+    offered, kind = calibrated.offer(owner, kinds, candidates)
+    source, truth = predict(owner.source, offered.inputs, owner.device).argmax(1).numpy(), offered.truth.numpy()
+
+    def answers(models: list[Suspect]) -> Answers:
+        labels = labels_of(study, models, offered.inputs)
+        return Answers(models, np.where(labels == source, 0, np.where(labels == truth, 1, 2)))
+
+    fitted = answers(suspects.references(study))
+    judged = answers(of_task(suspects.gather(study), on_target=False))
+    thirds = suspects.there(study, "third")
+    usual = Variant("all references", "", fitted, judged, n, extraction_share, np.arange(len(kind)))
+    variants = [
+        usual,
+        *_without(usual),
+        *([replace(usual, study="data", value="a third of it", fitted=answers(thirds))] if thirds else []),
+        *_fewer(usual, references),
+        *(replace(usual, study="queries", value=str(budget), n=budget) for budget in budgets if budget != n),
+        *(replace(usual, study="score", value=name, score=name) for name in list(SCORES)[1:]),
+        replace(usual, study="selection", value="random", select="random"),
+        *(
+            replace(usual, study="candidates", value=name, pool=np.flatnonzero(kind == number))
+            for number, name in enumerate(kinds)
+            if (kind == number).any()
+        ),
+    ]
+    rows = []
+    for variant in tqdm(variants, desc="generalisation", unit="variant"):
+        rows += _rows(study, variant)
+    Records.of(study, "generalisation").replace(rows)
+    tables.write()
+    print("\n".join(tables.generalisation_section(study.folder)))
+    print(f"tables: {tables.folder()}")
+
+
+def _without(usual: Variant) -> Iterator[Variant]:
+    """Leave one theft out of the references, and judge that; leave one design out, and judge thefts by it, or it."""
+    stolen = [kind for kind in ATTACKS if any(model.model.kind == kind for model in usual.judged.models)]
+    for theft in stolen:
+        others = usual.fitted.where(lambda model, theft=theft: model.model.kind != f"reference_{theft}")
+        judged = usual.judged.where(
+            lambda model, theft=theft: model.kind.role == "independent" or model.model.kind == theft
+        )
+        yield replace(usual, study="theft left out", value=theft, fitted=others, judged=judged)
+    for design in sorted({model.model.architecture for model in usual.judged.models}):
+        made_from_scratch = {
+            model.model.name
+            for answers in (usual.fitted, usual.judged)
+            for model in answers.models
+            if model.model.architecture == design and origin(model) != TAMPERED
+        }
+        others = usual.fitted.where(lambda model, left=made_from_scratch: model.model.name not in left)
+        for role, study in (("pirated", "design left out, its thefts"), ("independent", "design left out, itself")):
+            judged = usual.judged.where(
+                lambda model, left=made_from_scratch, role=role: model.kind.role != role or model.model.name in left
+            )
+            if {model.kind.role for model in judged.models} == {"pirated", "independent"}:
+                yield replace(usual, study=study, value=design, fitted=others, judged=judged)
+
+
+def _fewer(usual: Variant, counts: tuple[int, ...]) -> Iterator[Variant]:
+    """Fewer reference models: of every kind as many as its share, at random."""
+    models = usual.fitted.models
+    order = np.random.default_rng(runtime.seed_from("fewer references")).permutation(len(models))
+    rank = {}
+    for kind in {model.model.kind for model in models}:
+        own = [index for index in order if models[index].model.kind == kind]
+        rank |= {models[index].model.name: (place + 0.5) / len(own) for place, index in enumerate(own)}
+    for count in counts:
+        if count < len(models):
+            kept = set(sorted(rank, key=rank.get)[:count])
+            few = usual.fitted.where(lambda model, kept=kept: model.model.name in kept)
+            if {HONEST, EXTRACTED} <= set(few.origins.tolist()):
+                yield replace(usual, study="references", value=str(count), fitted=few)
+
+
+def _chosen(variant: Variant) -> np.ndarray:
+    """The queries of a variant: indices of candidates."""
+    draw = np.random.default_rng(runtime.seed_from(f"{variant.study}/{variant.value}"))
+    if variant.select == "random":
+        return draw.permutation(variant.pool)[: variant.n]
+    controls = CONTROLS if variant.score == "ability controlled" else 0
+    bits = variant.fitted.bits[:, variant.pool]
+    chosen = evidence.choose(bits, variant.fitted.origins, max(1, variant.n - controls), variant.extraction_share)
+    others = np.setdiff1d(variant.pool, variant.pool[chosen])
+    return np.concatenate([variant.pool[chosen], draw.permutation(others)[:controls]])
+
+
+def _rows(study: Study, variant: Variant) -> list[dict]:
+    queries = _chosen(variant)
+    found = SCORES[variant.score](variant.fitted.asked(queries), variant.judged.asked(queries))
+    kinds = np.array([model.model.kind for model in variant.judged.models])
+    distances = {kind: -found[kinds == kind] for kind in dict.fromkeys(kinds.tolist())}
+    name = f"{study.folder}/{variant.study}/{variant.value}"
+    rows = [row for row in auc_rows(distances, name) if row["negatives"] == "all" and row["attack"] in ATTACKS]
+    mean = {
+        "attack": "mean",
+        "auc": float(np.mean([row["auc"] for row in rows])),
+        "auc_least": float(min(row["auc"] for row in rows)),
+        "n_pirated": sum(row["n_pirated"] for row in rows),
+        "n_independent": max(row["n_independent"] for row in rows),
+    }
+    return [
+        {
+            "key": f"{name}/{row['attack']}",
+            "tier": study.tier,
+            "domain": study.domain.name,
+            "dataset": study.dataset,
+            "study": variant.study,
+            "value": variant.value,
+            "n_references": len(variant.fitted.models),
+            "queries": len(queries),
+            **row,
+            "provenance": runtime.provenance(study.device),
+        }
+        for row in [*rows, mean]
+    ]
