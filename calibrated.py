@@ -16,7 +16,7 @@ KINDS = dict(  # of candidates
     nlp=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes"),
     bci=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes", "scrambled"),
 )
-CANDIDATES = dict(smoke=100, quick=500, cpu=1_000, paper=2_000)  # of each kind, at most
+CANDIDATES = dict(smoke=100, quick=200, cpu=1_000, paper=2_000)  # of each kind, at most
 EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction, the harder theft; the rest: tampering
 FOLDS = 3  # of the references, to see what thefts that were not fitted look like
 

@@ -16,7 +16,7 @@ KINDS = dict(  # of candidates
     nlp=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes"),
     bci=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes", "scrambled"),
 )
-CANDIDATES = dict(smoke=100, quick=500, cpu=1_000, paper=2_000)  # of each kind, at most
+CANDIDATES = dict(smoke=100, quick=200, cpu=1_000, paper=2_000)  # of each kind, at most
 EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction
 BUDGETS = dict(smoke=(20, 80), quick=(50, 100), cpu=(25, 50, 100, 320), paper=(25, 50, 100, 320))  # queries
 REFERENCES = dict(smoke=(12,), quick=(16, 32), cpu=(8, 16, 32, 48, 72), paper=(8, 16, 32, 48, 72))  # models

@@ -30,6 +30,7 @@ def blocks() -> dict[str, str]:
     return {
         "runs": _runs(),
         "results": _results(),
+        "calibrated": _calibrated(),
         "deepcore": _deepcore(),
         "passports": passport_report.block(),
         "steps": _steps(),
@@ -76,6 +77,17 @@ def _runs() -> str:
 
 def _results() -> str:
     return tables.summary(_committed())
+
+
+def _calibrated() -> str:
+    """The calibrated fingerprint in every study: AUCs, verdicts on thefts and honest models, what it loses without."""
+    studies = [study for study in _committed() if tables.verdict_rows(study)]
+    heads = [" ".join(study.split("/")[:2]) for study in studies]
+    lines: dict[str, list[str]] = {}
+    for place, study in enumerate(studies):
+        for name, cell in tables.calibrated_cells(study).items():
+            lines.setdefault(name, [""] * len(studies))[place] = cell
+    return "\n".join(tables.markdown_table(["", *heads], [[name, *cells] for name, cells in lines.items()]))
 
 
 def _deepcore() -> str:

@@ -239,6 +239,34 @@ def verdict_section(study_folder: str) -> list[str]:
     ]
 
 
+def calibrated_cells(study_folder: str) -> dict[str, str]:
+    """What README shows of the calibrated fingerprint in one study: name of the line -> cell."""
+    auc = {
+        (row["representation"], row["attack"]): row for row in _rows(study_folder, "auc") if row["negatives"] == "all"
+    }
+    cells = {}
+    if row := auc.get(("theft_evidence", "mean_same_task")):
+        thefts = [auc["theft_evidence", name] for name in row["mean_over"]]
+        cells["mean AUC"] = _auc(row)
+        cells["least of the thefts"] = f"{min(theft['auc'] for theft in thefts):.3f}"
+        cells["transfer"] = _auc(auc.get(("transfer_evidence", "transfer")))
+    for row in verdict_rows(study_folder):
+        share = f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}], n = {row['n']}"
+        if (row["use"], row["kind"]) == ("scored", "all pirated"):
+            cells[f"thefts called stolen at {row['level']:.0%}"] = share
+        elif (row["use"], row["kind"]) in (("scored", "all independent"), ("audit", "all independent")):
+            cells[f"independents called stolen, {row['use']}"] = share
+    means: dict[str, list[dict]] = defaultdict(list)
+    for row in _rows(study_folder, "generalisation"):
+        if row["attack"] == "mean":
+            known = row["study"] in ("queries", "references", "score", "selection", "data")
+            means[f"{row['study']}: {row['value']}" if known else row["study"]].append(row)
+    for name in sorted(means, key=lambda name: (len(name.split(": ")[-1]), name)):
+        if name.split(":")[0] in GENERALISATIONS and name not in ("all references", "candidates"):
+            cells[f"mean AUC, {name}"] = f"{np.mean([row['auc'] for row in means[name]]):.3f}"
+    return cells
+
+
 def generalisation_section(study_folder: str) -> list[str]:
     """What the calibrated fingerprint loses when something is left out, in Markdown; nothing where that was not run."""
     rows = [row for row in _rows(study_folder, "generalisation") if row["attack"] == "mean"]
