@@ -126,7 +126,7 @@ def asked(study: Study, protected: World, stolen: list[Suspect], honest: list[Su
             suspect.model.name: method.score(suspects.ask(owner, suspect, fingerprint.inputs), fingerprint)
             for owner, models in ((protected, stolen), (study, honest))
             for suspect in models
-            if not (method.same_classes and suspect.kind.on_target)
+            if method.suits(suspect.kind.on_target)
         }
     return distances
 
