@@ -265,7 +265,7 @@ def test_figures_are_pictures_and_samples_can_be_looked_at(case, finished):
 def test_no_party_saw_what_is_not_its_own(case, finished):
     """From the records alone: thieves and irrelevant models used the attacker's part, only the owner's side its own."""
     models = {model["key"]: model for model in case.rows(finished[0], "models")}
-    seeds = set()
+    seeds, uses = set(), {}
     for key, model in models.items():
         options = model["settings"]["options"]
         if model["kind"] in ("irrelevant", "irrelevant_adversarial"):
@@ -284,6 +284,7 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
             assert model["settings"]["parent"] == f"{case.domain}/{case.dataset}/smoke/source/{architecture}-0"
             assert "part" not in options and "overlap" not in options
         seeds.add(key)
+        assert uses.setdefault(model["sha256"], KINDS[model["kind"]].use) == KINDS[model["kind"]].use
     assert len(seeds) == len(models)
 
 
