@@ -50,6 +50,7 @@ def run(monkeypatch, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_train_verify_and_attack(run, tmp_path):
     assert run("cv/passport/train.py")[0] == 0
     for scheme in "123":

@@ -1,0 +1,478 @@
+"""The calibrated fingerprint: formulas against independent references, and a small zoo of digits from end to end."""
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import ttest_ind
+from sklearn.linear_model import LogisticRegression
+
+from fingerprinting import attacks, calibrated, checkpoints, evidence, files, fingerprints, generation, steps, suspects
+from fingerprinting import verdicts as judging
+from fingerprinting.attacks import KINDS
+from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED, Weights
+from fingerprinting.fingerprints import Fingerprint
+from fingerprinting.methods import METHODS, readable
+from fingerprinting.owner import Owner
+from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
+from fingerprinting.study import SKIPPED, ModelId, Study
+
+ROWS = {method.representation.__name__: method for method in METHODS if method.name == "calibrated"}
+LEVELS = {"level": 0.2, "cleared": 0.2}
+
+
+# Formulas
+
+
+def drawn_bits(counts: dict[int, int], n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Bits (models, n) of so many models of each origin, each origin with its own chance per query; their origins."""
+    draw = np.random.default_rng(seed)
+    origins = draw.permutation(np.repeat(list(counts), list(counts.values())))
+    chances = {origin: draw.uniform(0.1, 0.9, n) for origin in sorted(counts)}
+    return np.stack([draw.random(n) < chances[origin] for origin in origins]).astype(float), origins
+
+
+def test_separation_is_welchs_t_of_population_variances(monkeypatch):
+    """Of two samples of one size m scipy's variances, which divide by m - 1, are all larger by m / (m - 1)."""
+    monkeypatch.setattr(evidence, "SPREAD", 1e-15)
+    draw, m = np.random.default_rng(0), 12
+    stolen, honest = (draw.random((m, 30)) < draw.random(30) for _ in range(2))
+    stolen[0], stolen[1], honest[0], honest[1] = True, False, True, False
+    found = evidence.separation(stolen.astype(float), honest.astype(float))
+    expected = ttest_ind(stolen.astype(float), honest.astype(float), equal_var=False).statistic
+    assert found == pytest.approx(expected * np.sqrt(m / (m - 1)), rel=1e-6, abs=1e-9)
+
+
+def test_a_query_on_which_few_models_agree_by_chance_is_no_sure_query():
+    """Two thefts that never differ have no variance; what is known of many models counts for more."""
+    few = evidence.separation(np.ones((2, 1)), np.zeros((2, 1)))
+    assert np.isfinite(few).all() and few == pytest.approx(1 / np.sqrt(evidence.SPREAD))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.75, 1.0])
+def test_queries_are_the_best_against_extraction_and_then_against_tampering(share):
+    bits, origins = drawn_bits({HONEST: 9, EXTRACTED: 7, TAMPERED: 8}, n=40)
+    chosen = evidence.choose(bits, origins, 12, share)
+    assert len(chosen) == len(set(chosen.tolist())) == 12
+
+    def merits(origin: int) -> np.ndarray:
+        return np.abs(evidence.separation(bits[origins == origin], bits[origins == HONEST]))
+
+    for_extraction = round(12 * share)
+    first, second = set(chosen[:for_extraction].tolist()), set(chosen[for_extraction:].tolist())
+    everything = set(range(40))
+    for picked, offered, origin in (
+        (first, everything, EXTRACTED),
+        (second, everything - first, TAMPERED),
+    ):
+        left = offered - picked
+        if picked and left:
+            assert min(merits(origin)[[*picked]]) >= max(merits(origin)[[*left]])
+
+
+def test_no_query_is_chosen_twice_when_both_thefts_want_the_same():
+    bits, origins = drawn_bits({HONEST: 6, EXTRACTED: 6}, n=10)
+    twice, both = np.concatenate([bits, bits[origins == EXTRACTED]]), np.append(origins, [TAMPERED] * 6)
+    chosen = evidence.choose(twice, both, 6, 0.5)
+    assert len(set(chosen.tolist())) == 6
+    assert sorted(chosen) == sorted(evidence.choose(bits, origins, 6, 0.5))
+
+
+@pytest.mark.parametrize("theft", [EXTRACTED, TAMPERED])
+def test_one_kind_of_theft_gets_all_queries_where_the_other_is_absent(theft):
+    bits, origins = drawn_bits({HONEST: 6, theft: 6}, n=20)
+    merits = np.abs(evidence.separation(bits[origins == theft], bits[origins == HONEST]))
+    chosen = evidence.choose(bits, origins, 7, 0.75)
+    assert len(set(chosen.tolist())) == 7 and sorted(merits[chosen]) == sorted(np.sort(merits)[-7:])
+
+
+def test_more_queries_than_candidates_are_all_candidates():
+    bits, origins = drawn_bits({HONEST: 5, EXTRACTED: 5, TAMPERED: 5}, n=8)
+    assert sorted(evidence.choose(bits, origins, 50, 0.75)) == list(range(8))
+
+
+def test_weights_are_where_the_penalised_likelihood_is_flat():
+    """Three origins of different sizes: the gradient of C sum w (log-loss) + |W|^2 / 2, written out, vanishes."""
+    bits, origins = drawn_bits({HONEST: 30, EXTRACTED: 12, TAMPERED: 18}, n=6)
+    found = evidence.fit(bits, origins)
+    assert found.centre == pytest.approx(bits[origins == HONEST].mean(0))
+    assert found.coefficients.shape == (2, 6) and found.intercepts.shape == (2,)
+    seen = bits - found.centre
+    # The penalty is least where the origins' coefficients sum to 0.
+    honest = -found.coefficients.sum(0) / 3
+    coefficients = np.stack([honest, *(honest + found.coefficients)])
+    odds = np.exp(np.column_stack([np.zeros(len(bits)), found.evidence(bits)]))
+    missed = odds / odds.sum(1, keepdims=True) - np.eye(3)[origins]
+    missed *= (len(bits) / (3 * np.bincount(origins)))[origins][:, None]
+    flat = 2e-4 * len(bits)
+    assert np.abs(evidence.STRENGTH * missed.T @ seen + coefficients).max() < flat
+    assert np.abs(missed.sum(0)).max() < flat
+    assert np.abs(coefficients).max() > 10 * flat
+
+
+@pytest.mark.parametrize("counts", [{HONEST: 9, EXTRACTED: 5, TAMPERED: 7}, {HONEST: 9, TAMPERED: 4}])
+def test_evidence_is_the_log_odds_against_independence(counts):
+    """Whatever the features were centred at: adding a constant to them all moves the intercepts only."""
+    bits, origins = drawn_bits(counts, n=5)
+    model = LogisticRegression(C=evidence.STRENGTH, class_weight="balanced", max_iter=5_000).fit(bits, origins)
+    logs = model.predict_log_proba(bits)
+    assert evidence.fit(bits, origins).evidence(bits) == pytest.approx(logs[:, 1:] - logs[:, :1], abs=0.02)
+
+
+def test_the_query_that_tells_weighs_most():
+    draw = np.random.default_rng(1)
+    origins = np.repeat([HONEST, EXTRACTED, TAMPERED], 20)
+    bits = draw.integers(0, 2, (60, 5)).astype(float)
+    bits[:, 1], bits[:, 3] = origins == EXTRACTED, origins == TAMPERED
+    found = evidence.fit(bits, origins)
+    assert np.abs(found.coefficients).argmax(1).tolist() == [1, 3] and (found.coefficients[[0, 1], [1, 3]] > 0).all()
+    assert (found.evidence(bits[origins == HONEST]) < 0).all()
+
+
+def test_with_one_kind_of_theft_its_log_odds_are_the_evidence():
+    bits, origins = drawn_bits({HONEST: 9, EXTRACTED: 6}, n=4)
+    found = evidence.fit(bits, origins)
+    assert found.coefficients.shape == (1, 4) and found.intercepts.shape == (1,)
+    assert evidence.combined(found.evidence(bits)) == pytest.approx(found.evidence(bits)[:, 0])
+
+
+@given(arrays(float, (4, 2), elements=st.floats(-30, 30)))
+def test_combined_evidence_is_of_either_theft(found):
+    assert evidence.combined(found) == pytest.approx(np.log(np.exp(found).sum(1)))
+
+
+def test_cross_fitted_evidence_comes_from_the_other_folds():
+    bits, origins = drawn_bits({HONEST: 12, EXTRACTED: 9, TAMPERED: 9}, n=6)
+    found = evidence.cross_fitted(bits, origins, 3)
+    for number in range(len(bits)):
+        others = np.array([other for other in range(len(bits)) if other % 3 != number % 3])
+        fitted = evidence.fit(bits[others], origins[others])
+        assert found[number] == pytest.approx(float(evidence.combined(fitted.evidence(bits[number]))))
+
+
+def test_a_models_own_fold_does_not_see_it():
+    """Another origin and other answers of one model move the evidence of the other folds' models only."""
+    bits, origins = drawn_bits({HONEST: 12, EXTRACTED: 9, TAMPERED: 9}, n=6)
+    changed, mislabelled, one = bits.copy(), origins.copy(), 4
+    changed[one], mislabelled[one] = 1 - bits[one], (origins[one] + 1) % 3
+    before, after = evidence.cross_fitted(bits, origins, 3), evidence.cross_fitted(changed, mislabelled, 3)
+    fold = np.arange(30) % 3
+    own = (fold == one % 3) & (np.arange(30) != one)
+    assert (before[own] == after[own]).all() and (before[fold != one % 3] != after[fold != one % 3]).all()
+
+
+answers = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 7)), elements=st.integers(0, 4))
+
+
+@given(answers)
+def test_same_answer_compares_every_pair_of_queries_once(labels):
+    expected = [[float(row[i] == row[j]) for i, j in combinations(range(len(row)), 2)] for row in labels]
+    assert evidence.same_answer(labels).tolist() == expected
+    assert evidence.same_answer(labels[0]).tolist() == expected[0]
+
+
+@given(answers, st.permutations(range(5)))
+def test_same_answer_does_not_know_what_labels_are_called(labels, renamed):
+    assert (evidence.same_answer(np.array(renamed)[labels]) == evidence.same_answer(labels)).all()
+
+
+shown = st.sampled_from([-1.0, 0.0, 0.5]) | st.floats(-5, 5)
+
+
+@given(shown, st.lists(shown, max_size=12))
+def test_a_p_value_counts_honest_models_with_as_much_evidence(found, honest):
+    expected = (1 + len([value for value in honest if value >= found])) / (1 + len(honest))
+    assert evidence.p_value(found, honest) == evidence.p_value(found, np.array(honest)) == expected
+
+
+@given(st.lists(shown, min_size=1, max_size=12), st.floats(0, 1))
+def test_no_level_accuses_more_honest_models_than_it_says(drawn, level):
+    """Each of the draws may be the suspect and the others calibrate: exact over the ranks, ties included."""
+    values = [evidence.p_value(one, drawn[:place] + drawn[place + 1 :]) for place, one in enumerate(drawn)]
+    for limit in (level, *values):
+        assert sum(value <= limit for value in values) <= limit * len(drawn) + 1e-9
+    if len(set(drawn)) == len(drawn):
+        assert sorted(values) == pytest.approx([rank / len(drawn) for rank in range(1, len(drawn) + 1)])
+
+
+@pytest.mark.parametrize(
+    ("p_honest", "p_stolen", "expected"),
+    [
+        (0.01, 0.90, "stolen"),
+        (0.05, 0.90, "stolen"),
+        (0.05, 0.01, "stolen"),
+        (0.06, 0.90, "inconclusive"),
+        (0.06, 0.01, "inconclusive"),
+        (0.50, 0.01, "inconclusive"),
+        (0.51, 0.01, "independent"),
+        (0.90, 0.10, "independent"),
+        (0.90, 0.11, "inconclusive"),
+        (1.00, 1.00, "inconclusive"),
+    ],
+)
+def test_verdicts_at_stated_levels(p_honest, p_stolen, expected):
+    assert judging.outcome(p_honest, p_stolen, level=0.05, cleared=0.10) == expected
+
+
+def weighed(n: int = 6, classes: int = 4) -> Fingerprint:
+    """Answers of a source to n queries, and random weights of both readings that agreement with it makes heavier."""
+    draw = np.random.default_rng(0)
+    logits = torch.from_numpy(draw.normal(size=(n, classes)))
+    sizes = {"": n, "transfer_": n * (n - 1) // 2}
+    extra = {}
+    for prefix, size in sizes.items():
+        same = 1.0 if not prefix else evidence.same_answer(logits.argmax(1).numpy()) - 0.5
+        parts = (draw.random(size), draw.uniform(0.5, 1, (2, size)) * same, draw.normal(size=2))
+        extra |= {prefix + name: torch.from_numpy(value) for name, value in zip(evidence.PARTS, parts, strict=True)}
+    return Fingerprint(torch.zeros(n, 1), logits.argmax(1), torch.zeros(n), torch.full((n,), -1), logits, {}, extra)
+
+
+@pytest.mark.parametrize("name", ["theft_evidence", "transfer_evidence"])
+def test_the_source_is_at_no_distance_from_itself_and_whoever_differs_is(name):
+    asked = weighed()
+    assert ROWS[name].score(asked.source_logits, asked) == 0
+    other = asked.source_logits.clone()
+    other[0] = -other[0]
+    assert ROWS[name].score(other, asked) > 0
+
+
+def test_evidence_of_a_transfer_does_not_know_what_labels_are_called():
+    asked = weighed()
+    moved = torch.cat([asked.source_logits.flip(1), torch.full((len(asked), 3), -9.0)], 1)
+    assert ROWS["transfer_evidence"].score(moved, asked) == 0
+    assert ROWS["transfer_evidence"].suits(on_target=True) and not ROWS["transfer_evidence"].suits(on_target=False)
+    assert ROWS["theft_evidence"].suits(on_target=False) and not ROWS["theft_evidence"].suits(on_target=True)
+
+
+def test_without_moved_references_there_is_no_reading_of_transfers():
+    asked = weighed()
+    assert set(readable({"calibrated": asked})) == set(ROWS.values())
+    del asked.extra["transfer_centre"]
+    assert readable({"calibrated": asked}) == [ROWS["theft_evidence"]]
+
+
+# A small zoo
+
+KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "scrambled")
+SETTINGS = {"n": 24, "kinds": KIND_NAMES, "candidates": 30, "extraction_share": 0.75, "folds": 3}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("calibrated")
+
+
+@pytest.fixture
+def outputs(folder, monkeypatch) -> None:
+    monkeypatch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
+    monkeypatch.setenv("RESULTS_DIR", str(folder / "results"))
+
+
+@pytest.fixture(scope="module")
+def small(folder) -> Study:
+    """The owner's models of the smallest zoo, hardly trained, and their calibrated fingerprint."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
+        patch.setenv("RESULTS_DIR", str(folder / "results"))
+        study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
+        steps.source(study, epochs=1, learning_rate=1e-2)
+        shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
+        thefts = {"students": 1, "ratios": (0.5,), "tamper_epochs": 1, "tamper_learning_rate": 1e-3, "temperature": 2.0}
+        moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
+        steps.references(study, **shared, **thefts, **moved)
+        steps.calibration(study, **shared, **moved)
+        generation.primary(study, n=5, labels="source", fewer=True)
+        assert calibrated.calibrated(study, **SETTINGS) is None
+    return study
+
+
+def opened(study: Study) -> Fingerprint:
+    return fingerprints.load(study, "calibrated", attacks.weights_sha256(study, study.source_id))
+
+
+def labels_by_hand(study: Study, name: str, kinds: tuple[str, ...], inputs: torch.Tensor) -> np.ndarray:
+    """Of the plan's models of those kinds, in its order."""
+    plan = json.loads((study.artifacts / "plans" / f"{name}.json").read_text())
+    models = [study.model_id(row["kind"], row["architecture"], row["copy"], row["variant"]) for row in plan]
+    found = [attacks.open_model(study, model).eval() for model in models if model.kind in kinds]
+    with torch.no_grad():
+        return np.stack([model(inputs).argmax(1).numpy() for model in found])
+
+
+def kinds_of(use: str, *, on_target: bool) -> tuple[str, ...]:
+    return tuple(name for name, kind in KINDS.items() if kind.use == use and kind.on_target == on_target)
+
+
+def test_the_file_holds_n_different_queries_and_how_they_came(small, outputs):
+    found = opened(small)
+    assert len(found) == 24 == len({row.numpy().tobytes() for row in found.inputs})
+    (row,) = [row for row in Records.of(small, "fingerprints").rows() if row["method"] == "calibrated"]
+    assert sum(row["query_kinds"].values()) == 24 and set(row["query_kinds"]) <= set(KIND_NAMES)
+    assert all(count <= row["offered_kinds"][kind] for kind, count in row["query_kinds"].items())
+    used = [*suspects.of_use(small, "reference"), *suspects.of_use(small, "calibration")]
+    assert row["extra_models"] == len(used) == row["n_reference"] + row["n_calibration"]
+    assert row["extra_models_seconds"] == pytest.approx(sum(model.metadata["seconds"] for model in used))
+
+
+def test_a_candidate_that_two_kinds_offer_stays_once_with_the_first(small, outputs):
+    owner = Owner(small, "calibrated")
+    found, kind = calibrated.offer(owner, ("boundary", "mixed", "boundary"), 20)
+    alone, _ = calibrated.offer(owner, ("boundary",), 20)
+    assert Counter(kind.tolist()) == {0: 20, 1: 20}
+    assert torch.equal(found.inputs[:20], alone.inputs) and torch.equal(found.truth[:20], alone.truth)
+
+
+@pytest.mark.parametrize("prefix", ["", "transfer_"])
+def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
+    """Honest models, their evidence and that of held-out thefts, from the models' own answers to the stored queries."""
+    found, on_target = opened(small), bool(prefix)
+    seen = {}
+    for use, step in (("reference", "references"), ("calibration", "calibration")):
+        labels = labels_by_hand(small, step, kinds_of(use, on_target=on_target), found.inputs)
+        seen[use] = evidence.same_answer(labels) if on_target else (labels == found.labels.numpy()).astype(float)
+    plan = json.loads((small.artifacts / "plans" / "references.json").read_text())
+    names = [row["kind"] for row in plan if KINDS[row["kind"]].on_target == on_target]
+    honest = np.array([KINDS[name].role == "independent" for name in names])
+    extracted = np.array(["extract" in name for name in names])
+    origins = np.where(honest, HONEST, np.where(extracted, EXTRACTED, TAMPERED))
+    weights = Weights(*(found.extra[prefix + name].numpy() for name in evidence.PARTS))
+    assert weights.centre == pytest.approx(seen["reference"][honest].mean(0))
+    scores = np.zeros(len(seen["calibration"]))
+    for coefficients, intercept in zip(weights.coefficients, weights.intercepts, strict=True):
+        scores += np.exp(((seen["calibration"] - weights.centre) * coefficients).sum(1) + intercept)
+    assert found.extra[prefix + "honest"].numpy() == pytest.approx(np.log(scores), rel=1e-6, abs=1e-6)
+    held_out = evidence.cross_fitted(seen["reference"], origins, 3)[~honest]
+    assert found.extra[prefix + "thefts"].numpy() == pytest.approx(held_out)
+
+
+def test_it_is_finished_the_second_time(small, outputs):
+    path = fingerprints.path_of(small, "calibrated")
+    before = path.stat().st_mtime_ns
+    assert calibrated.calibrated(small, **SETTINGS) is SKIPPED and path.stat().st_mtime_ns == before
+
+
+def models_of(small: Study, use: str) -> list[ModelId]:
+    return [found.model for found in suspects.of_use(small, use)]
+
+
+@contextlib.contextmanager
+def as_it_was(*paths) -> Iterator[None]:
+    kept = {path: path.read_bytes() for path in paths}
+    try:
+        yield
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+
+
+@pytest.mark.parametrize("use", ["reference", "calibration"])
+def test_another_reference_or_calibration_model_makes_it_again(small, outputs, use):
+    changed = next(model for model in models_of(small, use) if model.kind.endswith("irrelevant_adversarial"))
+    path = fingerprints.path_of(small, "calibrated")
+    with as_it_was(changed.path, path):
+        model, metadata = checkpoints.load(small.domain, changed.path)
+        before = opened(small).metadata["settings"]
+        with torch.no_grad():
+            next(iter(model.parameters())).mul_(-1)
+        checkpoints.save(changed.path, model, metadata)
+        assert calibrated.calibrated(small, **SETTINGS) is None
+        after = opened(small).metadata["settings"]
+    assert {name for name in before if before[name] != after[name]} == {"models_sha256"}
+    assert calibrated.calibrated(small, **SETTINGS) is SKIPPED
+
+
+def test_verdicts_are_of_the_stored_calibration(small, outputs):
+    """A calibration model is as usual as its rank among them says; the source's own evidence is what is stored."""
+    found, models = opened(small), suspects.of_use(small, "calibration")
+    judging.judge(small, found, [suspects.source_of(small), *models], **LEVELS)
+    rows = {row["key"]: row for row in Records.of(small, "verdicts").rows()}
+    assert set(rows) == {small.source_id.name, *(model.model.name for model in models)}
+    for model in models:
+        row, prefix = rows[model.model.name], "transfer_" if model.kind.on_target else ""
+        honest = found.extra[prefix + "honest"].numpy()
+        assert min(abs(honest - row["evidence"])) < 1e-6 and row["n_calibration"] == len(honest)
+        assert row["p_honest"] == evidence.p_value(row["evidence"], honest)
+        assert row["p_stolen"] == pytest.approx(
+            (1 + (found.extra[prefix + "thefts"].numpy() <= row["evidence"]).sum()) / (1 + row["n_thefts"])
+        )
+        assert row["outcome"] == judging.outcome(row["p_honest"], row["p_stolen"], **LEVELS)
+    source = rows[small.source_id.name]
+    total = np.log(np.exp(source["evidence_of_extraction"]) + np.exp(source["evidence_of_tampering"]))
+    assert source["evidence"] == pytest.approx(total)
+
+
+def test_without_moved_references_models_of_another_task_are_not_judged(small, outputs):
+    found = opened(small)
+    found.extra.pop("transfer_centre")
+    models = suspects.of_use(small, "calibration")
+    judging.judge(small, found, models, **LEVELS)
+    same_task = {model.model.name for model in models if not model.kind.on_target}
+    assert {row["key"] for row in Records.of(small, "verdicts").rows()} == same_task != set()
+
+
+def test_reference_calibration_and_scored_models_share_no_name_and_no_seed(small, outputs):
+    """Names are seeds. Of the two uses here by what was trained; of scored ones by what they would be called."""
+    rows = [row for row in Records.of(small, "models").rows() if row["kind"] != "source"]
+    by_use = {
+        use: {row[part] for row in rows if KINDS[row["kind"]].use == use for part in ("key", "sha256")}
+        for use in ("reference", "calibration")
+    }
+    assert by_use["reference"] and by_use["calibration"] and not by_use["reference"] & by_use["calibration"]
+    assert all(f"/{KINDS[row['kind']].use}_" in row["key"] for row in rows)
+    assert not any(
+        name.startswith(("reference_", "calibration_")) for name, about in KINDS.items() if about.use == "scored"
+    )
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"kinds": ("mixed", "noise", "chaos")}, "unknown candidates chaos, noise; KINDS takes primary, evolved"),
+        ({"n": 0}, "N=0 must be 1 or more"),
+        ({"extraction_share": 2.0}, "EXTRACTION_SHARE=2.0 between 0 and 1"),
+        ({}, "the zoo lacks the models of python cv/references.py DATASET=digits TIER=smoke; run it first"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_in_a_sentence(study, changes, said):
+    with pytest.raises(UserError) as refused:
+        calibrated.calibrated(study, **{**SETTINGS, **changes})
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_missing_calibration_models_are_named_by_their_script(small, outputs):
+    plan = small.artifacts / "plans" / "calibration.json"
+    with as_it_was(plan):
+        plan.unlink()
+        with pytest.raises(UserError, match="lacks the models of python cv/calibration.py DATASET=digits TIER=smoke"):
+            calibrated.calibrated(small, **SETTINGS)
+    with as_it_was(plan):
+        models = json.loads(plan.read_text())
+        further = asdict(small.model_id("calibration_irrelevant", "conv3", 99))
+        files.write_text(plan, json.dumps([*models, further]))
+        with pytest.raises(UserError, match=f"1 of {len(models) + 1} models of python cv/calibration.py .* missing"):
+            calibrated.calibrated(small, **SETTINGS)
+
+
+def test_candidates_of_a_missing_fingerprint_name_its_script(small, outputs):
+    with pytest.raises(UserError, match="the evolved fingerprint is missing .* run python evolved.py DOMAIN=cv"):
+        calibrated.calibrated(small, **{**SETTINGS, "kinds": ("evolved", "mixed")})
+
+
+@pytest.mark.parametrize("levels", [{"level": 0.0}, {"level": 1.0}, {"cleared": 0.0}, {"cleared": 1.0}])
+def test_levels_are_shares(study, levels):
+    (name,) = levels
+    with pytest.raises(UserError, match=f"{name.upper()}={levels[name]} .*give more than 0 and less than 1"):
+        judging.judge(study, weighed(), [], **{**LEVELS, **levels})
