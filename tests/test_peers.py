@@ -18,7 +18,7 @@ from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries import plain, sac
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
-from fingerprinting.suspects import ATTACKS, NEGATIVES
+from fingerprinting.suspects import ATTACKS, NEGATIVES, Suspect
 from nlp.data import decode, encode
 from nlp.domain import spliced as spliced_texts
 
@@ -116,6 +116,24 @@ def test_every_constant_of_baselines_belongs_to_a_peer():
 def test_an_unknown_method_is_refused_with_the_names_there_are(study):
     with pytest.raises(UserError, match="unknown METHOD=sac; take all, cheap or one of random, akh"):
         peers.baselines(study, method="sac", n=5)
+
+
+@pytest.mark.parametrize(
+    ("there", "same"),
+    [
+        ([("irrelevant", 0, "a")], True),
+        ([("irrelevant", 0, "b")], False),
+        ([("irrelevant", 0, "a"), ("irrelevant", 1, "b")], False),
+        ([("irrelevant", 0, "a"), ("homologous", 0, "b")], True),
+        ([], False),
+    ],
+)
+def test_a_peer_is_made_again_when_the_references_of_its_kinds_are_others(study, monkeypatch, there, same):
+    used = {"extra_models_used": {study.model_id("reference_irrelevant", "mlp", 0).name: "a"}}
+    models = [Suspect(study.model_id(f"reference_{kind}", "mlp", copy), {"sha256": sha}) for kind, copy, sha in there]
+    monkeypatch.setattr(peers.files, "read_metadata", lambda _path: used)
+    monkeypatch.setattr(peers.suspects, "references", lambda _study: models)
+    assert peers._references_are_the_same(study, "cae") is same
 
 
 @pytest.fixture(scope="module")
