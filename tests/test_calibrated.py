@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_ind, ttest_ind_from_stats
 from sklearn.linear_model import LogisticRegression
 
 from fingerprinting import attacks, calibrated, checkpoints, evidence, files, fingerprints, generation, steps, suspects
@@ -51,6 +51,13 @@ def test_separation_is_welchs_t_of_population_variances(monkeypatch):
     found = evidence.separation(stolen.astype(float), honest.astype(float))
     expected = ttest_ind(stolen.astype(float), honest.astype(float), equal_var=False).statistic
     assert found == pytest.approx(expected * np.sqrt(m / (m - 1)), rel=1e-6, abs=1e-9)
+
+
+def test_separation_divides_each_variance_by_its_own_number_of_models(monkeypatch):
+    monkeypatch.setattr(evidence, "SPREAD", 1e-15)
+    stolen, honest = np.array([[1.0], [0.0], [1.0]]), np.array([[0.0], [1.0], [0.0], [0.0], [0.0], [1.0], [0.0]])
+    moments = (stolen.mean(), stolen.std(), 3, honest.mean(), honest.std(), 7)
+    assert evidence.separation(stolen, honest) == pytest.approx(ttest_ind_from_stats(*moments, False).statistic)
 
 
 def test_a_query_on_which_few_models_agree_by_chance_is_no_sure_query():
