@@ -26,11 +26,18 @@ def calibrated(
     study: Study, *, n: int, kinds: tuple[str, ...], candidates: int, extraction_share: float, folds: int, **levels
 ) -> str | None:
     """Choose queries, weigh answers, and keep what calibration models and held-out thefts answer."""
+    if not kinds:
+        raise UserError(f"KINDS is empty; it takes {', '.join(CANDIDATES)}")
     if unknown := set(kinds) - set(CANDIDATES):
         raise UserError(f"unknown candidates {', '.join(sorted(unknown))}; KINDS takes {', '.join(CANDIDATES)}")
     if n < 1 or not 0 <= extraction_share <= 1:
         raise UserError(f"N={n} must be 1 or more, and EXTRACTION_SHARE={extraction_share} between 0 and 1")
+    if candidates < 1 or folds < 2:
+        raise UserError(f"CANDIDATES={candidates} must be 1 or more, and FOLDS={folds} 2 or more")
     references, honest = suspects.of_use(study, "reference"), suspects.of_use(study, "calibration")
+    same_task, judges = of_task(references, on_target=False), of_task(honest, on_target=False)
+    origins = np.array([origin(model) for model in same_task])
+    _check(origins, judges)
     settings = {
         "n": n,
         "kinds": list(kinds),
@@ -39,9 +46,8 @@ def calibrated(
         "folds": folds,
         **levels,
         "source_sha256": attacks.weights_sha256(study, study.source_id),
-        "primary_sha256": files.read_metadata(fingerprints.path_of(study, "primary"))["sha256"]
-        if fingerprints.path_of(study, "primary").is_file()
-        else None,
+        "primary_sha256": _content(study, "primary"),
+        "evolved_sha256": _content(study, "evolved"),
         "models_sha256": files.key_of({model.model.name: model.metadata["sha256"] for model in [*references, *honest]}),
     }
     if fingerprints.is_current(study, METHOD, settings):
@@ -50,14 +56,12 @@ def calibrated(
     started = time.perf_counter()
     owner = Owner(study, METHOD)
     offered, kind = offer(owner, kinds, candidates)
-    same_task = of_task(references, on_target=False)
-    bits, origins = bits_of(study, same_task, owner, offered.inputs), np.array([origin(model) for model in same_task])
-    _check(origins)
+    bits = bits_of(study, same_task, owner, offered.inputs)
     chosen = evidence.choose(bits, origins, n, extraction_share)
     inputs = offered.inputs[chosen]
     weights = evidence.fit(bits[:, chosen], origins)
     held_out = evidence.cross_fitted(bits[:, chosen], origins, folds)
-    calibrating = weights.evidence(bits_of(study, of_task(honest, on_target=False), owner, inputs))
+    calibrating = weights.evidence(bits_of(study, judges, owner, inputs))
     extra = _stored("", weights, evidence.combined(calibrating), held_out[origins != HONEST])
     extra |= _transferred(study, references, honest, inputs, folds)
     fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
@@ -113,15 +117,14 @@ def bits_of(study: Study, models: list[Suspect], owner: Owner, inputs: torch.Ten
 def _transferred(
     study: Study, references: list[Suspect], honest: list[Suspect], inputs: torch.Tensor, folds: int
 ) -> dict[str, torch.Tensor]:
-    """The same idea where labels mean other things: which queries get the same answer. Empty without references."""
-    moved = of_task(references, on_target=True)
-    if not moved:
+    """The same idea where labels mean other things: which queries get the same answer. Empty without such models."""
+    moved, calibrating = (of_task(models, on_target=True) for models in (references, honest))
+    if not (moved and calibrating):
         return {}
     pairs = evidence.same_answer(labels_of(study, moved, inputs))
     origins = np.array([origin(model) for model in moved])
     weights = evidence.fit(pairs, origins)
     held_out = evidence.cross_fitted(pairs, origins, folds)
-    calibrating = of_task(honest, on_target=True)
     found = weights.evidence(evidence.same_answer(labels_of(study, calibrating, inputs)))
     return _stored("transfer_", weights, evidence.combined(found), held_out[origins != HONEST])
 
@@ -131,6 +134,13 @@ def _stored(prefix: str, weights: Weights, honest: np.ndarray, thefts: np.ndarra
     return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 
-def _check(origins: np.ndarray) -> None:
+def _content(study: Study, method: str) -> str | None:
+    path = fingerprints.path_of(study, method)
+    return files.read_metadata(path)["sha256"] if path.is_file() else None
+
+
+def _check(origins: np.ndarray, calibration: list[Suspect]) -> None:
     if not (origins == HONEST).any() or (origins == HONEST).all():
         raise UserError("answers are weighed on reference thefts and independents; give the references COPIES above 0")
+    if not calibration:
+        raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")

@@ -22,7 +22,8 @@ from fingerprinting.attacks import KINDS
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED, Weights
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.methods import METHODS, readable
-from fingerprinting.owner import Owner
+from fingerprinting.owner import Owner, UnsuitedError
+from fingerprinting.queries.calibrated import CANDIDATES
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, ModelId, Study
@@ -450,6 +451,10 @@ def test_reference_calibration_and_scored_models_share_no_name_and_no_seed(small
         ({"kinds": ("mixed", "noise", "chaos")}, "unknown candidates chaos, noise; KINDS takes primary, evolved"),
         ({"n": 0}, "N=0 must be 1 or more"),
         ({"extraction_share": 2.0}, "EXTRACTION_SHARE=2.0 between 0 and 1"),
+        ({"kinds": ()}, "KINDS is empty; it takes primary, evolved"),
+        ({"candidates": 0}, "CANDIDATES=0 must be 1 or more"),
+        ({"folds": 1}, "FOLDS=1 2 or more"),
+        ({"folds": 0}, "FOLDS=0 2 or more"),
         ({}, "the zoo lacks the models of python cv/references.py DATASET=digits TIER=smoke; run it first"),
     ],
 )
@@ -471,6 +476,46 @@ def test_missing_calibration_models_are_named_by_their_script(small, outputs):
         files.write_text(plan, json.dumps([*models, further]))
         with pytest.raises(UserError, match=f"1 of {len(models) + 1} models of python cv/calibration.py .* missing"):
             calibrated.calibrated(small, **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"), [("references", "the references COPIES"), ("calibration", "the calibration")]
+)
+def test_a_step_that_made_no_models_is_named(small, outputs, step, said):
+    plan = small.artifacts / "plans" / f"{step}.json"
+    with as_it_was(plan):
+        files.write_text(plan, "[]")
+        with pytest.raises(UserError, match=f"give {said}.* above 0"):
+            calibrated.calibrated(small, **SETTINGS)
+
+
+def test_moved_references_without_moved_calibration_models_weigh_nothing(small, outputs):
+    plan, path = small.artifacts / "plans" / "calibration.json", fingerprints.path_of(small, "calibrated")
+    with as_it_was(plan, path):
+        models = json.loads(plan.read_text())
+        files.write_text(plan, json.dumps([model for model in models if not KINDS[model["kind"]].on_target]))
+        assert calibrated.calibrated(small, **SETTINGS) is None
+        assert "honest" in opened(small).extra and "transfer_honest" not in opened(small).extra
+
+
+def test_another_evolved_fingerprint_makes_it_again(small, outputs):
+    primary, evolved = (fingerprints.path_of(small, method) for method in ("primary", "evolved"))
+    path = fingerprints.path_of(small, "calibrated")
+    with as_it_was(path):
+        evolved.write_bytes(primary.read_bytes())
+        try:
+            assert calibrated.calibrated(small, **SETTINGS) is None
+        finally:
+            evolved.unlink()
+
+
+def test_a_source_that_is_never_wrong_leaves_no_candidates_to_choose_from(small, outputs, monkeypatch):
+    def none(_owner: Owner, _count: int) -> None:
+        raise UnsuitedError("it gets none wrong")
+
+    monkeypatch.setitem(CANDIDATES, "wrong", none)
+    with pytest.raises(UserError, match="calibrated finds no candidates of wrong"):
+        calibrated.calibrated(small, **{**SETTINGS, "kinds": ("wrong",)})
 
 
 def test_candidates_of_a_missing_fingerprint_name_its_script(small, outputs):

@@ -83,6 +83,8 @@ def candidates(owner: Owner, kinds: tuple[str, ...], count: int) -> tuple[Querie
             continue
         found.append(queries)
         index.append(torch.full((len(queries.inputs),), number))
+    if not found:
+        raise UnsuitedError(f"{owner.method} finds no candidates of {', '.join(kinds)}")
     inputs, truth = (torch.cat([getattr(queries, name) for queries in found]) for name in ("inputs", "truth"))
     return Queries(inputs, truth), torch.cat(index)
 
