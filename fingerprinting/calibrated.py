@@ -23,7 +23,7 @@ from fingerprinting.verdicts import METHOD
 
 
 def calibrated(
-    study: Study, *, n: int, kinds: tuple[str, ...], candidates: int, extraction_share: float, folds: int, **levels
+    study: Study, *, n: int, kinds: tuple[str, ...], candidates: int, extraction_share: float, folds: int
 ) -> str | None:
     """Choose queries, weigh answers, and keep what calibration models and held-out thefts answer."""
     if not kinds:
@@ -44,7 +44,6 @@ def calibrated(
         "candidates": candidates,
         "extraction_share": extraction_share,
         "folds": folds,
-        **levels,
         "source_sha256": attacks.weights_sha256(study, study.source_id),
         "primary_sha256": _content(study, "primary"),
         "evolved_sha256": _content(study, "evolved"),
