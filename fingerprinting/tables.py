@@ -254,26 +254,28 @@ def calibrated_cells(study_folder: str) -> dict[str, str]:
         share = f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}], n = {row['n']}"
         if (row["use"], row["kind"]) == ("scored", "all pirated"):
             cells[f"thefts called stolen at {row['level']:.0%}"] = share
-        elif (row["use"], row["kind"]) in (("scored", "all independent"), ("audit", "all independent")):
+        elif row["kind"] == "all independent":
             cells[f"independents called stolen, {row['use']}"] = share
-    means: dict[str, list[dict]] = defaultdict(list)
-    for row in _rows(study_folder, "generalisation"):
-        if row["attack"] == "mean":
-            known = row["study"] in ("queries", "references", "score", "selection", "data")
-            means[f"{row['study']}: {row['value']}" if known else row["study"]].append(row)
-    for name in sorted(means, key=lambda name: (len(name.split(": ")[-1]), name)):
-        if name.split(":")[0] in GENERALISATIONS and name not in ("all references", "candidates"):
-            cells[f"mean AUC, {name}"] = f"{np.mean([row['auc'] for row in means[name]]):.3f}"
-    return cells
+    means: dict[str, list[float]] = defaultdict(list)
+    for row in _generalised(study_folder):
+        if row["study"] not in ("all references", "candidates"):
+            one_each = row["study"] in ("queries", "references", "data", "score", "selection")
+            means[f"{row['study']}: {row['value']}" if one_each else row["study"]].append(row["auc"])
+    return cells | {f"mean AUC, {name}": f"{np.mean(values):.3f}" for name, values in means.items()}
+
+
+def _generalised(study_folder: str) -> list[dict]:
+    """The mean row of every variant, in the order of the tables."""
+    rows = [row for row in _rows(study_folder, "generalisation") if row["attack"] == "mean"]
+    order = GENERALISATIONS.index
+    return sorted(rows, key=lambda row: (order(row["study"]), not row["value"].isdigit(), row["value"].zfill(4)))
 
 
 def generalisation_section(study_folder: str) -> list[str]:
     """What the calibrated fingerprint loses when something is left out, in Markdown; nothing where that was not run."""
-    rows = [row for row in _rows(study_folder, "generalisation") if row["attack"] == "mean"]
+    rows = _generalised(study_folder)
     if not rows:
         return []
-    studies = [*GENERALISATIONS, *dict.fromkeys(row["study"] for row in rows if row["study"] not in GENERALISATIONS)]
-    rows.sort(key=lambda row: (studies.index(row["study"]), not row["value"].isdigit(), row["value"].zfill(4)))
     return [
         "The calibrated fingerprint with something left out or done otherwise: mean AUC over the thefts that are "
         "judged, the least of them, against all independents that are. A theft left out is missing among the "

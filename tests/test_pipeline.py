@@ -207,9 +207,10 @@ def test_every_kind_is_trained_and_works(case, finished):
     assert source["test_accuracy"] > case.source
     for name, kind in KINDS.items():
         own = [model for model in models if model["kind"] == name]
-        assert np.mean([model["test_accuracy"] for model in own]) > case.kind, name
+        floor = case.kind if kind.use == "scored" else case.kind - 0.1  # a model or two each, on less data
+        assert np.mean([model["test_accuracy"] for model in own]) > floor, name
         fidelity = [model["fidelity"] for model in own]
-        assert set(fidelity) == {None} if kind.on_target else np.mean(fidelity) > case.kind, name
+        assert set(fidelity) == {None} if kind.on_target else np.mean(fidelity) > floor, name
     assert sum(model["flagged"] for model in models if model["kind"].startswith("fine_tune")) == 0
 
 
