@@ -18,7 +18,17 @@ from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
 # Left out at the quick tier, which is a first look.
-LATER = ("overlap", "extract_sweep", "thirds", "audit", "generalisation", "detect_erase_attack", "passport")
+LATER = (
+    "overlap",
+    "extract_sweep",
+    "calibration",
+    "thirds",
+    "audit",
+    "calibrated",
+    "generalisation",
+    "detect_erase_attack",
+    "passport",
+)
 
 
 def main(words: list[str]) -> None:
@@ -54,10 +64,14 @@ def main(words: list[str]) -> None:
     seconds = time.perf_counter() - started
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
-        print("the quick tier leaves out some steps; run them by: python cv/overlap.py TIER=quick, and the same of")
-        print("cv/extract_sweep.py, cv/thirds.py, cv/audit.py, generalisation.py, detect_erase_attack.py and")
-        print("cv/passport/train.py (then attack.py and steal.py there), python baselines.py TIER=quick METHOD=all;")
-        print("everything: python reproduce.py")
+        print("the quick tier leaves out some steps; run them by: python cv/calibration.py TIER=quick, and the same of")
+        print(
+            "calibrated.py and model_finger_match.py (the calibrated fingerprint), cv/overlap.py, cv/extract_sweep.py,"
+        )
+        print("cv/thirds.py, cv/audit.py, generalisation.py, detect_erase_attack.py and cv/passport/train.py (then")
+        print(
+            "attack.py and steal.py there), python baselines.py TIER=quick METHOD=all; everything: python reproduce.py"
+        )
     if fresh:
         readme.record_run(overrides, domains, seconds)
 
