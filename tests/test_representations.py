@@ -10,7 +10,8 @@ from fingerprinting.methods import METHODS, OUTPUTS, Method
 from fingerprinting.queries.primary import COMPONENTS
 from fingerprinting.representations import correlation, match_rate
 
-LEARNED = {"fuap", "irisfp", "dataset_inference", "calibrated"}  # their readings need what their queries learnt: tests of their own
+# Their readings need what their queries learnt: tests of their own.
+LEARNED = {"fuap", "irisfp", "dataset_inference", "calibrated"}
 PLAIN = [method for method in METHODS if method.name not in LEARNED]
 BY_LABELS = [method for method in PLAIN if method.output == "labels"]
 BY_PROBABILITIES = [method for method in PLAIN if method.output == "probabilities"]
