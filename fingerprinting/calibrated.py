@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from fingerprinting import attacks, evidence, files, fingerprints, suspects
-from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED, Weights
+from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
 from fingerprinting.generation import finish
 from fingerprinting.owner import Owner, Queries
 from fingerprinting.queries.calibrated import CANDIDATES, candidates
+from fingerprinting.representations import TRANSFER
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
 from fingerprinting.suspects import Suspect
-from fingerprinting.training import predict
 from fingerprinting.verdicts import METHOD
 
 
@@ -55,13 +55,10 @@ def calibrated(
     started = time.perf_counter()
     owner = Owner(study, METHOD)
     offered, kind = offer(owner, kinds, candidates)
-    bits = bits_of(study, same_task, owner, offered.inputs)
+    bits = bits_of(study, same_task, offered.inputs)
     chosen = evidence.choose(bits, origins, n, extraction_share)
     inputs = offered.inputs[chosen]
-    weights = evidence.fit(bits[:, chosen], origins)
-    held_out = evidence.cross_fitted(bits[:, chosen], origins, folds)
-    calibrating = weights.evidence(bits_of(study, judges, owner, inputs))
-    extra = _stored("", weights, evidence.combined(calibrating), held_out[origins != HONEST])
+    extra = _weighed("", bits[:, chosen], origins, bits_of(study, judges, inputs), folds)
     extra |= _transferred(study, references, honest, inputs, folds)
     fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
     used = [*references, *honest]
@@ -107,9 +104,9 @@ def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.n
     return np.stack([suspects.ask(study, model, inputs).argmax(1).numpy() for model in models])
 
 
-def bits_of(study: Study, models: list[Suspect], owner: Owner, inputs: torch.Tensor) -> np.ndarray:
+def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
     """Whether each model answers as the source does (models, n)."""
-    source = predict(owner.source, inputs, owner.device).argmax(1).numpy()
+    source = labels_of(study, [suspects.source_of(study)], inputs)
     return (labels_of(study, models, inputs) == source).astype(float)
 
 
@@ -120,16 +117,18 @@ def _transferred(
     moved, calibrating = (of_task(models, on_target=True) for models in (references, honest))
     if not (moved and calibrating):
         return {}
-    pairs = evidence.same_answer(labels_of(study, moved, inputs))
-    origins = np.array([origin(model) for model in moved])
-    weights = evidence.fit(pairs, origins)
-    held_out = evidence.cross_fitted(pairs, origins, folds)
-    found = weights.evidence(evidence.same_answer(labels_of(study, calibrating, inputs)))
-    return _stored("transfer_", weights, evidence.combined(found), held_out[origins != HONEST])
+    pairs, judging = (evidence.same_answer(labels_of(study, models, inputs)) for models in (moved, calibrating))
+    return _weighed(TRANSFER, pairs, np.array([origin(model) for model in moved]), judging, folds)
 
 
-def _stored(prefix: str, weights: Weights, honest: np.ndarray, thefts: np.ndarray) -> dict[str, torch.Tensor]:
-    found = {name: getattr(weights, name) for name in evidence.PARTS} | {"honest": honest, "thefts": thefts}
+def _weighed(
+    prefix: str, features: np.ndarray, origins: np.ndarray, calibrating: np.ndarray, folds: int
+) -> dict[str, torch.Tensor]:
+    """Weights from features (references, m), and the evidence of calibration models and of thefts held out."""
+    weights = evidence.fit(features, origins)
+    found = {name: getattr(weights, name) for name in evidence.PARTS}
+    found["honest"] = evidence.combined(weights.evidence(calibrating))
+    found["thefts"] = evidence.cross_fitted(features, origins, folds)[origins != HONEST]
     return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 

@@ -80,10 +80,14 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
         "deepcore_clusters": cluster_rows(hearing, clusters),
         "deepcore_claims": claim_rows(owner, hearing, ascent),
     }
-    place = {"tier": study.tier, "domain": study.domain.name, "dataset": study.dataset}
     for topic, rows in found.items():
         rows = [
-            {**row, "key": f"{study.folder}/{row['key']}", **place, "provenance": runtime.provenance(study.device)}
+            {
+                **row,
+                "key": f"{study.folder}/{row['key']}",
+                **study.columns,
+                "provenance": runtime.provenance(study.device),
+            }
             for row in rows
         ]
         Records.of(study, topic).replace(rows)

@@ -260,12 +260,8 @@ def _rows(
 def _row(study: Study, method: Method, attack: str, row: dict) -> dict:
     return {
         "key": f"{study.folder}/{method.key}/{attack}/{row['attack']}/{row['negatives']}",
-        "tier": study.tier,
-        "domain": study.domain.name,
-        "dataset": study.dataset,
-        "method": method.name,
-        "output": method.output,
-        "representation": method.representation.__name__,
+        **study.columns,
+        **method.columns,
         "attack_on_queries": attack,
         **row,
         "provenance": runtime.provenance(study.device),

@@ -32,12 +32,8 @@ def rows(
             found.append(
                 {
                     "key": f"{method.key}/{name}",
-                    "tier": study.tier,
-                    "domain": study.domain.name,
-                    "dataset": study.dataset,
-                    "method": method.name,
-                    "output": method.output,
-                    "representation": method.representation.__name__,
+                    **study.columns,
+                    **method.columns,
                     "share": metadata["settings"]["options"]["share"],
                     "asked": metadata["examples"],
                     "architecture": student.model.architecture,

@@ -18,7 +18,6 @@ from fingerprinting.owner import Owner
 from fingerprinting.records import Records
 from fingerprinting.study import Study
 from fingerprinting.suspects import ATTACKS, Suspect
-from fingerprinting.training import predict
 
 CONTROLS = 25  # of the queries, in the variant that spends some on a suspect's ability
 SMOOTHING = 1.0  # added to every count of outcomes
@@ -135,9 +134,8 @@ def generalisation(
     references: tuple[int, ...],
 ) -> None:
     """Every variant, its AUCs by theft and their means: records, table, page."""
-    owner = Owner(study, calibrated.METHOD)
-    offered, kind = calibrated.offer(owner, kinds, candidates)
-    source, truth = predict(owner.source, offered.inputs, owner.device).argmax(1).numpy(), offered.truth.numpy()
+    offered, kind = calibrated.offer(Owner(study, calibrated.METHOD), kinds, candidates)
+    source, truth = labels_of(study, [suspects.source_of(study)], offered.inputs), offered.truth.numpy()
 
     def answers(models: list[Suspect]) -> Answers:
         labels = labels_of(study, models, offered.inputs)
@@ -200,7 +198,7 @@ def _fewer(usual: Variant, counts: tuple[int, ...]) -> Iterator[Variant]:
     models = usual.fitted.models
     order = np.random.default_rng(runtime.seed_from("fewer references")).permutation(len(models))
     rank = {}
-    for kind in {model.model.kind for model in models}:
+    for kind in dict.fromkeys(model.model.kind for model in models):  # in their order: equal ranks keep it
         own = [index for index in order if models[index].model.kind == kind]
         rank |= {models[index].model.name: (place + 0.5) / len(own) for place, index in enumerate(own)}
     for count in counts:
@@ -229,7 +227,7 @@ def _rows(study: Study, variant: Variant) -> list[dict]:
     kinds = np.array([model.model.kind for model in variant.judged.models])
     distances = {kind: -found[kinds == kind] for kind in dict.fromkeys(kinds.tolist())}
     name = f"{study.folder}/{variant.study}/{variant.value}"
-    rows = [row for row in auc_rows(distances, name) if row["negatives"] == "all" and row["attack"] in ATTACKS]
+    rows = [row for row in auc_rows(distances, name, ("all",)) if row["attack"] in ATTACKS]
     mean = {
         "attack": "mean",
         "auc": float(np.mean([row["auc"] for row in rows])),
@@ -240,9 +238,7 @@ def _rows(study: Study, variant: Variant) -> list[dict]:
     return [
         {
             "key": f"{name}/{row['attack']}",
-            "tier": study.tier,
-            "domain": study.domain.name,
-            "dataset": study.dataset,
+            **study.columns,
             "study": variant.study,
             "value": variant.value,
             "n_references": len(variant.fitted.models),

@@ -96,10 +96,10 @@ def by_kind(pool: list[Suspect], distances: dict[str, float]) -> Distances:
     return {kind: np.array(values) for kind, values in grouped.items()}
 
 
-def auc_rows(distances: Distances, name: str) -> list[dict]:
+def auc_rows(distances: Distances, name: str, groups: Iterable[str] = tuple(NEGATIVES)) -> list[dict]:
     """AUC, its bootstrap interval and true positive rates per attack and group of negatives, and the two means."""
     rows = []
-    for group in NEGATIVES:
+    for group in groups:
         draws, found = {}, {}
         counts = {}  # one resampling of a group's negatives serves all attacks, so that a mean's interval is honest
         for attack in ATTACKS:
@@ -209,9 +209,7 @@ def _timing_row(study: Study, fingerprint: Fingerprint, methods: list[Method]) -
     seconds = time.perf_counter() - started
     return {
         "key": f"{study.folder}/{metadata['method']}",
-        "tier": study.tier,
-        "domain": study.domain.name,
-        "dataset": study.dataset,
+        **study.columns,
         "method": metadata["method"],
         "generate_s": metadata["seconds"],
         "match_s": seconds,
@@ -226,12 +224,8 @@ def _row_of(study: Study, method: Method, row: dict) -> dict:
     name = row.get("attack") or row["threshold_from"]
     return {
         "key": f"{study.folder}/{method.key}/{name}/{row['negatives']}",
-        "tier": study.tier,
-        "domain": study.domain.name,
-        "dataset": study.dataset,
-        "method": method.name,
-        "output": method.output,
-        "representation": method.representation.__name__,
+        **study.columns,
+        **method.columns,
         **row,
         "provenance": runtime.provenance(study.device),
     }

@@ -56,6 +56,11 @@ class Method:
         """What rows of records carry as method, output, representation."""
         return self.name, self.output, self.representation.__name__
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The reading by its columns' names."""
+        return dict(zip(("method", "output", "representation"), self.reading, strict=True))
+
     def score(self, suspect_logits: torch.Tensor, fingerprint: Fingerprint) -> float:
         """Distance of a suspect's answers (n, C') from the source's: the smaller, the more alike."""
         readings = [

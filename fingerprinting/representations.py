@@ -1,5 +1,6 @@
 """How a suspect's answers to a fingerprint are read."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # the field's standard name
 from scipy.stats import ttest_ind
@@ -8,6 +9,7 @@ from fingerprinting import evidence
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.primary import COMPONENTS
 
+TRANSFER = "transfer_"  # begins the names of what a calibrated fingerprint weighs the answers of another task with
 OFF_LABEL = 0.01  # SAC reads a top-1 label as the softmax of a one-hot vector with this value off the label
 
 
@@ -101,16 +103,17 @@ def membership_confidence(flips: torch.Tensor, weights: dict[str, torch.Tensor])
 
 def theft_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
     """labels (n,) -> (): log-odds that a model of the source's task was stolen (calibrated fingerprint)."""
-    bits = (labels == fingerprint.labels).double().numpy()
-    return torch.tensor(evidence.combined(weights(fingerprint).evidence(bits)))
+    return torch.tensor(evidence.combined(traces(labels, fingerprint)))
 
 
 def transfer_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
     """labels (n,) of another task -> (): log-odds that its model was moved there from the source."""
-    pairs = evidence.same_answer(labels.numpy())
-    return torch.tensor(evidence.combined(weights(fingerprint, "transfer_").evidence(pairs)))
+    return torch.tensor(evidence.combined(traces(labels, fingerprint, TRANSFER)))
 
 
-def weights(fingerprint: Fingerprint, prefix: str = "") -> evidence.Weights:
-    """What a calibrated fingerprint's answers weigh; prefix `transfer_`: where labels mean other things."""
-    return evidence.Weights(*(fingerprint.extra[prefix + name].double().numpy() for name in evidence.PARTS))
+def traces(labels: torch.Tensor, fingerprint: Fingerprint, prefix: str = "") -> np.ndarray:
+    """labels (n,) -> (k,): log-odds of each theft; prefix TRANSFER: from labels that mean other things."""
+    weights = evidence.Weights(*(fingerprint.extra[prefix + name].double().numpy() for name in evidence.PARTS))
+    if prefix == TRANSFER:
+        return weights.evidence(evidence.same_answer(labels.numpy()))
+    return weights.evidence((labels == fingerprint.labels).double().numpy())

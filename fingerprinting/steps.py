@@ -278,8 +278,7 @@ def references(
     Of the first `transfer_copies` of them the independents are moved to the transfer target, the source as often as
     they are.
     """
-    if not 0 <= transfer_copies <= copies:
-        raise UserError(f"TRANSFER_COPIES={transfer_copies} must lie between 0 and COPIES={copies}")
+    _check_moved(transfer_copies, copies)
     own, moved = {"part": "reference"}, study.recipe(transfer_epochs, transfer_learning_rate)
     jobs = _of_both_sides(study, "reference", own, {"overlap": 1.0}, copies=copies, students=students, **constants)
     jobs += _moved("reference", jobs, transfer_copies, moved, "reference")
@@ -370,8 +369,7 @@ def _independents(
     pgd_steps: int,
 ) -> list[Job]:
     """Per copy every design on `part` and on the owner's, and one of each adversarially trained; some moved."""
-    if not 0 <= transfer_copies <= copies:
-        raise UserError(f"TRANSFER_COPIES={transfer_copies} must lie between 0 and COPIES={copies}")
+    _check_moved(transfer_copies, copies)
     recipe, attack = study.recipe(epochs, learning_rate), {"epsilon": epsilon, "pgd_steps": pgd_steps}
     names, jobs = _architectures(study), []
     for copy in range(copies):
@@ -381,6 +379,11 @@ def _independents(
             jobs.append(Job(design, recipe, options | attack))
     moved = study.recipe(transfer_epochs, transfer_learning_rate)
     return jobs + _moved(use, jobs, transfer_copies, moved, part)
+
+
+def _check_moved(transfer_copies: int, copies: int) -> None:
+    if not 0 <= transfer_copies <= copies:
+        raise UserError(f"TRANSFER_COPIES={transfer_copies} must lie between 0 and COPIES={copies}")
 
 
 def _moved(use: str, jobs: list[Job], copies: int, recipe: Recipe, part: str) -> list[Job]:

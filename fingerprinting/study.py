@@ -79,6 +79,11 @@ class Study:
         return f"{self.domain.name}/{self.dataset}/{self.tier}"
 
     @property
+    def columns(self) -> dict[str, str]:
+        """What rows of records carry of the study."""
+        return {"tier": self.tier, "domain": self.domain.name, "dataset": self.dataset}
+
+    @property
     def artifacts(self) -> Path:
         return files.artifacts_dir() / self.folder
 

@@ -45,12 +45,8 @@ def overlap_rows(
         rows.append(
             {
                 "key": f"{study.folder}/{method.key}/{architecture}/{overlap:g}",
-                "tier": study.tier,
-                "domain": study.domain.name,
-                "dataset": study.dataset,
-                "method": method.name,
-                "output": method.output,
-                "representation": method.representation.__name__,
+                **study.columns,
+                **method.columns,
                 "design": "same" if architecture == study.source_architecture else "other",
                 "architecture": architecture,
                 "overlap": overlap,

@@ -3,7 +3,7 @@
 from fingerprinting import evidence, runtime, suspects
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.records import Records
-from fingerprinting.representations import weights
+from fingerprinting.representations import TRANSFER, traces
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 from fingerprinting.suspects import Suspect
@@ -31,19 +31,14 @@ def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: 
         raise UserError(f"LEVEL={level} and CLEARED={cleared} are shares of models; give more than 0 and less than 1")
     rows = []
     for model in models:
-        prefix = "transfer_" if model.kind.on_target else ""
+        prefix = TRANSFER if model.kind.on_target else ""
         if prefix + "centre" not in fingerprint.extra:
             continue
-        labels = suspects.ask(study, model, fingerprint.inputs).argmax(1)
-        if model.kind.on_target:
-            seen = evidence.same_answer(labels.numpy())
-        else:
-            seen = (labels == fingerprint.labels).double().numpy()
-        found = weights(fingerprint, prefix).evidence(seen)
+        found = traces(suspects.ask(study, model, fingerprint.inputs).argmax(1), fingerprint, prefix)
         total = float(evidence.combined(found))
         honest, thefts = (fingerprint.extra[prefix + name].numpy() for name in ("honest", "thefts"))
         p_honest, p_stolen = evidence.p_value(total, honest), evidence.p_value(-total, -thefts)
-        traces = dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
+        named = dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
         rows.append(
             {
                 "key": model.model.name,
@@ -52,7 +47,7 @@ def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: 
                 "use": model.kind.use,
                 "architecture": model.model.architecture,
                 "evidence": total,
-                **{f"evidence_of_{name}": value for name, value in traces.items()},
+                **{f"evidence_of_{name}": value for name, value in named.items()},
                 "p_honest": p_honest,
                 "p_stolen": p_stolen,
                 "outcome": outcome(p_honest, p_stolen, level, cleared),

@@ -16,17 +16,30 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import ttest_ind, ttest_ind_from_stats
 from sklearn.linear_model import LogisticRegression
 
-from fingerprinting import attacks, calibrated, checkpoints, evidence, files, fingerprints, generation, steps, suspects
+from fingerprinting import (
+    attacks,
+    calibrated,
+    checkpoints,
+    evidence,
+    files,
+    fingerprints,
+    generalisation,
+    generation,
+    steps,
+    suspects,
+)
 from fingerprinting import verdicts as judging
 from fingerprinting.attacks import KINDS
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED, Weights
 from fingerprinting.fingerprints import Fingerprint
+from fingerprinting.generalisation import Answers, Variant
 from fingerprinting.methods import METHODS, readable
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries.calibrated import CANDIDATES
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, ModelId, Study
+from fingerprinting.suspects import Suspect
 
 ROWS = {method.representation.__name__: method for method in METHODS if method.name == "calibrated"}
 LEVELS = {"level": 0.2, "cleared": 0.2}
@@ -528,3 +541,13 @@ def test_levels_are_shares(study, levels):
     (name,) = levels
     with pytest.raises(UserError, match=f"{name.upper()}={levels[name]} .*give more than 0 and less than 1"):
         judging.judge(study, weighed(), [], **{**LEVELS, **levels})
+
+
+def test_fewer_references_are_the_same_ones_in_every_process(study):
+    """Equal ranks keep the models' order, which no hash of a process decides."""
+    kinds = [f"reference_{kind}" for kind in ("extract_labels", "irrelevant", "homologous", "prune", "adversarial")]
+    models = [Suspect(study.model_id(kind, "mlp", 0), {}) for kind in kinds]
+    answers = Answers(models, np.zeros((len(models), 3), int))
+    usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3))
+    kept = [[model.model.kind for model in few.fitted.models] for few in generalisation._fewer(usual, (2, 3, 4))]
+    assert kept == [kinds[:2], kinds[:3], kinds[:4]]

@@ -92,7 +92,7 @@ def weights(target: Target) -> str:
 def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
     claimed, owner = outcome.claimed, outcome.owner
     return {
-        **_place(target.world),
+        **target.world.columns,
         "attack": attack,
         "strength": strength,
         "accuracy": outcome.accuracy,
@@ -111,20 +111,11 @@ def plain_row(plain: World) -> dict:
     metadata = files.read_metadata(plain.source_id.path)
     return {
         "key": f"{plain.folder}/none/",
-        **_place(plain),
+        **plain.columns,
         "attack": "none",
         "strength": None,
         "accuracy": metadata["test_accuracy"],
         "signature_detection": None,
         "n": metadata["n_test"],
         "provenance": metadata["provenance"],
-    }
-
-
-def _place(protected: World) -> dict:
-    return {
-        "tier": protected.tier,
-        "dataset": protected.dataset,
-        "architecture": protected.architecture,
-        "scheme": protected.scheme.removeprefix("v"),
     }

@@ -153,10 +153,7 @@ def _row(
             auc[method.name] = statistics.auc(np.array(found), np.array(others))
     return {
         "key": f"{protected.folder}/{kind}",
-        "tier": protected.tier,
-        "dataset": protected.dataset,
-        "architecture": protected.architecture,
-        "scheme": protected.scheme.removeprefix("v"),
+        **protected.columns,
         "kind": kind,
         "role": models[0][1].kind.role,
         "n": len(models),

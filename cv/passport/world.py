@@ -29,6 +29,11 @@ class World(Study):
         return f"{super().folder}/{self.nest}"
 
     @property
+    def columns(self) -> dict[str, str]:
+        scheme = self.scheme.removeprefix("v")
+        return {"tier": self.tier, "dataset": self.dataset, "architecture": self.architecture, "scheme": scheme}
+
+    @property
     def source_architecture(self) -> str:
         return self.architecture
 
