@@ -10,7 +10,6 @@ from pathlib import Path
 
 import joblib
 
-from fingerprinting import readme
 from fingerprinting.domain import TIERS, load_domain
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError, provenance
@@ -46,6 +45,8 @@ def _record_time(study: Study, script: dict, seconds: float) -> None:
     name = path.relative_to(REPOSITORY).as_posix() if path.is_relative_to(REPOSITORY) else path.name
     row = {"key": name, "seconds": seconds, "cores": joblib.cpu_count(), "provenance": provenance(study.device)}
     Records.of(study, "steps").put([row])
+    from fingerprinting import readme  # figures and statistics: seconds that a user's mistake need not wait for
+
     readme.write()
 
 
