@@ -16,6 +16,7 @@ from fingerprinting.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.runtime import UserError
 
 TIERS = ("smoke", "quick", "cpu", "paper")
+COMMITTED = ("cpu", "paper")  # tiers that README shows; what others give stays on the user's machine
 DOMAINS = ("cv", "nlp", "bci")
 
 

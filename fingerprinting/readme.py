@@ -5,12 +5,12 @@ import os
 import joblib
 
 from fingerprinting import files, passport_report, runtime, tables
+from fingerprinting.domain import COMMITTED
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
 PATH = REPOSITORY / "README.md"
-TIERS = ("cpu", "paper")  # README shows what is committed; other tiers' results stay on the user's machine
 MARKERS = "<!-- {}: written by code from results/records, do not edit -->", "<!-- end of {} -->"
 
 
@@ -140,4 +140,4 @@ def _ratio(found: dict | None) -> str:
 
 
 def _committed() -> list[str]:
-    return [study for study in tables.study_folders() if study.rsplit("/", 1)[1] in TIERS]
+    return [study for study in tables.study_folders() if study.rsplit("/", 1)[1] in COMMITTED]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import joblib
 
-from fingerprinting.domain import TIERS, load_domain
+from fingerprinting.domain import COMMITTED, TIERS, load_domain
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError, provenance
 from fingerprinting.study import SKIPPED, Study
@@ -45,9 +45,10 @@ def _record_time(study: Study, script: dict, seconds: float) -> None:
     name = path.relative_to(REPOSITORY).as_posix() if path.is_relative_to(REPOSITORY) else path.name
     row = {"key": name, "seconds": seconds, "cores": joblib.cpu_count(), "provenance": provenance(study.device)}
     Records.of(study, "steps").put([row])
-    from fingerprinting import readme  # figures and statistics: seconds that a user's mistake need not wait for
+    if study.tier in COMMITTED:
+        from fingerprinting import readme  # figures and statistics: seconds that a user's mistake need not wait for
 
-    readme.write()
+        readme.write()
 
 
 def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:

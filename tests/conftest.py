@@ -20,6 +20,17 @@ settings.register_profile("repository", deadline=None, max_examples=40, derandom
 settings.load_profile("repository")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests begin first, so that parallel processes end together; a file's tests share a process and fixtures.
+
+    Where the cases of a file share nothing, they carry a group of their own.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     torch.set_num_threads(1)
