@@ -3,7 +3,7 @@
     python calibrated.py                        # DOMAIN=cv, cpu tier
     python calibrated.py N=50 DOMAIN=nlp
 
-Needs primary.py, evolved.py, <domain>/references.py and <domain>/calibration.py. Writes the fingerprint to
+Needs primary.py, evolved.py, <domain>/references.py, thirds.py and calibration.py. Writes the fingerprint to
 data/artifacts/, its record to results/; model_finger_match.py scores it beside the others and passes verdicts by it.
 """
 
@@ -11,6 +11,7 @@ from fingerprinting import calibrated, settings
 
 DOMAIN = "cv"
 N = dict(smoke=40, quick=200, cpu=200, paper=200)  # queries
+CONTROLS = dict(smoke=20, quick=50, cpu=50, paper=50)  # further questions, by which a suspect's ability is measured
 KINDS = dict(  # of candidates
     cv=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes"),
     nlp=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes"),

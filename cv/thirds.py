@@ -15,7 +15,12 @@ RATIOS = (0.3, 0.6)  # shares of the last convolution's units
 EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes, of models trained from scratch
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 TAMPER_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes, of the stolen source
-TAMPER_LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)
+TAMPER_LEARNING_RATES = dict(
+    smoke=(1e-3,),
+    quick=(1e-3,),
+    cpu=(1e-3, 2e-3, 4e-3),
+    paper=(1e-4, 2e-4, 4e-4),
+)  # peaks, one model each
 TEMPERATURE = 2.0  # of the distillation from probabilities
 EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step

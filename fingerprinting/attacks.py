@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import torch
 from torch import nn
@@ -91,17 +92,25 @@ def owners_share(study: Study, overlap: float) -> Examples:
     return owner.take(own).joined(attacker.take(other))
 
 
-def drawn(study: Study, part: str, share: float) -> Examples:
-    """A random share of a part, in the part's order; a smaller share's examples are all in every larger one."""
-    whole = study.parts[part]
-    order = torch.randperm(len(whole), generator=runtime.generator(f"share/{study.folder}/{study.split_seed}/{part}"))
+def examples_of(study: Study, parts: str) -> Examples:
+    """The examples of a part, or of several: owner+reference."""
+    return reduce(Examples.joined, (study.parts[part] for part in parts.split("+")))
+
+
+def drawn(study: Study, part: str, share: float, draw: str = "") -> Examples:
+    """A random share of a part, in the part's order; a smaller share's examples are all in a larger one of its draw."""
+    whole = examples_of(study, part)
+    name = "/".join(filter(None, ("share", study.folder, str(study.split_seed), part, draw)))
+    order = torch.randperm(len(whole), generator=runtime.generator(name))
     return whole.take(order[: round(share * len(whole))].sort().values)
 
 
 def part_of(study: Study, job: Job) -> Examples:
-    """The thief's examples, or a share of them; the owner's own thefts, made for reference, use the reference part."""
+    """The thief's examples, or a share of them; the owner's own thefts, made for reference, use the owner's parts."""
     part = job.options.get("part", "attacker")
-    return drawn(study, part, job.options["share"]) if "share" in job.options else study.parts[part]
+    if "share" in job.options:
+        return drawn(study, part, job.options["share"], job.options.get("draw", ""))
+    return examples_of(study, part)
 
 
 def honest(study: Study, job: Job) -> Training:

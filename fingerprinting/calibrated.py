@@ -1,7 +1,8 @@
 """The calibrated fingerprint: queries and weights from reference models, verdicts against calibration models.
 
 Three disjoint sets of models: references choose the queries and weigh the answers, calibration independents say how far
-honest models go, and suspects are judged by both. Only a suspect's top-1 labels are used.
+honest models go, and suspects are judged by both. Less able independents are among both, for a weak model's mistakes
+are no theft's; control questions say how able a suspect is. Only its top-1 labels are used.
 """
 
 import time
@@ -12,6 +13,7 @@ import torch
 
 from fingerprinting import attacks, evidence, files, fingerprints, suspects
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
+from fingerprinting.examples import physical
 from fingerprinting.generation import finish
 from fingerprinting.owner import Owner, Queries
 from fingerprinting.queries.calibrated import CANDIDATES, candidates
@@ -23,7 +25,14 @@ from fingerprinting.verdicts import METHOD
 
 
 def calibrated(
-    study: Study, *, n: int, kinds: tuple[str, ...], candidates: int, extraction_share: float, folds: int
+    study: Study,
+    *,
+    n: int,
+    controls: int,
+    kinds: tuple[str, ...],
+    candidates: int,
+    extraction_share: float,
+    folds: int,
 ) -> str | None:
     """Choose queries, weigh answers, and keep what calibration models and held-out thefts answer."""
     if not kinds:
@@ -32,14 +41,20 @@ def calibrated(
         raise UserError(f"unknown candidates {', '.join(sorted(unknown))}; KINDS takes {', '.join(CANDIDATES)}")
     if n < 1 or not 0 <= extraction_share <= 1:
         raise UserError(f"N={n} must be 1 or more, and EXTRACTION_SHARE={extraction_share} between 0 and 1")
-    if candidates < 1 or folds < 2:
-        raise UserError(f"CANDIDATES={candidates} must be 1 or more, and FOLDS={folds} 2 or more")
-    references, honest = suspects.of_use(study, "reference"), suspects.of_use(study, "calibration")
+    if candidates < 1 or controls < 1 or folds < 2:
+        raise UserError(
+            f"CANDIDATES={candidates} and CONTROLS={controls} must be 1 or more, and FOLDS={folds} 2 or more"
+        )
+    references, honest = (
+        [*suspects.of_use(study, "reference"), *less_able(study)],
+        suspects.of_use(study, "calibration"),
+    )
     same_task, judges = of_task(references, on_target=False), of_task(honest, on_target=False)
     origins = np.array([origin(model) for model in same_task])
     _check(origins, judges)
     settings = {
         "n": n,
+        "controls": controls,
         "kinds": list(kinds),
         "candidates": candidates,
         "extraction_share": extraction_share,
@@ -59,6 +74,7 @@ def calibrated(
     chosen = evidence.choose(bits, origins, n, extraction_share)
     inputs = offered.inputs[chosen]
     extra = _weighed("", bits[:, chosen], origins, bits_of(study, judges, inputs), folds)
+    extra |= _ability(owner, same_task, judges, controls)
     extra |= _transferred(study, references, honest, inputs, folds)
     fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
     used = [*references, *honest]
@@ -99,6 +115,11 @@ def of_task(models: list[Suspect], *, on_target: bool) -> list[Suspect]:
     return [model for model in models if model.kind.on_target == on_target]
 
 
+def less_able(study: Study) -> list[Suspect]:
+    """The independents among the models for reference that saw a third of the data."""
+    return [model for model in suspects.of_use(study, "third") if origin(model) == HONEST]
+
+
 def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
     """Top-1 labels (models, n)."""
     return np.stack([suspects.ask(study, model, inputs).argmax(1).numpy() for model in models])
@@ -108,6 +129,18 @@ def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.nda
     """Whether each model answers as the source does (models, n)."""
     source = labels_of(study, [suspects.source_of(study)], inputs)
     return (labels_of(study, models, inputs) == source).astype(float)
+
+
+def _ability(owner: Owner, references: list[Suspect], judges: list[Suspect], count: int) -> dict[str, torch.Tensor]:
+    """Control questions, held out from every party's training, and what share of them calibration models get right."""
+    study, dev = owner.study, owner.dev
+    honest = [model for model in references if origin(model) == HONEST]
+    weak = np.array([model.kind.use == "third" for model in honest])
+    right = (labels_of(study, honest, physical(dev.inputs)) == dev.targets.numpy()).astype(float)
+    asked = torch.from_numpy(evidence.controls(right[~weak], right[weak], count))
+    inputs, truth = physical(dev.inputs[asked]), dev.targets[asked]
+    ability = (labels_of(study, judges, inputs) == truth.numpy()).mean(1)
+    return {"control_inputs": inputs, "control_truth": truth, "honest_ability": torch.from_numpy(ability)}
 
 
 def _transferred(

@@ -141,7 +141,7 @@ def generalisation(
         labels = labels_of(study, models, offered.inputs)
         return Answers(models, np.where(labels == source, 0, np.where(labels == truth, 1, 2)))
 
-    fitted = answers(suspects.references(study))
+    fitted = answers([*suspects.references(study), *calibrated.less_able(study)])
     judged = answers(of_task(suspects.gather(study), on_target=False))
     thirds = suspects.there(study, "third")
     usual = Variant("all references", "", fitted, judged, n, extraction_share, np.arange(len(kind)))

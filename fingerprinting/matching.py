@@ -58,7 +58,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
         if method.suits(on_target=False):
             overlaps += sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
     if verdicts.METHOD in prints:
-        further = [model for use in ("audit", "adaptive", "third") for model in suspects.there(study, use)]
+        further = [model for use in ("audit", "adaptive") for model in suspects.there(study, use)]
         verdicts.judge(study, prints[verdicts.METHOD], [*pool, *further], level, cleared)
     pictured = shown(methods)
     extracted = extraction.rows(study, pictured, pool, swept, scores, agreement)

@@ -25,7 +25,7 @@ ZOO = (
     "thirds",
     "audit",
 )
-THIRD = 1 / 3  # of the part that the owner's reference models train on
+THIRD = 1 / 3  # of the part that the owner's reference models train on, in thirds.py
 ROOT = (
     "primary",
     "evolved",
@@ -280,7 +280,10 @@ def references(
     """
     _check_moved(transfer_copies, copies)
     own, moved = {"part": "reference"}, study.recipe(transfer_epochs, transfer_learning_rate)
-    jobs = _of_both_sides(study, "reference", own, {"overlap": 1.0}, copies=copies, students=students, **constants)
+    asked = {"part": "owner+reference"}
+    jobs = _of_both_sides(
+        study, "reference", own, {"overlap": 1.0}, asked, copies=copies, students=students, **constants
+    )
     jobs += _moved("reference", jobs, transfer_copies, moved, "reference")
     jobs += [
         Job(study.model_id("reference_transfer", study.source_architecture, copy), moved, own, study.source_id)
@@ -291,8 +294,8 @@ def references(
 
 def thirds(study: Study, **constants) -> str | None:
     """Reference models of the source's task once more, on a third of the reference part, or of the owner's."""
-    own, owners = {"part": "reference", "share": THIRD}, {"part": "owner", "share": THIRD}
-    return zoo.train(study, "thirds", _of_both_sides(study, "third", own, owners, **constants))
+    parts = ({"part": part, "share": THIRD} for part in ("reference", "owner", "owner+reference"))
+    return zoo.train(study, "thirds", _of_both_sides(study, "third", *parts, **constants))
 
 
 def _of_both_sides(
@@ -300,6 +303,7 @@ def _of_both_sides(
     use: str,
     own: dict,
     owners: dict,
+    asked: dict,
     *,
     copies: int,
     students: int,
@@ -307,15 +311,21 @@ def _of_both_sides(
     epochs: int,
     learning_rate: float,
     tamper_epochs: int,
-    tamper_learning_rate: float,
+    tamper_learning_rates: tuple[float, ...],
     temperature: float,
     epsilon: float,
     pgd_steps: int,
 ) -> list[Job]:
-    """Independents and thefts of the source's task; `own` and `owners` say what they, and homologous ones, train on."""
+    """Independents and thefts of the source's task.
+
+    `own` and `owners` say what they, and homologous ones, train on. Nobody knows how far a thief goes: stolen weights
+    are trained on at every rate, and extractors ask the source about `own`, or about all that the owner has (`asked`).
+    Else weights would tell able models from less able ones, not stolen from honest ones.
+    """
     if any(not 0 < ratio < 1 for ratio in ratios):
         raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
-    scratch, tamper = study.recipe(epochs, learning_rate), study.recipe(tamper_epochs, tamper_learning_rate)
+    scratch = study.recipe(epochs, learning_rate)
+    tampering = {f"rate_{rate:g}": study.recipe(tamper_epochs, rate) for rate in tamper_learning_rates}
     attack, pupils = {"epsilon": epsilon, "pgd_steps": pgd_steps}, study.students[:students]
     names = (study.source_architecture, *pupils)
     pruned = {"activity_examples": len(study.parts["reference"])}  # all that there are, where it is but a share
@@ -331,16 +341,17 @@ def _of_both_sides(
         for name in (names[(2 * copy + number) % len(names)] for number in range(2)):  # every design in three copies
             jobs.append(job("irrelevant_adversarial", scratch, name, copy, own | attack))
             jobs.append(job("homologous_adversarial", scratch, name, copy, owners | attack))
-        for kind, options in (("fine_tune_last", own), ("fine_tune_all", own), ("adversarial", own | attack)):
-            jobs.append(job(kind, tamper, study.source_architecture, copy, options))
-        jobs += [
-            job("prune", tamper, study.source_architecture, copy, own | pruned | {"ratio": ratio}, f"ratio_{ratio:g}")
-            for ratio in ratios
-        ]
-        for name in pupils:
-            jobs.append(job("extract_labels", scratch, name, copy, own))
-            jobs.append(job("extract_probabilities", scratch, name, copy, own | {"temperature": temperature}))
-            jobs.append(job("extract_adversarial", scratch, name, copy, own | attack))
+        for name, tamper in tampering.items():
+            for kind, options in (("fine_tune_last", own), ("fine_tune_all", own), ("adversarial", own | attack)):
+                jobs.append(job(kind, tamper, study.source_architecture, copy, options, name))
+            for ratio in ratios:
+                cut = own | pruned | {"ratio": ratio}
+                jobs.append(job("prune", tamper, study.source_architecture, copy, cut, f"ratio_{ratio:g}-{name}"))
+        for name, (options, variant) in product(pupils, ((own, f"of_{own['part']}"), (asked, ""))):
+            jobs.append(job("extract_labels", scratch, name, copy, options, variant))
+            softened = options | {"temperature": temperature}
+            jobs.append(job("extract_probabilities", scratch, name, copy, softened, variant))
+            jobs.append(job("extract_adversarial", scratch, name, copy, options | attack, variant))
     return jobs
 
 
@@ -360,6 +371,8 @@ def _independents(
     part: str,
     *,
     copies: int,
+    shares: tuple[float, ...],
+    share_copies: int,
     transfer_copies: int,
     epochs: int,
     learning_rate: float,
@@ -368,14 +381,23 @@ def _independents(
     epsilon: float,
     pgd_steps: int,
 ) -> list[Job]:
-    """Per copy every design on `part` and on the owner's, and one of each adversarially trained; some moved."""
+    """Per copy every design on `part` and on the owner's, and one of each adversarially trained; some moved.
+
+    Of those that see but a share of the data, and are less able, `share_copies` per share; every use draws its own.
+    """
     _check_moved(transfer_copies, copies)
+    if any(not 0 < share < 1 for share in shares):
+        raise UserError(f"SHARES={shares} must lie between 0 and 1, both excluded")
     recipe, attack = study.recipe(epochs, learning_rate), {"epsilon": epsilon, "pgd_steps": pgd_steps}
     names, jobs = _architectures(study), []
-    for copy in range(copies):
-        for kind, options in (("irrelevant", {"part": part}), ("homologous", {"overlap": 1.0})):
-            jobs += [Job(study.model_id(f"{use}_{kind}", name, copy), recipe, options) for name in names]
-            design = study.model_id(f"{use}_{kind}_adversarial", names[copy % len(names)], copy)
+    data = [(copies, "", {"part": part}, {"overlap": 1.0})]
+    for share in shares:
+        own, owners = ({"part": name, "share": share, "draw": use} for name in (part, "owner"))
+        data.append((share_copies, f"share_{share:.2g}", own, owners))
+    for count, variant, own, owners in data:
+        for copy, (kind, options) in product(range(count), (("irrelevant", own), ("homologous", owners))):
+            jobs += [Job(study.model_id(f"{use}_{kind}", name, copy, variant), recipe, options) for name in names]
+            design = study.model_id(f"{use}_{kind}_adversarial", names[copy % len(names)], copy, variant)
             jobs.append(Job(design, recipe, options | attack))
     moved = study.recipe(transfer_epochs, transfer_learning_rate)
     return jobs + _moved(use, jobs, transfer_copies, moved, part)
@@ -391,7 +413,9 @@ def _moved(use: str, jobs: list[Job], copies: int, recipe: Recipe, part: str) ->
     return [
         Job(replace(job.model, kind=f"{job.model.kind}_transfer"), recipe, {"part": part}, job.model)
         for job in jobs
-        if job.model.kind in (f"{use}_irrelevant", f"{use}_homologous") and job.model.copy < copies
+        if job.model.kind in (f"{use}_irrelevant", f"{use}_homologous")
+        and job.model.copy < copies
+        and "share" not in job.options
     ]
 
 

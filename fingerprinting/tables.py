@@ -195,18 +195,20 @@ def verdict_rows(study_folder: str) -> list[dict]:
     domain, dataset, tier = study_folder.split("/")
     groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
     for row in _rows(study_folder, "verdicts"):
-        groups[row["use"], row["kind"]].append(row)
+        use = row["use"] if row["share"] == 1 else f"{row['use']}, {row['share']:.2g} of the data"
+        groups[use, row["kind"]].append(row)
         if not KINDS[row["kind"]].on_target:
-            groups[row["use"], f"all {row['role']}"].append(row)
+            groups[use, f"all {row['role']}"].append(row)
     order = [*KINDS, "all pirated", "all independent"]
     rows = []
     for (use, kind), found in sorted(groups.items(), key=lambda group: order.index(group[0][1])):
         share, low, high = statistics.share(np.array([row["outcome"] == "stolen" for row in found]))
         own = {name: found[0][name] for name in ("level", "cleared", "n_calibration")}
+        own["out_of_range"] = float(np.mean([not row["in_range"] for row in found]))
         outcomes = {
             name: sum(row["outcome"] == name for row in found) / len(found) for name in ("independent", "inconclusive")
         }
-        outcomes["stolen_at_5"] = float(np.mean([row["p_honest"] <= 0.05 for row in found]))
+        outcomes["stolen_at_5"] = float(np.mean([row["p_honest"] <= 0.05 and row["in_range"] for row in found]))
         names = {"tier": tier, "domain": domain, "dataset": dataset, "use": use, "kind": kind}
         rows.append(
             {**names, **own, "n": len(found), "stolen": share, "stolen_low": low, "stolen_high": high} | outcomes
@@ -221,17 +223,28 @@ def verdict_section(study_folder: str) -> list[str]:
         return []
     first = rows[0]
     return [
-        f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['level']:.0%} of "
-        f"{first['n_calibration']} calibration independents show as much evidence (conformal p-value), `independent` "
+        f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['level']:.0%} of the calibration "
+        "independents that are about as able show as much evidence (conformal p-value), `independent` "
         f"where at most {first['cleared']:.0%} of the reference thefts, held out, show as little and most calibration "
-        "independents show more, else `inconclusive` [95% binomial interval].",
+        "independents show more, else `inconclusive`, as is whatever is less able than all of them (`out of range`) "
+        "[95% binomial interval].",
         "",
         *markdown_table(
-            ["use", "kind", "n", "stolen", "independent", "inconclusive", "stolen at 5%"],
             [
-                [row["use"], row["kind"], str(row["n"])]
+                "use",
+                "kind",
+                "n",
+                "compared with",
+                "stolen",
+                "independent",
+                "inconclusive",
+                "out of range",
+                "stolen at 5%",
+            ],
+            [
+                [row["use"], row["kind"], str(row["n"]), str(row["n_calibration"])]
                 + [f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}]"]
-                + [f"{row[name]:.3f}" for name in ("independent", "inconclusive", "stolen_at_5")]
+                + [f"{row[name]:.3f}" for name in ("independent", "inconclusive", "out_of_range", "stolen_at_5")]
                 for row in rows
             ],
         ),

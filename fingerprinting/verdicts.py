@@ -11,7 +11,7 @@ from fingerprinting.suspects import Suspect
 METHOD = "calibrated"  # the fingerprint that verdicts are passed by
 STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
 USUAL = 0.5  # whoever is cleared shows less evidence than this share of honest models
-TRACES = ("extraction", "tampering")  # what the columns of the evidence stand for
+TRACES = ("evidence_of_extraction", "evidence_of_tampering")  # the columns of the evidence
 
 
 def outcome(p_honest: float, p_stolen: float, level: float, cleared: float) -> str:
@@ -26,7 +26,11 @@ def outcome(p_honest: float, p_stolen: float, level: float, cleared: float) -> s
 
 
 def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: float, cleared: float) -> None:
-    """One record per model; what of another task cannot be judged, for want of such references, is left out."""
+    """One record per model; what of another task cannot be judged, for want of such references, is left out.
+
+    A model of the source's task is compared with calibration models about as able as it is; one that is less able than
+    all of them is compared in vain.
+    """
     if not (0 < level < 1 and 0 < cleared < 1):
         raise UserError(f"LEVEL={level} and CLEARED={cleared} are shares of models; give more than 0 and less than 1")
     rows = []
@@ -37,20 +41,27 @@ def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: 
         found = traces(suspects.ask(study, model, fingerprint.inputs).argmax(1), fingerprint, prefix)
         total = float(evidence.combined(found))
         honest, thefts = (fingerprint.extra[prefix + name].numpy() for name in ("honest", "thefts"))
+        measured, in_range = {}, True
+        if not prefix:
+            ability, abilities = ability_of(study, model, fingerprint), fingerprint.extra["honest_ability"].numpy()
+            honest, in_range = honest[evidence.comparable(ability, abilities)], ability >= abilities.min()
+            measured = {"ability": ability}
+            measured |= dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
         p_honest, p_stolen = evidence.p_value(total, honest), evidence.p_value(-total, -thefts)
-        named = dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
         rows.append(
             {
                 "key": model.model.name,
                 "kind": model.model.kind,
                 "role": model.kind.role,
                 "use": model.kind.use,
+                "share": model.metadata["settings"]["options"].get("share", 1.0),
                 "architecture": model.model.architecture,
                 "evidence": total,
-                **{f"evidence_of_{name}": value for name, value in named.items()},
+                **measured,
                 "p_honest": p_honest,
                 "p_stolen": p_stolen,
-                "outcome": outcome(p_honest, p_stolen, level, cleared),
+                "outcome": outcome(p_honest, p_stolen, level, cleared) if in_range else INCONCLUSIVE,
+                "in_range": bool(in_range),
                 "level": level,
                 "cleared": cleared,
                 "n_calibration": len(honest),
@@ -59,3 +70,9 @@ def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: 
             }
         )
     Records.of(study, "verdicts").replace(rows)
+
+
+def ability_of(study: Study, model: Suspect, fingerprint: Fingerprint) -> float:
+    """Share of the control questions that a model of the source's task gets right."""
+    answered = suspects.ask(study, model, fingerprint.extra["control_inputs"]).argmax(1)
+    return (answered == fingerprint.extra["control_truth"]).double().mean().item()

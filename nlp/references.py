@@ -16,7 +16,12 @@ RATIOS = (0.3, 0.6)  # shares of the units of the last features
 EPOCHS = dict(smoke=4, quick=3, cpu=2, paper=20)  # passes, of models trained from scratch
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 TAMPER_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes, of the stolen source
-TAMPER_LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=2e-5)
+TAMPER_LEARNING_RATES = dict(
+    smoke=(1e-3,),
+    quick=(1e-3,),
+    cpu=(1e-3, 2e-3, 4e-3),
+    paper=(2e-5, 4e-5, 8e-5),
+)  # peaks, one model each
 TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the target's reference part
 TRANSFER_LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)
 TEMPERATURE = 2.0  # of the distillation from probabilities

@@ -31,6 +31,7 @@ from fingerprinting import (
 from fingerprinting import verdicts as judging
 from fingerprinting.attacks import KINDS
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED, Weights
+from fingerprinting.examples import physical
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.generalisation import Answers, Variant
 from fingerprinting.methods import METHODS, readable
@@ -282,10 +283,27 @@ def test_without_moved_references_there_is_no_reading_of_transfers():
     assert readable({"calibrated": asked}) == [ROWS["theft_evidence"]]
 
 
+# Ability
+
+
+def test_controls_are_what_the_able_get_right_and_the_less_able_do_not():
+    able = np.array([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1]], dtype=float)
+    less = np.array([[0, 1, 0, 1], [0, 0, 1, 1], [0, 1, 0, 0]], dtype=float)
+    assert evidence.controls(able, less, 1).tolist() == [0]
+    assert set(evidence.controls(able, less, 2).tolist()) == {0, 3}
+
+
+def test_comparable_models_are_the_nearest_in_ability_and_all_that_are_as_near():
+    abilities = np.repeat([0.2, 0.5, 0.9], 60)
+    assert evidence.comparable(0.9, abilities).nonzero()[0].tolist() == list(range(60, 180))
+    assert evidence.comparable(0.3, abilities).nonzero()[0].tolist() == list(range(120))
+    assert evidence.comparable(0.3, abilities[:50]).all()
+
+
 # A small zoo
 
 KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "scrambled")
-SETTINGS = {"n": 24, "kinds": KIND_NAMES, "candidates": 30, "extraction_share": 0.75, "folds": 3}
+SETTINGS = {"n": 24, "controls": 10, "kinds": KIND_NAMES, "candidates": 30, "extraction_share": 0.75, "folds": 3}
 
 
 @pytest.fixture(scope="module")
@@ -308,10 +326,12 @@ def small(folder) -> Study:
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
         steps.source(study, epochs=1, learning_rate=1e-2)
         shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
-        thefts = {"students": 1, "ratios": (0.5,), "tamper_epochs": 1, "tamper_learning_rate": 1e-3, "temperature": 2.0}
+        thefts = {"students": 1, "ratios": (0.5,), "temperature": 2.0}
+        thefts |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3, 3e-3)}
         moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
         steps.references(study, **shared, **thefts, **moved)
-        steps.calibration(study, **shared, **moved)
+        steps.thirds(study, **shared, **thefts)
+        steps.calibration(study, **shared, **moved, shares=(0.5,), share_copies=1)
         generation.primary(study, n=5, labels="source", fewer=True)
         assert calibrated.calibrated(study, **SETTINGS) is None
     return study
@@ -341,6 +361,7 @@ def test_the_file_holds_n_different_queries_and_how_they_came(small, outputs):
     assert sum(row["query_kinds"].values()) == 24 and set(row["query_kinds"]) <= set(KIND_NAMES)
     assert all(count <= row["offered_kinds"][kind] for kind, count in row["query_kinds"].items())
     used = [*suspects.of_use(small, "reference"), *suspects.of_use(small, "calibration")]
+    used += [model for model in suspects.of_use(small, "third") if model.kind.role == "independent"]
     assert row["extra_models"] == len(used) == row["n_reference"] + row["n_calibration"]
     assert row["extra_models_seconds"] == pytest.approx(sum(model.metadata["seconds"] for model in used))
 
@@ -358,11 +379,18 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
     """Honest models, their evidence and that of held-out thefts, from the models' own answers to the stored queries."""
     found, on_target = opened(small), bool(prefix)
     seen = {}
-    for use, step in (("reference", "references"), ("calibration", "calibration")):
-        labels = labels_by_hand(small, step, kinds_of(use, on_target=on_target), found.inputs)
-        seen[use] = evidence.same_answer(labels) if on_target else (labels == found.labels.numpy()).astype(float)
+    for use, step in (("reference", "references"), ("calibration", "calibration"), ("third", "thirds")):
+        kinds = kinds_of(use, on_target=on_target)
+        if use == "third":
+            kinds = tuple(name for name in kinds if KINDS[name].role == "independent")
+        if kinds:
+            labels = labels_by_hand(small, step, kinds, found.inputs)
+            seen[use] = evidence.same_answer(labels) if on_target else (labels == found.labels.numpy()).astype(float)
     plan = json.loads((small.artifacts / "plans" / "references.json").read_text())
     names = [row["kind"] for row in plan if KINDS[row["kind"]].on_target == on_target]
+    if "third" in seen:  # the less able independents
+        names += ["third_irrelevant"] * len(seen["third"])
+        seen["reference"] = np.concatenate([seen["reference"], seen["third"]])
     honest = np.array([KINDS[name].role == "independent" for name in names])
     extracted = np.array(["extract" in name for name in names])
     origins = np.where(honest, HONEST, np.where(extracted, EXTRACTED, TAMPERED))
@@ -374,6 +402,21 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
     assert found.extra[prefix + "honest"].numpy() == pytest.approx(np.log(scores), rel=1e-6, abs=1e-6)
     held_out = evidence.cross_fitted(seen["reference"], origins, 3)[~honest]
     assert found.extra[prefix + "thefts"].numpy() == pytest.approx(held_out)
+
+
+def test_control_questions_tell_able_references_from_less_able_ones(small, outputs):
+    """By hand: the dev examples with the largest Welch t between what both get right, and how calibration models do."""
+    found, dev = opened(small), small.parts["dev"]
+    right = {}
+    for use, step in (("reference", "references"), ("third", "thirds")):
+        kinds = tuple(name for name in kinds_of(use, on_target=False) if KINDS[name].role == "independent")
+        right[use] = labels_by_hand(small, step, kinds, physical(dev.inputs)) == dev.targets.numpy()
+    ranked = evidence.separation(right["reference"], right["third"])
+    expected = dev.inputs[np.argsort(ranked, kind="stable")[::-1][:10].copy()]
+    assert torch.equal(found.extra["control_inputs"], physical(expected))
+    labels = labels_by_hand(small, "calibration", kinds_of("calibration", on_target=False), physical(expected))
+    by_hand = (labels == found.extra["control_truth"].numpy()).mean(1)
+    assert found.extra["honest_ability"].numpy() == pytest.approx(by_hand)
 
 
 def test_it_is_finished_the_second_time(small, outputs):
@@ -426,10 +469,24 @@ def test_verdicts_are_of_the_stored_calibration(small, outputs):
         assert row["p_stolen"] == pytest.approx(
             (1 + (found.extra[prefix + "thefts"].numpy() <= row["evidence"]).sum()) / (1 + row["n_thefts"])
         )
-        assert row["outcome"] == judging.outcome(row["p_honest"], row["p_stolen"], **LEVELS)
+        assert row["outcome"] == judging.outcome(row["p_honest"], row["p_stolen"], **LEVELS) and row["in_range"]
     source = rows[small.source_id.name]
     total = np.log(np.exp(source["evidence_of_extraction"]) + np.exp(source["evidence_of_tampering"]))
     assert source["evidence"] == pytest.approx(total)
+
+
+def test_nobody_less_able_than_all_calibration_models_is_accused(small, outputs):
+    """The source itself, had it been right on none of the control questions."""
+    found, source = opened(small), suspects.source_of(small)
+    found.extra["honest"][:] = -1e3  # as if every honest model showed no evidence at all
+    found.extra["honest_ability"][:] = 0.2
+    outcomes = []
+    for truth in (found.extra["control_truth"], torch.full_like(found.extra["control_truth"], -1)):
+        found.extra["control_truth"] = truth
+        judging.judge(small, found, [source], level=0.2, cleared=0.2)
+        (row,) = Records.of(small, "verdicts").rows()
+        outcomes.append((row["outcome"], row["in_range"]))
+    assert outcomes == [(judging.STOLEN, True), (judging.INCONCLUSIVE, False)]
 
 
 def test_without_moved_references_models_of_another_task_are_not_judged(small, outputs):
@@ -465,7 +522,8 @@ def test_reference_calibration_and_scored_models_share_no_name_and_no_seed(small
         ({"n": 0}, "N=0 must be 1 or more"),
         ({"extraction_share": 2.0}, "EXTRACTION_SHARE=2.0 between 0 and 1"),
         ({"kinds": ()}, "KINDS is empty; it takes primary, evolved"),
-        ({"candidates": 0}, "CANDIDATES=0 must be 1 or more"),
+        ({"candidates": 0}, "CANDIDATES=0 and CONTROLS=10 must be 1 or more"),
+        ({"controls": 0}, "CONTROLS=0 must be 1 or more"),
         ({"folds": 1}, "FOLDS=1 2 or more"),
         ({"folds": 0}, "FOLDS=0 2 or more"),
         ({}, "the zoo lacks the models of python cv/references.py DATASET=digits TIER=smoke; run it first"),

@@ -257,7 +257,7 @@ ZOO = (
     (steps.extract, dict(copies=1, temperature=2.0)),
     (
         steps.references,
-        dict(copies=1, students=2, ratios=(0.5,), tamper_epochs=1, tamper_learning_rate=1e-3, temperature=2.0)
+        dict(copies=1, students=2, ratios=(0.5,), tamper_epochs=1, tamper_learning_rates=(1e-3,), temperature=2.0)
         | dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-3),
     ),
 )

@@ -146,11 +146,12 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
         steps.source(study, epochs=1, learning_rate=1e-2)
         shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
-        thefts = {"students": 2, "ratios": (0.5,), "tamper_epochs": 1, "tamper_learning_rate": 1e-3, "temperature": 2.0}
+        thefts = {"students": 2, "ratios": (0.5,), "tamper_epochs": 1, "temperature": 2.0}
+        thefts["tamper_learning_rates"] = (1e-3,)
         moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
         steps.references(study, **shared, **thefts, **moved)
         steps.thirds(study, **shared, **thefts)
-        steps.calibration(study, **shared, **moved)
+        steps.calibration(study, **shared, **moved, shares=(), share_copies=0)
         steps.audit(study, **shared, **moved)
         records = folder / "results" / "records" / study.folder / "models.jsonl"
         rows = [json.loads(line) for line in records.read_text().splitlines()]

@@ -278,14 +278,16 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
             assert options["part"] == "attacker"
         if model["kind"] in ("homologous", "homologous_adversarial"):
             assert 0 <= options["overlap"] <= 1
-        if KINDS[model["kind"]].use in ("reference", "calibration"):
-            assert options.get("part") == "reference" or options.get("overlap") == 1
-        elif KINDS[model["kind"]].use == "audit":
-            assert options.get("part") == "attacker" or options.get("overlap") == 1
-        elif KINDS[model["kind"]].use == "third":
-            assert options["part"] == ("owner" if "homologous" in model["kind"] else "reference")
-            assert options["share"] == pytest.approx(1 / 3)
-        elif model["role"] == "pirated":
+        use, share = KINDS[model["kind"]].use, options.get("share", 1)
+        if use in ("reference", "calibration", "audit", "third"):
+            if "homologous" in model["kind"] and not KINDS[model["kind"]].on_target:
+                assert options.get("overlap") == 1 or options["part"] == "owner" and share < 1
+            else:
+                own = {"reference", "owner+reference"} if "extract" in model["kind"] else {"reference"}
+                assert options["part"] in ({"attacker"} if use == "audit" else own)
+            assert share == 1 or use != "reference"
+            assert share == pytest.approx(1 / 3) or use != "third"
+        elif model["role"] == "pirated":  # a thief's
             architecture = load_domain(case.domain).source["smoke"]
             assert model["settings"]["parent"] == f"{case.domain}/{case.dataset}/smoke/source/{architecture}-0"
             assert "part" not in options and "overlap" not in options
