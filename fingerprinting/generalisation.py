@@ -149,6 +149,7 @@ def generalisation(
         usual,
         *_without(usual),
         *([replace(usual, study="data", value="a third of it", fitted=answers(thirds))] if thirds else []),
+        *_alike(usual),
         *_fewer(usual, references),
         *(replace(usual, study="queries", value=str(budget), n=budget) for budget in budgets if budget != n),
         *(replace(usual, study="score", value=name, score=name) for name in list(SCORES)[1:]),
@@ -191,6 +192,26 @@ def _without(usual: Variant) -> Iterator[Variant]:
             )
             if {model.kind.role for model in judged.models} == {"pirated", "independent"}:
                 yield replace(usual, study=study, value=design, fitted=others, judged=judged)
+
+
+def _alike(usual: Variant) -> Iterator[Variant]:
+    """References that differ less in how able their makers left them."""
+
+    def rate(model: Suspect) -> float:
+        return model.metadata["settings"]["recipe"]["learning_rate"]
+
+    slowest = min(rate(model) for model in usual.fitted.models if origin(model) == TAMPERED)
+    most = "owner+reference"
+    kept: dict[str, Callable[[Suspect], bool]] = {
+        "no less able independents": lambda model: model.kind.use != "third",
+        "one rate of tampering": lambda model: origin(model) != TAMPERED or rate(model) == slowest,
+        "students of few answers": lambda model: model.metadata["settings"]["options"].get("part") != most,
+        "students of many answers": lambda model: (
+            origin(model) != EXTRACTED or model.metadata["settings"]["options"].get("part") == most
+        ),
+    }
+    for value, condition in kept.items():
+        yield replace(usual, study="references alike", value=value, fitted=usual.fitted.where(condition))
 
 
 def _fewer(usual: Variant, counts: tuple[int, ...]) -> Iterator[Variant]:

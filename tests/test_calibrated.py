@@ -609,3 +609,20 @@ def test_fewer_references_are_the_same_ones_in_every_process(study):
     usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3))
     kept = [[model.model.kind for model in few.fitted.models] for few in generalisation._fewer(usual, (2, 3, 4))]
     assert kept == [kinds[:2], kinds[:3], kinds[:4]]
+
+
+def test_references_that_differ_less_leave_out_what_their_name_says(small, outputs):
+    models = [*suspects.references(small), *calibrated.less_able(small)]
+    answers = Answers(models, np.zeros((len(models), 3), int))
+    usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3))
+    names = {model.model.name for model in models}
+    left_out = {
+        variant.value: names - {model.model.name for model in variant.fitted.models}
+        for variant in generalisation._alike(usual)
+    }
+    assert all("/third_" in name for name in left_out["no less able independents"])
+    assert all("rate_0.003" in name for name in left_out["one rate of tampering"])
+    students = {name for name in names if "/reference_extract" in name}
+    few = {name for name in students if name.endswith("of_reference")}
+    assert left_out["students of many answers"] == few and left_out["students of few answers"] == students - few
+    assert all(left_out.values()) and few
