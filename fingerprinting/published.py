@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+IRISFP = "IrisFP 2026: 200 queries, larger networks"
 TIFS_TEXT = "TIFS 2025: BERT source, 180,000 titles"
 
 
@@ -39,6 +40,7 @@ def _text(method: str, reading: tuple[str, str, str] | None, attack_on_queries: 
 PUBLISHED = [
     *_text("primary", ("primary", "labels", "match_rate"), "", 1.00, 1.00, 0.76, 0.77, 0.52),
     *_text("primary, queries erased", ("primary", "labels", "match_rate"), "synonyms", 1.00, 1.00, 0.78, 0.80, 0.43),
+    Published("cv", "cifar10", "irisfp", ("irisfp", "labels", "votes"), "", ("mean_same_task",), 0.893, IRISFP),
 ]
 
 
