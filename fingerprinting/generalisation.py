@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
-from fingerprinting import calibrated, evidence, runtime, suspects, tables
+from fingerprinting import attacks, calibrated, evidence, fingerprints, runtime, suspects, tables
 from fingerprinting.calibrated import labels_of, of_task, origin
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
 from fingerprinting.matching import auc_rows
@@ -126,15 +126,15 @@ SCORES: dict[str, Callable[[Answers, Answers], np.ndarray]] = {
 def generalisation(
     study: Study,
     *,
-    n: int,
-    kinds: tuple[str, ...],
-    candidates: int,
-    extraction_share: float,
     budgets: tuple[int, ...],
     references: tuple[int, ...],
 ) -> None:
-    """Every variant, its AUCs by theft and their means: records, table, page."""
-    offered, kind = calibrated.offer(Owner(study, calibrated.METHOD), kinds, candidates)
+    """Every variant of the fingerprint that is there, its AUCs by theft and their means: records, table, page."""
+    made = fingerprints.load(study, calibrated.METHOD, attacks.weights_sha256(study, study.source_id))
+    n, kinds, count, extraction_share = (
+        made.metadata["settings"][name] for name in ("n", "kinds", "candidates", "extraction_share")
+    )
+    offered, kind = calibrated.offer(Owner(study, calibrated.METHOD), kinds, count)
     source, truth = labels_of(study, [suspects.source_of(study)], offered.inputs), offered.truth.numpy()
 
     def answers(models: list[Suspect]) -> Answers:
@@ -143,12 +143,12 @@ def generalisation(
 
     fitted = answers([*suspects.references(study), *calibrated.less_able(study)])
     judged = answers(of_task(suspects.gather(study), on_target=False))
-    thirds = suspects.there(study, "third")
+    thirds = suspects.of_use(study, "third")
     usual = Variant("all references", "", fitted, judged, n, extraction_share, np.arange(len(kind)))
     variants = [
         usual,
         *_without(usual),
-        *([replace(usual, study="data", value="a third of it", fitted=answers(thirds))] if thirds else []),
+        replace(usual, study="data", value="a third of it", fitted=answers(thirds)),
         *_alike(usual),
         *_fewer(usual, references),
         *(replace(usual, study="queries", value=str(budget), n=budget) for budget in budgets if budget != n),
