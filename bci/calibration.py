@@ -9,10 +9,10 @@ accuracies.
 
 from fingerprinting import settings, steps
 
-COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every design, on the reference and on the owner's part
+COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every design, on the owner's part
 SHARES = dict(smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10))  # of the data: less able ones
-SHARE_COPIES = dict(smoke=1, quick=1, cpu=2, paper=4)  # as COPIES, of each share
-TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=2, paper=2)  # of them moved to the transfer target
+SHARE_COPIES = dict(smoke=1, quick=1, cpu=4, paper=4)  # as COPIES, of each share
+TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=4, paper=4)  # of them moved to the transfer target
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes, from scratch; below paper MIN_UPDATES decides
 LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the target's part

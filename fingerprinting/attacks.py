@@ -215,14 +215,19 @@ KINDS = {
     "homologous_transfer": Kind("independent", "transfer", transfer, on_target=True),
 }
 
-# The same kinds from other seeds. Those for reference and calibration are the owner's, on the reference part
-# (homologous: the owner's), so that no model that is scored has seen what they have seen.
+# The same kinds from other seeds. Those for reference and calibration are the owner's, on the reference part and on the
+# owner's, so that no model that is scored has seen what they have seen.
 SCORED = dict(KINDS)
 for use, script in (("reference", "references"), ("calibration", "calibration"), ("audit", "audit")):
     KINDS |= {
         f"{use}_{name}": replace(kind, script=script, use=use)
         for name, kind in SCORED.items()
-        if kind.role == "independent" or use == "reference" and kind.role == "pirated"
+        if use == "reference"
+        and kind.role != "source"
+        or use == "audit"
+        and kind.role == "independent"
+        or use == "calibration"
+        and name.startswith("homologous")
     }
 
 KINDS |= {

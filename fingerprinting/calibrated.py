@@ -1,8 +1,8 @@
 """The calibrated fingerprint: queries and weights from reference models, verdicts against calibration models.
 
 Three disjoint sets of models: references choose the queries and weigh the answers, calibration independents say how far
-honest models go, and suspects are judged by both. Less able independents are among both, for a weak model's mistakes
-are no theft's; control questions say how able a suspect is. Only its top-1 labels are used.
+honest models go, and suspects are judged by both; control questions say how able a suspect is. Only its top-1 labels
+are used.
 """
 
 import time
@@ -45,10 +45,8 @@ def calibrated(
         raise UserError(
             f"CANDIDATES={candidates} and CONTROLS={controls} must be 1 or more, and FOLDS={folds} 2 or more"
         )
-    references, honest = (
-        [*suspects.of_use(study, "reference"), *less_able(study)],
-        suspects.of_use(study, "calibration"),
-    )
+    references, weak = suspects.of_use(study, "reference"), less_able(study)
+    honest = suspects.of_use(study, "calibration")
     same_task, judges = of_task(references, on_target=False), of_task(honest, on_target=False)
     origins = np.array([origin(model) for model in same_task])
     _check(origins, judges)
@@ -62,7 +60,9 @@ def calibrated(
         "source_sha256": attacks.weights_sha256(study, study.source_id),
         "primary_sha256": _content(study, "primary"),
         "evolved_sha256": _content(study, "evolved"),
-        "models_sha256": files.key_of({model.model.name: model.metadata["sha256"] for model in [*references, *honest]}),
+        "models_sha256": files.key_of(
+            {model.model.name: model.metadata["sha256"] for model in [*references, *weak, *honest]}
+        ),
     }
     if fingerprints.is_current(study, METHOD, settings):
         print("the calibrated fingerprint is finished already")
@@ -74,10 +74,10 @@ def calibrated(
     chosen = evidence.choose(bits, origins, n, extraction_share)
     inputs = offered.inputs[chosen]
     extra = _weighed("", bits[:, chosen], origins, bits_of(study, judges, inputs), folds)
-    extra |= _ability(owner, same_task, judges, controls)
+    extra |= _ability(owner, [model for model in same_task if origin(model) == HONEST], weak, judges, controls)
     extra |= _transferred(study, references, honest, inputs, folds)
     fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
-    used = [*references, *honest]
+    used = [*references, *weak, *honest]
     finish(
         study,
         METHOD,
@@ -88,6 +88,7 @@ def calibrated(
             "query_kinds": dict(Counter(kinds[index] for index in kind[chosen].tolist())),
             "offered_kinds": dict(Counter(kinds[index] for index in kind.tolist())),
             "n_reference": len(references),
+            "n_less_able": len(weak),
             "n_calibration": len(honest),
             "extra_models": len(used),
             "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
@@ -131,13 +132,13 @@ def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.nda
     return (labels_of(study, models, inputs) == source).astype(float)
 
 
-def _ability(owner: Owner, references: list[Suspect], judges: list[Suspect], count: int) -> dict[str, torch.Tensor]:
+def _ability(
+    owner: Owner, able: list[Suspect], weak: list[Suspect], judges: list[Suspect], count: int
+) -> dict[str, torch.Tensor]:
     """Control questions, held out from every party's training, and what share of them calibration models get right."""
     study, dev = owner.study, owner.dev
-    honest = [model for model in references if origin(model) == HONEST]
-    weak = np.array([model.kind.use == "third" for model in honest])
-    right = (labels_of(study, honest, physical(dev.inputs)) == dev.targets.numpy()).astype(float)
-    asked = torch.from_numpy(evidence.controls(right[~weak], right[weak], count))
+    right = [labels_of(study, models, physical(dev.inputs)) == dev.targets.numpy() for models in (able, weak)]
+    asked = torch.from_numpy(evidence.controls(*right, count))
     inputs, truth = physical(dev.inputs[asked]), dev.targets[asked]
     ability = (labels_of(study, judges, inputs) == truth.numpy()).mean(1)
     return {"control_inputs": inputs, "control_truth": truth, "honest_ability": torch.from_numpy(ability)}

@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 HONEST, EXTRACTED, TAMPERED = range(3)  # origins of a model
 SPREAD = 0.002  # added to a squared standard error: a query on which few models agree by chance is no sure query
 STRENGTH = 0.1  # inverse of the regularisation
-COMPARABLE = 100  # calibration models that a suspect is compared with: those whose ability is nearest to its own
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,6 @@ def choose(bits: np.ndarray, origins: np.ndarray, n: int, extraction_share: floa
 def controls(able: np.ndarray, less_able: np.ndarray, n: int) -> np.ndarray:
     """Indices of the n examples that tell best how able a model is, from who gets them right (models, examples)."""
     return separation(able, less_able).argsort(kind="stable")[::-1][:n].copy()
-
-
-def comparable(ability: float, abilities: np.ndarray) -> np.ndarray:
-    """Mask (models,) of the COMPARABLE models whose ability is nearest; what is as near as the last of them too."""
-    distance = np.abs(abilities - ability)
-    return distance <= np.sort(distance)[min(COMPARABLE, len(distance)) - 1]
 
 
 def fit(bits: np.ndarray, origins: np.ndarray) -> Weights:

@@ -141,7 +141,7 @@ def generalisation(
         labels = labels_of(study, models, offered.inputs)
         return Answers(models, np.where(labels == source, 0, np.where(labels == truth, 1, 2)))
 
-    fitted = answers([*suspects.references(study), *calibrated.less_able(study)])
+    fitted = answers(suspects.references(study))
     judged = answers(of_task(suspects.gather(study), on_target=False))
     thirds = suspects.of_use(study, "third")
     usual = Variant("all references", "", fitted, judged, n, extraction_share, np.arange(len(kind)))
@@ -203,7 +203,6 @@ def _alike(usual: Variant) -> Iterator[Variant]:
     slowest = min(rate(model) for model in usual.fitted.models if origin(model) == TAMPERED)
     most = "owner+reference"
     kept: dict[str, Callable[[Suspect], bool]] = {
-        "no less able independents": lambda model: model.kind.use != "third",
         "one rate of tampering": lambda model: origin(model) != TAMPERED or rate(model) == slowest,
         "students of few answers": lambda model: model.metadata["settings"]["options"].get("part") != most,
         "students of many answers": lambda model: (

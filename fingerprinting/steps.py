@@ -25,6 +25,7 @@ ZOO = (
     "thirds",
     "audit",
 )
+TARGET_PARTS = {"calibration": "reference", "audit": "attacker"}  # of the transfer target, for models that are moved
 THIRD = 1 / 3  # of the part that the owner's reference models train on, in thirds.py
 ROOT = (
     "primary",
@@ -356,19 +357,24 @@ def _of_both_sides(
 
 
 def calibration(study: Study, **constants) -> str | None:
-    """The owner's own independents that neither choose queries nor weigh answers: how far honest models go."""
-    return zoo.train(study, "calibration", _independents(study, "calibration", "reference", **constants))
+    """The owner's own independents that neither choose queries nor weigh answers: how far honest models go.
+
+    On the owner's part only: models of the part that references train on look more honest than any others, for answers
+    were weighed on what is learned there.
+    """
+    return zoo.train(study, "calibration", _independents(study, "calibration", {"homologous": "owner"}, **constants))
 
 
 def audit(study: Study, **constants) -> str | None:
     """Independents made as those that are scored, but more of them: false accusations are counted on these."""
-    return zoo.train(study, "audit", _independents(study, "audit", "attacker", **constants))
+    parts = {"irrelevant": "attacker", "homologous": "owner"}
+    return zoo.train(study, "audit", _independents(study, "audit", parts, **constants))
 
 
 def _independents(
     study: Study,
     use: str,
-    part: str,
+    parts: dict[str, str],
     *,
     copies: int,
     shares: tuple[float, ...],
@@ -381,7 +387,7 @@ def _independents(
     epsilon: float,
     pgd_steps: int,
 ) -> list[Job]:
-    """Per copy every design on `part` and on the owner's, and one of each adversarially trained; some moved.
+    """Per copy every design on the part of each kind, and one of each kind adversarially trained; some moved.
 
     Of those that see but a share of the data, and are less able, `share_copies` per share; every use draws its own.
     """
@@ -390,16 +396,15 @@ def _independents(
         raise UserError(f"SHARES={shares} must lie between 0 and 1, both excluded")
     recipe, attack = study.recipe(epochs, learning_rate), {"epsilon": epsilon, "pgd_steps": pgd_steps}
     names, jobs = _architectures(study), []
-    data = [(copies, "", {"part": part}, {"overlap": 1.0})]
-    for share in shares:
-        own, owners = ({"part": name, "share": share, "draw": use} for name in (part, "owner"))
-        data.append((share_copies, f"share_{share:.2g}", own, owners))
-    for count, variant, own, owners in data:
-        for copy, (kind, options) in product(range(count), (("irrelevant", own), ("homologous", owners))):
+    for share, count in ((1, copies), *((share, share_copies) for share in shares)):
+        for copy, (kind, part) in product(range(count), parts.items()):
+            variant, options = "", {"overlap": 1.0} if part == "owner" else {"part": part}
+            if share < 1:
+                variant, options = f"share_{share:.2g}", {"part": part, "share": share, "draw": use}
             jobs += [Job(study.model_id(f"{use}_{kind}", name, copy, variant), recipe, options) for name in names]
             design = study.model_id(f"{use}_{kind}_adversarial", names[copy % len(names)], copy, variant)
             jobs.append(Job(design, recipe, options | attack))
-    moved = study.recipe(transfer_epochs, transfer_learning_rate)
+    moved, part = study.recipe(transfer_epochs, transfer_learning_rate), TARGET_PARTS[use]
     return jobs + _moved(use, jobs, transfer_copies, moved, part)
 
 

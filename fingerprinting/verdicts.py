@@ -28,8 +28,8 @@ def outcome(p_honest: float, p_stolen: float, level: float, cleared: float) -> s
 def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: float, cleared: float) -> None:
     """One record per model; what of another task cannot be judged, for want of such references, is left out.
 
-    A model of the source's task is compared with calibration models about as able as it is; one that is less able than
-    all of them is compared in vain.
+    Nobody of the source's task is accused or cleared who is less able than all calibration models: it was not for
+    such models that they say how far honest ones go.
     """
     if not (0 < level < 1 and 0 < cleared < 1):
         raise UserError(f"LEVEL={level} and CLEARED={cleared} are shares of models; give more than 0 and less than 1")
@@ -44,8 +44,7 @@ def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: 
         measured, in_range = {}, True
         if not prefix:
             ability, abilities = ability_of(study, model, fingerprint), fingerprint.extra["honest_ability"].numpy()
-            honest, in_range = honest[evidence.comparable(ability, abilities)], ability >= abilities.min()
-            measured = {"ability": ability}
+            in_range, measured = ability >= abilities.min(), {"ability": ability}
             measured |= dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
         p_honest, p_stolen = evidence.p_value(total, honest), evidence.p_value(-total, -thefts)
         rows.append(

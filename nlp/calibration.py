@@ -9,10 +9,10 @@ accuracies.
 
 from fingerprinting import settings, steps
 
-COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every design, on the reference and on the owner's part
+COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every design, on the owner's part
 SHARES = dict(smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10))  # of the data: less able ones
 SHARE_COPIES = dict(smoke=1, quick=1, cpu=4, paper=4)  # as COPIES, of each share
-TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=2, paper=2)  # of them moved to the transfer target
+TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=4, paper=4)  # of them moved to the transfer target
 EPOCHS = dict(smoke=4, quick=3, cpu=2, paper=20)  # passes, of models trained from scratch
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the target's part

@@ -293,13 +293,6 @@ def test_controls_are_what_the_able_get_right_and_the_less_able_do_not():
     assert set(evidence.controls(able, less, 2).tolist()) == {0, 3}
 
 
-def test_comparable_models_are_the_nearest_in_ability_and_all_that_are_as_near():
-    abilities = np.repeat([0.2, 0.5, 0.9], 60)
-    assert evidence.comparable(0.9, abilities).nonzero()[0].tolist() == list(range(60, 180))
-    assert evidence.comparable(0.3, abilities).nonzero()[0].tolist() == list(range(120))
-    assert evidence.comparable(0.3, abilities[:50]).all()
-
-
 # A small zoo
 
 KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "scrambled")
@@ -362,7 +355,7 @@ def test_the_file_holds_n_different_queries_and_how_they_came(small, outputs):
     assert all(count <= row["offered_kinds"][kind] for kind, count in row["query_kinds"].items())
     used = [*suspects.of_use(small, "reference"), *suspects.of_use(small, "calibration")]
     used += [model for model in suspects.of_use(small, "third") if model.kind.role == "independent"]
-    assert row["extra_models"] == len(used) == row["n_reference"] + row["n_calibration"]
+    assert row["extra_models"] == len(used) == row["n_reference"] + row["n_less_able"] + row["n_calibration"]
     assert row["extra_models_seconds"] == pytest.approx(sum(model.metadata["seconds"] for model in used))
 
 
@@ -379,18 +372,11 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
     """Honest models, their evidence and that of held-out thefts, from the models' own answers to the stored queries."""
     found, on_target = opened(small), bool(prefix)
     seen = {}
-    for use, step in (("reference", "references"), ("calibration", "calibration"), ("third", "thirds")):
-        kinds = kinds_of(use, on_target=on_target)
-        if use == "third":
-            kinds = tuple(name for name in kinds if KINDS[name].role == "independent")
-        if kinds:
-            labels = labels_by_hand(small, step, kinds, found.inputs)
-            seen[use] = evidence.same_answer(labels) if on_target else (labels == found.labels.numpy()).astype(float)
+    for use, step in (("reference", "references"), ("calibration", "calibration")):
+        labels = labels_by_hand(small, step, kinds_of(use, on_target=on_target), found.inputs)
+        seen[use] = evidence.same_answer(labels) if on_target else (labels == found.labels.numpy()).astype(float)
     plan = json.loads((small.artifacts / "plans" / "references.json").read_text())
     names = [row["kind"] for row in plan if KINDS[row["kind"]].on_target == on_target]
-    if "third" in seen:  # the less able independents
-        names += ["third_irrelevant"] * len(seen["third"])
-        seen["reference"] = np.concatenate([seen["reference"], seen["third"]])
     honest = np.array([KINDS[name].role == "independent" for name in names])
     extracted = np.array(["extract" in name for name in names])
     origins = np.where(honest, HONEST, np.where(extracted, EXTRACTED, TAMPERED))
@@ -441,7 +427,7 @@ def as_it_was(*paths) -> Iterator[None]:
 
 @pytest.mark.parametrize("use", ["reference", "calibration"])
 def test_another_reference_or_calibration_model_makes_it_again(small, outputs, use):
-    changed = next(model for model in models_of(small, use) if model.kind.endswith("irrelevant_adversarial"))
+    changed = next(model for model in models_of(small, use) if model.kind.endswith("homologous_adversarial"))
     path = fingerprints.path_of(small, "calibrated")
     with as_it_was(changed.path, path):
         model, metadata = checkpoints.load(small.domain, changed.path)
@@ -612,7 +598,7 @@ def test_fewer_references_are_the_same_ones_in_every_process(study):
 
 
 def test_references_that_differ_less_leave_out_what_their_name_says(small, outputs):
-    models = [*suspects.references(small), *calibrated.less_able(small)]
+    models = suspects.references(small)
     answers = Answers(models, np.zeros((len(models), 3), int))
     usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3))
     names = {model.model.name for model in models}
@@ -620,7 +606,6 @@ def test_references_that_differ_less_leave_out_what_their_name_says(small, outpu
         variant.value: names - {model.model.name for model in variant.fitted.models}
         for variant in generalisation._alike(usual)
     }
-    assert all("/third_" in name for name in left_out["no less able independents"])
     assert all("rate_0.003" in name for name in left_out["one rate of tampering"])
     students = {name for name in names if "/reference_extract" in name}
     few = {name for name in students if name.endswith("of_reference")}
