@@ -197,17 +197,12 @@ def _without(usual: Variant) -> Iterator[Variant]:
 def _alike(usual: Variant) -> Iterator[Variant]:
     """References that differ less in how able their makers left them."""
 
-    def rate(model: Suspect) -> float:
-        return model.metadata["settings"]["recipe"]["learning_rate"]
-
-    slowest = min(rate(model) for model in usual.fitted.models if origin(model) == TAMPERED)
-    most = "owner+reference"
+    tampered = [model for model in usual.fitted.models if origin(model) == TAMPERED]
+    slowest = min(suspects.rate(model) for model in tampered)
     kept: dict[str, Callable[[Suspect], bool]] = {
-        "one rate of tampering": lambda model: origin(model) != TAMPERED or rate(model) == slowest,
-        "students of few answers": lambda model: model.metadata["settings"]["options"].get("part") != most,
-        "students of many answers": lambda model: (
-            origin(model) != EXTRACTED or model.metadata["settings"]["options"].get("part") == most
-        ),
+        "one rate of tampering": lambda model: model not in tampered or suspects.rate(model) == slowest,
+        "students of few answers": lambda model: not suspects.asks_all(model),
+        "students of many answers": lambda model: origin(model) != EXTRACTED or suspects.asks_all(model),
     }
     for value, condition in kept.items():
         yield replace(usual, study="references alike", value=value, fitted=usual.fitted.where(condition))

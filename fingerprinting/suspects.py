@@ -59,6 +59,24 @@ def references(study: Study) -> list[Suspect]:
     return [suspect for suspect in of_use(study, "reference") if not suspect.kind.on_target]
 
 
+def rate(model: Suspect) -> float:
+    """The learning rate that it was trained at."""
+    return model.metadata["settings"]["recipe"]["learning_rate"]
+
+
+def asks_all(model: Suspect) -> bool:
+    """A student for reference that asked the source about all that the owner has, not the reference part alone."""
+    return model.metadata["settings"]["options"].get("part") == "owner+reference"
+
+
+def mild(models: list[Suspect]) -> list[Suspect]:
+    """Without the students that ask about all, and of what is trained from stolen weights that at the lowest rate."""
+    rates: dict[str, float] = {}
+    for model in models:
+        rates[model.model.kind] = min(rate(model), rates.get(model.model.kind, float("inf")))
+    return [model for model in models if rate(model) == rates[model.model.kind] and not asks_all(model)]
+
+
 def there(study: Study, use: str) -> list[Suspect]:
     """Those models for that use whose steps were run: what no other number depends on may be missing."""
     planned = zoo.planned(study)

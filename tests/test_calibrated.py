@@ -529,7 +529,7 @@ def test_missing_calibration_models_are_named_by_their_script(small, outputs):
             calibrated.calibrated(small, **SETTINGS)
     with as_it_was(plan):
         models = json.loads(plan.read_text())
-        further = asdict(small.model_id("calibration_irrelevant", "conv3", 99))
+        further = asdict(small.model_id("calibration_homologous", "conv3", 99))
         files.write_text(plan, json.dumps([*models, further]))
         with pytest.raises(UserError, match=f"1 of {len(models) + 1} models of python cv/calibration.py .* missing"):
             calibrated.calibrated(small, **SETTINGS)
@@ -611,3 +611,12 @@ def test_references_that_differ_less_leave_out_what_their_name_says(small, outpu
     few = {name for name in students if name.endswith("of_reference")}
     assert left_out["students of many answers"] == few and left_out["students of few answers"] == students - few
     assert all(left_out.values()) and few
+
+
+def test_peers_get_the_mild_thefts_and_every_independent(small, outputs):
+    owner = Owner(small, "sac_w")
+    names = {model.model.name for role in ("pirated", "independent") for model in owner.references(role)}
+    left_out = {model.model.name for model in suspects.references(small)} - names
+    assert sum("/reference_extract" in name for name in names) == sum("/reference_extract" in name for name in left_out)
+    assert all("rate_0.003" in name or "/reference_extract" in name for name in left_out)
+    assert not any(name.endswith("of_reference") for name in left_out) and left_out
