@@ -130,7 +130,11 @@ def test_an_unknown_method_is_refused_with_the_names_there_are(study):
 )
 def test_a_peer_is_made_again_when_the_references_of_its_kinds_are_others(study, monkeypatch, there, same):
     used = {"extra_models_used": {study.model_id("reference_irrelevant", "mlp", 0).name: "a"}}
-    models = [Suspect(study.model_id(f"reference_{kind}", "mlp", copy), {"sha256": sha}) for kind, copy, sha in there]
+    settings = {"recipe": {"learning_rate": 1e-2}, "options": {}}
+    models = [
+        Suspect(study.model_id(f"reference_{kind}", "mlp", copy), {"sha256": sha, "settings": settings})
+        for kind, copy, sha in there
+    ]
     monkeypatch.setattr(peers.files, "read_metadata", lambda _path: used)
     monkeypatch.setattr(peers.suspects, "references", lambda _study: models)
     assert peers._references_are_the_same(study, "cae") is same
@@ -151,8 +155,9 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
         steps.references(study, **shared, **thefts, **moved)
         steps.thirds(study, **shared, **thefts)
-        steps.calibration(study, **shared, **moved, shares=(), share_copies=0)
-        steps.audit(study, **shared, **moved)
+        less_able = {"shares": (0.25,), "share_copies": 1}
+        steps.calibration(study, **shared, **moved, **less_able)
+        steps.audit(study, **shared, **moved, **less_able)
         records = folder / "results" / "records" / study.folder / "models.jsonl"
         rows = [json.loads(line) for line in records.read_text().splitlines()]
     return study, [row for row in rows if row["kind"] != "source"]
@@ -165,12 +170,23 @@ def test_the_owners_models_saw_the_reference_part_or_the_owners_only(referenced)
     assert {row["kind"] for row in rows} == made
     for row in (row for row in rows if KINDS[row["kind"]].use != "third"):
         options, kind = row["settings"]["options"], KINDS[row["kind"]]
-        part = "attacker" if kind.use == "audit" else "reference"
         homologous = "homologous" in row["kind"] and not kind.on_target
-        assert options.get("overlap") == (1.0 if homologous else None)
-        assert options.get("part") == (None if homologous else part)
         parts = study.target_parts if kind.on_target else study.parts
-        assert row["examples"] == len(parts["owner" if homologous else part])
+        saw = part_of_kind(row, "attacker" if kind.use == "audit" else "reference")
+        share = options.get("share", 1.0)
+        assert share in ((0.25, 1.0) if kind.use in ("calibration", "audit") else (1.0,))
+        assert options.get("overlap") == (1.0 if homologous and share == 1 else None)
+        assert options.get("part") == (None if homologous and share == 1 else saw)
+        assert row["examples"] == round(share * sum(len(parts[part]) for part in saw.split("+")))
+    for use in ("calibration", "audit"):
+        assert any(row["settings"]["options"].get("draw") == use for row in rows)
+
+
+def part_of_kind(row: dict, part: str) -> str:
+    """Homologous models see the owner's part, students of all that the owner has both, others `part`."""
+    if "homologous" in row["kind"] and not KINDS[row["kind"]].on_target:
+        return "owner"
+    return "owner+reference" if "extract" in row["kind"] and not row["variant"] else part
 
 
 def test_models_of_a_third_saw_a_third_of_what_reference_models_saw(referenced):
@@ -184,9 +200,9 @@ def test_models_of_a_third_saw_a_third_of_what_reference_models_saw(referenced):
 
     assert designs("third") == designs("reference") and len(designs("third")) == len(made["third"])
     for row in made["third"]:
-        part = "owner" if "homologous" in row["kind"] else "reference"
-        assert row["settings"]["options"]["part"] == part and "overlap" not in row["settings"]["options"]
-        assert row["examples"] == round(len(study.parts[part]) / 3)
+        saw = part_of_kind(row, "reference")
+        assert row["settings"]["options"]["part"] == saw and "overlap" not in row["settings"]["options"]
+        assert row["examples"] == round(sum(len(study.parts[part]) for part in saw.split("+")) / 3)
 
 
 def test_a_drawn_share_is_of_its_part_the_same_again_and_inside_every_larger_one(study):
