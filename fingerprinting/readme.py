@@ -83,11 +83,10 @@ def _calibrated() -> str:
     """The calibrated fingerprint in every study: AUCs, verdicts on thefts and honest models, what it loses without."""
     studies = [study for study in _committed() if tables.verdict_rows(study)]
     heads = [" ".join(study.split("/")[:2]) for study in studies]
-    lines: dict[str, list[str]] = {}
-    for place, study in enumerate(studies):
-        for name, cell in tables.calibrated_cells(study).items():
-            lines.setdefault(name, [""] * len(studies))[place] = cell
-    return "\n".join(tables.markdown_table(["", *heads], [[name, *cells] for name, cells in lines.items()]))
+    found = [tables.calibrated_cells(study) for study in studies]
+    names = dict.fromkeys(name for cells in sorted(found, key=len, reverse=True) for name in cells)
+    rows = [[name, *(cells.get(name, "") for cells in found)] for name in names]
+    return "\n".join(tables.markdown_table(["", *heads], rows))
 
 
 def _deepcore() -> str:
