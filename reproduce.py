@@ -68,7 +68,7 @@ def main(words: list[str]) -> None:
             "the quick tier leaves out some steps; run them by: python cv/thirds.py TIER=quick, and the same of\n"
             "cv/calibration.py, calibrated.py and model_finger_match.py (the calibrated fingerprint), cv/overlap.py,\n"
             "cv/extract_sweep.py, cv/audit.py, generalisation.py, detect_erase_attack.py, cv/passport/train.py (then\n"
-            "attack.py and steal.py there), python baselines.py METHOD=all; everything: python reproduce.py"
+            "attack.py and steal.py there), python baselines.py TIER=quick METHOD=all; everything: python reproduce.py"
         )
     if fresh:
         readme.record_run(overrides, domains, seconds)

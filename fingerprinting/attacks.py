@@ -218,16 +218,15 @@ KINDS = {
 # The same kinds from other seeds. Those for reference and calibration are the owner's, on the reference part and on the
 # owner's, so that no model that is scored has seen what they have seen.
 SCORED = dict(KINDS)
-for use, script in (("reference", "references"), ("calibration", "calibration"), ("audit", "audit")):
+for use, script, roles in (
+    ("reference", "references", ("independent", "pirated")),
+    ("calibration", "calibration", ("independent",)),
+    ("audit", "audit", ("independent",)),
+):
     KINDS |= {
         f"{use}_{name}": replace(kind, script=script, use=use)
         for name, kind in SCORED.items()
-        if use == "reference"
-        and kind.role != "source"
-        or use == "audit"
-        and kind.role == "independent"
-        or use == "calibration"
-        and name.startswith("homologous")
+        if kind.role in roles and (use != "calibration" or name.startswith("homologous"))
     }
 
 KINDS |= {

@@ -47,6 +47,7 @@ def calibrated(
         )
     references, weak = suspects.of_use(study, "reference"), less_able(study)
     honest = suspects.of_use(study, "calibration")
+    used = [*references, *weak, *honest]
     same_task, judges = of_task(references, on_target=False), of_task(honest, on_target=False)
     origins = np.array([origin(model) for model in same_task])
     _check(origins, judges)
@@ -60,9 +61,7 @@ def calibrated(
         "source_sha256": attacks.weights_sha256(study, study.source_id),
         "primary_sha256": _content(study, "primary"),
         "evolved_sha256": _content(study, "evolved"),
-        "models_sha256": files.key_of(
-            {model.model.name: model.metadata["sha256"] for model in [*references, *weak, *honest]}
-        ),
+        "models_sha256": files.key_of({model.model.name: model.metadata["sha256"] for model in used}),
     }
     if fingerprints.is_current(study, METHOD, settings):
         print("the calibrated fingerprint is finished already")
@@ -77,7 +76,6 @@ def calibrated(
     extra |= _ability(owner, [model for model in same_task if origin(model) == HONEST], weak, judges, controls)
     extra |= _transferred(study, references, honest, inputs, folds)
     fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
-    used = [*references, *weak, *honest]
     finish(
         study,
         METHOD,

@@ -197,10 +197,9 @@ def _without(usual: Variant) -> Iterator[Variant]:
 def _alike(usual: Variant) -> Iterator[Variant]:
     """References that differ less in how able their makers left them."""
 
-    tampered = [model for model in usual.fitted.models if origin(model) == TAMPERED]
-    slowest = min(suspects.rate(model) for model in tampered)
+    slowest = min(suspects.rate(model) for model in usual.fitted.models if origin(model) == TAMPERED)
     kept: dict[str, Callable[[Suspect], bool]] = {
-        "one rate of tampering": lambda model: model not in tampered or suspects.rate(model) == slowest,
+        "one rate of tampering": lambda model: origin(model) != TAMPERED or suspects.rate(model) == slowest,
         "students of few answers": lambda model: not suspects.asks_all(model),
         "students of many answers": lambda model: origin(model) != EXTRACTED or suspects.asks_all(model),
     }

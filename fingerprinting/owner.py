@@ -89,7 +89,7 @@ class Owner:
         """
         found = [
             suspect
-            for suspect in suspects.mild(suspects.references(self.study))
+            for suspect in suspects.mild(self.study)
             if suspect.kind.role == role and (not kinds or suspect.model.kind.removeprefix("reference_") in kinds)
         ]
         self.used.update({suspect.model.name: suspect for suspect in found})

@@ -69,8 +69,9 @@ def asks_all(model: Suspect) -> bool:
     return model.metadata["settings"]["options"].get("part") == "owner+reference"
 
 
-def mild(models: list[Suspect]) -> list[Suspect]:
-    """Without the students that ask about all, and of what is trained from stolen weights that at the lowest rate."""
+def mild(study: Study) -> list[Suspect]:
+    """References without students that ask about all; of those from stolen weights the ones of the lowest rate."""
+    models = references(study)
     rates: dict[str, float] = {}
     for model in models:
         rates[model.model.kind] = min(rate(model), rates.get(model.model.kind, float("inf")))

@@ -225,7 +225,7 @@ def verdict_section(study_folder: str) -> list[str]:
     first = rows[0]
     return [
         f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['level']:.0%} of the calibration "
-        "independents that are about as able show as much evidence (conformal p-value), `independent` "
+        "independents that a model is compared with show as much evidence (conformal p-value), `independent` "
         f"where at most {first['cleared']:.0%} of the reference thefts, held out, show as little and most calibration "
         "independents show more, else `inconclusive`, as is whatever is less able than all of them (`out of range`) "
         "[95% binomial interval].",

@@ -408,7 +408,7 @@ def test_only_the_source_and_reference_models_were_met_and_all_are_counted(resul
     if fingerprint.metadata["method"] == "dataset_inference":
         assert met == {"source"} and not counted
     else:
-        assert sorted(counted) == sorted(suspect.model.name for suspect in suspects.mild(suspects.references(study)))
+        assert sorted(counted) == sorted(suspect.model.name for suspect in suspects.mild(study))
         assert fingerprint.metadata["extra_models_seconds"] > 0
 
 
