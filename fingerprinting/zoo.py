@@ -29,7 +29,7 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
     promised = {job.model for job in jobs}
     for parent in {job.parent for job in jobs if job.parent} - promised:
         require(study, parent)
-    _check_data(study, jobs)
+    _check_surroundings(study, jobs)
     _write_plan(study, step, jobs)
     first = [job for job in jobs if job.parent not in promised]
     then = [job for job in jobs if job.parent in promised]  # their parents are made by this very step
@@ -122,11 +122,12 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
     return files.read_metadata(job.model.path)
 
 
-def _check_data(study: Study, jobs: list[Job]) -> None:
-    """Data that is missing or damaged is said before any process starts."""
+def _check_surroundings(study: Study, jobs: list[Job]) -> None:
+    """Data that is missing or damaged, or a device that is not there, is said before any process starts."""
+    study.device  # noqa: B018 (reading is the check)
     on_target = {KINDS[job.model.kind].on_target for job in jobs}
     if False in on_target:
-        study.parts  # noqa: B018 (reading is the check)
+        study.parts  # noqa: B018
     if True in on_target:
         study.target_parts  # noqa: B018
 

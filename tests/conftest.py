@@ -1,6 +1,7 @@
 """Fixtures: nothing that a test writes reaches the repository, and scripts run as a user runs them."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,23 @@ def run_script(tmp_path):
             timeout=PATIENCE,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def run_here(tmp_path, monkeypatch, capfd):
+    """run_here("cv/source.py", "TIER=smoke") -> CompletedProcess: the same in this process, without loading torch."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(path: str, *words: str) -> subprocess.CompletedProcess:
+        monkeypatch.setattr(sys, "argv", [path, *words])
+        status = 0
+        try:
+            runpy.run_path(str(REPOSITORY / path), run_name="__main__")
+        except SystemExit as end:
+            status = end.code
+        return subprocess.CompletedProcess(sys.argv, status or 0, *capfd.readouterr())
 
     return run
 

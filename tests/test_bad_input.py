@@ -6,8 +6,6 @@ Most scripts run in this process, because importing torch takes seconds.
 
 import os
 import pickle
-import runpy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,26 +24,9 @@ from test_bci_data import (
 )
 from test_nlp_data import phrases, write_news, write_shopping
 
-from fingerprinting.runtime import REPOSITORY
 from nlp.data import GOODS
 
 SOURCE = {"nlp": "nlp/source.py", "bci": "bci/source.py"}
-
-
-@pytest.fixture
-def run_here(monkeypatch, capfd):
-    """run_here("nlp/source.py", "TIER=smoke") -> (exit status, stdout, stderr), as if it were a program of its own."""
-
-    def run(path: str, *words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [path, *words])
-        status = 0
-        try:
-            runpy.run_path(str(REPOSITORY / path), run_name="__main__")
-        except SystemExit as end:
-            status = end.code
-        return status, *capfd.readouterr()
-
-    return run
 
 
 def assert_refused(status: int, stderr: str, said: tuple[str, ...], tmp_path: Path) -> None:
@@ -106,18 +87,18 @@ def no_file(data_dir: Path) -> tuple[str, ...]:
 def test_odd_titles_are_trained_on_asked_about_and_evolved(run_here, data_dir):
     write_titles(data_dir, tuple(ODD))
     words = ("DATASET=thucnews", "TIER=smoke", "WORKERS=1")
-    assert run_here("nlp/source.py", *words)[0] == 0
-    status, said, _ = run_here("primary.py", "DOMAIN=nlp", *words, "N=60", "FEWER=True")
-    assert status == 0 and "primary fingerprint: 60 confident_correct, 60 uncertain_correct" in said
-    status, said, _ = run_here("evolved.py", "DOMAIN=nlp", *words)
-    assert status == 0 and "evolved fingerprint: 60 confident_correct" in said
+    assert run_here("nlp/source.py", *words).returncode == 0
+    done = run_here("primary.py", "DOMAIN=nlp", *words, "N=60", "FEWER=True")
+    assert done.returncode == 0 and "primary fingerprint: 60 confident_correct, 60 uncertain_correct" in done.stdout
+    done = run_here("evolved.py", "DOMAIN=nlp", *words)
+    assert done.returncode == 0 and "evolved fingerprint: 60 confident_correct" in done.stdout
 
 
 def test_a_review_of_several_lines_is_one_review(run_here, data_dir):
     reviews = [(goods, "1", f'好，"{text}"\r\n第二行\n\n完') for goods in GOODS for text in phrases(10, goods)]
     write_shopping(data_dir, reviews)
-    status, said, _ = run_here("data/prepare.py", "DOMAIN=nlp", "DATASET=online_shopping")
-    assert status == 0 and "online_shopping: 80 + 20 examples of 64, 10 classes" in said
+    done = run_here("data/prepare.py", "DOMAIN=nlp", "DATASET=online_shopping")
+    assert done.returncode == 0 and "online_shopping: 80 + 20 examples of 64, 10 classes" in done.stdout
 
 
 # EEG
@@ -189,8 +170,8 @@ Spoil = Callable[[Path], tuple[str, ...]]
 @pytest.mark.parametrize(("domain", "dataset", "spoil"), CASES, ids=[spoil.__name__ for *_, spoil in CASES])
 def test_bad_data_end_a_script_with_one_sentence(run_here, data_dir, tmp_path, domain: str, dataset: str, spoil: Spoil):
     said = spoil(data_dir)
-    status, _, stderr = run_here(SOURCE[domain], f"DATASET={dataset}", "TIER=smoke", "WORKERS=1")
-    assert_refused(status, stderr, said, tmp_path)
+    done = run_here(SOURCE[domain], f"DATASET={dataset}", "TIER=smoke", "WORKERS=1")
+    assert_refused(done.returncode, done.stderr, said, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import ast
 import csv
-import runpy
 
 import pytest
 
@@ -36,16 +35,12 @@ def test_the_steps_of_reproduce_are_there():
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(run_here):
     """run("cv/passport/train.py", "SCHEME=1") in this process -> (exit status, what it said)."""
 
     def call(script: str, *words: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", [script, *WORDS, *words])
-        try:
-            runpy.run_path(str(REPOSITORY / script), run_name="__main__")
-        except SystemExit as stopped:
-            return stopped.code, capsys.readouterr().err
-        return 0, capsys.readouterr().out
+        done = run_here(script, *WORDS, *words)
+        return done.returncode, done.stderr if done.returncode else done.stdout
 
     return call
 

@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DOMAINS = [name for name in ("cv", "nlp", "bci") if (REPOSITORY / name).is_dir()]
 STEPS = steps.ZOO
 ROOT = steps.ROOT
-WORDS = ("TIER=smoke", "DATASET=digits")
+WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
 
 
 @pytest.mark.parametrize("path", [f"{d}/{s}.py" for d in DOMAINS for s in STEPS] + [f"{name}.py" for name in ROOT])
@@ -62,8 +62,8 @@ def test_no_loop_of_its_own(folder):
         ("detect_erase_attack.py", "cv/source.py"),
     ],
 )
-def test_a_step_without_its_input_names_the_one_to_run(run_script, script, first):
-    done = run_script(script, *WORDS)
+def test_a_step_without_its_input_names_the_one_to_run(run_here, script, first):
+    done = run_here(script, *WORDS)
     assert done.returncode == 2
     assert f"python {first}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -77,26 +77,26 @@ def test_missing_data_names_prepare(run_script, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_damaged_weights_are_named_and_nothing_is_half_written(run_script, tmp_path):
-    assert run_script("cv/source.py", *WORDS).returncode == 0
+def test_damaged_weights_are_named_and_nothing_is_half_written(run_here, tmp_path):
+    assert run_here("cv/source.py", *WORDS).returncode == 0
     (model,) = (tmp_path / "artifacts").rglob("source/*.safetensors")
     whole = model.read_bytes()
     model.write_bytes(whole[: len(whole) // 2])
     for script in ("cv/fine_tune.py", "primary.py"):
-        done = run_script(script, *WORDS)
+        done = run_here(script, *WORDS)
         assert done.returncode == 2
         assert str(model) in done.stderr and "damaged" in done.stderr
     assert not list((tmp_path / "artifacts").rglob("fine_tune*/*.safetensors"))
     assert not list((tmp_path / "artifacts").rglob("fingerprints/*"))
 
 
-def test_more_wrong_samples_than_there_are(run_script, tmp_path):
-    assert run_script("cv/source.py", *WORDS).returncode == 0
-    done = run_script("primary.py", *WORDS, "N=400")
+def test_more_wrong_samples_than_there_are(run_here, tmp_path):
+    assert run_here("cv/source.py", *WORDS).returncode == 0
+    done = run_here("primary.py", *WORDS, "N=400")
     assert done.returncode == 2
     assert "N=400" in done.stderr and "FEWER=True" in done.stderr
     assert not list((tmp_path / "artifacts").rglob("fingerprints/*"))
-    assert run_script("primary.py", *WORDS, "N=400", "FEWER=True").returncode == 0
+    assert run_here("primary.py", *WORDS, "N=400", "FEWER=True").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_more_wrong_samples_than_there_are(run_script, tmp_path):
         ("model_finger_match.py", ["FINGERPRINTS_USED=primary,secondary"]),
     ],
 )
-def test_values_that_make_no_sense(run_script, script, words):
-    done = run_script(script, *WORDS, *words)
+def test_values_that_make_no_sense(run_here, script, words):
+    done = run_here(script, *WORDS, *words)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -214,8 +214,8 @@ def test_endings_of_an_interruption_and_of_a_users_mistake(capsys):
         ("TIER=huge", "unknown TIER 'huge'; take one of "),
     ],
 )
-def test_a_script_ends_in_one_sentence_and_status_2(run_script, tmp_path, word, sentence):
-    ended = run_script("cv/source.py", "TIER=smoke", "DATASET=digits", word)
+def test_a_script_ends_in_one_sentence_and_status_2(run_here, tmp_path, word, sentence):
+    ended = run_here("cv/source.py", "TIER=smoke", "DATASET=digits", word)
     assert ended.returncode == 2
     assert ended.stderr.startswith(sentence)
     assert ended.stderr.count("\n") == 1 and "Traceback" not in ended.stderr
