@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 HONEST, EXTRACTED, TAMPERED = range(3)  # origins of a model
 SPREAD = 0.002  # added to a squared standard error: a query on which few models agree by chance is no sure query
-STRENGTH = 0.1  # inverse of the regularisation
+STRENGTH = 4.0  # inverse of the regularisation, divided among the queries: log-odds are as free whatever their number
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,11 @@ def controls(able: np.ndarray, less_able: np.ndarray, n: int) -> np.ndarray:
     return separation(able, less_able).argsort(kind="stable")[::-1][:n].copy()
 
 
-def fit(bits: np.ndarray, origins: np.ndarray) -> Weights:
+def fit(bits: np.ndarray, origins: np.ndarray, strength: float = STRENGTH) -> Weights:
     """Multinomial logistic regression of origins (models,) on bits (models, n), every origin with the same weight."""
     centre = bits[origins == HONEST].mean(0)
-    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=5_000).fit(bits - centre, origins)
+    free = strength / bits.shape[1]
+    model = LogisticRegression(C=free, class_weight="balanced", max_iter=5_000).fit(bits - centre, origins)
     if len(model.classes_) == 2:  # scikit-learn gives the second origin's log-odds alone
         return Weights(centre, model.coef_, model.intercept_)
     return Weights(centre, model.coef_[1:] - model.coef_[0], model.intercept_[1:] - model.intercept_[0])

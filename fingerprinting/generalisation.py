@@ -6,6 +6,7 @@ fingerprint that model_finger_match.py reads.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from tqdm import tqdm
@@ -64,8 +65,8 @@ class Variant:
 # Scores of judged models (m,) from fitted ones and what they answer to the chosen queries.
 
 
-def two_log_odds(fitted: Answers, judged: Answers) -> np.ndarray:
-    return evidence.combined(evidence.fit(fitted.bits, fitted.origins).evidence(judged.bits))
+def two_log_odds(fitted: Answers, judged: Answers, strength: float = evidence.STRENGTH) -> np.ndarray:
+    return evidence.combined(evidence.fit(fitted.bits, fitted.origins, strength).evidence(judged.bits))
 
 
 def one_log_odds(fitted: Answers, judged: Answers) -> np.ndarray:
@@ -115,6 +116,8 @@ def with_controls(fitted: Answers, judged: Answers) -> np.ndarray:
 
 SCORES: dict[str, Callable[[Answers, Answers], np.ndarray]] = {
     "two log-odds": two_log_odds,
+    "two log-odds, a tenth as free": partial(two_log_odds, strength=evidence.STRENGTH / 10),
+    "two log-odds, ten times as free": partial(two_log_odds, strength=evidence.STRENGTH * 10),
     "one log-odds": one_log_odds,
     "likelihood ratios": likelihood_ratios,
     "deviations from honest": null_deviations,
