@@ -15,7 +15,8 @@ CONTROLS = dict(smoke=20, quick=50, cpu=50, paper=50)  # further questions, by w
 KINDS = dict(  # of candidates
     cv=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes"),
     nlp=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes"),
-    bci=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes", "scrambled"),
+    bci=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes")
+    + ("patched", "extrapolated"),
 )
 CANDIDATES = dict(smoke=100, quick=200, cpu=1_000, paper=2_000)  # of each kind, at most
 EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction, the harder theft; the rest: tampering

@@ -104,10 +104,10 @@ class Owner:
         return frozen(attacks.open_model(self.study, reference.model))
 
     def movable(self) -> tuple[float, float]:
-        """The range in which inputs are moved by gradients; UnsuitedError where they cannot be."""
+        """The range in which inputs are moved as numbers; UnsuitedError where they cannot be."""
         if self.study.domain.input_range is None:
             raise UnsuitedError(
-                f"{self.method} moves inputs by gradients, and what that leads to is no {self.study.domain.name} input"
+                f"{self.method} moves inputs as numbers, and what that leads to is no {self.study.domain.name} input"
             )
         return self.study.domain.input_range
 

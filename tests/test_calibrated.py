@@ -295,7 +295,7 @@ def test_controls_are_what_the_able_get_right_and_the_less_able_do_not():
 
 # A small zoo
 
-KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "scrambled")
+KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "patched")
 SETTINGS = {"n": 24, "controls": 10, "kinds": KIND_NAMES, "candidates": 30, "extraction_share": 0.75, "folds": 3}
 
 
@@ -365,6 +365,31 @@ def test_a_candidate_that_two_kinds_offer_stays_once_with_the_first(small, outpu
     alone, _ = calibrated.offer(owner, ("boundary",), 20)
     assert Counter(kind.tolist()) == {0: 20, 1: 20}
     assert torch.equal(found.inputs[:20], alone.inputs) and torch.equal(found.truth[:20], alone.truth)
+
+
+def test_every_piece_of_a_patched_query_is_some_examples_piece_of_that_place(small, outputs):
+    owner = Owner(small, "calibrated")
+    examples, found = owner.inputs(torch.arange(len(owner.part))), CANDIDATES["patched"](owner, 5)
+    for columns in torch.arange(examples.shape[-1]).tensor_split(8):
+        pieces = examples[..., columns].flatten(1)
+        assert all((pieces == query.flatten()).all(1).any() for query in found.inputs[..., columns])
+    whole = examples.flatten(1)
+    assert not any((whole == query.flatten()).all(1).any() for query in found.inputs)
+    assert found.truth.tolist() == [-1] * 5
+
+
+def test_extrapolated_queries_lie_beyond_the_data_but_within_their_range(small, outputs):
+    owner, count = Owner(small, "calibrated"), 5
+    found, draw = CANDIDATES["extrapolated"](owner, count).inputs, owner.generator("extrapolated")
+    one, more, less = (owner.inputs(torch.randint(len(owner.part), (count,), generator=draw)) for _ in range(3))
+    assert found.numpy() == pytest.approx(np.clip(one.numpy() + more.numpy() - less.numpy(), 0, 1))
+    assert found.min() >= 0 and found.max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["patched", "extrapolated"])
+def test_text_is_not_taken_for_numbers(kind):
+    with pytest.raises(UserError, match="moves inputs as numbers"):
+        CANDIDATES[kind](Owner(Study("nlp", "thuocl", "smoke"), "calibrated"), 5)
 
 
 @pytest.mark.parametrize("prefix", ["", "transfer_"])
@@ -611,6 +636,21 @@ def test_references_that_differ_less_leave_out_what_their_name_says(small, outpu
     few = {name for name in students if name.endswith("of_reference")}
     assert left_out["students of many answers"] == few and left_out["students of few answers"] == students - few
     assert all(left_out.values()) and few
+
+
+def test_each_test_alone_sees_its_own_theft(study):
+    """Queries 0 to 2 tell extraction, 3 to 5 tampering; what was never fitted says nothing."""
+    origins = np.repeat([HONEST, EXTRACTED, TAMPERED], 10)
+    kinds = {HONEST: "reference_irrelevant", EXTRACTED: "reference_extract_labels", TAMPERED: "reference_prune"}
+    models = [Suspect(study.model_id(kinds[origin], "mlp", copy), {}) for copy, origin in enumerate(origins)]
+    bits = np.zeros((30, 6), bool)
+    bits[origins == EXTRACTED, :3] = bits[origins == TAMPERED, 3:] = True
+    answers = Answers(models, np.where(bits, 0, 1))
+    for score, own in ((generalisation.extraction_log_odds, EXTRACTED), (generalisation.tampering_log_odds, TAMPERED)):
+        found = score(answers, answers)
+        assert found[origins == own].min() > found[origins != own].max()
+        without = answers.where(lambda model, own=own: calibrated.origin(model) != own)
+        assert not score(without, answers).any()
 
 
 def test_peers_get_the_mild_thefts_and_every_independent(small, outputs):

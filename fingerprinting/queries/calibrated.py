@@ -9,6 +9,8 @@ from fingerprinting.examples import physical
 from fingerprinting.owner import Owner, Queries, UnsuitedError
 from fingerprinting.queries.plain import wrong
 
+PIECES = 8  # of a channel, along its last dimension
+
 
 def stored(name: str) -> Callable[[Owner, int], Queries]:
     """The queries of a fingerprint that is there already."""
@@ -51,12 +53,22 @@ def mixed_mistakes(owner: Owner, count: int) -> Queries:
     return Queries(domain.mix(owner.inputs(first), owner.inputs(second), draw), owner.part.targets[first])
 
 
-def scrambled(owner: Owner, count: int) -> Queries:
-    """Every element from another example: no class at all, so that only how a boundary lies decides the answer."""
-    shape = (count, *owner.part.inputs.shape[1:])
-    drawn = torch.randint(len(owner.part), shape, generator=owner.generator("scrambled"))
-    inputs = physical(owner.part.inputs.gather(0, drawn))
+def patched(owner: Owner, count: int) -> Queries:
+    """Every channel's pieces from other examples each: no class at all, only how a boundary lies decides the answer."""
+    owner.movable()
+    part, draw = owner.part.inputs, owner.generator("patched")
+    inputs, channels = torch.empty(count, *part.shape[1:]), torch.arange(part.shape[1])
+    for piece in torch.arange(part.shape[-1]).tensor_split(PIECES):
+        drawn = torch.randint(len(part), (count, part.shape[1]), generator=draw)
+        inputs[..., piece] = physical(part[drawn, channels])[..., piece]
     return Queries(inputs, torch.full((count,), -1))
+
+
+def extrapolated(owner: Owner, count: int) -> Queries:
+    """An example plus the difference of two others, within the inputs' range: where no data lie."""
+    bounds, draw = owner.movable(), owner.generator("extrapolated")
+    one, more, less = (owner.inputs(torch.randint(len(owner.part), (count,), generator=draw)) for _ in range(3))
+    return Queries((one + more - less).clamp(*bounds), torch.full((count,), -1))
 
 
 # Kind of candidates -> make(owner, count); a fingerprint's own number of queries is not changed.
@@ -68,7 +80,8 @@ CANDIDATES: dict[str, Callable[[Owner, int], Queries]] = {
     "mixed": mixed,
     "mixed_twice": mixed_twice,
     "mixed_mistakes": mixed_mistakes,
-    "scrambled": scrambled,
+    "patched": patched,
+    "extrapolated": extrapolated,
 }
 
 
