@@ -58,6 +58,8 @@ def calibrated(
         "candidates": candidates,
         "extraction_share": extraction_share,
         "folds": folds,
+        "strength": evidence.STRENGTH,
+        "spread": evidence.SPREAD,
         "source_sha256": attacks.weights_sha256(study, study.source_id),
         "primary_sha256": _content(study, "primary"),
         "evolved_sha256": _content(study, "evolved"),
