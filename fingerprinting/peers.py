@@ -41,19 +41,20 @@ PEERS: dict[str, Callable[..., Queries]] = {
 CHEAP = ("random", "akh", "sac_w", "sac_m", "ipguard", "adv_tra", "modeldiff")  # seconds in all
 
 
-def baselines(study: Study, *, method: str, n: int, **constants) -> str | None:
-    """Make the queries of one peer, of the cheap ones or of all; what does not suit the domain is said and left out."""
-    several = {"all": tuple(PEERS), "cheap": CHEAP}
-    if method not in {**several, **PEERS}:
-        raise UserError(f"unknown METHOD={method}; take all, cheap or one of {', '.join(PEERS)}")
+def baselines(study: Study, *, method: str | tuple[str, ...], n: int, **constants) -> str | None:
+    """Make the queries of one peer, of several, of the cheap ones or all; of several, what does not suit is left out."""
+    groups = {"all": tuple(PEERS), "cheap": CHEAP}
+    names = groups.get(method, (method,)) if isinstance(method, str) else method
+    if unknown := set(names) - set(PEERS):
+        raise UserError(f"unknown METHOD={', '.join(sorted(unknown))}; take all, cheap or one of {', '.join(PEERS)}")
     if n < 1:
         raise UserError(f"N={n} queries make no fingerprint; take 1 or more")
     skipped = False
-    for name in several.get(method, [method]):
+    for name in names:
         try:
             skipped |= _make(study, name, n, own_constants(name, constants))
         except UnsuitedError as reason:
-            if method not in several:
+            if len(names) == 1:
                 raise
             fingerprints.path_of(study, name).unlink(missing_ok=True)
             print(f"{name} is left out: {reason}")
