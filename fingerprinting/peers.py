@@ -42,7 +42,7 @@ CHEAP = ("random", "akh", "sac_w", "sac_m", "ipguard", "adv_tra", "modeldiff")  
 
 
 def baselines(study: Study, *, method: str | tuple[str, ...], n: int, **constants) -> str | None:
-    """Make the queries of one peer, of several, of the cheap ones or all; of several, what does not suit is left out."""
+    """Make the queries of one peer, of several, the cheap ones or all; of several, what does not suit is left out."""
     groups = {"all": tuple(PEERS), "cheap": CHEAP}
     names = groups.get(method, (method,)) if isinstance(method, str) else method
     if unknown := set(names) - set(PEERS):
