@@ -165,8 +165,8 @@ class Case:
 
 CASES = {
     "cv": Case("cv", "digits", 0.85, 0.6, 0.6, in_pixel_range, words=("SCHEME=1",)),
-    "nlp": Case("nlp", "thucnews", 0.75, 0.6, 0.6, few_characters_replaced, "md", write=write_text),
-    "bci": Case("bci", "scp1", 0.7, 0.55, 0.6, in_recordings_range, write=write_eeg),
+    "nlp": Case("nlp", "thucnews", 0.75, 0.6, 0.6, few_characters_replaced, "md", ("WORKERS=1",), write_text),
+    "bci": Case("bci", "scp1", 0.7, 0.55, 0.6, in_recordings_range, words=("WORKERS=1",), write=write_eeg),
 }
 
 
