@@ -59,7 +59,7 @@ def train(
 def protect(study: World, job: Job) -> Training:
     """The network that was trained without passports goes on with those that the owner's images make in it.
 
-    From fresh weights scheme 1 needs several times as long: one step of W moves γ by the sum over a whole passport.
+    From fresh weights scheme 1 stays further below it: one step of W moves γ by the sum over a whole passport.
     """
     options, owner = job.options, study.parts["owner"]
     pretrained = attacks.open_model(study, job.parent)
