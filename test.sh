@@ -4,4 +4,4 @@ set -euo pipefail
 source "$(dirname "$0")/environment.sh"
 .venv/bin/python -m ruff check .
 .venv/bin/python -m ruff format --check .
-.venv/bin/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder "$@"
+.venv/bin/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder "$@"

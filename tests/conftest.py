@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from fingerprinting import study as studies
 from fingerprinting.runtime import REPOSITORY
@@ -22,14 +23,24 @@ settings.load_profile("repository")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests begin first, so that parallel processes end together; a file's tests share a process and fixtures.
-
-    Where the cases of a file share nothing, they carry a group of their own.
-    """
+    """Slow tests begin first, so that parallel processes end together."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+class ByFile(LoadScopeScheduling):
+    """The tests of a file share a process and its fixtures; of the pipelines, those of a domain.
+
+    xdist's own groups are not heard by the pinned pytest: each process made each pipeline again.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        return f"{file}[{test.partition('[')[2]}" if file.endswith("test_pipeline.py") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

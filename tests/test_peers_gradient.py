@@ -106,7 +106,7 @@ def test_adv_tra_takes_as_many_steps_to_a_class_as_asked(owner, length):
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_text_suits_none_of_them(name):
-    with pytest.raises(UnsuitedError, match="moves inputs by gradients"):
+    with pytest.raises(UnsuitedError, match="moves inputs as numbers"):
         peers.PEERS[name](Owner(Study("nlp", "thucnews", "smoke"), name), 10, **CONSTANTS[name])
 
 

@@ -187,11 +187,7 @@ def differing(one: dict[str, dict], other: dict[str, dict]) -> list[str]:
     ]
 
 
-def marked(domain: str, *marks: pytest.MarkDecorator):
-    return pytest.param(domain, marks=[*marks, pytest.mark.xdist_group(domain)])
-
-
-@pytest.fixture(scope="module", params=[marked("cv"), marked("nlp", SLOW), marked("bci", SLOW)])
+@pytest.fixture(scope="module", params=["cv", pytest.param("nlp", marks=SLOW), pytest.param("bci", marks=SLOW)])
 def case(request) -> Case:
     return CASES[request.param]
 
@@ -314,7 +310,7 @@ def test_a_second_run_skips_everything(case, finished):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [marked("cv")], indirect=True)
+@pytest.mark.parametrize("case", ["cv"], indirect=True)
 def test_one_worker_makes_the_same_models_as_two(case, finished, tmp_path):
     done = case.reproduce(tmp_path, "WORKERS=1", short=True)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -322,7 +318,7 @@ def test_one_worker_makes_the_same_models_as_two(case, finished, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [marked("cv")], indirect=True)
+@pytest.mark.parametrize("case", ["cv"], indirect=True)
 def test_killed_at_random_moments_the_zoo_ends_the_same(case, finished, tmp_path):
     """kill -9 of the whole process group at 20 random moments, then one run to the end."""
     draw = random.Random(20)
