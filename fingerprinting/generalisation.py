@@ -69,16 +69,8 @@ def two_log_odds(fitted: Answers, judged: Answers, strength: float = evidence.ST
     return evidence.combined(evidence.fit(fitted.bits, fitted.origins, strength).evidence(judged.bits))
 
 
-def extraction_log_odds(fitted: Answers, judged: Answers) -> np.ndarray:
-    return _alone(EXTRACTED, fitted, judged)
-
-
-def tampering_log_odds(fitted: Answers, judged: Answers) -> np.ndarray:
-    return _alone(TAMPERED, fitted, judged)
-
-
-def _alone(theft: int, fitted: Answers, judged: Answers) -> np.ndarray:
-    """One of the two log-odds; 0, which says nothing, where no fitted model was stolen in that way."""
+def one_of_two(theft: int, fitted: Answers, judged: Answers) -> np.ndarray:
+    """The log-odds of one theft alone; 0, which says nothing, where no fitted model was stolen in that way."""
     known = [origin for origin in (EXTRACTED, TAMPERED) if (fitted.origins == origin).any()]
     if theft not in known:
         return np.zeros(len(judged.models))
@@ -134,8 +126,8 @@ SCORES: dict[str, Callable[[Answers, Answers], np.ndarray]] = {
     "two log-odds": two_log_odds,
     "two log-odds, a tenth as free": partial(two_log_odds, strength=evidence.STRENGTH / 10),
     "two log-odds, ten times as free": partial(two_log_odds, strength=evidence.STRENGTH * 10),
-    "extraction's log-odds": extraction_log_odds,
-    "tampering's log-odds": tampering_log_odds,
+    "extraction's log-odds": partial(one_of_two, EXTRACTED),
+    "tampering's log-odds": partial(one_of_two, TAMPERED),
     "one log-odds": one_log_odds,
     "likelihood ratios": likelihood_ratios,
     "deviations from honest": null_deviations,

@@ -92,7 +92,7 @@ def run_script(tmp_path):
 
 @pytest.fixture
 def run_here(tmp_path, monkeypatch, capfd):
-    """run_here("cv/source.py", "TIER=smoke") -> CompletedProcess: the same in this process, without loading torch."""
+    """run_here("cv/source.py", "TIER=smoke") -> CompletedProcess: the same in this process, torch being there."""
     monkeypatch.chdir(tmp_path)
 
     def run(path: str, *words: str) -> subprocess.CompletedProcess:

@@ -646,7 +646,8 @@ def test_each_test_alone_sees_its_own_theft(study):
     bits = np.zeros((30, 6), bool)
     bits[origins == EXTRACTED, :3] = bits[origins == TAMPERED, 3:] = True
     answers = Answers(models, np.where(bits, 0, 1))
-    for score, own in ((generalisation.extraction_log_odds, EXTRACTED), (generalisation.tampering_log_odds, TAMPERED)):
+    for name, own in (("extraction's log-odds", EXTRACTED), ("tampering's log-odds", TAMPERED)):
+        score = generalisation.SCORES[name]
         found = score(answers, answers)
         assert found[origins == own].min() > found[origins != own].max()
         without = answers.where(lambda model, own=own: calibrated.origin(model) != own)
