@@ -91,17 +91,22 @@ def _calibrated() -> str:
 
 def _deepcore() -> str:
     """The paper's three observations, each with what was measured about it; the study's own page has more measures."""
-    measured: dict[str, list[str]] = {}
-    for study in _committed():
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
+    studies = [study for study in _committed() if Records.at(study, "deepcore_claims").rows()]
+    for study in studies:
         for row in Records.at(study, "deepcore_claims").rows():
             if row["measure"] == "share of models that answer as the source":
                 continue
-            groups = ("source", "tampered", "extracted", "homologous", "irrelevant")
-            values = ", ".join(f"{name} {row[name]:.2f}" for name in groups if row.get(name) is not None)
-            values = values.removeprefix("source ")
-            said = f"{row['domain']}, {row['n']} {row['inputs']}: {values} ({row['measure']})"
-            measured.setdefault(row["claim"], []).append(said)
-    return "\n".join(f"- {claim[0].upper()}{claim[1:]}. {'; '.join(values)}." for claim, values in measured.items())
+            for group in ("source", "tampered", "extracted", "homologous", "irrelevant"):
+                if row.get(group) is not None:
+                    what = row["claim"], row["measure"], row["inputs"], group
+                    cells.setdefault(what, {})[study] = f"{row[group]:.2f}, n = {row['n']}"
+    heads = ["observation", "measure", "inputs", "models", *(" ".join(study.split("/")[:2]) for study in studies)]
+    rows, above = [], ""
+    for (claim, *rest), found in cells.items():
+        rows.append(["" if claim == above else claim, *rest, *(found.get(study, "") for study in studies)])
+        above = claim
+    return "\n".join(tables.markdown_table(heads, rows))
 
 
 def _steps() -> str:
