@@ -10,6 +10,7 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from fingerprinting.owner import Owner, Queries
+from fingerprinting.queries.descent import descend
 from fingerprinting.runtime import place
 
 
@@ -100,16 +101,8 @@ def confer(
     bounds: tuple[float, float],
 ) -> torch.Tensor:
     """Adam on the ensemble's losses, within `epsilon` of inputs (n, ...) in the infinity norm."""
-    low, high = (inputs - epsilon).clamp_min(bounds[0]), (inputs + epsilon).clamp_max(bounds[1])
-    moved = inputs.clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([moved], lr=learning_rate)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        ensemble.losses(moved, targets).sum().backward()
-        optimizer.step()
-        with torch.no_grad():
-            moved.copy_(torch.minimum(torch.maximum(moved, low), high))
-    return moved.detach()
+    ball = (inputs - epsilon).clamp_min(bounds[0]), (inputs + epsilon).clamp_max(bounds[1])
+    return descend(inputs, lambda moved: ensemble.losses(moved, targets), steps, learning_rate, ball)
 
 
 @torch.no_grad()

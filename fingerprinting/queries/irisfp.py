@@ -9,6 +9,7 @@ from torch import nn
 
 from fingerprinting import statistics
 from fingerprinting.owner import Owner, Queries
+from fingerprinting.queries.descent import descend
 from fingerprinting.training import predict
 
 
@@ -78,18 +79,13 @@ def to_meeting_point(
 
     The loss is the cross-entropy with that output.
     """
-    moved = seeds.clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([moved], lr=learning_rate)
-    for _ in range(steps):
+
+    def loss(moved: torch.Tensor) -> torch.Tensor:
         logits = model(moved)
         aim = (1 - margin) / logits.shape[1] + margin * F.one_hot(targets, logits.shape[1])
-        optimizer.zero_grad()
-        F.cross_entropy(logits, aim.to(logits.dtype), reduction="sum").backward()
-        moved.grad *= movable
-        optimizer.step()
-        with torch.no_grad():
-            moved.clamp_(*bounds)
-    return moved.detach()
+        return F.cross_entropy(logits, aim.to(logits.dtype), reduction="none")
+
+    return descend(seeds, loss, steps, learning_rate, bounds, movable)
 
 
 def viewed(

@@ -1,12 +1,13 @@
 """MetaFinger (Yang et al., IJCAI 2022): inputs on which stolen copies say what the source says, and others do not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from fingerprinting.owner import Owner, Queries, UnsuitedError
+from fingerprinting.queries.descent import descend
 from fingerprinting.training import predict
 
 HELD_BACK = 3  # every third reference model of a role validates, the others make the queries (the paper's 2 : 1)
@@ -83,26 +84,21 @@ def optimised(
     generator: torch.Generator,
 ) -> torch.Tensor:
     """Adam on the inputs (N, ...), `sampled` models of each role and one random transform a step, kept in bounds."""
-    moved = inputs.clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([moved], lr=learning_rate)
-    for _ in range(steps):
+
+    def loss(moved: torch.Tensor) -> torch.Tensor:
         seen = transform(generator, noise)(moved)
-        anchor = source(seen)
-        positive, negative = (
-            torch.stack([model(seen) for model in _sample(models, sampled, generator)])
-            for models in (pirated, independent)
-        )
-        optimizer.zero_grad()
-        objective(anchor, positive, negative, alpha).sum().backward()
-        moved.grad *= movable
-        optimizer.step()
-        with torch.no_grad():
-            moved.clamp_(*bounds)
-    return moved.detach()
+        roles = (some_answers(models, seen, sampled, generator) for models in (pirated, independent))
+        return objective(source(seen), *roles, alpha)
+
+    return descend(inputs, loss, steps, learning_rate, bounds, movable)
 
 
-def _sample(models: list, count: int, generator: torch.Generator) -> list:
-    return [models[index] for index in torch.randperm(len(models), generator=generator)[:count]]
+def some_answers(
+    models: Sequence[nn.Module], inputs: torch.Tensor, count: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Logits (count, N, C) of as many of the models, drawn at random, on inputs (N, ...)."""
+    drawn = torch.randperm(len(models), generator=generator)[:count].tolist()
+    return torch.stack([models[index](inputs) for index in drawn])
 
 
 def objective(anchor: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor, alpha: float) -> torch.Tensor:
