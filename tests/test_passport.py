@@ -133,6 +133,38 @@ def test_passports_go_in_and_out_of_every_architecture(name):
     torch.testing.assert_close(back(inputs), plain(inputs))
 
 
+@pytest.mark.parametrize("name", ["conv3", "conv3_gn", "alexnet", "small_resnet18"])
+def test_embedded_passports_begin_as_the_plain_layers(name):
+    """By what W makes of the passports: the plain γ and β, with the signature's signs."""
+    plain = net(name)
+    for norm in convolutions(plain).values():
+        nn.init.normal_(plain.get_submodule(norm).bias, std=0.1)
+    before = {path: copy.deepcopy(plain.get_submodule(norm)) for path, norm in convolutions(plain).items()}
+    held = made(plain, passports.read_config("", name), architecture=name)
+    embedded = passports.embed(copy.deepcopy(plain), held)
+    for path, norm in passport_norms(passports.install(embedded, held, public=True)).items():
+        scale, shift = norm.affine()
+        torch.testing.assert_close(scale, held.signs[path] * before[path].weight.abs(), atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(shift, before[path].bias, atol=1e-4, rtol=1e-3)
+
+
+def test_embedding_negates_filters_and_moves_them_no_further_than_it_must():
+    plain, inputs = net(), torch.rand(16, 1, 8, 8)
+    held = made(plain)
+    embedded = passports.embed(copy.deepcopy(plain), held)
+    for path in held.signs:
+        convolution = plain.get_submodule(path)
+        patches = [mean_patch(part[path], convolution) for part in (held.gamma, held.beta)]
+        negated = embedded.get_submodule(convolutions(plain)[path]).weight < 0
+        before = convolution.weight.flatten(1) * torch.where(negated, -1.0, 1.0)[:, None]
+        change = embedded.get_submodule(path).weight.flatten(1) - before
+        basis, _ = torch.linalg.qr(torch.stack(patches, 1))
+        torch.testing.assert_close(change @ basis @ basis.T, change, atol=1e-5, rtol=1e-3)  # none across the passports
+        with torch.no_grad():
+            embedded.get_submodule(path).weight.sub_(change.view_as(convolution.weight))
+    torch.testing.assert_close(embedded(inputs), plain(inputs))
+
+
 @pytest.mark.parametrize("name", ["conv3", "conv3_gn"])
 def test_scheme_1_is_released_with_its_scale_and_shift_written_in(name):
     plain = net(name)

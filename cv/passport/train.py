@@ -20,7 +20,7 @@ LEARNING_RATE = dict(smoke=3e-3, quick=3e-3, cpu=3e-3, paper=1e-3)  # peak of th
 SIGN_WEIGHT = 0.1  # of the sign loss, as in the released code
 PASSPORT_IMAGES = 20  # images whose activations make a passport, as published
 TRIGGERS = 100  # scheme 3's images
-TRIGGERS_PER_BATCH = 4
+TRIGGERS_PER_BATCH = 3
 
 if __name__ == "__main__":
     settings.run(training.train, globals(), "cv")
