@@ -12,15 +12,15 @@ import numpy as np
 import torch
 
 from fingerprinting import attacks, evidence, files, fingerprints, suspects
-from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
+from fingerprinting.evidence import HONEST
 from fingerprinting.examples import physical
 from fingerprinting.generation import finish
 from fingerprinting.owner import Owner, Queries
-from fingerprinting.queries.calibrated import CANDIDATES, candidates
+from fingerprinting.queries.calibrated import CANDIDATES, WITH_MODELS, Making, candidates
 from fingerprinting.representations import TRANSFER
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
-from fingerprinting.suspects import Suspect
+from fingerprinting.suspects import Suspect, origin
 from fingerprinting.verdicts import METHOD
 
 
@@ -30,9 +30,9 @@ def calibrated(
     n: int,
     controls: int,
     kinds: tuple[str, ...],
-    candidates: int,
     extraction_share: float,
     folds: int,
+    **making: float,
 ) -> str | None:
     """Choose queries, weigh answers, and keep what calibration models and held-out thefts answer."""
     if not kinds:
@@ -41,13 +41,18 @@ def calibrated(
         raise UserError(f"unknown candidates {', '.join(sorted(unknown))}; KINDS takes {', '.join(CANDIDATES)}")
     if n < 1 or not 0 <= extraction_share <= 1:
         raise UserError(f"N={n} must be 1 or more, and EXTRACTION_SHARE={extraction_share} between 0 and 1")
-    if candidates < 1 or controls < 1 or folds < 2:
+    makes = Making(**making)
+    if makes.candidates < 1 or controls < 1 or folds < 2:
         raise UserError(
-            f"CANDIDATES={candidates} and CONTROLS={controls} must be 1 or more, and FOLDS={folds} 2 or more"
+            f"CANDIDATES={makes.candidates} and CONTROLS={controls} must be 1 or more, and FOLDS={folds} 2 or more"
         )
-    references, weak = suspects.of_use(study, "reference"), less_able(study)
+    if makes.sampled < 1:
+        raise UserError(f"SAMPLED={makes.sampled} must be 1 or more")
+    references, thirds = suspects.of_use(study, "reference"), suspects.thirds(study)
+    if not set(kinds) & set(WITH_MODELS):
+        thirds = _honest(thirds)
     honest = suspects.of_use(study, "calibration")
-    used = [*references, *weak, *honest]
+    used = [*references, *thirds, *honest]
     same_task, judges = of_task(references, on_target=False), of_task(honest, on_target=False)
     origins = np.array([origin(model) for model in same_task])
     _check(origins, judges)
@@ -55,7 +60,7 @@ def calibrated(
         "n": n,
         "controls": controls,
         "kinds": list(kinds),
-        "candidates": candidates,
+        "making": making,
         "extraction_share": extraction_share,
         "folds": folds,
         "strength": evidence.STRENGTH,
@@ -70,12 +75,12 @@ def calibrated(
         return SKIPPED
     started = time.perf_counter()
     owner = Owner(study, METHOD)
-    offered, kind = offer(owner, kinds, candidates)
+    offered, kind = offer(owner, kinds, makes)
     bits = bits_of(study, same_task, offered.inputs)
     chosen = evidence.choose(bits, origins, n, extraction_share)
     inputs = offered.inputs[chosen]
     extra = _weighed("", bits[:, chosen], origins, bits_of(study, judges, inputs), folds)
-    extra |= _ability(owner, [model for model in same_task if origin(model) == HONEST], weak, judges, controls)
+    extra |= _ability(owner, *(_honest(models) for models in (same_task, thirds)), judges, controls)
     extra |= _transferred(study, references, honest, inputs, folds)
     fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
     finish(
@@ -88,7 +93,7 @@ def calibrated(
             "query_kinds": dict(Counter(kinds[index] for index in kind[chosen].tolist())),
             "offered_kinds": dict(Counter(kinds[index] for index in kind.tolist())),
             "n_reference": len(references),
-            "n_less_able": len(weak),
+            "n_thirds": len(thirds),
             "n_calibration": len(honest),
             "extra_models": len(used),
             "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
@@ -97,28 +102,20 @@ def calibrated(
     return None
 
 
-def offer(owner: Owner, kinds: tuple[str, ...], count: int) -> tuple[Queries, np.ndarray]:
+def offer(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries, np.ndarray]:
     """The candidates, no input twice, and the index (n,) into `kinds` of what each one is."""
-    found, kind = candidates(owner, kinds, count)
+    found, kind = candidates(owner, kinds, making)
     first = np.unique(found.inputs.flatten(1).numpy(), axis=0, return_index=True)[1]
     kept = torch.from_numpy(np.sort(first))
     return Queries(found.inputs[kept], found.truth[kept]), kind[kept].numpy()
-
-
-def origin(model: Suspect) -> int:
-    """Where a model's behaviour comes from, as far as traces differ."""
-    if model.kind.role == "independent":
-        return HONEST
-    return EXTRACTED if "extract" in model.model.kind else TAMPERED
 
 
 def of_task(models: list[Suspect], *, on_target: bool) -> list[Suspect]:
     return [model for model in models if model.kind.on_target == on_target]
 
 
-def less_able(study: Study) -> list[Suspect]:
-    """The independents among the models for reference that saw a third of the data."""
-    return [model for model in suspects.of_use(study, "third") if origin(model) == HONEST]
+def _honest(models: list[Suspect]) -> list[Suspect]:
+    return [model for model in models if origin(model) == HONEST]
 
 
 def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:

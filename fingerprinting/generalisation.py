@@ -12,13 +12,14 @@ import numpy as np
 from tqdm import tqdm
 
 from fingerprinting import attacks, calibrated, evidence, fingerprints, runtime, suspects, tables
-from fingerprinting.calibrated import labels_of, of_task, origin
+from fingerprinting.calibrated import labels_of, of_task
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
 from fingerprinting.matching import auc_rows
 from fingerprinting.owner import Owner
+from fingerprinting.queries.calibrated import WITH_MODELS, Making
 from fingerprinting.records import Records
 from fingerprinting.study import Study
-from fingerprinting.suspects import ATTACKS, Suspect
+from fingerprinting.suspects import ATTACKS, Suspect, origin
 
 CONTROLS = 25  # of the queries, in the variant that spends some on a suspect's ability
 SMOOTHING = 1.0  # added to every count of outcomes
@@ -144,10 +145,10 @@ def generalisation(
 ) -> None:
     """Every variant of the fingerprint that is there, its AUCs by theft and their means: records, table, page."""
     made = fingerprints.load(study, calibrated.METHOD, attacks.weights_sha256(study, study.source_id))
-    n, kinds, count, extraction_share = (
-        made.metadata["settings"][name] for name in ("n", "kinds", "candidates", "extraction_share")
+    n, kinds, making, extraction_share = (
+        made.metadata["settings"][name] for name in ("n", "kinds", "making", "extraction_share")
     )
-    offered, kind = calibrated.offer(Owner(study, calibrated.METHOD), kinds, count)
+    offered, kind = calibrated.offer(Owner(study, calibrated.METHOD), kinds, Making(**making))
     source, truth = labels_of(study, [suspects.source_of(study)], offered.inputs), offered.truth.numpy()
 
     def answers(models: list[Suspect]) -> Answers:
@@ -156,14 +157,17 @@ def generalisation(
 
     fitted = answers(suspects.references(study))
     judged = answers(of_task(suspects.gather(study), on_target=False))
-    thirds = suspects.of_use(study, "third")
+    thirds = suspects.thirds(study)
     usual = Variant("all references", "", fitted, judged, n, extraction_share, np.arange(len(kind)))
+    made_without = np.flatnonzero(~np.isin(kind, [kinds.index(name) for name in WITH_MODELS if name in kinds]))
+    plain = replace(usual, study="candidates offered", value="none made with models", pool=made_without)
     variants = [
         usual,
-        *_without(usual),
-        replace(usual, study="data", value="a third of it", fitted=answers(thirds)),
-        *_alike(usual),
-        *_fewer(usual, references),
+        *([plain] if len(made_without) < len(kind) else []),
+        *_without(plain),
+        replace(plain, study="data", value="a third of it", fitted=answers(thirds)),
+        *_alike(plain),
+        *_fewer(plain, references),
         *(replace(usual, study="queries", value=str(budget), n=budget) for budget in budgets if budget != n),
         *(replace(usual, study="score", value=name, score=name) for name in list(SCORES)[1:]),
         replace(usual, study="selection", value="random", select="random"),

@@ -8,6 +8,7 @@ from torch import nn
 
 from fingerprinting import answers, attacks, files, zoo
 from fingerprinting.attacks import KINDS, Kind
+from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
 from fingerprinting.runtime import UserError
 from fingerprinting.study import ModelId, Study
 
@@ -57,6 +58,18 @@ def of_use(study: Study, use: str) -> list[Suspect]:
 def references(study: Study) -> list[Suspect]:
     """Every model of the source's task that the owner trained for reference."""
     return [suspect for suspect in of_use(study, "reference") if not suspect.kind.on_target]
+
+
+def thirds(study: Study) -> list[Suspect]:
+    """Every model that the owner trained on a third of the reference part."""
+    return of_use(study, "third")
+
+
+def origin(model: Suspect) -> int:
+    """Where a model's behaviour comes from, as far as traces differ."""
+    if model.kind.role == "independent":
+        return HONEST
+    return EXTRACTED if "extract" in model.model.kind else TAMPERED
 
 
 def rate(model: Suspect) -> float:

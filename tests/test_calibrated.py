@@ -36,7 +36,7 @@ from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.generalisation import Answers, Variant
 from fingerprinting.methods import METHODS, readable
 from fingerprinting.owner import Owner, UnsuitedError
-from fingerprinting.queries.calibrated import CANDIDATES
+from fingerprinting.queries.calibrated import CANDIDATES, Making, contrast
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, ModelId, Study
@@ -295,8 +295,14 @@ def test_controls_are_what_the_able_get_right_and_the_less_able_do_not():
 
 # A small zoo
 
-KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "patched")
-SETTINGS = {"n": 24, "controls": 10, "kinds": KIND_NAMES, "candidates": 30, "extraction_share": 0.75, "folds": 3}
+
+def making(count: int) -> Making:
+    return Making(count, count, 5, 0.03, 2)
+
+
+KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "patched", "contrasted_extraction", "contrasted_tampering")
+MAKING = {"candidates": 30, "contrasted": 12, "steps": 5, "step_size": 0.03, "sampled": 2}
+SETTINGS = {"n": 24, "controls": 10, "kinds": KIND_NAMES, "extraction_share": 0.75, "folds": 3, **MAKING}
 
 
 @pytest.fixture(scope="module")
@@ -354,22 +360,22 @@ def test_the_file_holds_n_different_queries_and_how_they_came(small, outputs):
     assert sum(row["query_kinds"].values()) == 24 and set(row["query_kinds"]) <= set(KIND_NAMES)
     assert all(count <= row["offered_kinds"][kind] for kind, count in row["query_kinds"].items())
     used = [*suspects.of_use(small, "reference"), *suspects.of_use(small, "calibration")]
-    used += [model for model in suspects.of_use(small, "third") if model.kind.role == "independent"]
-    assert row["extra_models"] == len(used) == row["n_reference"] + row["n_less_able"] + row["n_calibration"]
+    used += suspects.thirds(small)
+    assert row["extra_models"] == len(used) == row["n_reference"] + row["n_thirds"] + row["n_calibration"]
     assert row["extra_models_seconds"] == pytest.approx(sum(model.metadata["seconds"] for model in used))
 
 
 def test_a_candidate_that_two_kinds_offer_stays_once_with_the_first(small, outputs):
     owner = Owner(small, "calibrated")
-    found, kind = calibrated.offer(owner, ("boundary", "mixed", "boundary"), 20)
-    alone, _ = calibrated.offer(owner, ("boundary",), 20)
+    found, kind = calibrated.offer(owner, ("boundary", "mixed", "boundary"), making(20))
+    alone, _ = calibrated.offer(owner, ("boundary",), making(20))
     assert Counter(kind.tolist()) == {0: 20, 1: 20}
     assert torch.equal(found.inputs[:20], alone.inputs) and torch.equal(found.truth[:20], alone.truth)
 
 
 def test_every_piece_of_a_patched_query_is_some_examples_piece_of_that_place(small, outputs):
     owner = Owner(small, "calibrated")
-    examples, found = owner.inputs(torch.arange(len(owner.part))), CANDIDATES["patched"](owner, 5)
+    examples, found = owner.inputs(torch.arange(len(owner.part))), CANDIDATES["patched"](owner, making(5))
     for columns in torch.arange(examples.shape[-1]).tensor_split(8):
         pieces = examples[..., columns].flatten(1)
         assert all((pieces == query.flatten()).all(1).any() for query in found.inputs[..., columns])
@@ -380,16 +386,60 @@ def test_every_piece_of_a_patched_query_is_some_examples_piece_of_that_place(sma
 
 def test_extrapolated_queries_lie_beyond_the_data_but_within_their_range(small, outputs):
     owner, count = Owner(small, "calibrated"), 5
-    found, draw = CANDIDATES["extrapolated"](owner, count).inputs, owner.generator("extrapolated")
+    found, draw = CANDIDATES["extrapolated"](owner, making(count)).inputs, owner.generator("extrapolated")
     one, more, less = (owner.inputs(torch.randint(len(owner.part), (count,), generator=draw)) for _ in range(3))
     assert found.numpy() == pytest.approx(np.clip(one.numpy() + more.numpy() - less.numpy(), 0, 1))
     assert found.min() >= 0 and found.max() <= 1
 
 
-@pytest.mark.parametrize("kind", ["patched", "extrapolated"])
+def test_contrast_by_hand():
+    """Two inputs, three classes: the source answers 2 and 0; shares of exp."""
+    source = torch.tensor([[0.0, 1.0, 3.0], [2.0, 0.0, 0.0]])
+    stolen = torch.tensor([[[0.0, 0.0, 2.0], [1.0, 0.0, 0.0]], [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]])
+    honest = torch.tensor([[[3.0, 0.0, 0.0], [0.0, 4.0, 0.0]]])
+
+    def share(logits: torch.Tensor, answer: int) -> float:
+        values = np.exp(logits.numpy())
+        return values[answer] / values.sum()
+
+    expected = [
+        share(honest[0, i], a) - np.mean([share(model[i], a) for model in stolen]) - 0.1 * share(source[i], a)
+        for i, a in enumerate((2, 0))
+    ]
+    assert contrast(source, stolen, honest).tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("kind", "theft"), [("contrasted_extraction", EXTRACTED), ("contrasted_tampering", TAMPERED)])
+def test_contrasted_queries_part_the_models_that_they_are_made_with(small, outputs, kind, theft):
+    owner = Owner(small, "calibrated")
+    models = {of: [model for model in suspects.thirds(small) if suspects.origin(model) == of] for of in range(3)}
+
+    def gap(inputs: torch.Tensor) -> float:
+        with torch.no_grad():
+            answers = owner.source(inputs).argmax(1)
+            shares = [
+                np.mean([(owner.opened(model)(inputs).argmax(1) == answers).double().mean() for model in models[of]])
+                for of in (theft, HONEST)
+            ]
+        return shares[0] - shares[1]
+
+    found = CANDIDATES[kind](owner, Making(0, 40, 40, 0.05, 2))
+    drawn = torch.randperm(len(owner.part), generator=owner.generator(f"contrasted {theft} from"))[:40]
+    assert gap(found.inputs) > gap(owner.inputs(drawn)) + 0.2
+    assert found.inputs.min() >= 0 and found.inputs.max() <= 1
+    assert torch.equal(found.truth, owner.part.targets[drawn])
+
+
+def test_contrasting_needs_models_of_both_sides(small, outputs, monkeypatch):
+    monkeypatch.setattr(suspects, "thirds", lambda study: [])
+    with pytest.raises(UnsuitedError, match="give thirds.py COPIES above 0"):
+        CANDIDATES["contrasted_extraction"](Owner(small, "calibrated"), making(5))
+
+
+@pytest.mark.parametrize("kind", ["patched", "extrapolated", "contrasted_extraction"])
 def test_text_is_not_taken_for_numbers(kind):
     with pytest.raises(UserError, match="moves inputs as numbers"):
-        CANDIDATES[kind](Owner(Study("nlp", "thuocl", "smoke"), "calibrated"), 5)
+        CANDIDATES[kind](Owner(Study("nlp", "thuocl", "smoke"), "calibrated"), making(5))
 
 
 @pytest.mark.parametrize("prefix", ["", "transfer_"])
@@ -535,6 +585,7 @@ def test_reference_calibration_and_scored_models_share_no_name_and_no_seed(small
         ({"kinds": ()}, "KINDS is empty; it takes primary, evolved"),
         ({"candidates": 0}, "CANDIDATES=0 and CONTROLS=10 must be 1 or more"),
         ({"controls": 0}, "CONTROLS=0 must be 1 or more"),
+        ({"sampled": 0}, "SAMPLED=0 must be 1 or more"),
         ({"folds": 1}, "FOLDS=1 2 or more"),
         ({"folds": 0}, "FOLDS=0 2 or more"),
         ({}, "the zoo lacks the models of python cv/references.py DATASET=digits TIER=smoke; run it first"),
@@ -650,7 +701,7 @@ def test_each_test_alone_sees_its_own_theft(study):
         score = generalisation.SCORES[name]
         found = score(answers, answers)
         assert found[origins == own].min() > found[origins != own].max()
-        without = answers.where(lambda model, own=own: calibrated.origin(model) != own)
+        without = answers.where(lambda model, own=own: suspects.origin(model) != own)
         assert not score(without, answers).any()
 
 

@@ -1,62 +1,84 @@
-"""Candidates for the calibrated fingerprint: inputs of several kinds; reference models show which of them tell."""
+"""Candidates for the calibrated fingerprint: inputs of several kinds; reference models show which of them tell.
+
+Some are made with the models that saw a third of the reference part, so that those which choose and weigh queries have
+had no part in making them.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 
-from fingerprinting import attacks, fingerprints
+from fingerprinting import attacks, fingerprints, suspects
+from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
 from fingerprinting.examples import physical
 from fingerprinting.owner import Owner, Queries, UnsuitedError
+from fingerprinting.queries.descent import descend
+from fingerprinting.queries.metafinger import some_answers
 from fingerprinting.queries.plain import wrong
+from fingerprinting.suspects import Suspect
 
 PIECES = 8  # of a channel, along its last dimension
+SURE = 0.1  # weight of the source's own certainty in what contrasted candidates are moved for
 
 
-def stored(name: str) -> Callable[[Owner, int], Queries]:
+@dataclass(frozen=True)
+class Making:
+    """How candidates are made: the constants of calibrated.py. Counts are of each kind, at most."""
+
+    candidates: int
+    contrasted: int  # the same of kinds WITH_MODELS
+    steps: int
+    step_size: float  # of Adam
+    sampled: int  # models of each origin in one step
+
+
+def stored(name: str) -> Callable[[Owner, Making], Queries]:
     """The queries of a fingerprint that is there already."""
 
-    def read(owner: Owner, _count: int) -> Queries:
+    def read(owner: Owner, _making: Making) -> Queries:
         found = fingerprints.load(owner.study, name, attacks.weights_sha256(owner.study, owner.study.source_id))
         return Queries(found.inputs, found.truth)
 
     return read
 
 
-def mistaken(owner: Owner, count: int) -> Queries:
+def mistaken(owner: Owner, making: Making) -> Queries:
     """Examples that the source gets wrong: who learned from it repeats its mistakes."""
-    return _some(owner, wrong(owner), count, "wrong")
+    return _some(owner, wrong(owner), making.candidates, "wrong")
 
 
-def boundary(owner: Owner, count: int) -> Queries:
+def boundary(owner: Owner, making: Making) -> Queries:
     """Examples whose two most probable classes are nearest: a copy's boundary runs where the source's does."""
     first, second = owner.source_logits.softmax(1).topk(2).values.unbind(1)
-    return _of_part(owner, (first - second).argsort(stable=True)[:count])
+    return _of_part(owner, (first - second).argsort(stable=True)[: making.candidates])
 
 
-def mixed(owner: Owner, count: int) -> Queries:
+def mixed(owner: Owner, making: Making) -> Queries:
     """A piece of one example laid into another."""
-    return _mixed(owner, _some(owner, torch.arange(len(owner.part)), count, "mixed"), "mixed")
+    return _mixed(owner, _some(owner, torch.arange(len(owner.part)), making.candidates, "mixed"), "mixed")
 
 
-def mixed_twice(owner: Owner, count: int) -> Queries:
+def mixed_twice(owner: Owner, making: Making) -> Queries:
     """Pieces of two examples, one after the other, laid into a third."""
-    once = _mixed(owner, _some(owner, torch.arange(len(owner.part)), count, "mixed twice"), "once")
+    once = _mixed(owner, _some(owner, torch.arange(len(owner.part)), making.candidates, "mixed twice"), "once")
     return _mixed(owner, once, "twice")
 
 
-def mixed_mistakes(owner: Owner, count: int) -> Queries:
+def mixed_mistakes(owner: Owner, making: Making) -> Queries:
     """A piece of one example that the source gets wrong laid into another."""
-    chosen = wrong(owner)
+    chosen, size = wrong(owner), (making.candidates,)
     draw = owner.generator("mixed mistakes")
-    first, second = (chosen[torch.randint(len(chosen), (count,), generator=draw)] for _ in range(2))
+    first, second = (chosen[torch.randint(len(chosen), size, generator=draw)] for _ in range(2))
     domain = owner.study.domain
     return Queries(domain.mix(owner.inputs(first), owner.inputs(second), draw), owner.part.targets[first])
 
 
-def patched(owner: Owner, count: int) -> Queries:
+def patched(owner: Owner, making: Making) -> Queries:
     """Every channel's pieces from other examples each: no class at all, only how a boundary lies decides the answer."""
     owner.movable()
-    part, draw = owner.part.inputs, owner.generator("patched")
+    part, draw, count = owner.part.inputs, owner.generator("patched"), making.candidates
     inputs, channels = torch.empty(count, *part.shape[1:]), torch.arange(part.shape[1])
     for piece in torch.arange(part.shape[-1]).tensor_split(PIECES):
         drawn = torch.randint(len(part), (count, part.shape[1]), generator=draw)
@@ -64,15 +86,49 @@ def patched(owner: Owner, count: int) -> Queries:
     return Queries(inputs, torch.full((count,), -1))
 
 
-def extrapolated(owner: Owner, count: int) -> Queries:
+def extrapolated(owner: Owner, making: Making) -> Queries:
     """An example plus the difference of two others, within the inputs' range: where no data lie."""
-    bounds, draw = owner.movable(), owner.generator("extrapolated")
+    bounds, draw, count = owner.movable(), owner.generator("extrapolated"), making.candidates
     one, more, less = (owner.inputs(torch.randint(len(owner.part), (count,), generator=draw)) for _ in range(3))
     return Queries((one + more - less).clamp(*bounds), torch.full((count,), -1))
 
 
-# Kind of candidates -> make(owner, count); a fingerprint's own number of queries is not changed.
-CANDIDATES: dict[str, Callable[[Owner, int], Queries]] = {
+def contrasted(theft: int, owner: Owner, making: Making) -> Queries:
+    """Examples moved to where models of that theft answer as the source does, and honest ones do not."""
+    bounds, purpose = owner.movable(), f"contrasted {theft}"
+    stolen, honest = ([owner.opened(model) for model in _thirds(owner, of)] for of in (theft, HONEST))
+    if not (stolen and honest):
+        raise UnsuitedError(f"{owner.method} contrasts thefts and honest models; give thirds.py COPIES above 0")
+    draw = owner.generator(purpose)
+
+    def loss(moved: torch.Tensor) -> torch.Tensor:
+        return contrast(
+            owner.source(moved),
+            some_answers(stolen, moved, making.sampled, draw),
+            some_answers(honest, moved, making.sampled, draw),
+        )
+
+    chosen = torch.randperm(len(owner.part), generator=owner.generator(f"{purpose} from"))[: making.contrasted]
+    start = owner.inputs(chosen).to(owner.device)
+    moved = descend(start, loss, making.steps, making.step_size, bounds, owner.recorded.to(owner.device))
+    return Queries(moved.cpu(), owner.part.targets[chosen])
+
+
+def contrast(source: torch.Tensor, stolen: torch.Tensor, honest: torch.Tensor) -> torch.Tensor:
+    """(N,): how much more probable honest models find the source's answer than stolen ones, on average.
+
+    Less SURE times the source's own certainty. Logits (N, C), (models, N, C), (models, N, C).
+    """
+    answer = source.argmax(1)
+
+    def probability(logits: torch.Tensor) -> torch.Tensor:
+        return logits.softmax(-1).gather(-1, answer.expand(logits.shape[:-1])[..., None])[..., 0]
+
+    return probability(honest).mean(0) - probability(stolen).mean(0) - SURE * probability(source)
+
+
+# Kind of candidates -> make(owner, making); a fingerprint's own number of queries is not changed.
+CANDIDATES: dict[str, Callable[[Owner, Making], Queries]] = {
     "primary": stored("primary"),
     "evolved": stored("evolved"),
     "wrong": mistaken,
@@ -82,15 +138,18 @@ CANDIDATES: dict[str, Callable[[Owner, int], Queries]] = {
     "mixed_mistakes": mixed_mistakes,
     "patched": patched,
     "extrapolated": extrapolated,
+    "contrasted_extraction": partial(contrasted, EXTRACTED),
+    "contrasted_tampering": partial(contrasted, TAMPERED),
 }
+WITH_MODELS = ("contrasted_extraction", "contrasted_tampering")  # kinds that thirds.py's models make
 
 
-def candidates(owner: Owner, kinds: tuple[str, ...], count: int) -> tuple[Queries, torch.Tensor]:
+def candidates(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries, torch.Tensor]:
     """All candidates, and the index (n,) into `kinds` of what each one is; kinds that find nothing are left out."""
     found, index = [], []
     for number, kind in enumerate(kinds):
         try:
-            queries = CANDIDATES[kind](owner, count)
+            queries = CANDIDATES[kind](owner, making)
         except UnsuitedError as reason:
             print(f"no candidates of kind {kind}: {reason}")
             continue
@@ -100,6 +159,10 @@ def candidates(owner: Owner, kinds: tuple[str, ...], count: int) -> tuple[Querie
         raise UnsuitedError(f"{owner.method} finds no candidates of {', '.join(kinds)}")
     inputs, truth = (torch.cat([getattr(queries, name) for queries in found]) for name in ("inputs", "truth"))
     return Queries(inputs, truth), torch.cat(index)
+
+
+def _thirds(owner: Owner, theft: int) -> list[Suspect]:
+    return [model for model in suspects.thirds(owner.study) if suspects.origin(model) == theft]
 
 
 def _some(owner: Owner, indices: torch.Tensor, count: int, purpose: str) -> Queries:
