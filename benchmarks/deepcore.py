@@ -4,7 +4,8 @@
     python benchmarks/deepcore.py TIER=smoke
 
 Needs <domain>/source.py. Both ways take turns after a warm-up, without stopping early; a ratio is the median over turns
-[lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each.
+[lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each. Bare gradients
+of as many steps, point after point and of all at once, say what a batch can give at most on this machine.
 """
 
 import statistics
@@ -16,7 +17,7 @@ import torch
 
 from fingerprinting import runtime, settings
 from fingerprinting.owner import Owner
-from fingerprinting.queries.deepcore import Ascent, core_points, examples
+from fingerprinting.queries.deepcore import Ascent, core_points, examples, gradient
 from fingerprinting.records import Records
 from fingerprinting.study import Study
 
@@ -50,7 +51,16 @@ def measure(study: Study, *, repeats: int, subset: int, **constants: float) -> N
     def radius_after_every_step() -> torch.Tensor:
         return one_by_one(subset, replace(ascent, radius_every=1))
 
-    ways = (in_one_batch, class_after_class, radius_after_every_step)
+    def gradients_in_one_batch() -> None:
+        for _ in range(ascent.steps):
+            gradient(owner.source, start, targets)
+
+    def gradients_one_by_one() -> None:
+        for pair in zip(start.split(1), targets.split(1), strict=True):
+            for _ in range(ascent.steps):
+                gradient(owner.source, *pair)
+
+    ways = (in_one_batch, class_after_class, radius_after_every_step, gradients_in_one_batch, gradients_one_by_one)
     for threads in dict.fromkeys((1, torch.get_num_threads())):
         torch.set_num_threads(threads)
         difference = (in_one_batch() - class_after_class()).abs().max().item()  # the warm-up
@@ -66,6 +76,9 @@ def measure(study: Study, *, repeats: int, subset: int, **constants: float) -> N
             "subset": subset,
             "deepcore_class_after_class_to_one_batch": ratio(seconds, "class_after_class"),
             "deepcore_papers_procedure_to_one_batch": ratio(seconds, "radius_after_every_step", len(targets) / subset),
+            "bare_gradients_one_by_one_to_one_batch": ratio(
+                seconds, "gradients_one_by_one", batch="gradients_in_one_batch"
+            ),
             "deepcore_max_abs_difference": difference,
             "constants": constants,
             "provenance": runtime.provenance(study.device),
@@ -74,14 +87,16 @@ def measure(study: Study, *, repeats: int, subset: int, **constants: float) -> N
         report(threads, row)
 
 
-def ratio(seconds: dict[str, list[float]], above: str, scale: float = 1.0) -> dict[str, float]:
-    ratios = [scale * one / batch for one, batch in zip(seconds[above], seconds["in_one_batch"], strict=True)]
+def ratio(
+    seconds: dict[str, list[float]], above: str, scale: float = 1.0, batch: str = "in_one_batch"
+) -> dict[str, float]:
+    ratios = [scale * one / all_ for one, all_ in zip(seconds[above], seconds[batch], strict=True)]
     return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
 
 
 def report(threads: int, row: dict) -> None:
     print(f"{threads} threads, {row['architecture']}, {row['provenance']['device']}:")
-    for name in ("deepcore_class_after_class_to_one_batch", "deepcore_papers_procedure_to_one_batch"):
+    for name in (name for name in row if name.endswith("_to_one_batch")):
         print("  {}: {median:.2f} [{min:.2f}, {max:.2f}]".format(name.replace("_", " "), **row[name]))
     print("  seconds: " + ", ".join(f"{name} {statistics.median(s):.2f}" for name, s in row["seconds"].items()))
     print(f"  {row['points']} points; both ways agree within {row['deepcore_max_abs_difference']:.1e}")

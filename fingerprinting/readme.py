@@ -129,6 +129,7 @@ def _benchmarks() -> str:
         "primary_to_bare_inference": "Primary / bare inference",
         "primary_one_at_a_time_to_primary": "Primary, one sample at a time / Primary",
         "deepcore_class_after_class_to_one_batch": "DeepCore, class after class / one batch",
+        "bare_gradients_one_by_one_to_one_batch": "the same of bare gradients",
         "deepcore_papers_procedure_to_one_batch": "DeepCore, the paper's procedure / one batch",
     }
     found: dict[tuple[str, str], dict] = {}

@@ -109,12 +109,13 @@ def core_points(
             course.append(Moment(step, points.clone(), radius, confidence, moving))
         if step == ascent.steps or not moving.any():
             return course
-        change = ascent.step_size * movable * _gradient(model, points[moving], targets[moving])
+        change = ascent.step_size * movable * gradient(model, points[moving], targets[moving])
         points[moving] = (points[moving] - change).clamp(*bounds)
     return course
 
 
-def _gradient(model: nn.Module, points: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def gradient(model: nn.Module, points: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Of every point's own -log p_target, by the point: points (n, ...), targets (n,) -> (n, ...)."""
     points = runtime.place(points, points.device).requires_grad_(True)
     return torch.autograd.grad(F.cross_entropy(model(points), targets, reduction="sum"), points)[0]
 
