@@ -19,7 +19,7 @@ TAMPER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes, of the stolen
 TAMPER_LEARNING_RATES = dict(
     smoke=(1e-3,),
     quick=(1e-3,),
-    cpu=(1e-3, 2e-3, 4e-3, 8e-3, 16e-3),
+    cpu=(1e-3, 2e-3, 4e-3),
     paper=(1e-4, 2e-4, 4e-4),
 )  # peaks, one model each
 TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the target's reference part
