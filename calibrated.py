@@ -20,9 +20,10 @@ KINDS = dict(  # of candidates
     + ("patched", "extrapolated"),
 )
 CANDIDATES = dict(smoke=100, quick=200, cpu=1_000, paper=2_000)  # of each kind, at most
-CONTRASTED = dict(smoke=20, quick=100, cpu=500, paper=1_000)  # of each kind that is moved with models, at most
+CONTRASTED = dict(smoke=20, quick=100, cpu=500, paper=1_000)  # of each kind that is shifted with models, at most
 STEPS = dict(smoke=5, quick=20, cpu=20, paper=20)  # of Adam, on contrasted candidates
-STEP_SIZE = dict(cv=0.05, bci=2.5)  # its learning rate; EEG: microvolt
+STEP_SIZE = dict(cv=0.03, bci=2.0)  # its learning rate; EEG: microvolt
+EPSILON = dict(cv=0.15, bci=10.0)  # infinity norm of their shift; EEG: microvolt
 SAMPLED = 2  # models of each origin that say in one step where they go
 EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction, the harder theft; the rest: tampering
 FOLDS = 3  # of the references, to see what thefts that were not fitted look like

@@ -263,9 +263,9 @@ def calibrated_cells(study_folder: str) -> dict[str, str]:
     cells = {}
     if row := auc.get(("theft_evidence", "mean_same_task")):
         thefts = [auc["theft_evidence", name] for name in row["mean_over"]]
-        cells["mean AUC"] = _auc(row)
+        cells["mean AUC"] = _auc(row, 3)
         cells["least of the thefts"] = f"{min(theft['auc'] for theft in thefts):.3f}"
-        cells["transfer"] = _auc(auc.get(("transfer_evidence", "transfer")))
+        cells["transfer"] = _auc(auc.get(("transfer_evidence", "transfer")), 3)
     for row in verdict_rows(study_folder):
         share = f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}], n = {row['n']}"
         if (row["use"], row["kind"]) == ("scored", "all pirated"):
@@ -573,8 +573,8 @@ def _present(rows: list[dict], name: str) -> list[float]:
     return [row[name] for row in rows if row.get(name) is not None]
 
 
-def _auc(row: dict | None) -> str:
-    return f"{row['auc']:.2f} [{row['auc_low']:.2f}, {row['auc_high']:.2f}]" if row else ""
+def _auc(row: dict | None, digits: int = 2) -> str:
+    return "{} [{}, {}]".format(*(f"{row[key]:.{digits}f}" for key in ("auc", "auc_low", "auc_high"))) if row else ""
 
 
 def _range(row: dict) -> str:

@@ -297,11 +297,11 @@ def test_controls_are_what_the_able_get_right_and_the_less_able_do_not():
 
 
 def making(count: int) -> Making:
-    return Making(count, count, 5, 0.03, 2)
+    return Making(count, count, 5, 0.03, 0.15, 2)
 
 
 KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "patched", "contrasted_extraction", "contrasted_tampering")
-MAKING = {"candidates": 30, "contrasted": 12, "steps": 5, "step_size": 0.03, "sampled": 2}
+MAKING = {"candidates": 30, "contrasted": 12, "steps": 5, "step_size": 0.03, "epsilon": 0.15, "sampled": 2}
 SETTINGS = {"n": 24, "controls": 10, "kinds": KIND_NAMES, "extraction_share": 0.75, "folds": 3, **MAKING}
 
 
@@ -423,11 +423,29 @@ def test_contrasted_queries_part_the_models_that_they_are_made_with(small, outpu
             ]
         return shares[0] - shares[1]
 
-    found = CANDIDATES[kind](owner, Making(0, 40, 40, 0.05, 2))
+    found = CANDIDATES[kind](owner, Making(0, 40, 40, 0.1, 0.5, 2))
     drawn = torch.randperm(len(owner.part), generator=owner.generator(f"contrasted {theft} from"))[:40]
-    assert gap(found.inputs) > gap(owner.inputs(drawn)) + 0.2
-    assert found.inputs.min() >= 0 and found.inputs.max() <= 1
+    examples = owner.inputs(drawn)
+    assert gap(found.inputs) > gap(examples) + 0.05
+    assert found.inputs.min() >= 0 and found.inputs.max() <= 1 and (found.inputs - examples).abs().max() <= 0.5 + 1e-6
     assert torch.equal(found.truth, owner.part.targets[drawn])
+
+
+def test_the_shift_of_contrasted_queries_is_smooth(small, outputs):
+    """Where no bound of the inputs is met: what a grid of 2 x 2 gives by bilinear interpolation to 8 x 8."""
+    owner = Owner(small, "calibrated")
+    found = CANDIDATES["contrasted_extraction"](owner, Making(0, 40, 10, 0.03, 0.15, 2))
+    drawn = torch.randperm(len(owner.part), generator=owner.generator("contrasted 1 from"))[:40]
+    shift = found.inputs - owner.inputs(drawn)
+    free = (found.inputs > 0) & (found.inputs < 1)
+    assert 0 < shift.abs().max() <= 0.15 + 1e-6 and free.double().mean() > 0.3
+    share = torch.tensor([max(0.0, min(1.0, (place + 0.5) / 4 - 0.5)) for place in range(8)])
+    ends = torch.stack([1 - share, share], 1)  # (8, 2): how much of each row of the grid an input's row takes
+    basis = torch.einsum("ia,jb->ijab", ends, ends).reshape(64, 4)
+    for one, kept in zip(shift.flatten(1), free.flatten(1), strict=True):
+        if kept.sum() > 8:
+            solved = torch.linalg.lstsq(basis[kept], one[kept, None], driver="gelsd").solution
+            torch.testing.assert_close(basis[kept] @ solved, one[kept, None], atol=1e-5, rtol=1e-4)
 
 
 def test_contrasting_needs_models_of_both_sides(small, outputs, monkeypatch):

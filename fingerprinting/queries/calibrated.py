@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+import torch.nn.functional as F  # the field's standard name
 
 from fingerprinting import attacks, fingerprints, suspects
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
@@ -20,6 +21,7 @@ from fingerprinting.queries.plain import wrong
 from fingerprinting.suspects import Suspect
 
 PIECES = 8  # of a channel, along its last dimension
+COARSE = 4  # elements of an input along each side for one of the grid of a contrasted candidate's shift
 SURE = 0.1  # weight of the source's own certainty in what contrasted candidates are moved for
 
 
@@ -31,6 +33,7 @@ class Making:
     contrasted: int  # the same of kinds WITH_MODELS
     steps: int
     step_size: float  # of Adam
+    epsilon: float  # infinity norm of the shift
     sampled: int  # models of each origin in one step
 
 
@@ -94,24 +97,30 @@ def extrapolated(owner: Owner, making: Making) -> Queries:
 
 
 def contrasted(theft: int, owner: Owner, making: Making) -> Queries:
-    """Examples moved to where models of that theft answer as the source does, and honest ones do not."""
+    """Examples shifted to where models of that theft answer as the source does, and honest ones do not.
+
+    The shift is small and smooth, given on a coarse grid: a thief that looks for strange inputs finds few of these.
+    """
     bounds, purpose = owner.movable(), f"contrasted {theft}"
     stolen, honest = ([owner.opened(model) for model in _thirds(owner, of)] for of in (theft, HONEST))
     if not (stolen and honest):
         raise UnsuitedError(f"{owner.method} contrasts thefts and honest models; give thirds.py COPIES above 0")
     draw = owner.generator(purpose)
-
-    def loss(moved: torch.Tensor) -> torch.Tensor:
-        return contrast(
-            owner.source(moved),
-            some_answers(stolen, moved, making.sampled, draw),
-            some_answers(honest, moved, making.sampled, draw),
-        )
-
     chosen = torch.randperm(len(owner.part), generator=owner.generator(f"{purpose} from"))[: making.contrasted]
-    start = owner.inputs(chosen).to(owner.device)
-    moved = descend(start, loss, making.steps, making.step_size, bounds, owner.recorded.to(owner.device))
-    return Queries(moved.cpu(), owner.part.targets[chosen])
+    start, movable = owner.inputs(chosen).to(owner.device), owner.recorded.to(owner.device)
+    sides, mode = start.shape[2:], ("linear", "bilinear")[start.dim() - 3]
+
+    def shifted(grid: torch.Tensor) -> torch.Tensor:
+        return (start + movable * F.interpolate(grid, sides, mode=mode)).clamp(*bounds)
+
+    def loss(grid: torch.Tensor) -> torch.Tensor:
+        moved = shifted(grid)
+        answers = (some_answers(models, moved, making.sampled, draw) for models in (stolen, honest))
+        return contrast(owner.source(moved), *answers)
+
+    still = start.new_zeros(*start.shape[:2], *(max(1, side // COARSE) for side in sides))
+    found = descend(still, loss, making.steps, making.step_size, (-making.epsilon, making.epsilon))
+    return Queries(shifted(found).cpu(), owner.part.targets[chosen])
 
 
 def contrast(source: torch.Tensor, stolen: torch.Tensor, honest: torch.Tensor) -> torch.Tensor:
