@@ -134,35 +134,21 @@ def test_passports_go_in_and_out_of_every_architecture(name):
 
 
 @pytest.mark.parametrize("name", ["conv3", "conv3_gn", "alexnet", "small_resnet18"])
-def test_embedded_passports_begin_as_the_plain_layers(name):
-    """By what W makes of the passports: the plain γ and β, with the signature's signs."""
+def test_aligned_factors_have_the_signatures_signs_and_their_own_size(name):
     plain = net(name)
     for norm in convolutions(plain).values():
-        nn.init.normal_(plain.get_submodule(norm).bias, std=0.1)
-    before = {path: copy.deepcopy(plain.get_submodule(norm)) for path, norm in convolutions(plain).items()}
+        nn.init.normal_(plain.get_submodule(norm).weight)
     held = made(plain, passports.read_config("", name), architecture=name)
-    embedded = passports.embed(copy.deepcopy(plain), held)
-    for path, norm in passport_norms(passports.install(embedded, held, public=True)).items():
-        scale, shift = norm.affine()
-        torch.testing.assert_close(scale, held.signs[path] * before[path].weight.abs(), atol=1e-4, rtol=1e-3)
-        torch.testing.assert_close(shift, before[path].bias, atol=1e-4, rtol=1e-3)
-
-
-def test_embedding_negates_filters_and_moves_them_no_further_than_it_must():
-    plain, inputs = net(), torch.rand(16, 1, 8, 8)
-    held = made(plain)
-    embedded = passports.embed(copy.deepcopy(plain), held)
-    for path in held.signs:
-        convolution = plain.get_submodule(path)
-        patches = [mean_patch(part[path], convolution) for part in (held.gamma, held.beta)]
-        negated = embedded.get_submodule(convolutions(plain)[path]).weight < 0
-        before = convolution.weight.flatten(1) * torch.where(negated, -1.0, 1.0)[:, None]
-        change = embedded.get_submodule(path).weight.flatten(1) - before
-        basis, _ = torch.linalg.qr(torch.stack(patches, 1))
-        torch.testing.assert_close(change @ basis @ basis.T, change, atol=1e-5, rtol=1e-3)  # none across the passports
-        with torch.no_grad():
-            embedded.get_submodule(path).weight.sub_(change.view_as(convolution.weight))
-    torch.testing.assert_close(embedded(inputs), plain(inputs))
+    aligned = passports.align(copy.deepcopy(plain).to(memory_format=torch.channels_last), held)
+    for path, norm in convolutions(plain).items():
+        before, after = plain.get_submodule(norm).weight, aligned.get_submodule(norm).weight
+        torch.testing.assert_close(after.abs(), before.abs())
+        if path in held.signs:
+            assert torch.equal(after.sign(), held.signs[path].to(after.dtype))
+        else:
+            torch.testing.assert_close(after, before)
+    others = {key for key in plain.state_dict() if not torch.equal(plain.state_dict()[key], aligned.state_dict()[key])}
+    assert others == {f"{convolutions(plain)[path]}.weight" for path in held.signs}
 
 
 @pytest.mark.parametrize("name", ["conv3", "conv3_gn"])

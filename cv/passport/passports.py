@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cv.passport import signature
-from cv.passport.layers import BranchNorm, PassportNorm, branch_norms, convolutions, mean_patch
+from cv.passport.layers import BranchNorm, PassportNorm, branch_norms, convolutions
 from fingerprinting import files, runtime
 from fingerprinting.examples import Examples, physical
 from fingerprinting.runtime import REPOSITORY, UserError
@@ -105,28 +105,16 @@ def shuffled(features: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     return features.flatten(0, 1)[places][None].clone()
 
 
-def embed(net: nn.Module, passports: Passports) -> nn.Module:
-    """Change a plain network's weights, in place, so that its passport layers begin with the γ and β of the plain ones.
+def align(net: nn.Module, passports: Passports) -> nn.Module:
+    """Give the γ of a plain network, in place, the signature's signs wherever a passport layer will stand.
 
-    Where γ has not its bit's sign, the filter and γ are negated, which changes nothing behind batch norm. Then comes
-    the least change of W that makes W∗P_γ γ and W∗P_β β. Else half of the channels begin with another sign in either
-    branch, and the next layer's weights cannot serve both.
+    The branches share all other weights: where a channel's γ has another sign in either branch, the next layer sees the
+    channel's other half, and one set of weights cannot serve both.
     """
-    for path, norm_path in convolutions(net).items():
-        if path not in passports.signs:
-            continue
-        convolution, norm = net.get_submodule(path), net.get_submodule(norm_path)
-        device, weights = convolution.weight.device, convolution.weight.data.flatten(1)
-        signs = passports.signs[path].to(device)
-        if isinstance(norm, nn.BatchNorm2d):
-            turned = torch.where(signs * norm.weight.data < 0, -1.0, 1.0)
-            weights.mul_(turned[:, None])
-            norm.weight.data.mul_(turned)
-            norm.running_mean.mul_(turned)
-        wanted = torch.stack([signs * norm.weight.data.abs(), norm.bias.data], 1)  # (channels, 2)
-        pair = (part[path].to(device) for part in (passports.gamma, passports.beta))
-        patches = torch.stack([mean_patch(passport, convolution) for passport in pair], 1)  # (C k k, 2)
-        weights.add_((wanted - weights @ patches) @ torch.linalg.pinv(patches))
+    norms = convolutions(net)
+    for path, signs in passports.signs.items():
+        scale = net.get_submodule(norms[path]).weight
+        scale.data = signs.to(scale.device) * scale.data.abs()
     return net
 
 

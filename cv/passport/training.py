@@ -45,7 +45,7 @@ def train(
     schemes = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
     recipe, owner = study.recipe(epochs, learning_rate), {"part": "owner"}
     skipped = [zoo.train(plain, "source", [Job(plain.source_id, recipe, owner)])]
-    options = {"config": layers, "sign_weight": sign_weight, "passport_images": passport_images, "start": "embedded"}
+    options = {"config": layers, "sign_weight": sign_weight, "passport_images": passport_images, "start": "aligned"}
     for protected in schemes:
         if not protected.passport_path.is_file():
             protected.source_id.path.unlink(missing_ok=True)  # trained again, since its passports are lost
@@ -59,8 +59,8 @@ def train(
 def protect(study: World, job: Job) -> Training:
     """The network that was trained without passports goes on with those that the owner's images make in it.
 
-    From fresh weights scheme 1 stays further below it: one step of W moves γ by the sum over a whole passport. What the
-    passports made of the weights as they were would put the private branches of schemes 2 and 3 points below.
+    From fresh weights scheme 1 stays further below it: one step of W moves γ by the sum over a whole passport. Left
+    as they were, the signs of the public γ would put the private branches of schemes 2 and 3 points below.
     """
     options, owner = job.options, study.parts["owner"]
     pretrained = attacks.open_model(study, job.parent)
@@ -75,7 +75,7 @@ def protect(study: World, job: Job) -> Training:
     made = passports.make(
         pretrained, options["config"], owner.inputs, options["passport_images"], study.folder, metadata, shown
     )
-    net = passports.install(passports.embed(pretrained, made), made, public=study.scheme != "v1")
+    net = passports.install(passports.align(pretrained, made), made, public=study.scheme != "v1")
     bound = protected_loss(made.signs, options["sign_weight"], study.device)
     if study.scheme != "v1":
         bound = both_branches(bound)
