@@ -1,8 +1,8 @@
 """The calibrated fingerprint: queries and weights from reference models, verdicts against calibration models.
 
-Three disjoint sets of models: references choose the queries and weigh the answers, calibration independents say how far
-honest models go, and suspects are judged by both; control questions say how able a suspect is. Only its top-1 labels
-are used.
+Disjoint sets of models: references choose the queries and weigh the answers, calibration independents say how far
+honest models go, and suspects are judged by both. Models that saw a third of the data help to make candidates and
+control questions, which say how able a suspect is. Only its top-1 labels are used.
 """
 
 import time

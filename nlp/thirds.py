@@ -1,10 +1,11 @@
-"""The owner's models for reference on a third of their data: what they are worth to an owner with less to spare.
+"""The owner's models for reference once more, on a third of their data.
 
     python nlp/thirds.py                        # cpu tier, THUOCL
     python nlp/thirds.py TIER=smoke             # seconds
 
-Needs nlp/source.py. Never scored. Writes models to data/artifacts/, their records to results/records/; README has
-times and accuracies.
+Needs nlp/source.py. Never scored: they say what references are worth to an owner with less to spare, and the
+calibrated fingerprint learns from them how less able models answer and, in vision, where to ask. Writes models to
+data/artifacts/, their records to results/records/; README has times and accuracies.
 """
 
 from fingerprinting import settings, steps
