@@ -61,7 +61,7 @@ def references(study: Study) -> list[Suspect]:
 
 
 def thirds(study: Study) -> list[Suspect]:
-    """Every model that the owner trained on a third of the reference part."""
+    """Every model for reference that saw a third of the data."""
     return of_use(study, "third")
 
 
