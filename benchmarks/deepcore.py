@@ -90,7 +90,7 @@ def measure(study: Study, *, repeats: int, subset: int, **constants: float) -> N
 def ratio(
     seconds: dict[str, list[float]], above: str, scale: float = 1.0, batch: str = "in_one_batch"
 ) -> dict[str, float]:
-    ratios = [scale * one / all_ for one, all_ in zip(seconds[above], seconds[batch], strict=True)]
+    ratios = [scale * one / together for one, together in zip(seconds[above], seconds[batch], strict=True)]
     return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
 
 

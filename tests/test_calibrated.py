@@ -578,16 +578,18 @@ def test_without_moved_references_models_of_another_task_are_not_judged(small, o
 
 
 def test_reference_calibration_and_scored_models_share_no_name_and_no_seed(small, outputs):
-    """Names are seeds. Of the two uses here by what was trained; of scored ones by what they would be called."""
+    """Names are seeds. Of uses here by what was trained; of scored ones by what they would be called."""
     rows = [row for row in Records.of(small, "models").rows() if row["kind"] != "source"]
     by_use = {
         use: {row[part] for row in rows if KINDS[row["kind"]].use == use for part in ("key", "sha256")}
-        for use in ("reference", "calibration")
+        for use in ("reference", "third", "calibration")
     }
-    assert by_use["reference"] and by_use["calibration"] and not by_use["reference"] & by_use["calibration"]
+    assert all(by_use.values()) and all(not one & other for one, other in combinations(by_use.values(), 2))
     assert all(f"/{KINDS[row['kind']].use}_" in row["key"] for row in rows)
     assert not any(
-        name.startswith(("reference_", "calibration_")) for name, about in KINDS.items() if about.use == "scored"
+        name.startswith(("reference_", "third_", "calibration_"))
+        for name, about in KINDS.items()
+        if about.use == "scored"
     )
 
 

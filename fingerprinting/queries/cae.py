@@ -10,7 +10,7 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from fingerprinting.owner import Owner, Queries
-from fingerprinting.queries.descent import descend
+from fingerprinting.queries.descent import descend, some_answers
 from fingerprinting.runtime import place
 
 
@@ -82,9 +82,8 @@ class Ensemble:
         return F.cross_entropy(self.source(inputs), targets, reduction="none") - conferred
 
     def _mean(self, models: Sequence[nn.Module], inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        drawn = torch.randperm(len(models), generator=self.generator)[: self.sampled].tolist()
-        answers = [torch.softmax(self._thinned(models[index](inputs)), 1) for index in drawn]
-        return torch.stack(answers).mean(0).gather(1, targets[:, None])[:, 0]
+        logits = self._thinned(some_answers(models, inputs, self.sampled, self.generator))
+        return torch.softmax(logits, -1).mean(0).gather(1, targets[:, None])[:, 0]
 
     def _thinned(self, logits: torch.Tensor) -> torch.Tensor:
         kept = torch.rand(logits.shape, generator=self.generator) >= self.dropout

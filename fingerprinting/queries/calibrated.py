@@ -15,10 +15,8 @@ from fingerprinting import attacks, fingerprints, suspects
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
 from fingerprinting.examples import physical
 from fingerprinting.owner import Owner, Queries, UnsuitedError
-from fingerprinting.queries.descent import descend
-from fingerprinting.queries.metafinger import some_answers
+from fingerprinting.queries.descent import descend, some_answers
 from fingerprinting.queries.plain import wrong
-from fingerprinting.suspects import Suspect
 
 PIECES = 8  # of a channel, along its last dimension
 COARSE = 4  # elements of an input along each side for one of the grid of a contrasted candidate's shift
@@ -102,7 +100,10 @@ def contrasted(theft: int, owner: Owner, making: Making) -> Queries:
     The shift is small and smooth, given on a coarse grid: a thief that looks for strange inputs finds few of these.
     """
     bounds, purpose = owner.movable(), f"contrasted {theft}"
-    stolen, honest = ([owner.opened(model) for model in _thirds(owner, of)] for of in (theft, HONEST))
+    models = suspects.thirds(owner.study)
+    stolen, honest = (
+        [owner.opened(model) for model in models if suspects.origin(model) == of] for of in (theft, HONEST)
+    )
     if not (stolen and honest):
         raise UnsuitedError(f"{owner.method} contrasts thefts and honest models; give thirds.py COPIES above 0")
     draw = owner.generator(purpose)
@@ -115,7 +116,7 @@ def contrasted(theft: int, owner: Owner, making: Making) -> Queries:
 
     def loss(grid: torch.Tensor) -> torch.Tensor:
         moved = shifted(grid)
-        answers = (some_answers(models, moved, making.sampled, draw) for models in (stolen, honest))
+        answers = (some_answers(nets, moved, making.sampled, draw) for nets in (stolen, honest))
         return contrast(owner.source(moved), *answers)
 
     still = start.new_zeros(*start.shape[:2], *(max(1, side // COARSE) for side in sides))
@@ -168,10 +169,6 @@ def candidates(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Qu
         raise UnsuitedError(f"{owner.method} finds no candidates of {', '.join(kinds)}")
     inputs, truth = (torch.cat([getattr(queries, name) for queries in found]) for name in ("inputs", "truth"))
     return Queries(inputs, truth), torch.cat(index)
-
-
-def _thirds(owner: Owner, theft: int) -> list[Suspect]:
-    return [model for model in suspects.thirds(owner.study) if suspects.origin(model) == theft]
 
 
 def _some(owner: Owner, indices: torch.Tensor, count: int, purpose: str) -> Queries:

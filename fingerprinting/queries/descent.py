@@ -1,8 +1,9 @@
-"""Inputs moved down a loss by Adam, as many methods make their queries."""
+"""Inputs moved down a loss by Adam, often by what a few of many models answer: how most methods make their queries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import nn
 
 Bound = float | torch.Tensor  # for all elements, or one for each
 
@@ -29,3 +30,11 @@ def descend(
         with torch.no_grad():
             moved.clamp_(*bounds)
     return moved.detach()
+
+
+def some_answers(
+    models: Sequence[nn.Module], inputs: torch.Tensor, count: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Logits (count, N, C) of as many of the models, drawn at random, on inputs (N, ...)."""
+    drawn = torch.randperm(len(models), generator=generator)[:count].tolist()
+    return torch.stack([models[index](inputs) for index in drawn])

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from fingerprinting.queries.descent import descend
+
 LOG_WEIGHT = 0.1  # the paper's weight of the uncertain components' loss
 
 
@@ -52,21 +54,15 @@ def evolve_confident(
     bounds: tuple[float, float],
 ) -> torch.Tensor:
     """Adam on -(p_a - p_b) / (1 - p_a + mu); a and b are the source's first and second class at the start."""
-    moved = inputs.clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([moved], lr=learning_rate)
-    first = second = None
-    for _ in range(steps):
+    with torch.no_grad():
+        first, second = torch.softmax(model(inputs), 1).topk(2, dim=1).indices.split(1, dim=1)
+
+    def loss(moved: torch.Tensor) -> torch.Tensor:
         probabilities = torch.softmax(model(moved), 1)
-        if first is None:
-            first, second = probabilities.detach().topk(2, dim=1).indices.split(1, dim=1)
         top, next_best = probabilities.gather(1, first), probabilities.gather(1, second)
-        loss = -(top - next_best) / (1 - top + mu)
-        optimizer.zero_grad()
-        loss.sum().backward()
-        optimizer.step()
-        with torch.no_grad():
-            moved.clamp_(*bounds)
-    return moved.detach()
+        return -(top - next_best) / (1 - top + mu)
+
+    return descend(inputs, loss, steps, learning_rate, bounds)
 
 
 def evolve_uncertain(

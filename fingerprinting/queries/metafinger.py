@@ -1,13 +1,13 @@
 """MetaFinger (Yang et al., IJCAI 2022): inputs on which stolen copies say what the source says, and others do not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from fingerprinting.owner import Owner, Queries, UnsuitedError
-from fingerprinting.queries.descent import descend
+from fingerprinting.queries.descent import descend, some_answers
 from fingerprinting.training import predict
 
 HELD_BACK = 3  # every third reference model of a role validates, the others make the queries (the paper's 2 : 1)
@@ -91,14 +91,6 @@ def optimised(
         return objective(source(seen), *roles, alpha)
 
     return descend(inputs, loss, steps, learning_rate, bounds, movable)
-
-
-def some_answers(
-    models: Sequence[nn.Module], inputs: torch.Tensor, count: int, generator: torch.Generator
-) -> torch.Tensor:
-    """Logits (count, N, C) of as many of the models, drawn at random, on inputs (N, ...)."""
-    drawn = torch.randperm(len(models), generator=generator)[:count].tolist()
-    return torch.stack([models[index](inputs) for index in drawn])
 
 
 def objective(anchor: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor, alpha: float) -> torch.Tensor:
