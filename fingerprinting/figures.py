@@ -139,7 +139,9 @@ def roc(study: Study, methods: list[Method], pool: list[Suspect], scores: dict) 
         axis.figure.suptitle(
             f"{study.domain.name}, {study.dataset}: thefts against all independent models", fontsize=10
         )
-        axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", fontsize=8)
+        drawn = (zip(*panel.get_legend_handles_labels(), strict=True) for panel in axis.figure.axes)
+        named = {label: line for lines in drawn for line, label in lines}  # not every panel has every theft
+        axis.figure.legend(named.values(), named.keys(), loc="outside right center", fontsize=8)
     return path_of(study, "roc")
 
 
@@ -163,7 +165,9 @@ def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
                 if method.name == name and any(value is not None for value in values):
                     closed = np.array([*values, values[0]], float)
                     label = f"{method.representation.__name__.replace('_', ' ')}, {method.output}"
-                    axis.plot([*angles, angles[0]], closed, lw=1.2, marker="o", ms=2.5, alpha=0.8, label=label)
+                    (line,) = axis.plot([*angles, angles[0]], closed, lw=1.2, alpha=0.8, label=label)
+                    # markers of their own: a line on polar axes shows none at a value that stands alone
+                    axis.scatter(angles, closed[:-1], s=6, color=line.get_color(), alpha=0.8, clip_on=False, zorder=3)
             axis.set_ylim(0, 1)
             axis.set_yticks([0.5, 1.0], ["0.5", "1"], fontsize=6)
             axis.set_xticks(angles, thefts, fontsize=5.5)
