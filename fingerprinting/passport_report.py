@@ -105,13 +105,16 @@ def _networks(study_folder: str) -> list[tuple[str, list[dict], list[dict]]]:
 
 def _valid(rows: list[dict]) -> list[str]:
     """Every scheme before any attack."""
-    plain = next(row for row in rows if row["scheme"] == "plain")
-    cells = [["without passports", f"{plain['accuracy']:.4f}", "", "", "", "", "", ""]]
+    plain, longer = (row for row in rows if row["scheme"] == "plain")  # None sorts before "longer"
+    cells = [
+        ["without passports", f"{plain['accuracy']:.4f}", *[""] * 6],
+        ["… trained on", f"{longer['accuracy']:.4f}", "", _points(longer, plain), *[""] * 4],
+    ]
     for row in rows:
         if row["attack"] == "none" and row["scheme"] != "plain":
             cells.append(
                 [f"scheme {row['scheme']}", f"{row['released_accuracy']:.4f}", f"{row['accuracy']:.4f}"]
-                + [f"{100 * (row['accuracy'] - plain['accuracy']):+.2f}"]
+                + [_points(row, plain)]
                 + [f"{row['signature_detection']:.1%}", str(row["bits"]), _p(row["p_value"]), _triggers(row)]
             )
     head = [
@@ -317,6 +320,10 @@ def _outcome(row: dict | None) -> str:
 
 def _strength(strength: float | str | None) -> str:
     return strength.upper() if isinstance(strength, str) else "" if strength is None else f"{strength:.0%}"
+
+
+def _points(row: dict, plain: dict) -> str:
+    return f"{100 * (row['accuracy'] - plain['accuracy']):+.2f}"
 
 
 def _triggers(row: dict) -> str:

@@ -56,6 +56,7 @@ def test_train_verify_and_attack(run, tmp_path):
     assert run("cv/passport/attack.py")[0] == 0
     found = table(tmp_path)
     plain = found["plain", "none", ""]["accuracy"]
+    assert found["plain", "none", "longer"]["accuracy"] > plain - 0.1  # trained on, without passports either
     for scheme in "123":
         valid = found[scheme, "none", ""]
         assert valid["signature_detection"] == 1

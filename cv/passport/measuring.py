@@ -12,7 +12,7 @@ from cv.passport.world import World
 from fingerprinting import files, passport_report, runtime
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
-from fingerprinting.study import SKIPPED, Study
+from fingerprinting.study import SKIPPED, ModelId, Study
 
 
 def attack(
@@ -45,16 +45,17 @@ def attack(
     forge = study.recipe(forge_epochs, forge_learning_rate)
     tune = study.recipe(fine_tune_epochs, fine_tune_learning_rate)
     plan = Plan(shares, forged_shares, draws, forge, tune, sign_weight, noise, data_share, chosen_shares, expansion)
+    plain = world.of(study, architecture, norm, world.PLAIN)
     worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
-    for protected in worlds:
-        world.require(protected)
+    for needed in (plain, *worlds):
+        world.require(needed)
     records, pieces = Records.of(study, "passports"), []
     for protected in worlds:
         target = Target(protected, world.open_released(protected), protected.passports())
         for name in ATTACKS if kind == "all" else (kind,):
             pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
     _forget(records, pieces)
-    records.put([plain_row(world.of(study, architecture, norm, world.PLAIN))])
+    records.put([plain_row(plain, plain.source_id), plain_row(plain, plain.longer_id)])
     known = {row["key"]: row for row in records.rows()}
     todo = []
     for target, name, strength, run in pieces:
@@ -106,14 +107,14 @@ def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
     }
 
 
-def plain_row(plain: World) -> dict:
-    """The same network without passports, to compare with."""
-    metadata = files.read_metadata(plain.source_id.path)
+def plain_row(plain: World, model: ModelId) -> dict:
+    """The same network without passports, to compare with; strength: "longer" where it was trained on."""
+    metadata = files.read_metadata(model.path)
     return {
-        "key": f"{plain.folder}/none/",
+        "key": f"{plain.folder}/none/{model.variant}",
         **plain.columns,
         "attack": "none",
-        "strength": None,
+        "strength": model.variant or None,
         "accuracy": metadata["test_accuracy"],
         "signature_detection": None,
         "n": metadata["n_test"],

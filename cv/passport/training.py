@@ -44,7 +44,10 @@ def train(
     passports.signatures(net, layers, runtime.generator("check"))  # what cannot be put in is said before training
     schemes = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
     recipe, owner = study.recipe(epochs, learning_rate), {"part": "owner"}
-    skipped = [zoo.train(plain, "source", [Job(plain.source_id, recipe, owner)])]
+    skipped = [
+        zoo.train(plain, "source", [Job(plain.source_id, recipe, owner)]),
+        zoo.train(plain, "longer", [Job(plain.longer_id, recipe, owner, plain.source_id)], train_longer),
+    ]
     options = {"config": layers, "sign_weight": sign_weight, "passport_images": passport_images, "start": "aligned"}
     for protected in schemes:
         if not protected.passport_path.is_file():
@@ -54,6 +57,11 @@ def train(
         skipped.append(zoo.train(protected, "source", [job], protect))
         print(f"{protected.source_id.path}\n{protected.passport_path}", flush=True)
     return SKIPPED if any(skipped) else None
+
+
+def train_longer(study: World, job: Job) -> Training:
+    """The network without passports goes on for as long as those with passports do: what going on does by itself."""
+    return Training(attacks.open_model(study, job.parent), study.parts["owner"])
 
 
 def protect(study: World, job: Job) -> Training:

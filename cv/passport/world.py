@@ -47,6 +47,11 @@ class World(Study):
         return ModelId(self.domain.name, self.dataset, tier, kind, architecture, copy, variant)
 
     @property
+    def longer_id(self) -> ModelId:
+        """Of the plain world: its network, trained on for as long as those with passports are."""
+        return self.model_id("source", self.architecture, 0, "longer")
+
+    @property
     def passport_path(self) -> Path:
         return self.artifacts / "passports.safetensors"
 
@@ -73,8 +78,8 @@ def chosen(scheme: str) -> tuple[str, ...]:
 
 
 def require(world: World) -> None:
-    """The protected model and its passports must be there."""
-    wanted = [world.source_id.path] + ([world.passport_path] if world.scheme != PLAIN else [])
+    """The protected model and its passports must be there, or the plain model and the one trained on."""
+    wanted = [world.source_id.path, world.longer_id.path if world.scheme == PLAIN else world.passport_path]
     if missing := [path for path in wanted if not path.is_file()]:
         raise UserError(
             f"{missing[0]} is missing; run python cv/passport/train.py DATASET={world.dataset} TIER={world.tier} "
