@@ -15,7 +15,7 @@ SCHEME = "all"  # 1: passports always used; 2: in a private branch; 3: scheme 2 
 ARCHITECTURE = dict(smoke="conv3", quick="conv3", cpu="conv3", paper="small_resnet18")
 NORM = "batch"  # or group
 CONFIG = ""  # JSON: false, true or a text signature per convolution; empty: the architecture's in cv/passport/configs
-EPOCHS = dict(smoke=8, quick=6, cpu=6, paper=100)  # passes over the owner's part, without passports and again with
+EPOCHS = dict(smoke=8, quick=8, cpu=8, paper=100)  # passes over the owner's part, without passports and again with
 LEARNING_RATE = dict(smoke=3e-3, quick=3e-3, cpu=3e-3, paper=1e-3)  # peak of the one-cycle schedule
 SIGN_WEIGHT = 0.1  # of the sign loss, as in the released code
 PASSPORT_IMAGES = 20  # images whose activations make a passport, as published
