@@ -15,6 +15,7 @@ from fingerprinting.methods import Method
 from fingerprinting.queries.primary import COMPONENTS
 from fingerprinting.study import Study
 from fingerprinting.suspects import Suspect
+from fingerprinting.verdicts import METHOD
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402 (the backend comes first)
@@ -152,7 +153,7 @@ def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
     thefts = [name for name in suspects.ATTACKS if any(key[-1] == name for key in found)]
     angles = np.linspace(0, 2 * np.pi, len(thefts), endpoint=False)
     lines = -(-len(names) // COLUMNS)
-    size = (3.3 * COLUMNS, 3.3 * lines + 0.6)
+    size = (4.2 * COLUMNS, 3.3 * lines + 0.6)
     with canvas(study, "radar", lines, COLUMNS, size, projection="polar") as (figure, axes):
         figure.suptitle(
             f"{study.domain.name}, {study.dataset}: AUC of each theft against all independents", fontsize=10
@@ -171,6 +172,10 @@ def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
             axis.set_ylim(0, 1)
             axis.set_yticks([0.5, 1.0], ["0.5", "1"], fontsize=6)
             axis.set_xticks(angles, thefts, fontsize=5.5)
+            for angle, label in zip(angles, axis.get_xticklabels(), strict=True):  # beside the circle, not across it
+                side = np.cos(angle)
+                label.set_horizontalalignment("center" if abs(side) < 0.1 else "left" if side > 0 else "right")
+            axis.tick_params(axis="x", pad=-2)
             axis.set_title(name, fontsize=9)
             axis.legend(fontsize=5, loc="lower left", bbox_to_anchor=(-0.15, -0.22))
     return path_of(study, "radar")
@@ -204,6 +209,8 @@ def extraction(study: Study, methods: list[Method], rows: list[dict]) -> Path | 
         sizes = sorted({row["asked"] for row in rows})
         for number, method in enumerate(methods):
             style = {"color": pyplot.get_cmap("tab20")(number % 20), "ms": 4, "lw": 1.2, "alpha": 0.8}
+            if method.name == METHOD:
+                style |= {"color": "black", "lw": 2.2}
             own = [row for row in rows if (row["method"], row["output"], row["representation"]) == method.reading]
             means = [np.mean([row["beats"] for row in own if row["asked"] == size]) for size in sizes]
             asked.plot(sizes, means, "o-", label=_title(method), **style)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from fingerprinting import figures, files, tables
+from fingerprinting.domain import COMMITTED, load_domain
 from fingerprinting.published import PASSPORTS
 from fingerprinting.records import Records
 from fingerprinting.study import Study
@@ -26,6 +27,17 @@ RATIOS = {
     "passport_training_v2_to_plain": "training, V2 / plain",
     "passport_training_v3_to_plain": "training, V3 / plain",
 }
+VALID = (
+    "",
+    "accuracy as released",
+    "under the passports",
+    "points to without",
+    "to trained on",
+    "detection",
+    "bits",
+    "p",
+    "triggers",
+)
 LEGEND = (
     "Accuracy is under the passports that are claimed (the owner's, unless the attack forges some), on {n} test "
     "images; detection is the share of the claimed signature's bits that the signs of γ show."
@@ -86,7 +98,7 @@ def page(study_folder: str) -> str:
     for name, rows, thefts in _networks(study_folder):
         lines += [f"## {name}", ""]
         if rows:
-            lines += [LEGEND.format(n=rows[0]["n"]), "", *_valid(rows), "", *_forgeries(rows)]
+            lines += [LEGEND.format(n=rows[0]["n"]), "", *markdown_table(VALID, _valid(rows)), "", *_forgeries(rows)]
         for attack in SWEEPS:
             lines += _sweep(rows, attack)
         lines += _thefts(thefts)
@@ -103,31 +115,21 @@ def _networks(study_folder: str) -> list[tuple[str, list[dict], list[dict]]]:
     ]
 
 
-def _valid(rows: list[dict]) -> list[str]:
-    """Every scheme before any attack."""
+def _valid(rows: list[dict]) -> list[list[str]]:
+    """Cells below VALID: the network without passports, and every scheme before any attack."""
     plain, longer = (row for row in rows if row["scheme"] == "plain")  # None sorts before "longer"
     cells = [
-        ["without passports", f"{plain['accuracy']:.4f}", *[""] * 6],
-        ["… trained on", f"{longer['accuracy']:.4f}", "", _points(longer, plain), *[""] * 4],
+        ["without passports", f"{plain['accuracy']:.4f}", *[""] * 7],
+        ["… trained on", f"{longer['accuracy']:.4f}", "", _points(longer, plain), *[""] * 5],
     ]
     for row in rows:
         if row["attack"] == "none" and row["scheme"] != "plain":
             cells.append(
                 [f"scheme {row['scheme']}", f"{row['released_accuracy']:.4f}", f"{row['accuracy']:.4f}"]
-                + [_points(row, plain)]
+                + [_points(row, plain), _points(row, longer)]
                 + [f"{row['signature_detection']:.1%}", str(row["bits"]), _p(row["p_value"]), _triggers(row)]
             )
-    head = [
-        "",
-        "accuracy as released",
-        "under the passports",
-        "points to without",
-        "detection",
-        "bits",
-        "p",
-        "triggers",
-    ]
-    return markdown_table(head, cells)
+    return cells
 
 
 def _forgeries(rows: list[dict]) -> list[str]:
@@ -204,41 +206,61 @@ def _theft(row: dict) -> list[str]:
 
 
 def _published(rows: list[dict]) -> list[str]:
+    """What others published, and the same of ours, on the same data where that was measured."""
     lines = []
     for said in PASSPORTS:
         low, high = said.accuracy
-        here = [
-            f"{row['accuracy']:.3f} (scheme {row['scheme']})"
+        alike = [
+            row
             for row in rows
             if row["attack"] == said.attack
             and row["scheme"] != "plain"
             and (said.strength is None or row["strength"] == said.strength)
             and (said.attack != "fake2" or row["strength"] == 0.5)
         ]
+        same = [row for row in alike if row["dataset"] == said.dataset] or alike
+        here: dict[str, list[str]] = defaultdict(list)
+        for row in same:
+            here[f"{row['architecture']}, {row['dataset']}"].append(f"{row['accuracy']:.3f}")
         value = f"{low:.0%}" if low == high else f"{low:.0%} to {high:.0%}"
         where = " ".join(filter(None, (said.network, said.dataset)))
         name = said.attack if said.strength is None else f"{said.attack}, {said.strength:.0%}"
-        lines.append([name, where, value, ", ".join(here), said.note])
-    return markdown_table(["attack", "published on", "published", "here", "source"], lines)
+        measured = "; ".join(f"{' '.join(values)} ({network})" for network, values in here.items())
+        lines.append([name, where, value, measured, said.note])
+    return markdown_table(["attack", "published on", "published", "here, by scheme", "source"], lines)
 
 
 def block() -> str:
-    """README's numbers: every scheme valid and attacked, thefts side by side, what passports cost."""
-    lines: list[str] = []
-    for name in [name for name in study_folders() if name.rsplit("/", 1)[1] in ("cpu", "paper")]:
-        _, dataset, tier = name.split("/")
-        for architecture, own, thefts in _networks(name):
-            if own:
-                lines += [f"{architecture} on {dataset}, {tier} tier. {LEGEND.format(n=own[0]['n'])}"]
-                lines += ["", *_valid(own), "", *_forgeries(own)]
-            lines += _thefts([row for row in thefts if row["scheme"] in ("2", "3")])
-        lines += ["Published beside measured.", "", *_published(attack_rows(name)), ""]
-        lines += [*_costs(name), *_seconds(name)]
-        lines += [
-            f"Flips, pruning and scheme 1's thefts: [{page_path(name).stem}](results/tables/{page_path(name).name}).",
-            "",
-        ]
-    return "\n".join(lines)
+    """README's numbers: every network before any attack; attacks, thefts and costs on the tiers' own data sets."""
+    studies = [name for name in study_folders() if name.rsplit("/", 1)[1] in COMMITTED]
+    cells = [
+        [f"{architecture}, {name.split('/')[1]}", *line]
+        for name in studies
+        for architecture, rows, _ in _networks(name)
+        if rows
+        for line in _valid(rows)
+    ]
+    lines = [*markdown_table(("network, data", *VALID), cells), ""] if cells else []
+    rows = [row for name in studies for row in attack_rows(name)]
+    lines += ["Published beside measured.", "", *_published(rows), ""]
+    for name in studies:
+        address, dataset, tier = name.split("/")
+        if dataset == load_domain(address).datasets[tier]:
+            lines += _attacked(name)
+    pages = ", ".join(f"[{page_path(name).stem}](results/tables/{page_path(name).name})" for name in studies)
+    return "\n".join([*lines, f"Flips, pruning, scheme 1's thefts and the other data sets: {pages}.", ""])
+
+
+def _attacked(study_folder: str) -> list[str]:
+    """What was measured on one data set in README: forgeries, thefts, costs."""
+    _, dataset, tier = study_folder.split("/")
+    lines = []
+    for architecture, rows, thefts in _networks(study_folder):
+        if rows:
+            lines += [f"{architecture} on {dataset}, {tier} tier. {LEGEND.format(n=rows[0]['n'])}", ""]
+            lines += _forgeries(rows)
+        lines += _thefts([row for row in thefts if row["scheme"] in ("2", "3")])
+    return [*lines, *_costs(study_folder), *_seconds(study_folder)]
 
 
 def _costs(study_folder: str) -> list[str]:

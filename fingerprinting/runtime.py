@@ -1,10 +1,8 @@
 """Device, dtype, seeds and the one exception that a user may see."""
 
-import ctypes
 import hashlib
 import platform
 import subprocess
-import sys
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +12,6 @@ import torch
 from torch import nn
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-MALLOPT = {-1: 2**30, -2: 2**26, -3: 2**25}  # malloc.h's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, in bytes
 
 
 class UserError(Exception):
@@ -67,17 +64,6 @@ def seed_everything(name: str) -> None:
 def one_thread() -> None:
     """Train with one thread: the same bits whatever the number of workers, and no oversubscription."""
     torch.set_num_threads(1)
-
-
-def keep_memory() -> None:
-    """Let this process keep the memory that tensors free, up to a gigabyte of it.
-
-    By itself glibc hands it back between two batches and has every page faulted in again, which takes a sixth of the
-    training of cv's small nets. Where there is no mallopt nothing happens.
-    """
-    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-        for option, size in MALLOPT.items():
-            mallopt(option, size)
 
 
 @lru_cache(maxsize=1)

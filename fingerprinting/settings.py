@@ -12,7 +12,7 @@ import joblib
 
 from fingerprinting.domain import COMMITTED, TIERS, load_domain
 from fingerprinting.records import Records
-from fingerprinting.runtime import REPOSITORY, UserError, keep_memory, provenance
+from fingerprinting.runtime import REPOSITORY, UserError, provenance
 from fingerprinting.study import SKIPPED, Study
 
 # What every step understands, besides its own constants and its domain's.
@@ -35,7 +35,6 @@ def run(step: Callable, script: dict, domain: str = "") -> None:
     """
     with endings():
         study, constants = resolve(script, domain, sys.argv[1:])
-        keep_memory()
         started = time.perf_counter()
         if step(study, **constants) is not SKIPPED:
             _record_time(study, script, time.perf_counter() - started)

@@ -66,7 +66,6 @@ def train_one(study: Study, job: Job, prepare: Prepare | None = None) -> dict:
     """Train one model and write its file; returns the file's metadata. Runs in a worker process."""
     threads = torch.get_num_threads()
     runtime.one_thread()
-    runtime.keep_memory()
     try:
         return _train_one(study, job, prepare or KINDS[job.model.kind].prepare)
     except UserError as error:  # a traceback from another process would hide its one clear sentence
