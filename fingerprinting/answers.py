@@ -1,6 +1,7 @@
 """What models say when asked, kept by content: the same weights are asked the same inputs once."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -11,10 +12,23 @@ from fingerprinting.study import Study
 from fingerprinting.training import predict
 
 
-def ask(study: Study, inputs: torch.Tensor, weights_sha256: str, load: Callable[[], nn.Module]) -> torch.Tensor:
-    """Logits (N, C) on inputs (N, ...) of the model with that digest; `load()` is called only if it must be asked."""
-    folder = study.artifacts / "answers" / files.digest({"inputs": inputs})[:16]
-    path = folder / f"{weights_sha256[:16]}.safetensors"
+def folder_of(study: Study, inputs: torch.Tensor) -> Path:
+    """Where answers to inputs (N, ...) are kept."""
+    return study.artifacts / "answers" / files.digest({"inputs": inputs})[:16]
+
+
+def ask(
+    study: Study,
+    inputs: torch.Tensor,
+    weights_sha256: str,
+    load: Callable[[], nn.Module],
+    folder: Path | None = None,
+) -> torch.Tensor:
+    """Logits (N, C) on inputs (N, ...) of the model with that digest; `load()` is called only if it must be asked.
+
+    folder: folder_of(study, inputs), from who asks many models the same.
+    """
+    path = (folder or folder_of(study, inputs)) / f"{weights_sha256[:16]}.safetensors"
     if path.is_file():
         return files.load_tensors(path)[0]["logits"]
     logits = predict(load(), inputs, study.device)

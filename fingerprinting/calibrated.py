@@ -120,7 +120,7 @@ def _honest(models: list[Suspect]) -> list[Suspect]:
 
 def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
     """Top-1 labels (models, n)."""
-    return np.stack([suspects.ask(study, model, inputs).argmax(1).numpy() for model in models])
+    return np.stack([logits.argmax(1).numpy() for logits in suspects.ask_all(study, models, inputs)])
 
 
 def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:

@@ -26,16 +26,11 @@ def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
     inputs = runtime.place(physical(dev.inputs.to(owner.device)), owner.device)
     movable = owner.recorded.to(owner.device)
     radius = deepfool(owner.source, inputs, ascent.overshoot, ascent.boundary_steps, movable).cpu()
-    kept = {
-        name: torch.stack(
-            [
-                suspects.ask(study, s, dev.inputs).argmax(1) == logits.argmax(1)
-                for s in hearing.pool
-                if s.model.kind in kinds
-            ]
-        ).double()
-        for name, kinds in GROUPS.items()
-    }
+    kept = {}
+    for name, kinds in GROUPS.items():
+        group = [suspect for suspect in hearing.pool if suspect.model.kind in kinds]
+        answered = torch.stack(suspects.ask_all(study, group, dev.inputs))
+        kept[name] = (answered.argmax(2) == logits.argmax(1)).double()
     trace = hearing.stages[-1].metadata["trace"]
     course = [np.array([moment[name] for moment in trace]).flatten() for name in ("confidence", "radius")]
     first = hearing.stages[-1].metadata["settings"]["lengths"][0]

@@ -46,7 +46,11 @@ def heard(owner: Owner) -> Hearing:
     pool = [suspect for suspect in suspects.gather(study) if not suspect.kind.on_target]
     references = suspects.references(study)
     source = suspects.source_of(study)
-    answers = {s.model.name: suspects.ask(study, s, asked).unflatten(0, shape) for s in [source, *pool, *references]}
+    models = [source, *pool, *references]
+    answers = {
+        suspect.model.name: logits.unflatten(0, shape)
+        for suspect, logits in zip(models, suspects.ask_all(study, models, asked), strict=True)
+    }
     said = answers[study.source_id.name]
     stages = [
         replace(fingerprint, inputs=points, source_logits=logits, labels=logits.argmax(1))

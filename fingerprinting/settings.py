@@ -20,7 +20,7 @@ COMMON = {
     "TIER": "cpu",  # smoke, quick, cpu or paper
     "DATASET": "",  # empty: the tier's own
     "TARGET": "",  # what a thief transfers to; empty: the data set's usual one
-    "WORKERS": 0,  # parallel processes; 0: one per core, or one with an accelerator
+    "WORKERS": 0,  # models trained or asked side by side; 0: one per core, or one with an accelerator
     "DEVICE": "auto",
     "SPLIT_SEED": 0,
     "FORCE": False,  # do again what is finished

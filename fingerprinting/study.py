@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import joblib
 import torch
 
 from fingerprinting import files, runtime, splits
@@ -52,7 +53,7 @@ class Study:
     weight_decay: float = 0.01
     min_updates: int = 0  # small data sets are passed more often, until this many updates
     augment: bool = False
-    workers: int = 0  # parallel processes; 0: one per core without an accelerator, one with it
+    workers: int = 0  # models trained or asked side by side; 0: one per core without an accelerator, one with it
     force: bool = False  # train and compute again what is finished
 
     def __post_init__(self) -> None:
@@ -73,6 +74,13 @@ class Study:
     @cached_property
     def device(self) -> torch.device:
         return runtime.device(self.device_name)
+
+    @property
+    def at_a_time(self) -> int:
+        """How many models are trained or asked side by side, each on one thread of a CPU."""
+        if self.workers:
+            return self.workers
+        return joblib.cpu_count() if self.device == torch.device("cpu") else 1
 
     @property
     def folder(self) -> str:

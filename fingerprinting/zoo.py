@@ -47,7 +47,7 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
     finished_before = [job.model for job in jobs if job not in todo and job.model.name not in known]
     records.put(record_of(files.read_metadata(model.path)) for model in finished_before)
     parallel = joblib.Parallel(
-        n_jobs=_workers(study), return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
+        n_jobs=study.at_a_time, return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
     )
     finished = parallel(joblib.delayed(train_one)(study, job, prepare) for job in todo)
     with tqdm(total=len(todo), desc=step, unit="model", disable=not todo) as bar:
@@ -172,9 +172,3 @@ def _finished(study: Study, job: Job) -> bool:
 def record_of(metadata: dict) -> dict:
     """A model's row in the records: its file's metadata, keyed by its name."""
     return {"key": metadata["name"], **{name: value for name, value in metadata.items() if name != "name"}}
-
-
-def _workers(study: Study) -> int:
-    if study.workers:
-        return study.workers
-    return joblib.cpu_count() if study.device == torch.device("cpu") else 1

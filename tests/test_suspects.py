@@ -11,13 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from fingerprinting import answers, checkpoints, files, fingerprints, suspects
+from fingerprinting import answers, attacks, checkpoints, files, fingerprints, suspects
 from fingerprinting.attacks import KINDS
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.primary import COMPONENTS
 from fingerprinting.runtime import UserError
 from fingerprinting.study import ModelId, Study
 from fingerprinting.suspects import Suspect
+from fingerprinting.training import predict
 
 SOURCE = "cv/digits/smoke/source/conv3-0"
 # Step -> a kind that it makes; what is stolen from the source names it as its parent.
@@ -319,3 +320,16 @@ def test_a_fingerprint_is_current_for_its_very_settings_only(study):
     assert fingerprints.is_current(study, "primary", settings)
     assert not fingerprints.is_current(study, "primary", settings | {"n": 9})
     assert not fingerprints.is_current(replace(study, force=True), "primary", settings)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_all_are_asked_side_by_side_what_each_is_asked_alone(zoo, workers):
+    pool, inputs = suspects.gather(zoo), torch.rand(20, 1, 8, 8)
+    threads = torch.get_num_threads()
+    together = suspects.ask_all(replace(zoo, workers=workers), pool, inputs)
+    assert torch.get_num_threads() == threads
+    for suspect, logits in zip(pool, together, strict=True):
+        alone = predict(attacks.open_model(zoo, suspect.model), inputs, zoo.device)
+        torch.testing.assert_close(logits, alone)
+    different = {suspect.metadata["sha256"] for suspect in pool}
+    assert len(list((zoo.artifacts / "answers").glob("*/*.safetensors"))) == len(different) > 1  # kept, asked once
