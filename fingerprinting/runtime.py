@@ -3,15 +3,19 @@
 import hashlib
 import platform
 import subprocess
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
+import joblib
 import numpy as np
 import torch
 from torch import nn
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 class UserError(Exception):
@@ -64,6 +68,24 @@ def seed_everything(name: str) -> None:
 def one_thread() -> None:
     """Train with one thread: the same bits whatever the number of workers, and no oversubscription."""
     torch.set_num_threads(1)
+
+
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], at_a_time: int) -> list[Result]:
+    """[work(item) for item in items], several at a time, each on one thread of a CPU.
+
+    For what shares memory and takes a second or less. With cv's small nets on two cores that is 1.8 times as fast as
+    one item after the other on two threads.
+    """
+
+    def alone(item: Item) -> Result:
+        one_thread()
+        return work(item)
+
+    threads = torch.get_num_threads()
+    try:
+        return joblib.Parallel(n_jobs=at_a_time, backend="threading")(joblib.delayed(alone)(item) for item in items)
+    finally:
+        torch.set_num_threads(threads)  # what one thread sets, others take over
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F  # the field's standard name
 
-from fingerprinting import attacks, fingerprints, suspects
+from fingerprinting import attacks, fingerprints, runtime, suspects
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
 from fingerprinting.examples import physical
 from fingerprinting.owner import Owner, Queries, UnsuitedError
@@ -157,11 +157,17 @@ WITH_MODELS = ("contrasted_extraction", "contrasted_tampering")  # kinds that th
 def candidates(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries, torch.Tensor]:
     """All candidates, and the index (n,) into `kinds` of what each one is; kinds that find nothing are left out."""
     found, index = [], []
-    for number, kind in enumerate(kinds):
+
+    def make(kind: str) -> Queries | UnsuitedError:
         try:
-            queries = CANDIDATES[kind](owner, making)
+            return CANDIDATES[kind](owner, making)
         except UnsuitedError as reason:
-            print(f"no candidates of kind {kind}: {reason}")
+            return reason
+
+    made = runtime.side_by_side(make, kinds, owner.study.at_a_time)
+    for number, (kind, queries) in enumerate(zip(kinds, made, strict=True)):
+        if isinstance(queries, UnsuitedError):
+            print(f"no candidates of kind {kind}: {queries}")
             continue
         found.append(queries)
         index.append(torch.full((len(queries.inputs),), number))
