@@ -1,5 +1,7 @@
 """Verdicts of the calibrated fingerprint: stolen, independent or inconclusive, at levels that were stated before."""
 
+import torch
+
 from fingerprinting import evidence, runtime, suspects
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.records import Records
@@ -25,28 +27,55 @@ def outcome(p_honest: float, p_stolen: float, level: float, cleared: float) -> s
     return INDEPENDENT if p_honest > USUAL and p_stolen <= cleared else INCONCLUSIVE
 
 
-def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: float, cleared: float) -> None:
-    """One record per model; what of another task cannot be judged, for want of such references, is left out.
-
-    Nobody of the source's task is accused or cleared who is less able than all calibration models: it was not for
-    such models that they say how far honest ones go.
-    """
+def check_levels(level: float, cleared: float) -> None:
     if not (0 < level < 1 and 0 < cleared < 1):
         raise UserError(f"LEVEL={level} and CLEARED={cleared} are shares of models; give more than 0 and less than 1")
+
+
+def verdict(
+    fingerprint: Fingerprint, labels: torch.Tensor, controls: torch.Tensor | None, level: float, cleared: float
+) -> dict:
+    """What a suspect's top-1 labels say: labels (n,) of the queries, controls (m,) of the control questions.
+
+    controls: None where its labels mean other things than the source's. Nobody of the source's task is accused or
+    cleared who is less able than all calibration models: it was not for such models that they say how far honest ones
+    go.
+    """
+    prefix = TRANSFER if controls is None else ""
+    found = traces(labels, fingerprint, prefix)
+    total = float(evidence.combined(found))
+    honest, thefts = (fingerprint.extra[prefix + name].numpy() for name in ("honest", "thefts"))
+    measured, in_range = {}, True
+    if controls is not None:
+        ability = (controls == fingerprint.extra["control_truth"]).double().mean().item()
+        in_range, measured = ability >= fingerprint.extra["honest_ability"].numpy().min(), {"ability": ability}
+        measured |= dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
+    p_honest, p_stolen = evidence.p_value(total, honest), evidence.p_value(-total, -thefts)
+    return {
+        "evidence": total,
+        **measured,
+        "p_honest": p_honest,
+        "p_stolen": p_stolen,
+        "outcome": outcome(p_honest, p_stolen, level, cleared) if in_range else INCONCLUSIVE,
+        "in_range": bool(in_range),
+        "level": level,
+        "cleared": cleared,
+        "n_calibration": len(honest),
+        "n_thefts": len(thefts),
+    }
+
+
+def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: float, cleared: float) -> None:
+    """One record per model; what of another task cannot be judged, for want of such references, is left out."""
+    check_levels(level, cleared)
     rows = []
     for model in models:
-        prefix = TRANSFER if model.kind.on_target else ""
-        if prefix + "centre" not in fingerprint.extra:
+        on_target = model.kind.on_target
+        if (TRANSFER if on_target else "") + "centre" not in fingerprint.extra:
             continue
-        found = traces(suspects.ask(study, model, fingerprint.inputs).argmax(1), fingerprint, prefix)
-        total = float(evidence.combined(found))
-        honest, thefts = (fingerprint.extra[prefix + name].numpy() for name in ("honest", "thefts"))
-        measured, in_range = {}, True
-        if not prefix:
-            ability, abilities = ability_of(study, model, fingerprint), fingerprint.extra["honest_ability"].numpy()
-            in_range, measured = ability >= abilities.min(), {"ability": ability}
-            measured |= dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
-        p_honest, p_stolen = evidence.p_value(total, honest), evidence.p_value(-total, -thefts)
+        labels, controls = suspects.ask(study, model, fingerprint.inputs).argmax(1), None
+        if not on_target:
+            controls = suspects.ask(study, model, fingerprint.extra["control_inputs"]).argmax(1)
         rows.append(
             {
                 "key": model.model.name,
@@ -55,23 +84,8 @@ def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: 
                 "use": model.kind.use,
                 "share": model.metadata["settings"]["options"].get("share", 1.0),
                 "architecture": model.model.architecture,
-                "evidence": total,
-                **measured,
-                "p_honest": p_honest,
-                "p_stolen": p_stolen,
-                "outcome": outcome(p_honest, p_stolen, level, cleared) if in_range else INCONCLUSIVE,
-                "in_range": bool(in_range),
-                "level": level,
-                "cleared": cleared,
-                "n_calibration": len(honest),
-                "n_thefts": len(thefts),
+                **verdict(fingerprint, labels, controls, level, cleared),
                 "provenance": runtime.provenance(study.device),
             }
         )
     Records.of(study, "verdicts").replace(rows)
-
-
-def ability_of(study: Study, model: Suspect, fingerprint: Fingerprint) -> float:
-    """Share of the control questions that a model of the source's task gets right."""
-    answered = suspects.ask(study, model, fingerprint.extra["control_inputs"]).argmax(1)
-    return (answered == fingerprint.extra["control_truth"]).double().mean().item()

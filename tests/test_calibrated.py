@@ -28,6 +28,7 @@ from fingerprinting import (
     steps,
     suspects,
 )
+from fingerprinting import judging as asking
 from fingerprinting import verdicts as judging
 from fingerprinting.attacks import KINDS
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED, Weights
@@ -566,6 +567,26 @@ def test_nobody_less_able_than_all_calibration_models_is_accused(small, outputs)
         (row,) = Records.of(small, "verdicts").rows()
         outcomes.append((row["outcome"], row["in_range"]))
     assert outcomes == [(judging.STOLEN, True), (judging.INCONCLUSIVE, False)]
+
+
+def test_who_can_only_be_asked_gets_the_same_verdict(small, outputs, tmp_path):
+    """judge.py from the answers to its questions, and the zoo's matching from the models."""
+    found, levels = opened(small), {"level": 0.5, "cleared": 0.5}
+    models = [suspects.source_of(small), *suspects.of_use(small, "calibration"), *suspects.references(small)]
+    judging.judge(small, found, models, **levels)
+    asking.judge(small, questions=str(tmp_path), answers="", other_task=False, **levels)
+    questions = torch.from_numpy(np.load(tmp_path / asking.INPUTS))
+    outcomes = set()
+    for row in Records.of(small, "verdicts").rows():
+        (model,) = [model for model in models if model.model.name == row["key"]]
+        answers = tmp_path / "answers.txt"
+        labels = suspects.ask(small, model, questions).argmax(1).tolist()
+        answers.write_text("".join(f"{label}\n" for label in labels))
+        asking.judge(small, questions=str(tmp_path), answers=str(answers), other_task=model.kind.on_target, **levels)
+        said = json.loads((tmp_path / asking.VERDICT).read_text())
+        assert all(said[name] == row[name] for name in set(said) & set(row)) and said["outcome"] == row["outcome"]
+        outcomes.add(said["outcome"])
+    assert len(outcomes) > 1
 
 
 def test_without_moved_references_models_of_another_task_are_not_judged(small, outputs):
