@@ -11,6 +11,7 @@ from fingerprinting import settings, steps
 
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the owner's part; below paper MIN_UPDATES decides
 LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
+WEIGHTS = ""  # safetensors file of a model trained elsewhere, taken as it is; empty: train one
 
 if __name__ == "__main__":
     settings.run(steps.source, globals(), "bci")

@@ -11,6 +11,7 @@ from fingerprinting import settings, steps
 
 EPOCHS = dict(smoke=4, quick=4, cpu=6, paper=100)  # passes over the owner's part
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
+WEIGHTS = ""  # safetensors file of a model trained elsewhere, taken as it is; empty: train one
 
 if __name__ == "__main__":
     settings.run(steps.source, globals(), "cv")

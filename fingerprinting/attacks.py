@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -26,10 +27,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Training:
-    """What a kind of theft (or honesty) hands to the one training loop; `release` makes what is kept of the result."""
+    """What a kind of theft (or honesty) hands to the one training loop; `release` makes what is kept of the result.
+
+    part: None where the model is taken as it is.
+    """
 
     model: nn.Module
-    part: Examples
+    part: Examples | None
     objective: Objective = objectives.cross_entropy
     after_step: Callable[[nn.Module], None] = lambda model: None
     release: Callable[[nn.Module], nn.Module] = lambda model: model
@@ -118,6 +122,11 @@ def honest(study: Study, job: Job) -> Training:
     overlap = job.options.get("overlap")
     part = part_of(study, job) if overlap is None else owners_share(study, overlap)
     return Training(fresh(study, job), part)
+
+
+def adopted(weights: Path, study: Study, job: Job) -> Training:
+    """A model that the owner has trained elsewhere."""
+    return Training(checkpoints.filled(fresh(study, job), weights), None)
 
 
 def honest_adversarial(study: Study, job: Job) -> Training:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from fingerprinting import files
@@ -30,6 +33,32 @@ def load(domain: Domain, path: Path) -> tuple[nn.Module, dict]:
             "script that wrote it again"
         ) from None
     return model, metadata
+
+
+def foreign_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of anybody's safetensors file."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    try:
+        return load_file(path)
+    except SafetensorError:
+        raise UserError(
+            f"{path} is no safetensors file; write one with safetensors.torch.save_file(model.state_dict(), path)"
+        ) from None
+
+
+def filled(model: nn.Module, path: Path) -> nn.Module:
+    """The model with the weights of anybody's safetensors file, in place; every key and shape must fit."""
+    given, wanted = foreign_weights(path), model.state_dict()
+    shapes = [{name: tuple(value.shape) for name, value in state.items()} for state in (given, wanted)]
+    if differing := sorted(name for name, _ in shapes[0].items() ^ shapes[1].items()):
+        name, (has, wants) = differing[0], (state.get(differing[0], "nothing") for state in shapes)
+        raise UserError(
+            f"{path} does not fit the architecture: of {name} it has {has}, wanted is {wants}; let the domain's "
+            "architectures build the model that was saved"
+        )
+    model.load_state_dict(given)
+    return model
 
 
 def build(domain: Domain, architecture: str, classes: int, shape: tuple[int, ...]) -> nn.Module:

@@ -1,9 +1,11 @@
 """The steps that make the zoo: each turns a script's constants into the jobs of PROTOCOL's table."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
+from pathlib import Path
 
-from fingerprinting import zoo
+from fingerprinting import attacks, checkpoints, files, zoo
 from fingerprinting.attacks import KINDS, Job
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
@@ -53,10 +55,20 @@ def prepare(study: Study) -> None:
             print(f"{name} is left out: {reason}")
 
 
-def source(study: Study, *, epochs: int, learning_rate: float) -> str | None:
-    """The owner's model, on the owner's part."""
-    job = Job(study.source_id, study.recipe(epochs, learning_rate), {"part": "owner"})
-    return zoo.train(study, "source", [job])
+def source(study: Study, *, epochs: int, learning_rate: float, weights: str) -> str | None:
+    """The owner's model, trained on the owner's part, or with the weights of one that was trained elsewhere."""
+    recipe = study.recipe(epochs, learning_rate)
+    if not weights:
+        return zoo.train(study, "source", [Job(study.source_id, recipe, {"part": "owner"})])
+    path = Path(weights).resolve()
+    options = {"weights_sha256": files.digest(checkpoints.foreign_weights(path))}
+    skipped = zoo.train(study, "source", [Job(study.source_id, recipe, options)], partial(attacks.adopted, path))
+    metadata = attacks.metadata_of(study, study.source_id)
+    print(
+        f"{metadata['test_accuracy']:.4f} of {metadata['n_test']} test examples answered rightly; if the model is "
+        "known to do better, its inputs' scale or the order of its classes is another than the domain's"
+    )
+    return skipped
 
 
 def irrelevant(

@@ -137,6 +137,12 @@ def fit(
     return progress
 
 
+def taken_as_it_is(model: nn.Module, dev: Examples, device: torch.device) -> dict:
+    """What `fit` would say of no training at all."""
+    dev_accuracy = accuracy(predict(model, dev.inputs, device), dev.targets)
+    return {"epoch": 0, "best_epoch": 0, "dev_accuracy": dev_accuracy, "seconds": 0.0}
+
+
 def _resumable(resume: Path | None, device: torch.device) -> dict | None:
     if not (resume and resume.is_file()):
         return None

@@ -14,7 +14,7 @@ from fingerprinting.attacks import KINDS, Job, Training, require, weights_sha256
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, ModelId, Study
-from fingerprinting.training import accuracy, fit
+from fingerprinting.training import accuracy, fit, taken_as_it_is
 
 Prepare = Callable[[Study, Job], Training]
 
@@ -80,18 +80,21 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
     training = prepare(study, job)
     parts = study.target_parts if kind.on_target else study.parts
     resume = job.model.path.with_name(f"{job.model.path.stem}.{files.key_of(_settings(study, job))[:12]}.resume")
-    progress = fit(
-        training.model,
-        training.part,
-        parts["dev"],
-        training.objective,
-        job.recipe,
-        name,
-        study.device,
-        training.after_step,
-        study.domain.augment,
-        resume,
-    )
+    if training.part is None:
+        progress = taken_as_it_is(training.model, parts["dev"], study.device)
+    else:
+        progress = fit(
+            training.model,
+            training.part,
+            parts["dev"],
+            training.objective,
+            job.recipe,
+            name,
+            study.device,
+            training.after_step,
+            study.domain.augment,
+            resume,
+        )
     model = training.release(training.model)
     content = files.digest(model.state_dict())
     logits = answers.ask(study, parts["test"].inputs, content, lambda: model)
@@ -106,7 +109,7 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
         "task": _task(study, job),
         "classes": len(study.target_classes if kind.on_target else study.classes),
         "shape": list(study.shape),
-        "examples": len(training.part),
+        "examples": 0 if training.part is None else len(training.part),
         "dev_accuracy": progress["dev_accuracy"],
         "test_accuracy": accuracy(logits, parts["test"].targets),
         "n_dev": len(parts["dev"]),

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from test_suspects import save_model
 
-from fingerprinting import attacks
+from fingerprinting import attacks, checkpoints, files, steps
 from fingerprinting.attacks import KINDS, Job
+from fingerprinting.runtime import UserError
+from fingerprinting.study import SKIPPED
 from fingerprinting.training import predict
 
 OPTIONS = {"temperature": 2.0, "epsilon": 0.03, "pgd_steps": 1}
@@ -40,3 +43,55 @@ def test_initial_weights_are_those_of_the_name(study):
     names = [study.model_id("irrelevant", "mlp", copy) for copy in (0, 0, 1)]
     first, again, other = (next(attacks.fresh(study, Job(name, study.recipe(1, 0.01))).parameters()) for name in names)
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+# A source that was trained elsewhere
+
+
+def own_model(study, path, architecture: str = "conv3", **changes) -> dict[str, torch.Tensor]:
+    torch.manual_seed(3)
+    state = checkpoints.build(study.domain, architecture, 10, (1, 8, 8)).state_dict() | changes
+    save_file({name: value for name, value in state.items() if value is not None}, path)
+    return state
+
+
+def test_a_source_that_was_trained_elsewhere_is_taken_as_it_is(study, tmp_path, capsys):
+    path = tmp_path / "mine.safetensors"
+    state = own_model(study, path)
+    step = {"epochs": 4, "learning_rate": 1e-2, "weights": str(path)}
+    assert steps.source(study, **step) is None
+    source = attacks.open_model(study, study.source_id)
+    assert all(torch.equal(value, state[name]) for name, value in source.state_dict().items())
+    metadata, test = attacks.metadata_of(study, study.source_id), study.parts["test"]
+    right = (predict(source, test.inputs, study.device).argmax(1) == test.targets).double().mean().item()
+    assert metadata["test_accuracy"] == right and f"{right:.4f} of {len(test)} test examples" in capsys.readouterr().out
+    assert metadata["epochs"] == metadata["examples"] == metadata["seconds"] == 0
+    assert metadata["settings"]["options"] == {"weights_sha256": files.digest(state)}
+    assert steps.source(study, **step) is SKIPPED
+    own_model(study, path, **{"2.bias": torch.ones(10)})  # another model under the same name
+    assert steps.source(study, **step) is None
+    assert attacks.open_model(study, study.source_id).state_dict()["2.bias"].tolist() == [1.0] * 10
+
+
+@pytest.mark.parametrize(
+    ("architecture", "changes", "said"),
+    [
+        ("mlp", {}, "does not fit the architecture: of 1.0.weight it has nothing, wanted is (16, 1, 3, 3)"),
+        ("conv3", {"2.bias": None}, "of 2.bias it has nothing, wanted is (10,)"),
+        ("conv3", {"2.bias": torch.zeros(7)}, "of 2.bias it has (7,), wanted is (10,); let the domain's architectures"),
+        ("conv3", {"extra": torch.zeros(1)}, "of extra it has (1,), wanted is nothing"),
+    ],
+)
+def test_weights_of_another_architecture_are_refused(study, tmp_path, architecture, changes, said):
+    path = tmp_path / "mine.safetensors"
+    own_model(study, path, architecture, **changes)
+    with pytest.raises(UserError) as refused:
+        steps.source(study, epochs=1, learning_rate=1e-2, weights=str(path))
+    assert said in str(refused.value) and not study.source_id.path.exists()
+
+
+def test_pickles_and_missing_files_are_refused_unread(study, tmp_path):
+    torch.save({"weight": torch.ones(1)}, tmp_path / "mine.pt")
+    for name, said in (("mine.pt", "is no safetensors file; write one with"), ("none.pt", "does not exist")):
+        with pytest.raises(UserError, match=said):
+            steps.source(study, epochs=1, learning_rate=1e-2, weights=str(tmp_path / name))

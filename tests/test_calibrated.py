@@ -324,7 +324,7 @@ def small(folder) -> Study:
         patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
         patch.setenv("RESULTS_DIR", str(folder / "results"))
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
-        steps.source(study, epochs=1, learning_rate=1e-2)
+        steps.source(study, epochs=1, learning_rate=1e-2, weights="")
         shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
         thefts = {"students": 1, "ratios": (0.5,), "temperature": 2.0}
         thefts |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3, 3e-3)}

@@ -148,7 +148,7 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
         patch.setenv("RESULTS_DIR", str(folder / "results"))
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
-        steps.source(study, epochs=1, learning_rate=1e-2)
+        steps.source(study, epochs=1, learning_rate=1e-2, weights="")
         shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
         thefts = {"students": 2, "ratios": (0.5,), "tamper_epochs": 1, "temperature": 2.0}
         thefts["tamper_learning_rates"] = (1e-3,)
