@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from fingerprinting import figures, files, tables
-from fingerprinting.domain import COMMITTED, load_domain
+from fingerprinting.domain import COMMITTED, DOMAINS, load_domain
 from fingerprinting.published import PASSPORTS
 from fingerprinting.records import Records
 from fingerprinting.study import Study
@@ -245,7 +245,7 @@ def block() -> str:
     lines += ["Published beside measured.", "", *_published(rows), ""]
     for name in studies:
         address, dataset, tier = name.split("/")
-        if dataset == load_domain(address).datasets[tier]:
+        if address in DOMAINS and dataset == load_domain(address).datasets[tier]:
             lines += _attacked(name)
     pages = ", ".join(f"[{page_path(name).stem}](results/tables/{page_path(name).name})" for name in studies)
     return "\n".join([*lines, f"Flips, pruning, scheme 1's thefts and the other data sets: {pages}.", ""])
