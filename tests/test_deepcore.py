@@ -246,7 +246,7 @@ CONSTANTS = dict(start="examples", points=1, lengths=(0, 10, 20), clusters=3) | 
     "step_size": 0.1,
 }
 ZOO = (
-    (steps.source, dict(epochs=4, learning_rate=1e-2)),
+    (steps.source, dict(epochs=4, learning_rate=1e-2, weights="")),
     (steps.irrelevant, dict(copies=1, adversarial_copies=1)),
     (steps.homologous, dict(overlaps=(1.0,), same_copies=1, other_copies=0, adversarial_copies=1)),
     (steps.overlap, dict(overlaps=(0.0, 1.0), same_copies=1, other_copies=1)),
