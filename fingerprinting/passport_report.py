@@ -353,4 +353,6 @@ def _triggers(row: dict) -> str:
 
 
 def _p(value: float | None) -> str:
+    if value == 0:
+        return "< 1e-300"  # of more bits than a float can tell
     return "" if value is None else f"{value:.1e}"
