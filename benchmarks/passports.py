@@ -31,7 +31,7 @@ TRAINING_BATCHES = dict(smoke=3, quick=20, cpu=20, paper=20)  # per turn, of BAT
 SIGN_WEIGHT = 0.1  # the rest as in cv/passport/train.py
 PASSPORT_IMAGES = 20
 TRIGGERS = 100
-TRIGGERS_PER_BATCH = 4
+TRIGGERS_PER_BATCH = 3
 
 
 def measure(
