@@ -46,7 +46,7 @@ def train(
     recipe, owner = study.recipe(epochs, learning_rate), {"part": "owner"}
     skipped = [
         zoo.train(plain, "source", [Job(plain.source_id, recipe, owner)]),
-        zoo.train(plain, "longer", [Job(plain.longer_id, recipe, owner, plain.source_id)], train_longer),
+        zoo.train(plain, "longer", [Job(plain.longer_id, recipe, owner, plain.source_id)], attacks.fine_tune_all),
     ]
     options = {"config": layers, "sign_weight": sign_weight, "passport_images": passport_images, "start": "aligned"}
     for protected in schemes:
@@ -57,11 +57,6 @@ def train(
         skipped.append(zoo.train(protected, "source", [job], protect))
         print(f"{protected.source_id.path}\n{protected.passport_path}", flush=True)
     return SKIPPED if any(skipped) else None
-
-
-def train_longer(study: World, job: Job) -> Training:
-    """The network without passports goes on for as long as those with passports do: what going on does by itself."""
-    return Training(attacks.open_model(study, job.parent), study.parts["owner"])
 
 
 def protect(study: World, job: Job) -> Training:
