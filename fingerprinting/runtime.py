@@ -1,9 +1,10 @@
 """Device, dtype, seeds and the one exception that a user may see."""
 
+import contextlib
 import hashlib
 import platform
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+PRECISIONS = ("float32", "bfloat16")  # bfloat16 has float32's range, so that gradients need no scaling
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
@@ -43,6 +45,23 @@ def place(value, chosen: torch.device):
     if chosen.type == "cpu" and (isinstance(value, nn.Module) or value.dim() == 4):
         return value.to(chosen, memory_format=torch.channels_last)
     return value.to(chosen)
+
+
+@contextlib.contextmanager
+def mixed_precision(model: nn.Module, chosen: torch.device, precision: str) -> Iterator[None]:
+    """Within it convolutions and matrix products compute in `precision`; weights, normalisation and logits are float32.
+
+    A CPU that does not compute in bfloat16 is slower so.
+    """
+    if precision == "float32":
+        yield
+        return
+    full = model.register_forward_hook(lambda _, given, logits: logits.float())  # losses: not every one is autocast's
+    try:
+        with torch.autocast(chosen.type, getattr(torch, precision)):
+            yield
+    finally:
+        full.remove()
 
 
 def device_name(chosen: torch.device) -> str:

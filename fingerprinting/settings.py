@@ -22,6 +22,7 @@ COMMON = {
     "TARGET": "",  # what a thief transfers to; empty: the data set's usual one
     "WORKERS": 0,  # models trained or asked side by side; 0: one per core, or one with an accelerator
     "DEVICE": "auto",
+    "PRECISION": "float32",  # of training: float32, or bfloat16 where it can be; answers are always float32
     "SPLIT_SEED": 0,
     "FORCE": False,  # do again what is finished
 }
@@ -75,6 +76,7 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
         target_name=values["TARGET"],
         split_seed=values["SPLIT_SEED"],
         device_name=values["DEVICE"],
+        precision=values["PRECISION"],
         workers=values["WORKERS"],
         force=values["FORCE"],
         **shared,

@@ -49,6 +49,7 @@ class Study:
     target_name: str = ""  # what a thief transfers to; empty: the data set's usual one
     split_seed: int = 0
     device_name: str = "auto"
+    precision: str = "float32"  # of training, one of runtime.PRECISIONS
     batch_size: int = 128  # examples per update
     weight_decay: float = 0.01
     min_updates: int = 0  # small data sets are passed more often, until this many updates
@@ -59,6 +60,8 @@ class Study:
     def __post_init__(self) -> None:
         if self.tier not in TIERS:
             raise UserError(f"unknown TIER {self.tier!r}; take one of {', '.join(TIERS)}")
+        if self.precision not in runtime.PRECISIONS:
+            raise UserError(f"unknown PRECISION {self.precision!r}; take one of {', '.join(runtime.PRECISIONS)}")
         for name in filter(None, (self.dataset, self.target)):
             if name not in self.domain.targets and name not in self.domain.targets.values():
                 known = ", ".join(self.domain.targets)
@@ -81,6 +84,11 @@ class Study:
         if self.workers:
             return self.workers
         return joblib.cpu_count() if self.device == torch.device("cpu") else 1
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """What settings say of training's precision: nothing of the usual one, so that older models stay finished."""
+        return {} if self.precision == "float32" else {"precision": self.precision}
 
     @property
     def folder(self) -> str:

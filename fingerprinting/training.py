@@ -81,6 +81,7 @@ def fit(
     augment: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: inputs,
     resume: Path | None = None,
     keep_last: bool = False,
+    precision: str = "float32",
 ) -> dict:
     """Train `model` in place and leave it with the weights of the epoch that did best on dev, or of the last.
 
@@ -111,7 +112,8 @@ def fit(
         order = torch.randperm(len(train), generator=runtime.generator(epoch_name))[: updates * recipe.batch_size]
         _training_mode(model)
         for inputs, targets in train.batches(recipe.batch_size, device, order):
-            loss = objective(model, augment(inputs) if recipe.augment else inputs, targets)
+            with runtime.mixed_precision(model, device, precision):
+                loss = objective(model, augment(inputs) if recipe.augment else inputs, targets)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -94,6 +94,7 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
             training.after_step,
             study.domain.augment,
             resume,
+            precision=study.precision,
         )
     model = training.release(training.model)
     content = files.digest(model.state_dict())
@@ -152,6 +153,7 @@ def _settings(study: Study, job: Job) -> dict:
         "task": _task(study, job),
         "recipe": asdict(job.recipe),
         "options": job.options,
+        **study.numerics,
         "split_seed": study.split_seed,
         "pool_size": study.domain.pool_size[study.tier],
         "parent": job.parent.name if job.parent else None,

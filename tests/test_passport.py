@@ -67,6 +67,17 @@ def test_the_mean_patch_gives_the_mean_of_the_convolution(size, stride, padding)
     torch.testing.assert_close(convolution.weight.flatten(1) @ mean_patch(passport, convolution), expected)
 
 
+def test_mixed_precision_leaves_scale_and_shift_as_they_are():
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(3, 4, 3, padding=1, bias=False)
+    layer = PassportNorm(None, nn.BatchNorm2d(4), convolution, torch.rand(2, 3, 5, 5), torch.rand(2, 3, 5, 5))
+    features = torch.randn(6, 3, 5, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed, output = layer.affine(), layer(convolution(features))
+    assert all(torch.equal(one, other) for one, other in zip(mixed, layer.affine(), strict=True))
+    torch.testing.assert_close(output.float(), layer(convolution(features)), atol=0.05, rtol=0.05)
+
+
 @pytest.mark.parametrize("norm", [nn.BatchNorm2d(4), nn.GroupNorm(2, 4)])
 def test_output_is_scale_times_the_norm_plus_shift(norm):
     torch.manual_seed(0)

@@ -86,11 +86,12 @@ def test_the_tier_chooses_and_an_override_wins_over_it():
 def test_what_all_steps_share_goes_into_the_study():
     study, own = resolve(
         "TIER=smoke", "DATASET=digits", "WORKERS=2", "SPLIT_SEED=3", "FORCE=True", "BATCH_SIZE=16", "AUGMENT=True",
-        "DEVICE=cpu", "WEIGHT_DECAY=0",
+        "DEVICE=cpu", "WEIGHT_DECAY=0", "PRECISION=bfloat16",
     )  # fmt: skip
     assert (study.dataset, study.target, study.tier) == ("digits", "digits_corrupted", "smoke")
     assert (study.workers, study.split_seed, study.force, study.batch_size) == (2, 3, True, 16)
     assert (study.augment, study.device_name, study.weight_decay) == (True, "cpu", 0.0)
+    assert study.precision == "bfloat16"
     assert not {"tier", "dataset", "batch_size", "augment", "force"} & set(own)
 
 
@@ -151,6 +152,7 @@ def test_an_unknown_constant_is_refused_with_the_known_ones(word):
         ("TIER=", "unknown TIER ''"),
         ("DATASET=imagenet", "unknown data set 'imagenet'; cv knows fashion_mnist, cifar10, cifar100, digits"),
         ("TARGET=imagenet", "unknown data set 'imagenet'"),
+        ("PRECISION=half", "unknown PRECISION 'half'; take one of float32, bfloat16"),
         ("EPOCHS", "cannot read 'EPOCHS'; give constants as NAME=value"),
         ("--force", "cannot read '--force'; give constants as NAME=value"),
     ],

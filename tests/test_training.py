@@ -4,6 +4,7 @@ Everything runs on toy models, or on the smallest source and scikit-learn's digi
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 
 from cv.domain import DOMAIN
-from fingerprinting import attacks, checkpoints, files, objectives, pruning, training
+from fingerprinting import attacks, checkpoints, files, objectives, pruning, training, zoo
 from fingerprinting.adversarial import perturbation
 from fingerprinting.attacks import Job
 from fingerprinting.examples import Examples
-from fingerprinting.runtime import UserError, seed_everything
+from fingerprinting.runtime import PRECISIONS, UserError, seed_everything
 from fingerprinting.training import Recipe, accuracy, fit, predict
 
 CPU = torch.device("cpu")
@@ -122,6 +123,39 @@ def test_training_learns():
     progress = fit(model, toy_data(400), toy_data(200, 1), objectives.cross_entropy, recipe(15), "toy", CPU)
     assert progress["dev_accuracy"] > 0.9
     assert progress["dev_accuracy"] == accuracy(predict(model, toy_data(200, 1).inputs, CPU), toy_data(200, 1).targets)
+
+
+def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_and_logits_in_float32():
+    model, kinds = toy_model(), set()
+    model[0].register_forward_hook(lambda _, given, output: kinds.add(output.dtype))
+
+    def objective(net, inputs, targets):
+        logits = net(inputs)
+        assert logits.dtype == torch.float32
+        return F.cross_entropy(logits, targets)
+
+    fit(model, toy_data(), toy_data(30, 1), objective, recipe(1), "toy", CPU, precision="bfloat16")
+    assert kinds == {torch.bfloat16, torch.float32}  # training; answers on dev
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert not model._forward_hooks
+
+
+def test_mixed_precision_learns_what_single_precision_does():
+    options = dict(name="a model", device=CPU, recipe=recipe(15), objective=objectives.cross_entropy)
+    found = [
+        fit(toy_model(), toy_data(400), toy_data(200, 1), precision=precision, **options)["dev_accuracy"]
+        for precision in PRECISIONS
+    ]
+    assert min(found) > 0.9
+    assert found[1] == pytest.approx(found[0], abs=0.03)
+
+
+def test_a_model_of_another_precision_is_another_model(thief):
+    study = thief[0]
+    job = Job(study.source_id, recipe(), {"part": "owner"})
+    usual, mixed = zoo._settings(study, job), zoo._settings(replace(study, precision="bfloat16"), job)
+    assert "precision" not in usual  # models made before the constant was one stay finished
+    assert mixed == {**usual, "precision": "bfloat16"}
 
 
 def test_the_same_name_gives_the_same_weights_whatever_was_drawn_before():

@@ -78,7 +78,8 @@ class PassportNorm(BranchNorm):
 
     def affine(self) -> tuple[torch.Tensor, torch.Tensor]:
         weights = self.convolution.weight.flatten(1)
-        gamma, beta = (weights @ patch for patch in self.patches())
+        with torch.autocast(weights.device.type, enabled=False):  # the signs of γ are not left to a coarser rounding
+            gamma, beta = (weights @ patch for patch in self.patches())
         return gamma, beta
 
 

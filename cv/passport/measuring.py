@@ -60,6 +60,7 @@ def attack(
     todo = []
     for target, name, strength, run in pieces:
         settings = {**json.loads(json.dumps(asdict(plan))), "model": weights(target), "split_seed": study.split_seed}
+        settings |= study.numerics
         key = key_of(target, name, strength)
         if study.force or known.get(key, {}).get("settings") != settings:
             todo.append((target, name, strength, run, key, settings))

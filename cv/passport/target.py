@@ -64,7 +64,8 @@ class Target:
 
     def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool):
         dev, name = self.world.parts["dev"], f"{self.world.folder}/{name}"
-        fit(net, part, dev, objective, recipe, name, self.device, keep_last=keep_last)
+        precision = self.world.precision
+        fit(net, part, dev, objective, recipe, name, self.device, keep_last=keep_last, precision=precision)
         return net
 
     def draw(self, name: str) -> torch.Generator:
