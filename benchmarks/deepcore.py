@@ -9,8 +9,6 @@ of as many steps, point after point and of all at once, say what a batch can giv
 """
 
 import statistics
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -20,6 +18,7 @@ from fingerprinting.owner import Owner
 from fingerprinting.queries.deepcore import Ascent, core_points, examples, gradient
 from fingerprinting.records import Records
 from fingerprinting.study import Study
+from fingerprinting.turns import in_turns, ratio, shown, thread_counts
 
 DOMAIN = "cv"
 STEPS = dict(smoke=30, quick=300, cpu=300, paper=300)
@@ -61,25 +60,20 @@ def measure(study: Study, *, repeats: int, subset: int, **constants: float) -> N
                 gradient(owner.source, *pair)
 
     ways = (in_one_batch, class_after_class, radius_after_every_step, gradients_in_one_batch, gradients_one_by_one)
-    for threads in dict.fromkeys((1, torch.get_num_threads())):
-        torch.set_num_threads(threads)
-        difference = (in_one_batch() - class_after_class()).abs().max().item()  # the warm-up
-        seconds = {way.__name__: [] for way in ways}
-        for _ in range(repeats):
-            for way in ways:
-                seconds[way.__name__].append(timed(study.device, way))
+    for threads in thread_counts():
+        seconds = in_turns(study.device, repeats, {way.__name__: way for way in ways})
         row = {
             "key": f"{study.folder}/deepcore/{threads}_threads",
             "architecture": study.source_architecture,
             "points": len(targets),
             "seconds": seconds,
             "subset": subset,
-            "deepcore_class_after_class_to_one_batch": ratio(seconds, "class_after_class"),
-            "deepcore_papers_procedure_to_one_batch": ratio(seconds, "radius_after_every_step", len(targets) / subset),
-            "bare_gradients_one_by_one_to_one_batch": ratio(
-                seconds, "gradients_one_by_one", batch="gradients_in_one_batch"
+            "deepcore_class_after_class_to_one_batch": ratio(seconds, "class_after_class", "in_one_batch"),
+            "deepcore_papers_procedure_to_one_batch": ratio(
+                seconds, "radius_after_every_step", "in_one_batch", len(targets) / subset
             ),
-            "deepcore_max_abs_difference": difference,
+            "bare_gradients_one_by_one_to_one_batch": ratio(seconds, "gradients_one_by_one", "gradients_in_one_batch"),
+            "deepcore_max_abs_difference": (in_one_batch() - class_after_class()).abs().max().item(),
             "constants": constants,
             "provenance": runtime.provenance(study.device),
         }
@@ -87,27 +81,12 @@ def measure(study: Study, *, repeats: int, subset: int, **constants: float) -> N
         report(threads, row)
 
 
-def ratio(
-    seconds: dict[str, list[float]], above: str, scale: float = 1.0, batch: str = "in_one_batch"
-) -> dict[str, float]:
-    ratios = [scale * one / together for one, together in zip(seconds[above], seconds[batch], strict=True)]
-    return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
-
-
 def report(threads: int, row: dict) -> None:
     print(f"{threads} threads, {row['architecture']}, {row['provenance']['device']}:")
     for name in (name for name in row if name.endswith("_to_one_batch")):
-        print("  {}: {median:.2f} [{min:.2f}, {max:.2f}]".format(name.replace("_", " "), **row[name]))
+        print(f"  {name.replace('_', ' ')}: {shown(row[name])}")
     print("  seconds: " + ", ".join(f"{name} {statistics.median(s):.2f}" for name, s in row["seconds"].items()))
     print(f"  {row['points']} points; both ways agree within {row['deepcore_max_abs_difference']:.1e}")
-
-
-def timed(device: torch.device, procedure: Callable) -> float:
-    started = time.perf_counter()
-    procedure()
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

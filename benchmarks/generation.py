@@ -8,8 +8,6 @@ Needs <domain>/source.py. Procedures take turns (A B C, A B C, ...) after a warm
 """
 
 import statistics
-import time
-from collections.abc import Callable
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -21,6 +19,7 @@ from fingerprinting.queries.primary import select
 from fingerprinting.records import Records
 from fingerprinting.study import Study
 from fingerprinting.training import predictions
+from fingerprinting.turns import in_turns, ratio, shown, thread_counts
 
 DOMAIN = "cv"
 N = dict(smoke=20, quick=80, cpu=80, paper=80)  # samples per component
@@ -65,10 +64,12 @@ def measure(
         losses = [cross_entropy(*pair).item() for pair in zip(answers, part.targets.to(device).split(1), strict=True)]
         sorted(losses)
 
-    for threads in dict.fromkeys((1, torch.get_num_threads())):
-        torch.set_num_threads(threads)
-        seconds = in_turns(device, evolved_repeats, evolved_one_at_a_time, evolved_in_one_batch)
-        seconds |= in_turns(device, primary_repeats, primary, bare_inference, primary_one_at_a_time)
+    def named(*ways) -> dict:
+        return {way.__name__: way for way in ways}
+
+    for threads in thread_counts():
+        seconds = in_turns(device, evolved_repeats, named(evolved_one_at_a_time, evolved_in_one_batch))
+        seconds |= in_turns(device, primary_repeats, named(primary, bare_inference, primary_one_at_a_time))
         scale = len(owner) / len(part)
         row = {
             "key": f"{study.folder}/generation/{threads}_threads",
@@ -96,28 +97,10 @@ def samples(selected: dict, part: Examples, device: torch.device) -> tuple[torch
     return inputs.to(device), torch.cat(confident).to(device)
 
 
-def in_turns(device: torch.device, repeats: int, *procedures: Callable) -> dict[str, list[float]]:
-    """Procedure's name -> seconds of each turn; the first, a warm-up, is not counted."""
-    seconds = {procedure.__name__: [] for procedure in procedures}
-    for _ in range(repeats + 1):
-        for procedure in procedures:
-            started = time.perf_counter()
-            procedure()
-            if device.type != "cpu":
-                torch.accelerator.synchronize(device)
-            seconds[procedure.__name__].append(time.perf_counter() - started)
-    return {name: values[1:] for name, values in seconds.items()}
-
-
-def ratio(seconds: dict[str, list[float]], above: str, below: str, scale: float = 1.0) -> dict[str, float]:
-    ratios = [scale * one / other for one, other in zip(seconds[above], seconds[below], strict=True)]
-    return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
-
-
 def report(threads: int, row: dict) -> None:
     print(f"{threads} threads, {row['architecture']}, {row['provenance']['device']}:")
     for name in ("evolved_one_at_a_time_to_one_batch", "primary_to_bare_inference", "primary_one_at_a_time_to_primary"):
-        print("  {}: {median:.2f} [{min:.2f}, {max:.2f}]".format(name.replace("_", " "), **row[name]))
+        print(f"  {name.replace('_', ' ')}: {shown(row[name])}")
     print("  seconds: " + ", ".join(f"{name} {statistics.median(s):.4f}" for name, s in row["seconds"].items()))
     print(f"  pool {row['pool']}; {row['evolved_samples']} samples evolved, moved by at most", end=" ")
     print(f"{row['evolved_max_abs_step']:.1e}; both ways agree within {row['evolved_max_abs_difference']:.1e}")

@@ -10,8 +10,6 @@ as torch takes by itself; a record for each.
 """
 
 import copy
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -21,6 +19,7 @@ from fingerprinting import checkpoints, objectives, passport_report, runtime, se
 from fingerprinting.records import Records
 from fingerprinting.study import Study
 from fingerprinting.training import predictions
+from fingerprinting.turns import in_turns, ratio, shown, thread_counts
 
 DOMAIN = "cv"
 ARCHITECTURE = dict(smoke="conv3", quick="conv3", cpu="conv3", paper="small_resnet18")
@@ -84,8 +83,7 @@ def measure(
     ways = {f"inference_{name}": inference(net) for name, net in nets.items()}
     trained = (("plain", objectives.cross_entropy), ("v1", one), ("v2", two), ("v3", three))
     ways |= {f"training_{name}": updates(nets["v2" if name == "v3" else name], loss) for name, loss in trained}
-    for threads in dict.fromkeys((1, torch.get_num_threads())):
-        torch.set_num_threads(threads)
+    for threads in thread_counts():
         seconds = in_turns(device, repeats, ways)
         pairs = zip(
             passport_report.RATIOS,
@@ -97,31 +95,13 @@ def measure(
             "architecture": plain_world.architecture,
             "seconds": seconds,
             "batch_size": study.batch_size,
-            **{name: ratio(seconds[way], seconds[f"{way.split('_')[0]}_plain"]) for name, way in pairs},
+            **{name: ratio(seconds, way, f"{way.split('_')[0]}_plain") for name, way in pairs},
             "provenance": runtime.provenance(device),
         }
         Records.of(study, "benchmarks").put([row])
         print(f"{threads} threads, {row['architecture']}, {row['provenance']['device']}:")
         for name, words in passport_report.RATIOS.items():
-            print("  {}: {median:.2f} [{min:.2f}, {max:.2f}]".format(words, **row[name]))
-
-
-def in_turns(device: torch.device, repeats: int, ways: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
-    """Way -> seconds of each turn; the first, a warm-up, is not counted."""
-    seconds = {name: [] for name in ways}
-    for _ in range(repeats + 1):
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way()
-            if device.type != "cpu":
-                torch.accelerator.synchronize(device)
-            seconds[name].append(time.perf_counter() - started)
-    return {name: values[1:] for name, values in seconds.items()}
-
-
-def ratio(above: list[float], below: list[float]) -> dict[str, float]:
-    ratios = [one / other for one, other in zip(above, below, strict=True)]
-    return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
+            print(f"  {words}: {shown(row[name])}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
-from fingerprinting import figures, files, tables
+from fingerprinting import figures, files, tables, turns
 from fingerprinting.domain import COMMITTED, DOMAINS, load_domain
 from fingerprinting.published import PASSPORTS
 from fingerprinting.records import Records
@@ -269,7 +269,7 @@ def _costs(study_folder: str) -> list[str]:
         return []
     cells = [
         [row["architecture"], row["key"].rsplit("/", 1)[1].replace("_", " ")]
-        + ["{median:.2f} [{min:.2f}, {max:.2f}]".format(**row[name]) for name in RATIOS]
+        + [turns.shown(row[name]) for name in RATIOS]
         for row in rows
     ]
     note = (

@@ -4,7 +4,7 @@ import os
 
 import joblib
 
-from fingerprinting import files, passport_report, runtime, tables
+from fingerprinting import files, passport_report, runtime, tables, turns
 from fingerprinting.domain import COMMITTED
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError
@@ -136,12 +136,26 @@ def _benchmarks() -> str:
     for study in _committed():
         for row in Records.at(study, "benchmarks").rows():
             found.setdefault((study, row["key"].rsplit("/", 1)[1].replace("_", " ")), {}).update(row)
-    cells = [[*where, *(_ratio(row.get(name)) for name in ratios)] for where, row in found.items()]
-    return "\n".join(tables.markdown_table(["study", "threads", *ratios.values()], cells))
+    cells = [
+        [*where, *(turns.shown(row[name]) if name in row else "" for name in ratios)]
+        for where, row in found.items()
+        if set(ratios) & set(row)
+    ]
+    return "\n".join([*tables.markdown_table(["study", "threads", *ratios.values()], cells), *_precision()])
 
 
-def _ratio(found: dict | None) -> str:
-    return "" if found is None else f"{found['median']:.2f} [{found['min']:.2f}, {found['max']:.2f}]"
+def _precision() -> list[str]:
+    """What bfloat16 is worth in training, by network."""
+    measured = "training_float32_to_bfloat16"
+    cells = [
+        [study, row["architecture"], row["key"].rsplit("/", 1)[1].replace("_", " "), turns.shown(row[measured])]
+        for study in _committed()
+        for row in Records.at(study, "benchmarks").rows()
+        if measured in row
+    ]
+    note = "What `PRECISION=bfloat16` is worth in training on that machine (`python benchmarks/precision.py`)."
+    heads = ["study", "network", "threads", "an update in float32 / bfloat16"]
+    return ["", note, "", *tables.markdown_table(heads, cells)] if cells else []
 
 
 def _committed() -> list[str]:

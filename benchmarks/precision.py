@@ -1,0 +1,68 @@
+"""What mixed precision is worth on this device: seconds of an update in float32 and in bfloat16, in one run.
+
+    python benchmarks/precision.py                          # DOMAIN=cv, cpu tier, three sizes of network
+    python benchmarks/precision.py ARCHITECTURES=vgg16_bn   # another
+
+Needs data/prepare.py; nothing is trained to the end. Both precisions take turns after a warm-up; a ratio is the median
+over turns [lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each.
+"""
+
+import copy
+from collections.abc import Callable
+
+import torch
+
+from fingerprinting import checkpoints, objectives, runtime, settings
+from fingerprinting.records import Records
+from fingerprinting.study import Study
+from fingerprinting.turns import in_turns, ratio, shown, thread_counts
+
+DOMAIN = "cv"
+ARCHITECTURES = dict(
+    smoke=("conv3",),
+    quick=("conv3", "alexnet", "small_resnet18"),
+    cpu=("conv3", "alexnet", "small_resnet18"),
+    paper=("vgg16_bn", "small_resnet18"),
+)
+REPEATS = 5  # turns
+BATCHES = 2  # per turn, of BATCH_SIZE examples
+
+
+def measure(study: Study, *, architectures: tuple[str, ...], repeats: int, batches: int) -> None:
+    """Time updates of a fresh network of each architecture."""
+    device, part = study.device, study.parts["owner"].take(torch.arange(batches * study.batch_size))
+    pairs = list(part.batches(study.batch_size, device))
+
+    def updates(net: torch.nn.Module, precision: str) -> Callable[[], None]:
+        optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, fused=True)
+
+        def update() -> None:
+            for inputs, labels in pairs:
+                with runtime.mixed_precision(net, device, precision):
+                    loss = objectives.cross_entropy(net, inputs, labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+
+        return update
+
+    for name in architectures:
+        net = runtime.place(checkpoints.build(study.domain, name, len(study.classes), study.shape), device).train()
+        ways = {precision: updates(copy.deepcopy(net), precision) for precision in runtime.PRECISIONS}
+        for threads in thread_counts():
+            seconds = in_turns(device, repeats, ways)
+            row = {
+                "key": f"{study.folder}/precision/{name}/{threads}_threads",
+                "architecture": name,
+                "batch_size": study.batch_size,
+                "seconds": seconds,
+                "training_float32_to_bfloat16": ratio(seconds, "float32", "bfloat16"),
+                "provenance": runtime.provenance(device),
+            }
+            Records.of(study, "benchmarks").put([row])
+            print(f"{threads} threads, {name}, {row['provenance']['device']}:", end=" ")
+            print(f"float32 / bfloat16 {shown(row['training_float32_to_bfloat16'])}")
+
+
+if __name__ == "__main__":
+    settings.run(measure, globals())
