@@ -4,7 +4,7 @@ import os
 
 import joblib
 
-from fingerprinting import files, passport_report, runtime, tables, turns
+from fingerprinting import aims, files, passport_report, runtime, tables, turns
 from fingerprinting.domain import COMMITTED
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError
@@ -31,6 +31,7 @@ def blocks() -> dict[str, str]:
         "runs": _runs(),
         "results": _results(),
         "calibrated": _calibrated(),
+        "aims": "\n".join(aims.table(_judged())),
         "deepcore": _deepcore(),
         "passports": passport_report.block(),
         "steps": _steps(),
@@ -81,7 +82,7 @@ def _results() -> str:
 
 def _calibrated() -> str:
     """The calibrated fingerprint in every study: AUCs, verdicts on thefts and honest models, what it loses without."""
-    studies = [study for study in _committed() if tables.verdict_rows(study)]
+    studies = _judged()
     heads = [" ".join(study.split("/")[:2]) for study in studies]
     found = [tables.calibrated_cells(study) for study in studies]
     names = dict.fromkeys(name for cells in sorted(found, key=len, reverse=True) for name in cells)
@@ -156,6 +157,10 @@ def _precision() -> list[str]:
     note = "What `PRECISION=bfloat16` is worth in training on that machine (`python benchmarks/precision.py`)."
     heads = ["study", "network", "threads", "an update in float32 / bfloat16"]
     return ["", note, "", *tables.markdown_table(heads, cells)] if cells else []
+
+
+def _judged() -> list[str]:
+    return [study for study in _committed() if tables.verdict_rows(study)]
 
 
 def _committed() -> list[str]:

@@ -1,0 +1,81 @@
+"""What the calibrated fingerprint was built to reach, fixed before it was measured, and by how much it misses that."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fingerprinting import tables
+from fingerprinting.deepcore_report import GROUPS
+from fingerprinting.domain import DOMAINS
+from fingerprinting.records import Records
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A figure that should be at least (or at most) `bound` in these domains; None: not measured in a study."""
+
+    words: str
+    domains: tuple[str, ...]
+    measured: Callable[[str], float | None]
+    bound: float
+    at_most: bool = False
+
+    def cell(self, study_folder: str) -> str:
+        """The figure, and in bold by how much it misses; empty in domains that the aim is not about."""
+        if study_folder.split("/")[0] not in self.domains or (found := self.measured(study_folder)) is None:
+            return ""
+        missing = found - self.bound if self.at_most else self.bound - found
+        return (
+            f"{found:.3f}"
+            if missing <= 0
+            else f"{found:.3f}, **{missing:.3f} {'too much' if self.at_most else 'short'}**"
+        )
+
+
+def _aucs(study_folder: str) -> dict[str, float]:
+    """Attack -> AUC of the calibrated fingerprint against all independents, labels only."""
+    return {
+        row["attack"]: row["auc"]
+        for row in Records.at(study_folder, "auc").rows()
+        if (row["representation"], row["negatives"]) == ("theft_evidence", "all")
+    }
+
+
+def mean(study_folder: str) -> float | None:
+    return _aucs(study_folder).get("mean_same_task")
+
+
+def mean_at_50(study_folder: str) -> float | None:
+    rows = Records.at(study_folder, "generalisation").rows()
+    found = [row["auc"] for row in rows if (row["study"], row["value"], row["attack"]) == ("queries", "50", "mean")]
+    return found[0] if found else None
+
+
+def least(study_folder: str) -> float | None:
+    return min((auc for attack, auc in _aucs(study_folder).items() if attack != "mean_same_task"), default=None)
+
+
+def least_that_keeps_the_weights(study_folder: str) -> float | None:
+    return min((auc for attack, auc in _aucs(study_folder).items() if attack in GROUPS["tampered"]), default=None)
+
+
+def accused(study_folder: str) -> float | None:
+    """The lower end of the binomial interval around the share of fresh independents that were called stolen."""
+    rows = [
+        row for row in tables.verdict_rows(study_folder) if (row["use"], row["kind"]) == ("audit", "all independent")
+    ]
+    return rows[0]["stolen_low"] if rows else None
+
+
+AIMS = (
+    Aim("mean AUC at 200 queries: 0.99 in vision", ("cv",), mean, 0.99),
+    Aim("mean AUC at 50 queries: 0.999 in text", ("nlp",), mean_at_50, 0.999),
+    Aim("AUC of each theft that keeps the weights: 0.99 in EEG", ("bci",), least_that_keeps_the_weights, 0.99),
+    Aim("AUC of every theft: 0.95", DOMAINS, least, 0.95),
+    Aim("fresh independents accused at the 1% level: interval down to 0.01", DOMAINS, accused, 0.01, at_most=True),
+)
+
+
+def table(studies: list[str]) -> list[str]:
+    """The aims in Markdown, a column per study."""
+    heads = [" ".join(study.split("/")[:2]) for study in studies]
+    return tables.markdown_table(["aim, labels only", *heads], [[aim.words, *map(aim.cell, studies)] for aim in AIMS])

@@ -1,0 +1,54 @@
+"""What was to be reached, against records made by hand."""
+
+import pytest
+
+from fingerprinting import aims
+from fingerprinting.aims import AIMS, Aim
+from fingerprinting.records import Records
+
+THEFTS = {"fine_tune_last": 1.0, "prune": 0.97, "extract_labels": 0.91, "mean_same_task": 0.96}
+
+
+def put(study: str, topic: str, *rows: dict) -> None:
+    Records.at(study, topic).put({"key": str(number), **row} for number, row in enumerate(rows))
+
+
+@pytest.fixture
+def judged():
+    """A study with AUCs, one of them by another reading, one against other independents, and an audit of four."""
+    found = [
+        dict(representation="theft_evidence", negatives="all", attack=name, auc=auc) for name, auc in THEFTS.items()
+    ]
+    others = [
+        {**found[1], "representation": "answers", "auc": 0.1},
+        {**found[1], "negatives": "homologous", "auc": 0.2},
+    ]
+    put("bci/own/cpu", "auc", *found, *others)
+    budgets = [dict(study="queries", value=value, attack="mean", auc=auc) for value, auc in (("25", 0.7), ("50", 0.8))]
+    put("bci/own/cpu", "generalisation", *budgets)
+    model = dict(kind="audit_irrelevant", role="independent", use="audit", share=1, level=0.01, cleared=0.05)
+    model |= dict(n_calibration=102, in_range=True)
+    outcomes = (("stolen", 0.01), ("stolen", 0.01), ("stolen", 0.01), ("independent", 0.7))
+    put("bci/own/cpu", "verdicts", *({**model, "outcome": outcome, "p_honest": p} for outcome, p in outcomes))
+    return "bci/own/cpu"
+
+
+def test_figures_are_those_of_labels_against_all_independents(judged):
+    assert aims.mean(judged) == 0.96
+    assert aims.mean_at_50(judged) == 0.8
+    assert aims.least(judged) == 0.91
+    assert aims.least_that_keeps_the_weights(judged) == 0.97
+    assert aims.accused(judged) == pytest.approx(0.1941, abs=1e-4)  # Clopper and Pearson's interval of 3 in 4
+
+
+def test_what_is_missing_stands_beside_the_figure(judged):
+    assert [aim.cell(judged) for aim in AIMS] == ["", "", "0.970, **0.020 short**", "0.910, **0.040 short**"] + [
+        "0.194, **0.184 too much**"
+    ]
+
+
+def test_what_is_reached_or_was_not_measured_or_is_no_aim_of_the_domain(judged):
+    reached = Aim("words", ("bci",), lambda study: 0.95, 0.95)
+    assert reached.cell(judged) == "0.950"
+    assert reached.cell("cv/own/cpu") == ""
+    assert all(aim.cell("bci/nothing/cpu") == "" for aim in AIMS)
