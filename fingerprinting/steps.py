@@ -27,7 +27,7 @@ ZOO = (
     "thirds",
     "audit",
 )
-TARGET_PARTS = {"calibration": "reference", "audit": "attacker"}  # of the transfer target, for models that are moved
+TARGET_PARTS = {"calibration": "owner", "audit": "attacker"}  # of the transfer target, for models that are moved
 THIRD = 1 / 3  # of the part that the owner's reference models train on, in thirds.py
 ROOT = (
     "primary",
@@ -401,21 +401,26 @@ def _independents(
 ) -> list[Job]:
     """Per copy every design on the part of each kind, and one of each kind adversarially trained; some moved.
 
-    Of those that see but a share of the data, and are less able, `share_copies` per share; every use draws its own.
+    Of those that see but a share of the data, and are less able, `share_copies` per share. Each draws its own share: no
+    two would otherwise be independent, as a p-value and an interval take them to be.
     """
     _check_moved(transfer_copies, copies)
     if any(not 0 < share < 1 for share in shares):
         raise UserError(f"SHARES={shares} must lie between 0 and 1, both excluded")
     recipe, attack = study.recipe(epochs, learning_rate), {"epsilon": epsilon, "pgd_steps": pgd_steps}
     names, jobs = _architectures(study), []
+
+    def job(kind: str, name: str, copy: int, part: str, share: float, training: dict) -> Job:
+        model = study.model_id(f"{use}_{kind}", name, copy, f"share_{share:.2g}" if share < 1 else "")
+        options = {"overlap": 1.0} if part == "owner" else {"part": part}
+        if share < 1:
+            options = {"part": part, "share": share, "draw": model.name}
+        return Job(model, recipe, options | training)
+
     for share, count in ((1, copies), *((share, share_copies) for share in shares)):
         for copy, (kind, part) in product(range(count), parts.items()):
-            variant, options = "", {"overlap": 1.0} if part == "owner" else {"part": part}
-            if share < 1:
-                variant, options = f"share_{share:.2g}", {"part": part, "share": share, "draw": use}
-            jobs += [Job(study.model_id(f"{use}_{kind}", name, copy, variant), recipe, options) for name in names]
-            design = study.model_id(f"{use}_{kind}_adversarial", names[copy % len(names)], copy, variant)
-            jobs.append(Job(design, recipe, options | attack))
+            jobs += [job(kind, name, copy, part, share, {}) for name in names]
+            jobs.append(job(f"{kind}_adversarial", names[copy % len(names)], copy, part, share, attack))
     moved, part = study.recipe(transfer_epochs, transfer_learning_rate), TARGET_PARTS[use]
     return jobs + _moved(use, jobs, transfer_copies, moved, part)
 

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from test_suspects import save_model
 
-from fingerprinting import attacks, checkpoints, files, steps
+from fingerprinting import attacks, checkpoints, files, steps, zoo
 from fingerprinting.attacks import KINDS, Job
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED
@@ -95,3 +95,32 @@ def test_pickles_and_missing_files_are_refused_unread(study, tmp_path):
     for name, said in (("mine.pt", "is no safetensors file; write one with"), ("none.pt", "does not exist")):
         with pytest.raises(UserError, match=said):
             steps.source(study, epochs=1, learning_rate=1e-2, weights=str(tmp_path / name))
+
+
+# The owner's own models
+
+SCRATCH = {"copies": 1, "transfer_copies": 1, "epochs": 1, "learning_rate": 0.01, "epsilon": 0.1, "pgd_steps": 1}
+SCRATCH |= {"transfer_epochs": 1, "transfer_learning_rate": 0.01}
+THEFTS = {"students": 1, "ratios": (0.5,), "tamper_epochs": 1, "tamper_learning_rates": (1e-3,), "temperature": 2.0}
+
+
+@pytest.fixture
+def promised(study, monkeypatch):
+    """promised(step, **constants) -> the jobs that the step would train."""
+    monkeypatch.setattr(zoo, "train", lambda study, step, jobs: list(jobs))
+    return lambda step, **constants: getattr(steps, step)(study, **SCRATCH, **constants)
+
+
+@pytest.mark.parametrize("use", ["calibration", "audit"])
+def test_every_less_able_independent_has_drawn_its_own_share(study, promised, use):
+    """As a stranger would: models of one and the same share are no independent evidence of how far honest ones go."""
+    jobs = promised(use, shares=(0.5, 0.1), share_copies=2)
+    shares = [attacks.part_of(study, job) for job in jobs if "share" in job.options]
+    assert len(shares) == 2 * 2 * (len(study.students) + 2) * {"calibration": 1, "audit": 2}[use]
+    assert len({part.inputs.numpy().tobytes() for part in shares}) == len(shares)
+
+
+def test_moved_calibration_models_keep_off_the_part_that_moved_references_train_on(promised):
+    steps_jobs = (promised("calibration", shares=(), share_copies=1), promised("references", **THEFTS))
+    parts = [{job.options["part"] for job in jobs if KINDS[job.model.kind].on_target} for jobs in steps_jobs]
+    assert parts == [{"owner"}, {"reference"}]
