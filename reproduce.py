@@ -78,6 +78,11 @@ def chosen(words: list[str]) -> list[str]:
     """The domains that DOMAIN= names, or all that know the DATASET=."""
     given = dict(word.split("=", 1) for word in words if "=" in word)
     domains = given["DOMAIN"].split(",") if "DOMAIN" in given else DOMAINS
+    if unknown := set(domains) - set(DOMAINS):
+        raise UserError(
+            f"reproduce.py runs {', '.join(DOMAINS)}, not {', '.join(sorted(unknown))}; "
+            "run a domain of your own step by step, each with DOMAIN="
+        )
     dataset = given.get("DATASET")
     knowing = [name for name in domains if dataset is None or dataset in load_domain(name).targets]
     if not knowing:

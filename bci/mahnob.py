@@ -35,13 +35,13 @@ def read(session: Path) -> Trial | None:
     """The trial that a session.xml describes; None where nobody was asked what they felt or no EEG was recorded."""
     try:
         root = ElementTree.parse(session).getroot()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise UserError(f"{session} is truncated or no XML ({error}); get the file again") from None
     recordings = sorted(session.parent.glob("*.bdf"))
     if "feltArsl" not in root.attrib or not recordings:
         return None
     valence, subject = root.get("feltVlnc", ""), root.find("subject")
-    if not valence.isdigit() or subject is None or "id" not in subject.attrib:
+    if not valence.isdecimal() or subject is None or "id" not in subject.attrib:
         raise UserError(f"{session} lacks a whole number feltVlnc or its subject's id; get the file again")
     return Trial(signal(recordings[0]), int(int(valence) > VALENCE_THRESHOLD), subject.get("id"))
 
@@ -84,5 +84,7 @@ def _check_whole(path: Path) -> None:
         samples = [int(content[at + 8 * channel : at + 8 * channel + 8]) for channel in range(channels)]
     except ValueError:
         raise UserError(f"{path} is no BDF or its header is truncated; get the file again") from None
+    if not records:
+        raise UserError(f"{path} holds no data; get the file again")
     if header != 256 + PER_CHANNEL * channels or len(content) < header + 3 * sum(samples) * records:
         raise UserError(f"{path} is shorter than its header says; get the file again")

@@ -121,15 +121,15 @@ def deep(classes: int, shape: Shape) -> nn.Module:
 def tsception(classes: int, shape: Shape) -> nn.Module:
     """TSception (Ding et al. 2022): kernels of three lengths in time, then of all electrodes and of either half."""
 
-    def block(inputs: int, convolution: nn.Conv2d, pool: int) -> list[nn.Module]:
+    def block(convolution: nn.Conv2d, pool: int) -> list[nn.Module]:
         return [convolution, nn.LeakyReLU(), _pool(nn.AvgPool2d, pool)]
 
     half = max(1, shape[0] // 2)
-    lengths = [nn.Sequential(*block(1, _temporal(1, 15, seconds), 8)) for seconds in (0.5, 0.25, 0.125)]
-    whole = nn.Sequential(*block(15, nn.Conv2d(15, 15, (shape[0], 1)), 2))
-    halves = nn.Sequential(*block(15, nn.Conv2d(15, 15, (half, 1), (half, 1)), 2))
+    lengths = [nn.Sequential(*block(_temporal(1, 15, seconds), 8)) for seconds in (0.5, 0.25, 0.125)]
+    whole = nn.Sequential(*block(nn.Conv2d(15, 15, (shape[0], 1)), 2))
+    halves = nn.Sequential(*block(nn.Conv2d(15, 15, (half, 1), (half, 1)), 2))
     body = [Branches(3, *lengths), nn.BatchNorm2d(15), Branches(2, whole, halves), nn.BatchNorm2d(15)]
-    body += [*block(15, nn.Conv2d(15, 15, (1 + shape[0] // half, 1)), 4), nn.BatchNorm2d(15)]
+    body += [*block(nn.Conv2d(15, 15, (1 + shape[0] // half, 1)), 4), nn.BatchNorm2d(15)]
     body += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(15, 32), nn.ReLU(), nn.Dropout(0.5)]
     return _classifier(body, classes, shape)
 

@@ -51,7 +51,7 @@ def fashion_mnist() -> Dataset:
     folder = files.data_dir() / "FashionMNIST" / "raw"
     parts = {part: (_idx(folder, f"{part}-images-idx3-ubyte"), _idx(folder, f"{part}-labels-idx1-ubyte"))
              for part in ("train", "t10k")}  # fmt: skip
-    if any(len(images) != len(labels) for images, labels in parts.values()):
+    if any(images.ndim != 3 or labels.shape != (len(images),) for images, labels in parts.values()):
         raise _damaged(folder, "fashion_mnist")
     pool, test = (_examples(images[:, None], labels) for images, labels in parts.values())
     return Dataset("fashion_mnist", FASHION_CLASSES, pool, test)
@@ -230,7 +230,7 @@ def _cifar(path: Path, labels: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     batch = load_arrays(path)
     images, targets = batch.get("data"), batch.get(labels)
     fits = isinstance(images, np.ndarray) and isinstance(targets, list) and images.shape == (len(targets), 3072)
-    if not fits:
+    if not (fits and images.dtype == np.uint8 and all(isinstance(target, int) for target in targets)):
         raise _damaged(path, name)
     return images.reshape(-1, 3, 32, 32), np.asarray(targets)
 

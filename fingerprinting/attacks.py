@@ -67,8 +67,15 @@ def open_model(study: Study, model: ModelId) -> nn.Module:
 
 
 def metadata_of(study: Study, model: ModelId) -> dict:
+    """What its file says; a model of another cut of the data is refused, for its owner's part is another's test."""
     require(study, model)
-    return files.read_metadata(model.path)
+    metadata = files.read_metadata(model.path)
+    if (seed := metadata["settings"]["split_seed"]) != study.split_seed:
+        raise UserError(
+            f"{model.name} was trained with SPLIT_SEED={seed}; give that, or run "
+            f"{study.command(KINDS[model.kind].script)} SPLIT_SEED={study.split_seed}"
+        )
+    return metadata
 
 
 def weights_sha256(study: Study, model: ModelId) -> str:
@@ -77,8 +84,7 @@ def weights_sha256(study: Study, model: ModelId) -> str:
 
 def require(study: Study, model: ModelId) -> None:
     if not model.path.is_file():
-        script = f"{study.domain.name}/{KINDS[model.kind].script}.py"
-        raise UserError(f"model {model.name} is missing; run python {script} DATASET={study.dataset} TIER={study.tier}")
+        raise UserError(f"model {model.name} is missing; run {study.command(KINDS[model.kind].script)}")
 
 
 def fresh(study: Study, job: Job) -> nn.Module:

@@ -7,12 +7,13 @@ control questions, which say how able a suspect is. Only its top-1 labels are us
 
 import time
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import torch
 
 from fingerprinting import attacks, evidence, files, fingerprints, suspects
-from fingerprinting.evidence import HONEST
+from fingerprinting.evidence import HONEST, TAMPERED
 from fingerprinting.examples import physical
 from fingerprinting.generation import finish
 from fingerprinting.owner import Owner, Queries
@@ -55,7 +56,7 @@ def calibrated(
     used = [*references, *thirds, *honest]
     same_task, judges = of_task(references, on_target=False), of_task(honest, on_target=False)
     origins = np.array([origin(model) for model in same_task])
-    _check(origins, judges)
+    _check(origins, judges, thirds)
     settings = {
         "n": n,
         "controls": controls,
@@ -77,9 +78,11 @@ def calibrated(
     owner = Owner(study, METHOD)
     offered, kind = offer(owner, kinds, makes)
     bits = bits_of(study, same_task, offered.inputs)
-    chosen = evidence.choose(bits, origins, n, extraction_share)
+    choice = partial(evidence.choose, n=n, extraction_share=extraction_share)
+    chosen = choice(bits, origins)
     inputs = offered.inputs[chosen]
-    extra = _weighed("", bits[:, chosen], origins, bits_of(study, judges, inputs), folds)
+    thefts = evidence.cross_fitted(bits, origins, folds, choice)[origins != HONEST]
+    extra = _weighed("", bits[:, chosen], origins, bits_of(study, judges, inputs), thefts)
     extra |= _ability(owner, *(_honest(models) for models in (same_task, thirds)), judges, controls)
     extra |= _transferred(study, references, honest, inputs, folds)
     fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
@@ -146,20 +149,22 @@ def _transferred(
 ) -> dict[str, torch.Tensor]:
     """The same idea where labels mean other things: which queries get the same answer. Empty without such models."""
     moved, calibrating = (of_task(models, on_target=True) for models in (references, honest))
-    if not (moved and calibrating):
+    origins = np.array([origin(model) for model in moved])
+    if not calibrating or min(np.count_nonzero(origins == side) for side in (HONEST, TAMPERED)) < 2:  # 1 held out
         return {}
     pairs, judging = (evidence.same_answer(labels_of(study, models, inputs)) for models in (moved, calibrating))
-    return _weighed(TRANSFER, pairs, np.array([origin(model) for model in moved]), judging, folds)
+    thefts = evidence.cross_fitted(pairs, origins, folds)[origins != HONEST]
+    return _weighed(TRANSFER, pairs, origins, judging, thefts)
 
 
 def _weighed(
-    prefix: str, features: np.ndarray, origins: np.ndarray, calibrating: np.ndarray, folds: int
+    prefix: str, features: np.ndarray, origins: np.ndarray, calibrating: np.ndarray, thefts: np.ndarray
 ) -> dict[str, torch.Tensor]:
-    """Weights from features (references, m), and the evidence of calibration models and of thefts held out."""
+    """Weights from features (references, m), the evidence of calibration models, and that of thefts held out."""
     weights = evidence.fit(features, origins)
     found = {name: getattr(weights, name) for name in evidence.PARTS}
     found["honest"] = evidence.combined(weights.evidence(calibrating))
-    found["thefts"] = evidence.cross_fitted(features, origins, folds)[origins != HONEST]
+    found["thefts"] = thefts
     return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 
@@ -168,8 +173,10 @@ def _content(study: Study, method: str) -> str | None:
     return files.read_metadata(path)["sha256"] if path.is_file() else None
 
 
-def _check(origins: np.ndarray, calibration: list[Suspect]) -> None:
+def _check(origins: np.ndarray, calibration: list[Suspect], thirds: list[Suspect]) -> None:
     if not (origins == HONEST).any() or (origins == HONEST).all():
         raise UserError("answers are weighed on reference thefts and independents; give the references COPIES above 0")
     if not calibration:
         raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
+    if not _honest(thirds):
+        raise UserError("control questions are chosen with honest models of a third; give thirds.py COPIES above 0")

@@ -12,7 +12,7 @@ import numpy as np
 from fingerprinting import attacks, deepcore_report, fingerprints, runtime, statistics
 from fingerprinting.clustering import ALGORITHMS, accused_beside_references, accused_together
 from fingerprinting.deepcore_claims import claim_rows
-from fingerprinting.deepcore_report import GROUPS
+from fingerprinting.deepcore_report import GROUPS, grouped
 from fingerprinting.generation import finish
 from fingerprinting.hearing import SCORES, Hearing, heard
 from fingerprinting.matching import by_kind
@@ -74,6 +74,9 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
     """Records, tables and figures of everything that is no row of the table of methods."""
     study = owner.study
     hearing = heard(owner)
+    there = {suspect.model.kind for suspect in hearing.pool}
+    if lacking := [name for name, kinds in GROUPS.items() if not there & set(kinds)]:
+        raise UserError(f"the zoo has no {' and no '.join(lacking)} models to compare at core points; train some")
     found = {
         "deepcore_lengths": length_rows(hearing),
         "deepcore_scores": score_rows(hearing),
@@ -103,7 +106,7 @@ def length_rows(hearing: Hearing) -> list[dict]:
         moment = [moment for moment in metadata["trace"] if moment["step"] <= length][-1]
         kept = {name: hearing.agreement(kinds, stage).mean().item() for name, kinds in GROUPS.items()}
         for method in SCORES:
-            groups = _grouped(by_kind(hearing.pool, hearing.distances(method, hearing.pool, stage)))
+            groups = grouped(by_kind(hearing.pool, hearing.distances(method, hearing.pool, stage)))
             rows.append(
                 {
                     "key": f"{length}/{method.key}",
@@ -190,7 +193,3 @@ def cluster_rows(hearing: Hearing, clusters: int) -> list[dict]:
                     }
                 )
     return rows
-
-
-def _grouped(distances: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([distances[kind] for kind in kinds]) for name, kinds in GROUPS.items()}

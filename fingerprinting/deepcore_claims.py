@@ -5,7 +5,7 @@ import torch
 from scipy.stats import spearmanr
 
 from fingerprinting import runtime, suspects
-from fingerprinting.deepcore_report import GROUPS
+from fingerprinting.deepcore_report import GROUPS, grouped
 from fingerprinting.examples import physical
 from fingerprinting.hearing import SCORES, Hearing
 from fingerprinting.matching import by_kind
@@ -52,7 +52,7 @@ def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
     def gaps(stage: int) -> dict[str, float]:
         (method,) = [method for method in SCORES if method.representation is own_class]
         found = by_kind(hearing.pool, hearing.distances(method, hearing.pool, stage))
-        means = {name: np.concatenate([found[kind] for kind in kinds]).mean() for name, kinds in GROUPS.items()}
+        means = {name: values.mean() for name, values in grouped(found).items()}
         return {name: float(mean / means["homologous"]) for name, mean in means.items()}
 
     rows = [

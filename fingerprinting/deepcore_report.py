@@ -36,6 +36,13 @@ SHADES = dict(tampered="#c0392b", extracted="#e59866", homologous="#2471a3", irr
 CLASSES = 10  # columns of the picture of core points
 
 
+def grouped(distances: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Kind -> distances of its models, gathered by GROUPS; a kind of which none was trained is left out."""
+    return {
+        name: np.concatenate([distances[kind] for kind in kinds if kind in distances]) for name, kinds in GROUPS.items()
+    }
+
+
 def write() -> None:
     """CSV files over all studies with core points, and a page of Markdown for each."""
     folders = (files.results_dir() / "records").glob("*/*/*/deepcore_lengths.jsonl")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F  # the field's standard name
 
+from fingerprinting.runtime import UserError
+
 NOUGHT = 1e-3  # what the owner reads where a probability is given as 0 and the reading takes logarithms
 TIE = 1e-6  # rounding makes ties; the label that goes with an answer stays the model's own
 
@@ -31,6 +33,14 @@ class Thief:
     removal_learning_rate: float
     feature_weight: float
     ranking_weight: float
+
+    def __post_init__(self) -> None:
+        for name in ("held_out", "evasion_fpr"):
+            if not 0 < getattr(self, name) < 1:
+                raise UserError(f"{name.upper()}={getattr(self, name)} must lie between 0 and 1, both excluded")
+        for name in ("code", "order", "temperature", "cost_inputs", "removal_copies"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"{name.upper()}={getattr(self, name)} must be more than 0")
 
 
 @dataclass(frozen=True)

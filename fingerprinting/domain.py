@@ -13,7 +13,7 @@ from fingerprinting import autoencoder
 from fingerprinting.defences import Screen
 from fingerprinting.examples import Dataset
 from fingerprinting.queries.evolved import evolve as evolve_by_gradient
-from fingerprinting.runtime import UserError
+from fingerprinting.runtime import REPOSITORY, UserError
 
 TIERS = ("smoke", "quick", "cpu", "paper")
 COMMITTED = ("cpu", "paper")  # tiers that README shows; what others give stays on the user's machine
@@ -83,4 +83,6 @@ def load_domain(address: str) -> Domain:
     spec.loader.exec_module(module)
     if not isinstance(getattr(module, "DOMAIN", None), Domain):
         raise UserError(f"{path} defines no DOMAIN; see cv/domain.py for what one looks like")
+    if module.DOMAIN.name in DOMAINS and path.resolve() != REPOSITORY / module.DOMAIN.name / "domain.py":
+        raise UserError(f"{path} is called {module.DOMAIN.name}, whose models lie there already; give it another name=")
     return module.DOMAIN

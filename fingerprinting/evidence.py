@@ -4,7 +4,7 @@ A suspect is read as one bit per query: does it answer as the source does? Extra
 traces in these bits, so each has its own log-odds against independence, and the two make one verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 HONEST, EXTRACTED, TAMPERED = range(3)  # origins of a model
 SPREAD = 0.002  # added to a squared standard error: a query on which few models agree by chance is no sure query
+Choice = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (bits, origins) -> indices of candidates
 STRENGTH = 4.0  # inverse of the regularisation, divided among the queries: log-odds are as free whatever their number
 
 
@@ -53,7 +54,11 @@ def choose(bits: np.ndarray, origins: np.ndarray, n: int, extraction_share: floa
         ranked = np.abs(separation(bits[origins == origin], bits[origins == HONEST])).argsort(kind="stable")[::-1]
         taken = set(chosen)
         chosen += [index for index in ranked.tolist() if index not in taken][: wanted[origin]]
-    return np.array(chosen)
+    return np.array(chosen, dtype=int)
+
+
+def everything(bits: np.ndarray, _origins: np.ndarray) -> np.ndarray:
+    return np.arange(bits.shape[1])
 
 
 def controls(able: np.ndarray, less_able: np.ndarray, n: int) -> np.ndarray:
@@ -71,14 +76,17 @@ def fit(bits: np.ndarray, origins: np.ndarray, strength: float = STRENGTH) -> We
     return Weights(centre, model.coef_[1:] - model.coef_[0], model.intercept_[1:] - model.intercept_[0])
 
 
-def cross_fitted(bits: np.ndarray, origins: np.ndarray, folds: int) -> np.ndarray:
-    """Combined evidence (models,) of each model from weights that were fitted without its fold: every folds-th."""
+def cross_fitted(bits: np.ndarray, origins: np.ndarray, folds: int, choice: Choice = everything) -> np.ndarray:
+    """Combined evidence (models,) of each model by what was chosen and fitted without its fold: every folds-th.
+
+    bits (models, candidates); choice(bits, origins) gives the indices of those that are asked.
+    """
     fold = np.arange(len(bits)) % folds
     found = np.empty(len(bits))
     for held_out in range(folds):
-        found[fold == held_out] = combined(
-            fit(bits[fold != held_out], origins[fold != held_out]).evidence(bits[fold == held_out])
-        )
+        seen = fold != held_out
+        chosen = choice(bits[seen], origins[seen])
+        found[~seen] = combined(fit(bits[seen][:, chosen], origins[seen]).evidence(bits[~seen][:, chosen]))
     return found
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from fingerprinting import runtime
+from fingerprinting.runtime import UserError
 
 
 def physical(inputs: torch.Tensor) -> torch.Tensor:
@@ -55,6 +56,16 @@ class Dataset:
     test: Examples
     dev: Examples | None = None
     groups: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for part in (part for part in (self.pool, self.test, self.dev) if part is not None):
+            if not len(part):
+                raise UserError(f"{self.name} holds no examples for one of its parts; get its files again")
+            low, high = part.targets.min().item(), part.targets.max().item()
+            if low < 0 or high >= len(self.classes):
+                raise UserError(
+                    f"{self.name} has labels from {low} to {high} for {len(self.classes)} classes; get its files again"
+                )
 
 
 def held_out(

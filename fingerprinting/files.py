@@ -1,6 +1,7 @@
 """Where files lie, and how they are written: all at once or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fingerprinting.runtime import REPOSITORY, UserError
+
+# What the system says of a folder that is a file, belongs to somebody else, or lies on what is only read.
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
 
 
 def data_dir() -> Path:
@@ -33,8 +37,15 @@ def results_dir() -> Path:
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Write to the yielded temporary path; it becomes `path` only when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise UserError(
+            f"{path.parent} cannot be written to ({os.strerror(error.errno)}); name another folder"
+        ) from None
     os.close(handle)
     temporary = Path(name)
     try:

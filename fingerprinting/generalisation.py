@@ -18,6 +18,7 @@ from fingerprinting.matching import auc_rows
 from fingerprinting.owner import Owner
 from fingerprinting.queries.calibrated import WITH_MODELS, Making
 from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 from fingerprinting.suspects import ATTACKS, Suspect, origin
 
@@ -159,7 +160,10 @@ def generalisation(
     judged = answers(of_task(suspects.gather(study), on_target=False))
     thirds = suspects.thirds(study)
     usual = Variant("all references", "", fitted, judged, n, extraction_share, np.arange(len(kind)))
+    # Models that are left out must have had no part in making queries either.
     made_without = np.flatnonzero(~np.isin(kind, [kinds.index(name) for name in WITH_MODELS if name in kinds]))
+    if not len(made_without):
+        raise UserError("where models are left out, queries made with none are needed; give calibrated.py more KINDS")
     plain = replace(usual, study="candidates offered", value="none made with models", pool=made_without)
     variants = [
         usual,

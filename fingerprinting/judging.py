@@ -99,6 +99,9 @@ def _page(fingerprint: Fingerprint, found: dict, n: int) -> list[str]:
         honest = fingerprint.extra["honest_ability"]
         said = f"{found['ability']:.2f}; calibration models {honest.min():.2f} to {honest.max():.2f}"
         rows.append(["control questions answered rightly", said])
+    if (least := 1 / (1 + found["n_thefts"])) > found["cleared"]:
+        few = f"{found['n_thefts']} thefts clear nobody below CLEARED={least:.3f}"
+        rows.append(["why never independent", f"{few}; give a higher one, or references.py more copies"])
     if not found["in_range"]:
         rows.append(["why inconclusive", "less able than all calibration models: they say nothing about such models"])
     return markdown_table(["", ""], rows)

@@ -1,6 +1,5 @@
 """What an owner makes queries with: the source, its data, and the models it trained for reference."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -82,16 +81,12 @@ class Owner:
         """Physical inputs (n, ...) of the owner's part."""
         return physical(self.part.inputs[indices])
 
-    def references(self, role: str, kinds: Sequence[str] = ()) -> list[Suspect]:
-        """Reference models that are `pirated` or `independent`; kinds (without `reference_`) narrows them down.
+    def references(self, role: str) -> list[Suspect]:
+        """Reference models that are `pirated` or `independent`.
 
         The peers' papers know no thefts that go far: with them SAC-w, MetaFinger and IrisFP tell less.
         """
-        found = [
-            suspect
-            for suspect in suspects.mild(self.study)
-            if suspect.kind.role == role and (not kinds or suspect.model.kind.removeprefix("reference_") in kinds)
-        ]
+        found = [suspect for suspect in suspects.mild(self.study) if suspect.kind.role == role]
         self.used.update({suspect.model.name: suspect for suspect in found})
         return found
 

@@ -38,6 +38,15 @@ PEERS: dict[str, Callable[..., Queries]] = {
     "dataset_inference": dataset_inference.dataset_inference,
 }
 
+# What a peer's constant must be at least, for queries that can be read.
+LEAST = {
+    **dict.fromkeys(("cae_candidates", "cae_sampled", "metafinger_candidates", "metafinger_sampled"), 1),
+    **dict.fromkeys(("adv_tra_candidates", "adv_tra_length", "irisfp_views", "irisfp_candidates"), 1),
+    **dict.fromkeys(("fuap_points", "fuap_steps", "fuap_nearest", "fuap_views"), 1),
+    **dict.fromkeys(("dataset_inference_directions", "dataset_inference_steps"), 1),
+    **dict.fromkeys(("adv_tra_classes", "dataset_inference_points", "dataset_inference_fitted"), 2),
+}
+
 CHEAP = ("random", "akh", "sac_w", "sac_m", "ipguard", "adv_tra", "modeldiff")  # seconds in all
 
 
@@ -49,6 +58,9 @@ def baselines(study: Study, *, method: str | tuple[str, ...], n: int, **constant
         raise UserError(f"unknown METHOD={', '.join(sorted(unknown))}; take all, cheap or one of {', '.join(PEERS)}")
     if n < 1:
         raise UserError(f"N={n} queries make no fingerprint; take 1 or more")
+    for constant, least in LEAST.items():
+        if constants.get(constant, least) < least:
+            raise UserError(f"{constant.upper()}={constants[constant]} makes no fingerprint; take {least} or more")
     skipped = False
     for name in names:
         try:

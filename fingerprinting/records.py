@@ -45,9 +45,8 @@ class Records:
             self._write({row["key"]: row for row in self.rows()} | new)
 
     def replace(self, rows: list[dict]) -> None:
-        """Put these rows and drop all others."""
-        self.put(rows)
-        self.keep_only(row["key"] for row in rows)
+        """These rows and no others."""
+        self._write({row["key"]: row for row in rows})
 
     def keep_only(self, keys: Iterable[str]) -> None:
         """Drop the rows of what no longer exists."""

@@ -135,9 +135,9 @@ def _typed(name: str, text: str | None, default):
 
 def _typed_tuple(name: str, value, default: tuple) -> tuple:
     if isinstance(value, str):
-        value = tuple(value.split(","))
+        value = tuple(value.split(",")) if value else ()
     items = value if isinstance(value, tuple) else (value,)
-    like = default[0] if default else items[0]
+    like = default[0] if default else "a name"
     return tuple(_typed(name, str(item), like) for item in items)
 
 

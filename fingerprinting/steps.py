@@ -215,10 +215,9 @@ def transfer(
         parents = zoo.planned(study).get(kind, [])
         parents = [parent for parent in parents if parent.kind == kind]
         if len(parents) < count:
-            script = f"{study.domain.name}/{kind}.py"
             raise UserError(
-                f"transfer needs {count} {kind} models to move, {len(parents)} are planned; run python {script} "
-                f"DATASET={study.dataset} TIER={study.tier} first"
+                f"transfer needs {count} {kind} models to move, {len(parents)} are planned; run {study.command(kind)} "
+                "first"
             )
         jobs += [
             Job(

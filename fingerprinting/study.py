@@ -8,7 +8,7 @@ import joblib
 import torch
 
 from fingerprinting import files, runtime, splits
-from fingerprinting.domain import TIERS, Domain, load_domain
+from fingerprinting.domain import DOMAINS, TIERS, Domain, load_domain
 from fingerprinting.examples import Dataset, Examples
 from fingerprinting.runtime import UserError
 from fingerprinting.training import Recipe
@@ -93,6 +93,14 @@ class Study:
     @property
     def folder(self) -> str:
         return f"{self.domain.name}/{self.dataset}/{self.tier}"
+
+    def command(self, script: str) -> str:
+        """What runs a step of the domain on this study; a user's own domain has the repository's scripts."""
+        own = self.address not in DOMAINS
+        words = (
+            f"python {DOMAINS[0]}/{script}.py DOMAIN={self.address}" if own else f"python {self.address}/{script}.py"
+        )
+        return f"{words} DATASET={self.dataset} TIER={self.tier}"
 
     @property
     def columns(self) -> dict[str, str]:

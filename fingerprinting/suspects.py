@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 import torch
 from torch import nn
 
-from fingerprinting import answers, attacks, files, runtime, zoo
+from fingerprinting import answers, attacks, runtime, zoo
 from fingerprinting.attacks import KINDS, Kind
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
 from fingerprinting.runtime import UserError
@@ -110,21 +110,21 @@ def _gather(study: Study, scripts: list[str]) -> list[Suspect]:
     planned = zoo.planned(study)
     for script in scripts:
         if script not in planned:
-            raise UserError(f"the zoo lacks the models of {_command(study, script)}; run it first")
+            raise UserError(f"the zoo lacks the models of {study.command(script)}; run it first")
     attacks.require(study, study.source_id)
     found = []
     for script in scripts:
         models = planned[script]
         missing = [model for model in models if not model.path.is_file()]
         if missing:
-            raise UserError(f"{len(missing)} of {len(models)} models of {_command(study, script)} are missing; run it")
-        found += [Suspect(model, files.read_metadata(model.path)) for model in models]
+            raise UserError(f"{len(missing)} of {len(models)} models of {study.command(script)} are missing; run it")
+        found += [Suspect(model, attacks.metadata_of(study, model)) for model in models]
     content = {suspect.model.name: suspect.metadata["sha256"] for suspect in found}
     content[study.source_id.name] = attacks.weights_sha256(study, study.source_id)
     for suspect in found:
         settings = suspect.metadata["settings"]
         if content.get(settings["parent"], settings["parent_sha256"]) != settings["parent_sha256"]:
-            command = _command(study, suspect.kind.script)
+            command = study.command(suspect.kind.script)
             raise UserError(
                 f"{suspect.model.name} was made from another {settings['parent']} than is there now; run {command}"
             )
@@ -200,7 +200,3 @@ def described(study: Study, models: list[Suspect], judged: list[Suspect]) -> lis
         }
         for model in models
     ]
-
-
-def _command(study: Study, script: str) -> str:
-    return f"python {study.domain.name}/{script}.py DATASET={study.dataset} TIER={study.tier}"

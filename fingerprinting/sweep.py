@@ -29,12 +29,14 @@ def overlap_rows(
 ) -> list[dict]:
     """One row per architecture and share of the owner's data: mean distance, and how many of n models are accused.
 
-    The threshold is the one that tells the owner's own thefts from its own independents best.
+    The threshold is the one that tells the owner's own thefts from its own independents best; without both, no rows.
     """
     known = [
         np.array([distances[suspect.model.name] for suspect in references if suspect.kind.role == role])
         for role in ("pirated", "independent")
     ]
+    if not all(map(len, known)):
+        return []
     threshold = statistics.threshold(*known)
     groups: dict[tuple[str, float], list[Suspect]] = defaultdict(list)
     for suspect in (suspect for suspect in swept if suspect.model.kind == "overlap"):

@@ -378,10 +378,17 @@ def erasure_section(study_folder: str) -> list[str]:
         "see. `removal`: copies trained away from the source, and in round brackets copies trained on as usual.",
         "",
     ]
-    costs = {name: next(row for row in rows if row["attack_on_queries"] == name) for name in (*answers, "removal")}
+    costs = {row["attack_on_queries"]: row["accuracy_cost"] for row in rows}
     lines += markdown_table(
         ["fingerprint", "reading, output", "honest", *answers, "removal"],
-        [["", "loss of test accuracy", "", *(f"{row['accuracy_cost']:.1%}" for row in costs.values())]]
+        [
+            [
+                "",
+                "loss of test accuracy",
+                "",
+                *(f"{costs[name]:.1%}" if name in costs else "" for name in (*answers, "removal")),
+            ]
+        ]
         + [
             [*_names(reading), f"{_first(cells, reading)['auc_before']:.2f}"]
             + [_after(cells.get((reading, name))) for name in answers]
@@ -451,6 +458,7 @@ def summary(studies: list[str]) -> str:
         for row in rows
         if (row["attack"], row["negatives"]) == ("mean_same_task", "all")
     }
+    studies = [study for study in studies if any(name == study for name, _ in cells)]
     readings = dict.fromkeys(reading for reading in _order() if any((study, reading) in cells for study in studies))
     heads = [" ".join(study.split("/")[:2]) for study in studies]
     counts = [_counts(next(row for (name, _), row in cells.items() if name == study)) for study in studies]

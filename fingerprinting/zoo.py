@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from pathlib import Path
 
 import joblib
 import torch
@@ -43,6 +44,10 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
     todo = [job for job in jobs if study.force or not _finished(study, job)]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} models are finished already", flush=True)
+    if outdated := [job.model for job in todo if job.model.path.is_file()]:
+        print(f"{len(outdated)} made with other settings are trained again: {outdated[0].name} ...", flush=True)
+    for model in outdated:  # should this run be stopped, they must not be judged in place of what it promised
+        model.path.unlink()
     known = {row["key"] for row in records.rows()}
     finished_before = [job.model for job in jobs if job not in todo and job.model.name not in known]
     records.put(record_of(files.read_metadata(model.path)) for model in finished_before)
@@ -138,8 +143,14 @@ def _check_surroundings(study: Study, jobs: list[Job]) -> None:
 
 def planned(study: Study) -> dict[str, list[ModelId]]:
     """Step -> the models that its last run promised."""
-    plans = sorted((study.artifacts / "plans").glob("*.json"))
-    return {plan.stem: [ModelId(**model) for model in json.loads(plan.read_text())] for plan in plans}
+    return {plan.stem: _read_plan(plan) for plan in sorted((study.artifacts / "plans").glob("*.json"))}
+
+
+def _read_plan(path: Path) -> list[ModelId]:
+    try:
+        return [ModelId(**model) for model in json.loads(path.read_text())]
+    except (ValueError, TypeError):
+        raise UserError(f"{path} is damaged; delete it and run its step again, which skips what is finished") from None
 
 
 def _write_plan(study: Study, step: str, jobs: list[Job]) -> None:
@@ -168,10 +179,7 @@ def _task(study: Study, job: Job) -> str:
 def _finished(study: Study, job: Job) -> bool:
     if not job.model.path.is_file():
         return False
-    if files.read_metadata(job.model.path)["settings"] == json.loads(json.dumps(_settings(study, job))):
-        return True
-    print(f"{job.model.name} was made with other settings: training it again", flush=True)
-    return False
+    return files.read_metadata(job.model.path)["settings"] == json.loads(json.dumps(_settings(study, job)))
 
 
 def record_of(metadata: dict) -> dict:

@@ -84,6 +84,7 @@ def thuocl() -> Dataset:
     except json.JSONDecodeError:
         raise _damaged(path, "thuocl") from None
     whole = isinstance(topics, dict) and list(topics) == list(TOPICS)
+    whole = whole and all(isinstance(phrases, list) for phrases in topics.values())
     if not (whole and all(isinstance(phrase, str) for phrases in topics.values() for phrase in phrases)):
         raise _damaged(path, "thuocl")
     return _without_test("thuocl", tuple(TOPICS.values()), list(topics.values()))
@@ -149,7 +150,9 @@ def _without_test(name: str, classes: tuple[str, ...], texts: list[list[str]]) -
 
     A text counts once, a blank one not at all, and one that stands in two classes has no label.
     """
-    own = [dict.fromkeys(text.strip("\ufeff \t\r\n\u3000")[:LENGTH] for text in group) for group in texts]
+    own = [
+        dict.fromkeys(text.replace("\0", "").strip("\ufeff \t\r\n\u3000")[:LENGTH] for text in group) for group in texts
+    ]
     seen: dict[str, int] = {"": 2}
     for text in (text for group in own for text in group):
         seen[text] = seen.get(text, 0) + 1

@@ -5,6 +5,7 @@ import hashlib
 import torch
 
 from fingerprinting import files
+from fingerprinting.runtime import UserError
 from nlp import data
 
 SHORTEST = 2  # characters; single ones are as often pieces of an unknown word as words
@@ -64,5 +65,8 @@ def read() -> Lexicon | None:
     if not path.is_file():
         print("no synonyms: run python data/prepare.py DOMAIN=nlp to fetch the lexicon, see data/README.md")
         return None
-    lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    try:
+        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8; delete it and run python data/prepare.py DOMAIN=nlp") from None
     return Lexicon([words for mark, *words in filter(None, lines) if mark.endswith("=")])

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -181,6 +182,17 @@ def test_cross_fitted_evidence_comes_from_the_other_folds():
         others = np.array([other for other in range(len(bits)) if other % 3 != number % 3])
         fitted = evidence.fit(bits[others], origins[others])
         assert found[number] == pytest.approx(float(evidence.combined(fitted.evidence(bits[number]))))
+
+
+def test_a_held_out_fold_has_no_say_in_what_it_is_asked():
+    bits, origins = drawn_bits({HONEST: 12, EXTRACTED: 9, TAMPERED: 9}, n=20)
+    choice = partial(evidence.choose, n=5, extraction_share=0.6)
+    found = evidence.cross_fitted(bits, origins, 3, choice)
+    for number in range(len(bits)):
+        others = np.arange(len(bits)) % 3 != number % 3
+        chosen = evidence.choose(bits[others], origins[others], 5, 0.6)
+        fitted = evidence.fit(bits[others][:, chosen], origins[others])
+        assert found[number] == pytest.approx(float(evidence.combined(fitted.evidence(bits[number, chosen]))))
 
 
 def test_a_models_own_fold_does_not_see_it():
@@ -480,8 +492,15 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
     for coefficients, intercept in zip(weights.coefficients, weights.intercepts, strict=True):
         scores += np.exp(((seen["calibration"] - weights.centre) * coefficients).sum(1) + intercept)
     assert found.extra[prefix + "honest"].numpy() == pytest.approx(np.log(scores), rel=1e-6, abs=1e-6)
-    held_out = evidence.cross_fitted(seen["reference"], origins, 3)[~honest]
-    assert found.extra[prefix + "thefts"].numpy() == pytest.approx(held_out)
+    if on_target:
+        held_out = evidence.cross_fitted(seen["reference"], origins, 3)
+    else:  # queries are chosen without the fold's models too, among all candidates
+        offered, _ = calibrated.offer(Owner(small, "calibrated"), KIND_NAMES, Making(**MAKING))
+        source = labels_by_hand(small, "source", ("source",), offered.inputs)[0]
+        labels = labels_by_hand(small, "references", kinds_of("reference", on_target=False), offered.inputs)
+        choice = partial(evidence.choose, n=SETTINGS["n"], extraction_share=SETTINGS["extraction_share"])
+        held_out = evidence.cross_fitted((labels == source).astype(float), origins, 3, choice)
+    assert found.extra[prefix + "thefts"].numpy() == pytest.approx(held_out[~honest])
 
 
 def test_control_questions_tell_able_references_from_less_able_ones(small, outputs):

@@ -24,6 +24,7 @@ import torch
 
 from cv import corruptions, data
 from fingerprinting import fetch, settings
+from fingerprinting.examples import Dataset, Examples
 from fingerprinting.pickles import load_arrays
 from fingerprinting.runtime import UserError
 
@@ -674,3 +675,15 @@ def test_fashion_mnist_is_unpacked_from_whichever_source_has_it(data_dir, monkey
         assert (folder / name).read_bytes() == idx(array)
     monkeypatch.setattr(fetch, "debian_package", unreachable)
     data.prepare("fashion_mnist")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [([0, 1, 2], "labels from 0 to 2 for 2 classes"), ([-1, 0, 1], "labels from -1"), ([], "no examples")],
+)
+@pytest.mark.parametrize("part", ["pool", "test", "dev"])
+def test_labels_without_a_class_and_empty_parts_are_refused(labels, said, part):
+    fine = Examples(torch.rand(2, 3), torch.tensor([0, 1]))
+    odd = Examples(torch.rand(len(labels), 3), torch.tensor(labels, dtype=torch.long))
+    with pytest.raises(UserError, match=f"toy .*{said}"):
+        Dataset("toy", ("a", "b"), **{"pool": fine, "test": fine, "dev": fine, part: odd})

@@ -20,6 +20,8 @@ from fingerprinting.attacks import KINDS
 from fingerprinting.defences import PERTURBATIONS, Screen, Thief
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.methods import METHODS
+from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
 from fingerprinting.suspects import ATTACKS, MEANS, Suspect
 from nlp import data, synonyms
 from nlp.language import NGrams
@@ -441,6 +443,22 @@ def test_the_table_has_the_agreed_columns_and_one_row_per_reading_and_attack(tmp
     page = "\n".join(tables.erasure_section("cv/digits/smoke"))
     assert "| primary | match rate, labels | 0.80 | 0.70 [0.60, 0.80] | 0.30 [0.20, 0.40] (0.80) |" in page
     assert "| primary | 9 | 1.0% | 6.0% | 0.55 |" in page
+
+
+def test_without_removal_the_section_lacks_only_that():
+    rows = [row("rounded", "mean_same_task", 0.7), row("rounded", "prune", 0.6)]
+    Records.at("cv/digits/smoke", "erasure").put({"key": str(number), **found} for number, found in enumerate(rows))
+    page = "\n".join(tables.erasure_section("cv/digits/smoke"))
+    assert "| primary | match rate, labels | 0.80 | 0.70 [0.60, 0.80] |  |" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("held_out", 1.0), ("evasion_fpr", 0.0), ("evasion_fpr", 5.0), ("temperature", 0.0), ("removal_copies", 0)],
+)
+def test_a_thief_that_cannot_be(name, value):
+    with pytest.raises(UserError, match=f"{name.upper()}={value} must"):
+        replace(THIEF, **{name: value})
 
 
 def test_a_study_that_was_not_answered_back_has_no_section():

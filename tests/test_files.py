@@ -292,3 +292,11 @@ def test_a_damaged_line_is_refused(tmp_path, damage):
     with pytest.raises(UserError, match="facts.jsonl is damaged; restore it from git"):
         Records(path).put([{"key": "c"}])
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["a file/below", "a file"])
+def test_a_folder_that_cannot_be_one_is_a_users_mistake(tmp_path, place):
+    (tmp_path / "a file").write_text("here")
+    with pytest.raises(UserError, match="cannot be written to .*; name another folder"):
+        files.write_text(tmp_path / place / "results.txt", "text")
+    assert (tmp_path / "a file").read_text() == "here"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cv.domain import DOMAIN
-from cv.passport import attacks, passports, signature, training, verification, world
+from cv.passport import attacks, passports, signature, target, training, verification, world
 from cv.passport.layers import (
     BranchNorm,
     ForgedNorm,
@@ -26,6 +26,7 @@ from cv.passport.layers import (
 )
 from fingerprinting import checkpoints, files, objectives, runtime
 from fingerprinting.runtime import UserError
+from fingerprinting.study import Study
 
 ABOUT = {"architecture": "conv3", "scheme": "v2", "model": "cv/digits/smoke/source/conv3-0", "domain": "cv"}
 CONFIG = {"1.0": False, "1.3": True, "1.6": "my model"}
@@ -254,6 +255,49 @@ def test_wrong_and_damaged_passport_files_are_said(tmp_path):
         passports.load(path)
 
 
+@pytest.mark.parametrize(
+    ("part", "spoilt"),
+    [
+        ("gamma", lambda value: value * torch.nan),
+        ("beta", lambda value: value.flatten()),
+        ("gamma", lambda value: value[:0]),
+        ("signs", lambda value: value * 0),
+        ("signs", lambda value: value[None]),
+    ],
+)
+def test_values_that_no_passport_has_are_refused(tmp_path, part, spoilt):
+    held = made(net())
+    path = next(iter(held.gamma))
+    getattr(held, part)[path] = spoilt(getattr(held, part)[path])
+    passports.save(tmp_path / "passports.safetensors", held)
+    with pytest.raises(UserError, match="holds values that no passport or signature has"):
+        passports.load(tmp_path / "passports.safetensors")
+
+
+def test_a_signature_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"1.3": "\\ud800"}')
+    with pytest.raises(UserError, match="signs 1.3 with half of a surrogate pair"):
+        passports.read_config(str(path), "conv3")
+
+
+def test_convolutions_in_groups_and_norms_of_other_channels_carry_no_passport():
+    """γ = W · P would have no meaning there."""
+    body = [nn.Conv2d(4, 4, 3, groups=4), nn.BatchNorm2d(4), nn.Conv2d(4, 8, 1), nn.Identity(), nn.GroupNorm(2, 8)]
+    assert convolutions(nn.Sequential(*body)) == {"2": "4"}
+    assert convolutions(nn.Sequential(nn.Conv2d(4, 8, 3), nn.BatchNorm2d(12), nn.BatchNorm2d(8))) == {}
+
+
+def test_trained_attacks_augment_as_the_owner_does(monkeypatch):
+    """Else they would look weaker than they are where the owner's training augments."""
+    used = []
+    monkeypatch.setattr(target, "fit", lambda *given, **options: used.append(options))
+    own = world.of(Study("cv", "digits", "smoke", device_name="cpu", augment=True), "conv3", "batch", "1")
+    attacked = target.Target(own, net(), made(net()))
+    attacked.fitted(net(), objectives.cross_entropy, own.recipe(1, 0.01), "fake2")
+    assert used[0]["augment"] is own.domain.augment and own.recipe(1, 0.01).augment
+
+
 @pytest.mark.parametrize("other", ["lenet", "alexnet", "mlp"])
 def test_passports_of_another_network_are_refused(other):
     with pytest.raises(UserError, match="made for conv3"):
@@ -356,6 +400,12 @@ def test_triggers_join_every_batch():
     training.with_triggers(spy, shown, 3, torch.device("cpu"))(None, torch.rand(5, 1, 8, 8), torch.zeros(5).long())
     ((inputs, labels),) = seen
     assert inputs.shape == (8, 1, 8, 8) and len(labels) == 8
+    pairs = [
+        (image.numpy().tobytes(), label)
+        for image, label in zip(shown.inputs / 255, shown.targets.tolist(), strict=True)
+    ]
+    added = zip(inputs[5:], labels[5:].tolist(), strict=True)
+    assert all((image.contiguous().numpy().tobytes(), label) in pairs for image, label in added)
 
 
 # Attacks.

@@ -1,6 +1,5 @@
 """Passports end to end on small digits: train, verify, attack, steal; what users get wrong."""
 
-import ast
 import csv
 
 import pytest
@@ -10,19 +9,6 @@ from fingerprinting.runtime import REPOSITORY
 
 WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
 SCRIPTS = ("train", "verify", "attack", "steal")
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_is_docstring_constants_and_one_call(name):
-    tree = ast.parse((REPOSITORY / "cv" / "passport" / f"{name}.py").read_text())
-    docstring, *body = tree.body
-    assert f"python cv/passport/{name}.py" in docstring.value.value
-    kinds = [type(node) for node in body]
-    imports = [kind for kind in kinds if kind in (ast.Import, ast.ImportFrom)]
-    constants = [node for node in body if isinstance(node, ast.Assign)]
-    assert kinds == [*imports, *[ast.Assign] * len(constants), ast.If]
-    assert all(node.targets[0].id.isupper() for node in constants)
-    assert len(body[-1].body) == 1
 
 
 def test_training_loops_live_in_the_package():
@@ -69,6 +55,10 @@ def test_train_verify_and_attack(run, tmp_path):
         assert found[scheme, "prune", "1.0000"]["accuracy"] < 0.35
         assert found[scheme, "fine_tune", "ftal"]["signature_detection"] > 0.9
         assert found[scheme, "solve", ""]["accuracy"] > valid["accuracy"] - 0.1
+        for attack, strength in (("fake2", "0.5000"), ("fake3", "0.5000"), ("residual_block", "1.0000")):
+            forged = found[scheme, attack, strength]
+            assert forged["accuracy"] > found[scheme, "fake1", ""]["accuracy"]  # trained passports beat random ones
+            assert forged["signature_detection"] > 0.7  # of what the forger claims
     assert (tmp_path / "results" / "figures" / "cv-digits-smoke-passports-conv3.png").is_file()
     page = (tmp_path / "results" / "tables" / "cv-digits-smoke-passports.md").read_text()
     assert "residual_block" in page and "fake2" in page
@@ -118,7 +108,6 @@ def test_a_step_without_its_input_names_the_one_to_run(script, run):
         ("train", "PASSPORT_IMAGES=0", "PASSPORT_IMAGES=0"),
         ("train", "TRIGGERS=0", "TRIGGERS=0"),
         ("verify", "SCHEME=all", "SCHEME=all"),
-        ("verify", "PASSPORT=nowhere", "train.py"),
         ("attack", "KIND=fake4", "KIND=fake4"),
         ("attack", "SHARES=1.5", "between 0 and 1"),
         ("attack", "DATA_SHARE=0.0", "above 0"),

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from bci.domain import spliced as spliced_recordings
 from cv.domain import BOX, cutmix
-from fingerprinting import matching, peers, statistics, steps
+from fingerprinting import matching, peers, settings, statistics, steps
 from fingerprinting.attacks import KINDS, drawn, owners_share, part_of
 from fingerprinting.examples import Examples
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries import plain, sac
-from fingerprinting.runtime import UserError
+from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.study import Study
 from fingerprinting.suspects import ATTACKS, NEGATIVES, Suspect
 from nlp.data import decode, encode
@@ -172,14 +172,15 @@ def test_the_owners_models_saw_the_reference_part_or_the_owners_only(referenced)
         options, kind = row["settings"]["options"], KINDS[row["kind"]]
         homologous = "homologous" in row["kind"] and not kind.on_target
         parts = study.target_parts if kind.on_target else study.parts
-        saw = part_of_kind(row, "attacker" if kind.use == "audit" else "reference")
+        away = kind.on_target and kind.use == "calibration"  # from the part that moved references train on
+        saw = "owner" if away else part_of_kind(row, "attacker" if kind.use == "audit" else "reference")
         share = options.get("share", 1.0)
         assert share in ((0.25, 1.0) if kind.use in ("calibration", "audit") else (1.0,))
         assert options.get("overlap") == (1.0 if homologous and share == 1 else None)
         assert options.get("part") == (None if homologous and share == 1 else saw)
         assert row["examples"] == round(share * sum(len(parts[part]) for part in saw.split("+")))
-    for use in ("calibration", "audit"):
-        assert any(row["settings"]["options"].get("draw") == use for row in rows)
+        assert options.get("draw") == (None if share == 1 else row["key"])
+    assert {KINDS[row["kind"]].use for row in rows if "draw" in row["settings"]["options"]} >= {"calibration", "audit"}
 
 
 def part_of_kind(row: dict, part: str) -> str:
@@ -278,3 +279,14 @@ def test_error_rates_by_hand():
     assert in_sample["threshold"] == 4.5 and (in_sample["mir"], in_sample["fir"]) == (0.0, 0.25)
     assert owners["n_calibration"] == 4 and in_sample["n_calibration"] == 14 + 16
     assert {group for group, _ in rows} == set(NEGATIVES)
+
+
+@pytest.mark.parametrize("name", peers.LEAST)
+def test_constants_that_make_no_fingerprint_are_refused(study, name):
+    least = peers.LEAST[name]
+    with pytest.raises(UserError, match=f"{name.upper()}={least - 1} makes no fingerprint; take {least} or more"):
+        peers.baselines(study, method="all", n=5, **{name: least - 1})
+
+
+def test_every_least_is_of_a_constant():
+    assert {name.upper() for name in peers.LEAST} <= settings.own_constants(REPOSITORY / "baselines.py")

@@ -443,3 +443,10 @@ def test_text_is_not_moved(name):
     _, constants = settings.resolve(script, "nlp", ["TIER=smoke", "DEVICE=cpu"])
     with pytest.raises(UnsuitedError, match=name):
         PEERS[name](Owner(study, name), 20, **peers.own_constants(name, constants))
+
+
+def test_one_step_of_the_universal_perturbation_is_a_step():
+    model, inputs = linear_model(), images(200)
+    found = fuap.universal(model, inputs, EVERYWHERE, BOUNDS, 0.1, 1.0, 1, 2)
+    step, _ = fuap.deepfool_step(model, inputs, None, 2)
+    torch.testing.assert_close(found, step.sum(0, keepdim=True).clamp(-0.1, 0.1))

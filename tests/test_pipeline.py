@@ -280,7 +280,8 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
                 assert options.get("overlap") == 1 or options["part"] == "owner" and share < 1
             else:
                 own = {"reference", "owner+reference"} if "extract" in model["kind"] else {"reference"}
-                assert options["part"] in ({"attacker"} if use == "audit" else own)
+                away = {"owner"} if use == "calibration" and KINDS[model["kind"]].on_target else own
+                assert options["part"] in ({"attacker"} if use == "audit" else away)
             assert share == 1 or use != "reference"
             assert share == pytest.approx(1 / 3) or use != "third"
         elif model["role"] == "pirated":  # a thief's

@@ -14,7 +14,12 @@ ROOT = steps.ROOT
 WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
 
 
-@pytest.mark.parametrize("path", [f"{d}/{s}.py" for d in DOMAINS for s in STEPS] + [f"{name}.py" for name in ROOT])
+@pytest.mark.parametrize(
+    "path",
+    [f"{domain}/{step}.py" for domain in DOMAINS for step in STEPS]
+    + [f"{name}.py" for name in (*ROOT, "judge")]
+    + [f"cv/passport/{name}.py" for name in ("train", "verify", "attack", "steal")],
+)
 def test_a_script_is_docstring_constants_and_one_call(path):
     tree = ast.parse((REPOSITORY / path).read_text())
     docstring, *body = tree.body
@@ -124,3 +129,5 @@ def test_values_that_make_no_sense(run_here, script, words):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    name, value = words[0].split("=")
+    assert name in done.stderr or repr(value.split(",")[-1]) in done.stderr

@@ -231,3 +231,12 @@ def test_a_scripts_help_ends_with_status_0(run_script):
     assert ended.stdout.startswith("The owner trains the source model")
     assert "EPOCHS = {'smoke': 4" in ended.stdout
     assert not ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [((), ()), (("USED=",), ()), (("USED=()",), ()), (("USED=a,b",), ("a", "b"))]
+)
+def test_a_tuple_may_be_empty(words, found):
+    """As `--help` prints it."""
+    _, own = settings.resolve({"USED": ()}, "cv", list(words))
+    assert own["used"] == found

@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 from fingerprinting import answers, attacks, checkpoints, files, fingerprints, suspects
-from fingerprinting.attacks import KINDS
+from fingerprinting import zoo as training_zoo
+from fingerprinting.attacks import KINDS, Job
+from fingerprinting.domain import load_domain
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.primary import COMPONENTS
 from fingerprinting.runtime import UserError
@@ -49,7 +51,7 @@ def save_model(study: Study, model: ModelId, parent_sha256: str | None = None, s
         "classes": 10,
         "shape": [1, 8, 8],
         "test_accuracy": 0.9,
-        "settings": {"parent": parent if parent_sha256 else None, "parent_sha256": parent_sha256},
+        "settings": {"parent": parent if parent_sha256 else None, "parent_sha256": parent_sha256, "split_seed": 0},
     }
     checkpoints.save(model.path, checkpoints.build(study.domain, "conv3", 10, (1, 8, 8)), metadata)
     return files.read_metadata(model.path)["sha256"]
@@ -333,3 +335,50 @@ def test_all_are_asked_side_by_side_what_each_is_asked_alone(zoo, workers):
         torch.testing.assert_close(logits, alone)
     different = {suspect.metadata["sha256"] for suspect in pool}
     assert len(list((zoo.artifacts / "answers").glob("*/*.safetensors"))) == len(different) > 1  # kept, asked once
+
+
+def test_a_model_of_another_cut_is_refused(study):
+    """Its owner's part is another's test."""
+    save_model(study, study.source_id)
+    with pytest.raises(UserError, match=r"SPLIT_SEED=0; give that, or run python cv/source.py .* SPLIT_SEED=1"):
+        attacks.metadata_of(replace(study, split_seed=1), study.source_id)
+
+
+def test_a_damaged_plan_is_named(study):
+    files.write_text(study.artifacts / "plans" / "source.json", '[{"domain": "cv"')
+    with pytest.raises(UserError, match="source.json is damaged; delete it and run its step again"):
+        training_zoo.planned(study)
+
+
+def test_what_is_outdated_is_gone_before_it_is_trained_again(study, monkeypatch):
+    """Else a run that is stopped would leave old models to be judged in place of those that it promised."""
+    save_model(study, study.source_id)
+    jobs = [
+        Job(study.model_id("irrelevant", "mlp", copy), study.recipe(1, 0.01), {"part": "attacker"}) for copy in (0, 1)
+    ]
+    training_zoo.train(study, "irrelevant", jobs)
+    longer = [replace(job, recipe=study.recipe(2, 0.01)) for job in jobs]
+
+    def stopped(*_):
+        assert not any(job.model.path.exists() for job in jobs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_zoo, "train_one", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        training_zoo.train(study, "irrelevant", longer)
+    with pytest.raises(UserError, match="2 of 2 models of python cv/irrelevant.py .* are missing"):
+        suspects._gather(study, ["irrelevant"])
+
+
+def test_a_domain_of_ones_own_is_run_by_the_repositorys_scripts_and_has_a_name_of_its_own(tmp_path):
+    path = tmp_path / "my_domain.py"
+    path.write_text(
+        "from dataclasses import replace\nfrom cv import domain\nDOMAIN = replace(domain.DOMAIN, name='mine')\n"
+    )
+    own = Study(str(path), "digits", "smoke")
+    assert own.command("fine_tune") == f"python cv/fine_tune.py DOMAIN={path} DATASET=digits TIER=smoke"
+    with pytest.raises(UserError, match=f"run python cv/source.py DOMAIN={path}"):
+        attacks.require(own, own.source_id)
+    path.write_text("from cv.domain import DOMAIN\n")
+    with pytest.raises(UserError, match="is called cv, whose models lie there already; give it another name="):
+        load_domain(str(path))

@@ -139,14 +139,24 @@ def sign_loss(scale: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
 
 
 def convolutions(net: nn.Module) -> dict[str, str]:
-    """Path of every convolution -> path of the normalisation behind it, in the order of the network."""
-    found, last = {}, None
+    """Path of every convolution -> path of the normalisation behind it, in the order of the network.
+
+    Left out where γ = W · P has no meaning: convolutions in groups, and normalisations of other channels than theirs.
+    """
+    found, last, channels = {}, None, 0
     for path, module in net.named_modules():
         if isinstance(module, nn.Conv2d):
-            last = path
+            last, channels = path if module.groups == 1 else None, module.out_channels
         elif isinstance(module, (*NORMS, BranchNorm)) and last is not None:
-            found[last], last = path, None
+            if _width(module) == channels:
+                found[last] = path
+            last = None
     return found
+
+
+def _width(module: nn.Module) -> int:
+    norm = module.private if isinstance(module, BranchNorm) else module
+    return norm.num_channels if isinstance(norm, nn.GroupNorm) else norm.num_features
 
 
 def branch_norms(net: nn.Module) -> dict[str, BranchNorm]:

@@ -47,7 +47,17 @@ def read_config(name: str, architecture: str) -> Config:
         raise UserError(f"{path} is no JSON; give false, true or a text signature per layer") from None
     if not isinstance(config, dict) or not all(isinstance(value, (bool, str)) for value in config.values()):
         raise UserError(f"{path} must give false, true or a text signature per layer")
+    if wrong := [layer for layer, value in config.items() if isinstance(value, str) and not _is_text(value)]:
+        raise UserError(f"{path} signs {wrong[0]} with half of a surrogate pair, which is no text; give another")
     return config
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def make(
@@ -200,5 +210,13 @@ def load(path: Path) -> Passports:
     texts, triggers = metadata.pop("passport_texts"), parts.pop("triggers")
     if not set(parts["gamma"]) == set(parts["beta"]) == set(parts["signs"]) == set(texts):
         raise UserError(f"{path} does not hold two passports and a signature for each layer; take the owner's own file")
+    shown = [*parts["gamma"].values(), *parts["beta"].values()]
+    signs = list(parts["signs"].values())
+    if not (
+        all(passport.dim() == 4 and len(passport) and passport.isfinite().all() for passport in shown)
+        and all(bits.dim() == 1 and (bits.abs() == 1).all() for bits in signs)
+        and set(triggers) in (set(), {"inputs", "labels"})
+    ):
+        raise UserError(f"{path} holds values that no passport or signature has; take the owner's own file")
     kept = Examples(triggers["inputs"], triggers["labels"]) if triggers else None
     return Passports(**parts, texts=texts, metadata=metadata, triggers=kept)

@@ -64,8 +64,8 @@ class Target:
 
     def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool):
         dev, name = self.world.parts["dev"], f"{self.world.folder}/{name}"
-        precision = self.world.precision
-        fit(net, part, dev, objective, recipe, name, self.device, keep_last=keep_last, precision=precision)
+        how = dict(augment=self.world.domain.augment, keep_last=keep_last, precision=self.world.precision)
+        fit(net, part, dev, objective, recipe, name, self.device, **how)
         return net
 
     def draw(self, name: str) -> torch.Generator:

@@ -100,7 +100,9 @@ def verify(study: Study, *, scheme: str, architecture: str, norm: str, model: st
     print(f"model:     {metadata['name']}, {metadata['architecture']}")
     print(f"passports: of {held.metadata['model']}, scheme {held.metadata['scheme'].removeprefix('v')}\n")
     print("\n".join(_table(readings)))
-    if held.triggers is not None:
+    if held.triggers is not None and held.triggers.inputs.shape[1:] != torch.Size(metadata["shape"]):
+        print("\ntrigger images are not shown: they have another shape than the model's inputs")
+    elif held.triggers is not None:
         shown, agreed = len(held.triggers), triggers_agreed(net, held, study.device)
         chance = p_value(agreed, shown, 1 / metadata["classes"])
         print(f"\ntrigger images labelled as the owner chose: {agreed} of {shown}, p = {chance:.1e}")

@@ -84,6 +84,7 @@ def require(world: World) -> None:
         raise UserError(
             f"{missing[0]} is missing; run python cv/passport/train.py DATASET={world.dataset} TIER={world.tier} "
             f"ARCHITECTURE={world.architecture.removesuffix('_gn')}"
+            + (" NORM=group" if world.architecture.endswith("_gn") else "")
         )
 
 

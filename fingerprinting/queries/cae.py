@@ -41,7 +41,7 @@ def cae(
     moved = confer(ensemble, start, targets, steps, learning_rate, epsilon, bounds)
     with torch.no_grad():
         meant = owner.source(moved).argmax(1) == targets
-        merit = meant + conferrability(surrogates, independents, moved, targets)
+        merit = 2 * meant + conferrability(surrogates, independents, moved, targets)
     best = merit.argsort(descending=True, stable=True)[:n]
     return Queries(moved[best].cpu(), targets[best].cpu())
 

@@ -84,7 +84,7 @@ def universal(
     perturbation = torch.zeros_like(inputs[:1])
     best, most = perturbation, -1.0
     labels = None
-    for _ in range(steps):
+    for number in range(steps + 1):
         moved = (inputs + perturbation).clamp(*bounds)
         step, now = deepfool_step(model, moved, labels, nearest)
         labels = now if labels is None else labels
@@ -92,7 +92,7 @@ def universal(
         share = 1 - standing.double().mean().item()
         if share > most:
             best, most = perturbation, share
-        if share >= fooled:
+        if share >= fooled or number == steps:
             break
         perturbation = (perturbation + step[standing].sum(0) * movable).clamp(-xi, xi)
     return best
