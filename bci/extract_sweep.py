@@ -3,7 +3,7 @@
     python bci/extract_sweep.py                 # cpu tier, SelfRegulationSCP1
     python bci/extract_sweep.py TIER=smoke      # seconds
 
-Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; README has times.
+Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

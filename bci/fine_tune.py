@@ -3,8 +3,7 @@
     python bci/fine_tune.py                        # cpu tier, SelfRegulationSCP1
     python bci/fine_tune.py TIER=smoke             # seconds
 
-Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; README has times and
-accuracies.
+Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

@@ -4,7 +4,7 @@
     python bci/references.py TIER=smoke         # seconds
 
 Needs bci/source.py. Peers make queries with them, thresholds are calibrated on them. Writes models to data/artifacts/,
-their records to results/records/; README has times and accuracies.
+their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

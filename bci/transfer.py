@@ -4,7 +4,7 @@
     python bci/transfer.py TIER=smoke             # seconds
 
 Needs bci/source.py, bci/irrelevant.py and bci/homologous.py. Writes models to data/artifacts/,
-their records to results/records/; README has times and accuracies.
+their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

@@ -3,8 +3,7 @@
     python cv/adversarial.py                        # cpu tier, Fashion-MNIST
     python cv/adversarial.py TIER=smoke             # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; README has times and
-accuracies.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

@@ -3,8 +3,7 @@
     python cv/extract.py                        # cpu tier, Fashion-MNIST
     python cv/extract.py TIER=smoke             # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; README has times and
-accuracies.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

@@ -3,7 +3,7 @@
     python cv/extract_sweep.py                  # cpu tier, Fashion-MNIST
     python cv/extract_sweep.py TIER=smoke       # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; README has times.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

@@ -5,7 +5,7 @@
 
 Needs cv/source.py. Never scored: they say what references are worth to an owner with less to spare, and the
 calibrated fingerprint learns from them how less able models answer and, in vision, where to ask. Writes models to
-data/artifacts/, their records to results/records/; README has times and accuracies.
+data/artifacts/, their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

@@ -4,7 +4,7 @@
     python cv/transfer.py TIER=smoke             # seconds
 
 Needs cv/source.py, cv/irrelevant.py and cv/homologous.py. Writes models to data/artifacts/,
-their records to results/records/; README has times and accuracies.
+their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

@@ -1,4 +1,4 @@
-"""Evolved fingerprint of text: characters are replaced so that the source's answer says more (METHODS: text).
+"""Evolved fingerprint of text: characters are replaced so that the source's answer says more.
 
 The gradient by the embedded text ranks all replacements of one character by another; the source is asked about the
 best of them, and the best answer is kept if it is better than the last one. What comes out is text.

@@ -3,8 +3,7 @@
     python nlp/extract.py                        # cpu tier, THUOCL
     python nlp/extract.py TIER=smoke             # seconds
 
-Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; README has times and
-accuracies.
+Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps

@@ -4,7 +4,7 @@
     python nlp/transfer.py TIER=smoke             # seconds
 
 Needs nlp/source.py, nlp/irrelevant.py and nlp/homologous.py. Writes models to data/artifacts/,
-their records to results/records/; README has times and accuracies.
+their records to results/records/; README has the times.
 """
 
 from fingerprinting import settings, steps
