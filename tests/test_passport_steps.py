@@ -55,10 +55,14 @@ def test_train_verify_and_attack(run, tmp_path):
         assert found[scheme, "prune", "1.0000"]["accuracy"] < 0.35
         assert found[scheme, "fine_tune", "ftal"]["signature_detection"] > 0.9
         assert found[scheme, "solve", ""]["accuracy"] > valid["accuracy"] - 0.1
-        for attack, strength in (("fake2", "0.5000"), ("fake3", "0.5000"), ("residual_block", "1.0000")):
+        for attack, strength, shown in (
+            ("fake2", "0.5000", 0.9),
+            ("fake3", "0.5000", 0.5),
+            ("residual_block", "1.0000", 0.9),
+        ):
             forged = found[scheme, attack, strength]
-            assert forged["accuracy"] > found[scheme, "fake1", ""]["accuracy"]  # trained passports beat random ones
-            assert forged["signature_detection"] > 0.7  # of what the forger claims
+            assert forged["accuracy"] > 0.4  # trained passports work, random ones do not
+            assert forged["signature_detection"] > shown  # of what the forger claims; half of it where fake3 begins
     assert (tmp_path / "results" / "figures" / "cv-digits-smoke-passports-conv3.png").is_file()
     page = (tmp_path / "results" / "tables" / "cv-digits-smoke-passports.md").read_text()
     assert "residual_block" in page and "fake2" in page
