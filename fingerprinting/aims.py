@@ -1,4 +1,4 @@
-"""What the calibrated fingerprint was built to reach, fixed before it was measured, and by how much it misses that."""
+"""What the calibrated fingerprint was asked to reach, and by how much it misses that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,11 +24,8 @@ class Aim:
         if study_folder.split("/")[0] not in self.domains or (found := self.measured(study_folder)) is None:
             return ""
         missing = found - self.bound if self.at_most else self.bound - found
-        return (
-            f"{found:.3f}"
-            if missing <= 0
-            else f"{found:.3f}, **{missing:.3f} {'too much' if self.at_most else 'short'}**"
-        )
+        miss = f", **{missing:.3f} {'too much' if self.at_most else 'short'}**" if missing > 0 else ""
+        return f"{found:.3f}{miss}"
 
 
 def _aucs(study_folder: str) -> dict[str, float]:

@@ -62,7 +62,9 @@ def source(study: Study, *, epochs: int, learning_rate: float, weights: str) -> 
         return zoo.train(study, "source", [Job(study.source_id, recipe, {"part": "owner"})])
     path = Path(weights).resolve()
     options = {"weights_sha256": files.digest(checkpoints.foreign_weights(path))}
-    skipped = zoo.train(study, "source", [Job(study.source_id, recipe, options)], partial(attacks.adopted, path))
+    job = Job(study.source_id, recipe, options)
+    attacks.adopted(path, study, job)  # what does not fit is said before it takes the place of the model that is there
+    skipped = zoo.train(study, "source", [job], partial(attacks.adopted, path))
     metadata = attacks.metadata_of(study, study.source_id)
     print(
         f"{metadata['test_accuracy']:.4f} of {metadata['n_test']} test examples answered rightly; if the model is "

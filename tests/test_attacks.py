@@ -71,6 +71,10 @@ def test_a_source_that_was_trained_elsewhere_is_taken_as_it_is(study, tmp_path, 
     own_model(study, path, **{"2.bias": torch.ones(10)})  # another model under the same name
     assert steps.source(study, **step) is None
     assert attacks.open_model(study, study.source_id).state_dict()["2.bias"].tolist() == [1.0] * 10
+    own_model(study, path, "mlp")  # what does not fit leaves the model that is there
+    with pytest.raises(UserError, match="does not fit the architecture"):
+        steps.source(study, **step)
+    assert attacks.open_model(study, study.source_id).state_dict()["2.bias"].tolist() == [1.0] * 10
 
 
 @pytest.mark.parametrize(
