@@ -140,7 +140,7 @@ def answer_back(study: Study, **constants) -> str | None:
     pool = suspects.gather(study)
     names = [name for name in dict.fromkeys(m.name for m in METHODS) if fingerprints.path_of(study, name).is_file()]
     if study.folder not in tables.study_folders():
-        command = f"python model_finger_match.py DOMAIN={study.address} DATASET={study.dataset} TIER={study.tier}"
+        command = study.root_command("model_finger_match.py")
         raise UserError(f"the thefts of {study.folder} have not been matched yet; run {command} first")
     source_sha256 = attacks.weights_sha256(study, study.source_id)
     prints = {name: fingerprints.load(study, name, source_sha256) for name in names}

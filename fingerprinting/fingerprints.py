@@ -55,7 +55,7 @@ def save(path: Path, fingerprint: Fingerprint) -> None:
 def command(study: Study, method: str) -> str:
     """What makes the study's fingerprint of that method: a root script of its name, or baselines.py."""
     script = f"{method}.py" if (REPOSITORY / f"{method}.py").is_file() else f"baselines.py METHOD={method}"
-    return f"python {script} DOMAIN={study.address} DATASET={study.dataset} TIER={study.tier}"
+    return study.root_command(script)
 
 
 def load(study: Study, method: str, source_sha256: str) -> Fingerprint:

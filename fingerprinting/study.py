@@ -96,11 +96,13 @@ class Study:
 
     def command(self, script: str) -> str:
         """What runs a step of the domain on this study; a user's own domain has the repository's scripts."""
-        own = self.address not in DOMAINS
-        words = (
-            f"python {DOMAINS[0]}/{script}.py DOMAIN={self.address}" if own else f"python {self.address}/{script}.py"
-        )
-        return f"{words} DATASET={self.dataset} TIER={self.tier}"
+        if self.address not in DOMAINS:
+            return self.root_command(f"{DOMAINS[0]}/{script}.py")
+        return f"python {self.address}/{script}.py DATASET={self.dataset} TIER={self.tier}"
+
+    def root_command(self, script: str) -> str:
+        """What runs a script that must be told its domain, such as those in the root, on this study."""
+        return f"python {script} DOMAIN={self.address} DATASET={self.dataset} TIER={self.tier}"
 
     @property
     def columns(self) -> dict[str, str]:

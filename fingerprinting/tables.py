@@ -378,17 +378,10 @@ def erasure_section(study_folder: str) -> list[str]:
         "see. `removal`: copies trained away from the source, and in round brackets copies trained on as usual.",
         "",
     ]
-    costs = {row["attack_on_queries"]: row["accuracy_cost"] for row in rows}
+    costs = {row["attack_on_queries"]: f"{row['accuracy_cost']:.1%}" for row in rows}
     lines += markdown_table(
         ["fingerprint", "reading, output", "honest", *answers, "removal"],
-        [
-            [
-                "",
-                "loss of test accuracy",
-                "",
-                *(f"{costs[name]:.1%}" if name in costs else "" for name in (*answers, "removal")),
-            ]
-        ]
+        [["", "loss of test accuracy", "", *(costs.get(name, "") for name in (*answers, "removal"))]]
         + [
             [*_names(reading), f"{_first(cells, reading)['auc_before']:.2f}"]
             + [_after(cells.get((reading, name))) for name in answers]

@@ -45,7 +45,7 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} models are finished already", flush=True)
     if outdated := [job.model for job in todo if job.model.path.is_file()]:
-        print(f"{len(outdated)} made with other settings are trained again: {outdated[0].name} ...", flush=True)
+        print(f"{len(outdated)} that are there are trained again: {outdated[0].name} ...", flush=True)
     for model in outdated:  # should this run be stopped, they must not be judged in place of what it promised
         model.path.unlink()
     known = {row["key"] for row in records.rows()}

@@ -91,7 +91,7 @@ def independents(study: Study) -> list[Suspect]:
     planned, found = zoo.planned(study), []
     for step in ("irrelevant", "homologous", "transfer"):
         if step not in planned or not all(model.path.is_file() for model in planned[step]):
-            command = f"python {study.domain.name}/{step}.py DATASET={study.dataset} TIER={study.tier}"
+            command = study.command(step)
             raise UserError(f"the comparison needs independent models; run {command}")
         found += [Suspect(model, attacks.metadata_of(study, model)) for model in planned[step]]
     return [suspect for suspect in found if suspect.kind.role == "independent"]

@@ -82,7 +82,7 @@ def require(world: World) -> None:
     wanted = [world.source_id.path, world.longer_id.path if world.scheme == PLAIN else world.passport_path]
     if missing := [path for path in wanted if not path.is_file()]:
         raise UserError(
-            f"{missing[0]} is missing; run python cv/passport/train.py DATASET={world.dataset} TIER={world.tier} "
+            f"{missing[0]} is missing; run {world.command('passport/train')} "
             f"ARCHITECTURE={world.architecture.removesuffix('_gn')}"
             + (" NORM=group" if world.architecture.endswith("_gn") else "")
         )
