@@ -21,6 +21,7 @@ for domain in cv nlp bci; do
         echo "$domain is left out: its data could not be fetched"
     fi
 done
+export DATA_SECONDS=$((SECONDS - started - SETUP_SECONDS))
 if [ ${#ready[@]} -gt 0 ]; then
     .venv/bin/python reproduce.py "TIER=$tier" "DOMAIN=$(IFS=,; echo "${ready[*]}")" ${DATASET:+"DATASET=$DATASET"}
 fi

@@ -282,7 +282,7 @@ def _title(method: Method) -> str:
 
 
 def path_of(study: Study, name: str) -> Path:
-    return folder() / f"{study.domain.name}-{study.dataset}-{study.tier}-{name}.png"
+    return folder() / f"{study.domain.name}-{study.dataset}-{study.zoo}-{name}.png"
 
 
 @contextmanager

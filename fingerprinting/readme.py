@@ -4,13 +4,14 @@ import os
 
 import joblib
 
-from fingerprinting import aims, files, passport_report, runtime, tables, turns
+from fingerprinting import aims, files, passport_report, replication, runtime, tables, turns
 from fingerprinting.domain import COMMITTED
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
 PATH = REPOSITORY / "README.md"
+BEFORE = ("SETUP_SECONDS", "DATA_SECONDS")  # what run.sh took before the steps
 MARKERS = "<!-- {}: written by code from results/records, do not edit -->", "<!-- end of {} -->"
 
 
@@ -32,6 +33,7 @@ def blocks() -> dict[str, str]:
         "results": _results(),
         "calibrated": _calibrated(),
         "aims": "\n".join(aims.table(_judged())),
+        "replication": "\n".join(replication.table(_committed())),
         "deepcore": _deepcore(),
         "passports": passport_report.block(),
         "steps": _steps(),
@@ -49,12 +51,12 @@ def replaced(text: str, name: str, block: str) -> str:
 
 
 def record_run(overrides: list[str], domains: tuple[str, ...] | list[str], seconds: float) -> None:
-    """One row per way of running everything from nothing; run.sh hands over what the set-up before it took."""
+    """One row per way of running everything from nothing; run.sh hands over what the set-up and the data took."""
     command = " ".join(["reproduce.py", *overrides, f"({', '.join(domains)})"])
     row = {
         "key": command,
         "seconds": seconds,
-        "setup_seconds": float(os.environ["SETUP_SECONDS"]) if "SETUP_SECONDS" in os.environ else None,
+        **{name.lower(): float(os.environ[name]) for name in BEFORE if name in os.environ},
         "cores": joblib.cpu_count(),
         "provenance": runtime.provenance(runtime.device()),
     }
@@ -64,16 +66,13 @@ def record_run(overrides: list[str], domains: tuple[str, ...] | list[str], secon
 
 def _runs() -> str:
     rows = Records(files.results_dir() / "records" / "runs.jsonl").rows()
-    cells = [
-        [
-            f"`{row['key']}`",
-            "" if row["setup_seconds"] is None else f"{row['setup_seconds']:.0f} s",
-            f"{row['seconds']:.0f} s",
-            f"{row['cores']} cores, {row['provenance']['device']}, torch {row['provenance']['versions']['torch']}",
-        ]
-        for row in rows
-    ]
-    return "\n".join(tables.markdown_table(["run from nothing", "set-up (install)", "all steps", "machine"], cells))
+    cells = []
+    for row in rows:
+        before = [f"{row[name.lower()]:.0f} s" if row.get(name.lower()) else "" for name in BEFORE]
+        machine = f"{row['cores']} cores, {row['provenance']['device']}, torch {row['provenance']['versions']['torch']}"
+        cells.append([f"`{row['key']}`", *before, f"{row['seconds']:.0f} s", machine])
+    heads = ["run from nothing", "set-up (install)", "data", "all steps", "machine"]
+    return "\n".join(tables.markdown_table(heads, cells))
 
 
 def _results() -> str:

@@ -13,6 +13,7 @@ from fingerprinting.examples import Dataset, Examples
 from fingerprinting.runtime import UserError
 from fingerprinting.training import Recipe
 
+SPLIT = "-split_"  # between a tier and the seed of another cut
 SKIPPED = "skipped"  # what a step returns when its work, or part of it, was finished before
 
 
@@ -22,7 +23,7 @@ class ModelId:
 
     domain: str
     dataset: str
-    tier: str
+    tier: str  # with the seed of another cut, Study.zoo
     kind: str
     architecture: str
     copy: int
@@ -47,7 +48,7 @@ class Study:
     dataset: str
     tier: str
     target_name: str = ""  # what a thief transfers to; empty: the data set's usual one
-    split_seed: int = 0
+    split_seed: int = 0  # another cut of the data, and other seeds: a zoo of its own
     device_name: str = "auto"
     precision: str = "float32"  # of training, one of runtime.PRECISIONS
     batch_size: int = 128  # examples per update
@@ -91,23 +92,36 @@ class Study:
         return {} if self.precision == "float32" else {"precision": self.precision}
 
     @property
+    def zoo(self) -> str:
+        """The tier as paths, names and tables have it; under another SPLIT_SEED nothing is shared with the usual zoo.
+
+        Seeds are drawn from names, so models of another cut have other initial weights too.
+        """
+        return f"{self.tier}{SPLIT}{self.split_seed}" if self.split_seed else self.tier
+
+    @property
     def folder(self) -> str:
-        return f"{self.domain.name}/{self.dataset}/{self.tier}"
+        return f"{self.domain.name}/{self.dataset}/{self.zoo}"
 
     def command(self, script: str) -> str:
         """What runs a step of the domain on this study; a user's own domain has the repository's scripts."""
         if self.address not in DOMAINS:
             return self.root_command(f"{DOMAINS[0]}/{script}.py")
-        return f"python {self.address}/{script}.py DATASET={self.dataset} TIER={self.tier}"
+        return f"python {self.address}/{script}.py {self._constants}"
 
     def root_command(self, script: str) -> str:
         """What runs a script that must be told its domain, such as those in the root, on this study."""
-        return f"python {script} DOMAIN={self.address} DATASET={self.dataset} TIER={self.tier}"
+        return f"python {script} DOMAIN={self.address} {self._constants}"
+
+    @property
+    def _constants(self) -> str:
+        cut = f" SPLIT_SEED={self.split_seed}" if self.split_seed else ""
+        return f"DATASET={self.dataset} TIER={self.tier}{cut}"
 
     @property
     def columns(self) -> dict[str, str]:
         """What rows of records carry of the study."""
-        return {"tier": self.tier, "domain": self.domain.name, "dataset": self.dataset}
+        return {"tier": self.zoo, "domain": self.domain.name, "dataset": self.dataset}
 
     @property
     def artifacts(self) -> Path:
@@ -157,7 +171,7 @@ class Study:
         return self.model_id("source", self.source_architecture, 0)
 
     def model_id(self, kind: str, architecture: str, copy: int, variant: str = "") -> ModelId:
-        return ModelId(self.domain.name, self.dataset, self.tier, kind, architecture, copy, variant)
+        return ModelId(self.domain.name, self.dataset, self.zoo, kind, architecture, copy, variant)
 
     def recipe(self, epochs: int, learning_rate: float) -> Recipe:
         return Recipe(epochs, learning_rate, self.batch_size, self.weight_decay, self.min_updates, self.augment)

@@ -442,26 +442,28 @@ def _after(row: dict | None) -> str:
     return f"{row['auc_after']:.2f} [{row['auc_low']:.2f}, {row['auc_high']:.2f}]" if row else ""
 
 
-def summary(studies: list[str]) -> str:
-    """Every method in every study by one number: the mean AUC over the thefts of the same task, against all."""
-    found = {study: _ordered(_rows(study, "auc")) for study in studies}
-    cells = {
-        (study, _reading(row)): row
-        for study, rows in found.items()
-        for row in rows
+def mean_aucs(study_folder: str) -> dict[tuple[str, str, str], dict]:
+    """Reading -> its mean AUC over the thefts of the same task, against all independents, in the order of methods."""
+    return {
+        _reading(row): row
+        for row in _ordered(_rows(study_folder, "auc"))
         if (row["attack"], row["negatives"]) == ("mean_same_task", "all")
     }
-    studies = [study for study in studies if any(name == study for name, _ in cells)]
-    readings = dict.fromkeys(reading for reading in _order() if any((study, reading) in cells for study in studies))
-    heads = [" ".join(study.split("/")[:2]) for study in studies]
-    counts = [_counts(next(row for (name, _), row in cells.items() if name == study)) for study in studies]
+
+
+def summary(studies: list[str]) -> str:
+    """Every method in every study by one number: the mean AUC over the thefts of the same task, against all."""
+    found = {study: rows for study in studies if (rows := mean_aucs(study))}
+    readings = [reading for reading in _order() if any(reading in rows for rows in found.values())]
+    heads = [" ".join(study.split("/")[:2]) for study in found]
+    counts = [_counts(next(iter(rows.values()))) for rows in found.values()]
     table = markdown_table(
         ["fingerprint", "reading, output", *heads],
         [["", "pirated / independent", *counts]]
-        + [[*_names(reading), *(_auc(cells.get((study, reading))) for study in studies)] for reading in readings],
+        + [[*_names(reading), *(_auc(rows.get(reading)) for rows in found.values())] for reading in readings],
     )
     links = [
-        f"[{page_path(study).stem}]({page_path(study).relative_to(files.results_dir().parent)})" for study in studies
+        f"[{page_path(study).stem}]({page_path(study).relative_to(files.results_dir().parent)})" for study in found
     ]
     return "\n".join([*table, "", f"Every theft, group of independents and kind of model: {', '.join(links)}."])
 

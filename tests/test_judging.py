@@ -30,7 +30,7 @@ def protected(study) -> Study:
         "architecture": "conv3",
         "classes": 10,
         "shape": [1, 8, 8],
-        "settings": {"parent": None, "parent_sha256": None, "split_seed": 0},
+        "settings": {"parent": None, "parent_sha256": None},
     }
     checkpoints.save(study.source_id.path, checkpoints.build(study.domain, "conv3", 10, (1, 8, 8)), metadata)
     keep(study)

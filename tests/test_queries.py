@@ -145,7 +145,6 @@ def source_with_wrong(study, monkeypatch):
         with torch.no_grad():
             model[2].weight *= 20
         metadata = {"domain": "cv", "architecture": "conv3", "classes": 10, "shape": list(study.shape)}
-        metadata["settings"] = {"split_seed": study.split_seed}
         checkpoints.save(study.source_id.path, model, metadata)
         parts = dict(study.parts)
         for name, wrong in (("owner", owner), ("dev", dev)):

@@ -23,7 +23,7 @@ def test_every_command_exists_and_knows_its_constants(script, words):
 
 
 def test_the_constants_that_all_scripts_know_are_those():
-    sentence = re.search(r"All scripts know (.*?), and the", README, re.DOTALL).group(1)
+    sentence = re.search(r"All scripts know\s(.*?),\sand the", README, re.DOTALL).group(1)
     assert set(re.findall(r"`(\w+)`", sentence)) == set(settings.COMMON)
 
 

@@ -51,7 +51,7 @@ def save_model(study: Study, model: ModelId, parent_sha256: str | None = None, s
         "classes": 10,
         "shape": [1, 8, 8],
         "test_accuracy": 0.9,
-        "settings": {"parent": parent if parent_sha256 else None, "parent_sha256": parent_sha256, "split_seed": 0},
+        "settings": {"parent": parent if parent_sha256 else None, "parent_sha256": parent_sha256},
     }
     checkpoints.save(model.path, checkpoints.build(study.domain, "conv3", 10, (1, 8, 8)), metadata)
     return files.read_metadata(model.path)["sha256"]
@@ -337,11 +337,15 @@ def test_all_are_asked_side_by_side_what_each_is_asked_alone(zoo, workers):
     assert len(list((zoo.artifacts / "answers").glob("*/*.safetensors"))) == len(different) > 1  # kept, asked once
 
 
-def test_a_model_of_another_cut_is_refused(study):
-    """Its owner's part is another's test."""
+def test_another_cut_has_a_zoo_of_its_own(study):
+    """Its owner's part is another's test: no model, answer or record may serve both."""
     save_model(study, study.source_id)
-    with pytest.raises(UserError, match=r"SPLIT_SEED=0; give that, or run python cv/source.py .* SPLIT_SEED=1"):
-        attacks.metadata_of(replace(study, split_seed=1), study.source_id)
+    other = replace(study, split_seed=1)
+    assert other.folder == "cv/digits/smoke-split_1" != study.folder
+    assert other.columns["tier"] == "smoke-split_1"
+    assert other.source_id.path.is_relative_to(other.artifacts)
+    with pytest.raises(UserError, match=r"missing; run python cv/source.py DATASET=digits TIER=smoke SPLIT_SEED=1$"):
+        attacks.metadata_of(other, other.source_id)
 
 
 def test_a_damaged_plan_is_named(study):

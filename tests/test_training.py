@@ -251,7 +251,6 @@ def thief(study) -> tuple:
     source = checkpoints.build(DOMAIN, "conv3", 10, study.shape)
     fit(source, study.parts["owner"], study.parts["dev"], objectives.cross_entropy, recipe(2, 32), "source", CPU)
     metadata = {"domain": "cv", "architecture": "conv3", "classes": 10, "shape": list(study.shape)}
-    metadata["settings"] = {"split_seed": study.split_seed}
     checkpoints.save(study.source_id.path, source, metadata)
 
     def job(kind: str, architecture: str = "conv3", **options) -> Job:

@@ -31,7 +31,7 @@ class World(Study):
     @property
     def columns(self) -> dict[str, str]:
         scheme = self.scheme.removeprefix("v")
-        return {"tier": self.tier, "dataset": self.dataset, "architecture": self.architecture, "scheme": scheme}
+        return {"tier": self.zoo, "dataset": self.dataset, "architecture": self.architecture, "scheme": scheme}
 
     @property
     def source_architecture(self) -> str:
@@ -43,8 +43,8 @@ class World(Study):
         return (self.architecture, self.domain.students[self.tier][0])
 
     def model_id(self, kind: str, architecture: str, copy: int, variant: str = "") -> ModelId:
-        tier = f"{self.tier}/{self.nest}"
-        return ModelId(self.domain.name, self.dataset, tier, kind, architecture, copy, variant)
+        zoo = f"{self.zoo}/{self.nest}"
+        return ModelId(self.domain.name, self.dataset, zoo, kind, architecture, copy, variant)
 
     @property
     def longer_id(self) -> ModelId:

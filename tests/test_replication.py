@@ -1,0 +1,48 @@
+"""A zoo made anew beside the usual one, against records made by hand."""
+
+import pytest
+
+from fingerprinting import replication
+from fingerprinting.records import Records
+
+USUAL = {("calibrated", "theft_evidence"): 0.9, ("akh", "answers"): 0.8, ("random", "answers"): 0.6}
+
+
+def put(study: str, means: dict[tuple[str, str], float]) -> None:
+    rows = []
+    for (method, representation), auc in means.items():
+        of = dict(method=method, representation=representation, output="labels", negatives="all")
+        of |= dict(auc=auc, auc_low=auc, auc_high=auc, mean_over=["prune", "extract_labels"])
+        rows += [{**of, "attack": attack} for attack in ("mean_same_task", "prune", "extract_labels")]
+    Records.at(study, "auc").put({"key": str(number), **row} for number, row in enumerate(rows))
+
+
+@pytest.fixture
+def anew():
+    """Two readings change places, one was not run again, and other studies stand beside."""
+    put("cv/own/cpu", {**USUAL, ("sac_w", "correlation"): 0.7})
+    put("cv/own/cpu-split_1", {**USUAL, ("akh", "answers"): 0.5})
+    put("cv/own/paper", USUAL)
+    put("cv/other/cpu", USUAL)
+    return "cv/own/cpu"
+
+
+def test_replicates_are_those_of_the_same_data_set_and_tier(anew):
+    assert replication.replicates(anew) == ["cv/own/cpu-split_1"]
+    assert replication.replicates("cv/other/cpu") == []
+
+
+def test_agreement_is_over_what_both_have(anew):
+    found = replication.agreement(anew, "cv/own/cpu-split_1")
+    assert found == pytest.approx({"readings": 3, "rank_correlation": 0.5, "mean_difference": 0.1})
+
+
+def test_the_table_follows_the_best_of_the_usual_zoo(anew):
+    head, _, usual, again = replication.table([anew, "cv/other/cpu"])
+    assert usual.startswith("| cv own | usual | 0.900 [0.900, 0.900] | 0.900 |") and "akh, labels: 0.800 |  |" in usual
+    assert again.startswith("| cv own | SPLIT_SEED=1 | 0.900") and "akh, labels: 0.500 | rank correlation 0.50" in again
+    assert head.count("|") == usual.count("|") == again.count("|")
+
+
+def test_nothing_made_anew_gives_no_table(anew):
+    assert replication.table(["cv/other/cpu"]) == []
