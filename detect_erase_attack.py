@@ -27,7 +27,7 @@ REMOVAL_COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)
 REMOVAL_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes over the attacker's part
 REMOVAL_LEARNING_RATE = dict(smoke=3e-3, quick=3e-3, cpu=3e-3, paper=1e-4)
 FEATURE_WEIGHT = 0.5  # of the cosine between the copy's and the source's features before the head
-RANKING_WEIGHT = 0.5  # of the cosine between their logits of the classes other than the label
+RANKING_WEIGHT = 0.5  # of the cosine between their logits of the classes other than the label; idle with two classes
 
 if __name__ == "__main__":
     settings.run(erasure.answer_back, globals())

@@ -60,7 +60,7 @@ def accused(study_folder: str) -> float | None:
     rows = [
         row for row in tables.verdict_rows(study_folder) if (row["use"], row["kind"]) == ("audit", "all independent")
     ]
-    return rows[0]["stolen_low"] if rows else None
+    return rows[0].get("stolen_low") if rows else None
 
 
 AIMS = (

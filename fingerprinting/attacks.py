@@ -150,8 +150,11 @@ def fine_tune_all(study: Study, job: Job) -> Training:
 def prune(study: Study, job: Job) -> Training:
     """Stolen weights; the least active units of the last features are masked, the rest is repaired."""
     stolen, part = open_model(study, job.parent), part_of(study, job)
-    paths = study.domain.architecture(job.model.architecture).prunable
-    units = pruning.activity(stolen, paths[-1], part.inputs[: job.options["activity_examples"]], study.device)
+    architecture = study.domain.architecture(job.model.architecture)
+    paths = architecture.prunable
+    draw = runtime.generator(f"activity/{job.model.name}")  # parts may lie class by class, so not the first of them
+    shown = part.inputs[torch.randperm(len(part), generator=draw)[: job.options["activity_examples"]]]
+    units = pruning.activity(stolen, paths[-1], shown, study.device, architecture.rectified)
     zero = pruning.zeroing(paths, pruning.least_active(units, job.options["ratio"]))
     zero(stolen)
     return Training(stolen, part, after_step=zero)

@@ -5,8 +5,8 @@ honest models go, and suspects are judged by both. Models that saw a third of th
 control questions, which say how able a suspect is. Only its top-1 labels are used.
 """
 
-import time
 from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from fingerprinting import attacks, evidence, files, fingerprints, suspects
 from fingerprinting.evidence import HONEST, TAMPERED
 from fingerprinting.examples import physical
-from fingerprinting.generation import finish
+from fingerprinting.generation import begin, finish
 from fingerprinting.owner import Owner, Queries
 from fingerprinting.queries.calibrated import CANDIDATES, WITH_MODELS, Making, candidates
 from fingerprinting.representations import TRANSFER
@@ -49,10 +49,7 @@ def calibrated(
         )
     if makes.sampled < 1:
         raise UserError(f"SAMPLED={makes.sampled} must be 1 or more")
-    references, thirds = suspects.of_use(study, "reference"), suspects.thirds(study)
-    if not set(kinds) & set(WITH_MODELS):
-        thirds = _honest(thirds)
-    honest = suspects.of_use(study, "calibration")
+    references, thirds, honest = models_of(study, kinds)
     used = [*references, *thirds, *honest]
     same_task, judges = of_task(references, on_target=False), of_task(honest, on_target=False)
     origins = np.array([origin(model) for model in same_task])
@@ -67,14 +64,12 @@ def calibrated(
         "strength": evidence.STRENGTH,
         "spread": evidence.SPREAD,
         "source_sha256": attacks.weights_sha256(study, study.source_id),
-        "primary_sha256": _content(study, "primary"),
-        "evolved_sha256": _content(study, "evolved"),
-        "models_sha256": files.key_of({model.model.name: model.metadata["sha256"] for model in used}),
+        **made_of(study, used),
     }
     if fingerprints.is_current(study, METHOD, settings):
         print("the calibrated fingerprint is finished already")
         return SKIPPED
-    started = time.perf_counter()
+    started = begin(study)
     owner = Owner(study, METHOD)
     offered, kind = offer(owner, kinds, makes)
     bits = bits_of(study, same_task, offered.inputs)
@@ -103,6 +98,23 @@ def calibrated(
         },
     )
     return None
+
+
+def models_of(study: Study, kinds: Iterable[str]) -> tuple[list[Suspect], list[Suspect], list[Suspect]]:
+    """References, models of a third (thefts only where they make candidates) and calibration models that are there."""
+    references, thirds = suspects.of_use(study, "reference"), suspects.thirds(study)
+    if not set(kinds) & set(WITH_MODELS):
+        thirds = _honest(thirds)
+    return references, thirds, suspects.of_use(study, "calibration")
+
+
+def made_of(study: Study, used: Iterable[Suspect]) -> dict[str, str | None]:
+    """Digests of the fingerprints and models that are there now; a fingerprint keeps those that it was made of."""
+    return {
+        "primary_sha256": _content(study, "primary"),
+        "evolved_sha256": _content(study, "evolved"),
+        "models_sha256": files.key_of({model.model.name: model.metadata["sha256"] for model in used}),
+    }
 
 
 def offer(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries, np.ndarray]:

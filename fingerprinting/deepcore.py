@@ -4,7 +4,6 @@ Its scores by L1 and by cosine are rows of the table of methods; here stand its 
 longer training of the points changes.
 """
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ from fingerprinting import attacks, deepcore_report, fingerprints, runtime, stat
 from fingerprinting.clustering import ALGORITHMS, accused_beside_references, accused_together
 from fingerprinting.deepcore_claims import claim_rows
 from fingerprinting.deepcore_report import GROUPS, grouped
-from fingerprinting.generation import finish
+from fingerprinting.generation import begin, finish
 from fingerprinting.hearing import SCORES, Hearing, heard
 from fingerprinting.matching import by_kind
 from fingerprinting.owner import Owner, UnsuitedError
@@ -54,7 +53,7 @@ def _make(owner: Owner, start: str, points: int, lengths: Sequence[int], ascent:
     if fingerprints.is_current(study, "deepcore", settings):
         print("the deepcore fingerprint is finished already")
         return False
-    started = time.perf_counter()
+    started = begin(study)
     queries, course = core_queries(owner, start, points, lengths, ascent)
     fingerprint = owner.fingerprint(queries)
     trace = [
@@ -77,6 +76,10 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
     there = {suspect.model.kind for suspect in hearing.pool}
     if lacking := [name for name, kinds in GROUPS.items() if not there & set(kinds)]:
         raise UserError(f"the zoo has no {' and no '.join(lacking)} models to compare at core points; train some")
+    # The source and a suspect beside the references, or beside the thefts and one honest model.
+    fewest = 2 + min(len(hearing.references), sum(suspect.kind.role == "pirated" for suspect in hearing.pool[1:]))
+    if clusters > fewest:
+        raise UserError(f"CLUSTERS={clusters} are more than the {fewest} models that are clustered at the least")
     found = {
         "deepcore_lengths": length_rows(hearing),
         "deepcore_scores": score_rows(hearing),

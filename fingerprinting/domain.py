@@ -32,6 +32,7 @@ class Architecture:
     build: Callable[[int, tuple[int, ...]], nn.Module]
     head: str
     prunable: tuple[str, ...] = ()
+    rectified: bool = True  # whether only what is positive there goes on; else a unit far below zero is as active
 
 
 @dataclass(frozen=True)

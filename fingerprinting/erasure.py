@@ -144,6 +144,7 @@ def answer_back(study: Study, **constants) -> str | None:
         raise UserError(f"the thefts of {study.folder} have not been matched yet; run {command} first")
     source_sha256 = attacks.weights_sha256(study, study.source_id)
     prints = {name: fingerprints.load(study, name, source_sha256) for name in names}
+    fingerprints.check_origin(study, prints)
     skipped, removed = _remove(study, thief)
     screened = Screened(study, thief)
     detected = {name: screened.detection(found.inputs) for name, found in prints.items()}

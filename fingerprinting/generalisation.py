@@ -4,7 +4,7 @@ All variants are made from the same candidates and models, and scored on the sam
 fingerprint that model_finger_match.py reads.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -149,6 +149,12 @@ def generalisation(
     n, kinds, making, extraction_share = (
         made.metadata["settings"][name] for name in ("n", "kinds", "making", "extraction_share")
     )
+    used = [model for models in calibrated.models_of(study, kinds) for model in models]
+    if not calibrated.made_of(study, used).items() <= made.metadata["settings"].items():
+        raise UserError(
+            "the calibrated fingerprint was made of other models or fingerprints than are there now; run "
+            f"{study.root_command('calibrated.py')}"
+        )
     offered, kind = calibrated.offer(Owner(study, calibrated.METHOD), kinds, Making(**making))
     source, truth = labels_of(study, [suspects.source_of(study)], offered.inputs), offered.truth.numpy()
 
@@ -171,7 +177,7 @@ def generalisation(
         *_without(plain),
         replace(plain, study="data", value="a third of it", fitted=answers(thirds)),
         *_alike(plain),
-        *_fewer(plain, references),
+        *_fewer(plain, sorted({*references, len(thirds)})),  # as many as the thirds are, to tell number from data
         *(replace(usual, study="queries", value=str(budget), n=budget) for budget in budgets if budget != n),
         *(replace(usual, study="score", value=name, score=name) for name in list(SCORES)[1:]),
         replace(usual, study="selection", value="random", select="random"),
@@ -228,7 +234,7 @@ def _alike(usual: Variant) -> Iterator[Variant]:
         yield replace(usual, study="references alike", value=value, fitted=usual.fitted.where(condition))
 
 
-def _fewer(usual: Variant, counts: tuple[int, ...]) -> Iterator[Variant]:
+def _fewer(usual: Variant, counts: Iterable[int]) -> Iterator[Variant]:
     """Fewer reference models: of every kind as many as its share, at random."""
     models = usual.fitted.models
     order = np.random.default_rng(runtime.seed_from("fewer references")).permutation(len(models))
@@ -262,14 +268,9 @@ def _rows(study: Study, variant: Variant) -> list[dict]:
     kinds = np.array([model.model.kind for model in variant.judged.models])
     distances = {kind: -found[kinds == kind] for kind in dict.fromkeys(kinds.tolist())}
     name = f"{study.folder}/{variant.study}/{variant.value}"
-    rows = [row for row in auc_rows(distances, name, ("all",)) if row["attack"] in ATTACKS]
-    mean = {
-        "attack": "mean",
-        "auc": float(np.mean([row["auc"] for row in rows])),
-        "auc_least": float(min(row["auc"] for row in rows)),
-        "n_pirated": sum(row["n_pirated"] for row in rows),
-        "n_independent": max(row["n_independent"] for row in rows),
-    }
+    rows = auc_rows(distances, name, ("all",), {"mean": tuple(attack for attack in ATTACKS if attack in distances)})
+    mean = rows.pop()
+    mean["auc_least"] = min(row["auc"] for row in rows)
     return [
         {
             "key": f"{name}/{row['attack']}",

@@ -32,7 +32,7 @@ def primary(study: Study, *, n: int, labels: str, fewer: bool) -> str | None:
     if fingerprints.is_current(study, "primary", settings):
         print("the primary fingerprint is finished already")
         return SKIPPED
-    started = time.perf_counter()
+    started = begin(study)
     selected = select(model, study.parts["owner"], n, study.device)
     parts = {name: [(study.parts["owner"], chosen)] for name, chosen in selected.items()}
     filled = _fill_from_dev(study, model, parts, n, fewer)
@@ -52,6 +52,12 @@ def primary(study: Study, *, n: int, labels: str, fewer: bool) -> str | None:
     return None
 
 
+def begin(study: Study) -> float:
+    """The moment from which a fingerprint's seconds count: the data, which every method asks for, are read before."""
+    study.parts  # noqa: B018 (reading is loading)
+    return time.perf_counter()
+
+
 def evolved(study: Study, **constants) -> str | None:
     """Evolve every primary sample on the source; the recorded label is the source's answer to the result."""
     model = attacks.open_model(study, study.source_id)
@@ -64,7 +70,7 @@ def evolved(study: Study, **constants) -> str | None:
     if fingerprints.is_current(study, "evolved", settings):
         print("the evolved fingerprint is finished already")
         return SKIPPED
-    started = time.perf_counter()
+    started = begin(study)
     confident = origin.of_component("confident_correct") | origin.of_component("confident_wrong")
     inputs = study.domain.evolve(
         model,
@@ -125,6 +131,11 @@ def _moved(origin: Fingerprint, evolved_print: Fingerprint) -> dict:
 
 def finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, started: float, notes: dict) -> dict:
     """Write a fingerprint and its record; returns the file's metadata."""
+    asked_and_answered = (fingerprint.inputs, fingerprint.source_logits)
+    if not all(found.isfinite().all() for found in asked_and_answered) or any(
+        found.isnan().any() for found in fingerprint.extra.values()
+    ):
+        raise UserError(f"the {method} fingerprint came out with values that are no numbers; change its constants")
     metadata = {
         "method": method,
         "domain": study.domain.name,

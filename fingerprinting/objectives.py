@@ -73,7 +73,7 @@ def features_and_logits(model: nn.Module, head: str, inputs: torch.Tensor) -> tu
 
 
 def _others(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Logits (N, C - 1) of the classes that are not the label, each row centred."""
+    """Logits (N, C - 1) of the classes that are not the label, each row centred: all 0 where there are two classes."""
     kept = torch.ones_like(logits, dtype=torch.bool).scatter(1, labels[:, None], False)
     others = logits[kept].view(len(logits), -1)
     return others - others.mean(1, keepdim=True)

@@ -87,6 +87,8 @@ class Owner:
         The peers' papers know no thefts that go far: with them SAC-w, MetaFinger and IrisFP tell less.
         """
         found = [suspect for suspect in suspects.mild(self.study) if suspect.kind.role == role]
+        if not found:
+            raise UnsuitedError(f"{self.method} needs {role} models for reference; give references.py COPIES above 0")
         self.used.update({suspect.model.name: suspect for suspect in found})
         return found
 
@@ -97,6 +99,12 @@ class Owner:
     def opened(self, reference: Suspect) -> nn.Module:
         """The reference model itself, for gradients by its inputs."""
         return frozen(attacks.open_model(self.study, reference.model))
+
+    def mixed(self, first: torch.Tensor, second: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+        """Inputs of which a piece comes from `second`; UnsuitedError where the domain does not say how to mix."""
+        if self.study.domain.mix is None:
+            raise UnsuitedError(f"{self.method} mixes inputs, and {self.study.domain.name} gives no mix= in its DOMAIN")
+        return self.study.domain.mix(first, second, draw)
 
     def movable(self) -> tuple[float, float]:
         """The range in which inputs are moved as numbers; UnsuitedError where they cannot be."""

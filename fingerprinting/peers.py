@@ -1,11 +1,10 @@
 """The table of peers: whose queries they are and what makes them."""
 
 import inspect
-import time
 from collections.abc import Callable
 
 from fingerprinting import attacks, files, fingerprints, suspects
-from fingerprinting.generation import finish
+from fingerprinting.generation import begin, finish
 from fingerprinting.owner import Owner, Queries, UnsuitedError
 from fingerprinting.queries import (
     adv_tra,
@@ -66,9 +65,9 @@ def baselines(study: Study, *, method: str | tuple[str, ...], n: int, **constant
         try:
             skipped |= _make(study, name, n, own_constants(name, constants))
         except UnsuitedError as reason:
+            fingerprints.path_of(study, name).unlink(missing_ok=True)
             if len(names) == 1:
                 raise
-            fingerprints.path_of(study, name).unlink(missing_ok=True)
             print(f"{name} is left out: {reason}")
     return SKIPPED if skipped else None
 
@@ -89,7 +88,7 @@ def _make(study: Study, name: str, n: int, constants: dict) -> bool:
         print(f"the {name} fingerprint is finished already")
         return True
     owner = Owner(study, name)
-    started = time.perf_counter()
+    started = begin(study)
     queries = PEERS[name](owner, n, **constants)
     fingerprint = owner.fingerprint(queries)
     notes = {

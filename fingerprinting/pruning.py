@@ -8,13 +8,15 @@ from torch import nn
 from fingerprinting.training import predict
 
 
-def activity(model: nn.Module, module_path: str, inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Mean of the rectified outputs of a module per unit (U,) over inputs and positions."""
+def activity(
+    model: nn.Module, module_path: str, inputs: torch.Tensor, device: torch.device, rectified: bool = True
+) -> torch.Tensor:
+    """Mean of the rectified outputs, or of their magnitudes, of a module per unit (U,) over inputs and positions."""
     sums: list[torch.Tensor] = []
 
     def collect(_module: nn.Module, _inputs: tuple, outputs: torch.Tensor) -> None:
-        rectified = outputs.clamp_min(0).flatten(2) if outputs.dim() > 2 else outputs.clamp_min(0)[..., None]
-        sums.append(rectified.mean(2).double().sum(0).cpu())
+        active = outputs.clamp_min(0) if rectified else outputs.abs()
+        sums.append((active.flatten(2) if active.dim() > 2 else active[..., None]).mean(2).double().sum(0).cpu())
 
     hook = model.get_submodule(module_path).register_forward_hook(collect)
     try:

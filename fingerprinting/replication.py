@@ -42,7 +42,7 @@ def table(studies: list[str]) -> list[str]:
         if not anew:
             continue
         others = {reading: row for reading, row in tables.mean_aucs(study).items() if reading[0] != OWN}
-        best = max(others, key=lambda reading: others[reading]["auc"])
+        best = max(others, key=lambda reading: others[reading]["auc"], default=None)
         for name in (study, *anew):
             cells, rest = tables.calibrated_cells(name), tables.mean_aucs(name)
             zoo = "usual" if name == study else f"SPLIT_SEED={name.rsplit(SPLIT, 1)[1]}"

@@ -205,18 +205,28 @@ def verdict_rows(study_folder: str) -> list[dict]:
     order = [*KINDS, "all pirated", "all independent"]
     rows = []
     for (use, kind), found in sorted(groups.items(), key=lambda group: order.index(group[0][1])):
-        share, low, high = statistics.share(np.array([row["outcome"] == "stolen" for row in found]))
         own = {name: found[0][name] for name in ("level", "cleared", "n_calibration")}
         own["out_of_range"] = float(np.mean([not row["in_range"] for row in found]))
         outcomes = {
             name: sum(row["outcome"] == name for row in found) / len(found) for name in ("independent", "inconclusive")
         }
+        # The least p-value of n models is 1 / (n + 1): a verdict that cannot be passed is no measurement.
+        if found[0]["cleared"] < 1 / (1 + found[0]["n_thefts"]):
+            del outcomes["independent"]
+        if found[0]["level"] >= 1 / (1 + found[0]["n_calibration"]):
+            names = ("stolen", "stolen_low", "stolen_high")
+            shares = statistics.share(np.array([row["outcome"] == "stolen" for row in found]))
+            outcomes |= dict(zip(names, shares, strict=True))
         outcomes["stolen_at_5"] = float(np.mean([row["p_honest"] <= 0.05 and row["in_range"] for row in found]))
         names = {"tier": tier, "domain": domain, "dataset": dataset, "use": use, "kind": kind}
-        rows.append(
-            {**names, **own, "n": len(found), "stolen": share, "stolen_low": low, "stolen_high": high} | outcomes
-        )
+        rows.append({**names, **own, "n": len(found)} | outcomes)
     return rows
+
+
+def _stolen(row: dict) -> str:
+    if "stolen" not in row:
+        return f"not possible at {row['level']:.0%}"
+    return f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}]"
 
 
 def verdict_section(study_folder: str) -> list[str]:
@@ -230,7 +240,7 @@ def verdict_section(study_folder: str) -> list[str]:
         "independents that a model is compared with show as much evidence (conformal p-value), `independent` "
         f"where at most {first['cleared']:.0%} of the reference thefts, held out, show as little and most calibration "
         "independents show more, else `inconclusive`, as is whatever is less able than all of them (`out of range`) "
-        "[95% binomial interval].",
+        "[95% binomial interval]; not possible where too few models are there to compare with.",
         "",
         *markdown_table(
             [
@@ -246,8 +256,8 @@ def verdict_section(study_folder: str) -> list[str]:
             ],
             [
                 [row["use"], row["kind"], str(row["n"]), str(row["n_calibration"])]
-                + [f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}]"]
-                + [f"{row[name]:.3f}" for name in ("independent", "inconclusive", "out_of_range", "stolen_at_5")]
+                + [_stolen(row), f"{row['independent']:.3f}" if "independent" in row else "not possible"]
+                + [f"{row[name]:.3f}" for name in ("inconclusive", "out_of_range", "stolen_at_5")]
                 for row in rows
             ],
         ),
@@ -267,7 +277,7 @@ def calibrated_cells(study_folder: str) -> dict[str, str]:
         cells["least of the thefts"] = f"{min(theft['auc'] for theft in thefts):.3f}"
         cells["transfer"] = _auc(auc.get(("transfer_evidence", "transfer")), 3)
     for row in verdict_rows(study_folder):
-        share = f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}], n = {row['n']}"
+        share = f"{_stolen(row)}, n = {row['n']}"
         if (row["use"], row["kind"]) == ("scored", "all pirated"):
             cells[f"thefts called stolen at {row['level']:.0%}"] = share
         elif row["kind"] == "all independent":
@@ -276,7 +286,8 @@ def calibrated_cells(study_folder: str) -> dict[str, str]:
     for row in _generalised(study_folder):
         if row["study"] not in ("all references", "candidates"):
             one_each = row["study"] not in AVERAGED
-            means[f"{row['study']}: {row['value']}" if one_each else row["study"]].append(row["auc"])
+            models = f" ({row['n_references']} references)" if row["study"] == "data" else ""
+            means[f"{row['study']}: {row['value']}{models}" if one_each else row["study"]].append(row["auc"])
     return cells | {f"mean AUC, {name}": f"{np.mean(values):.3f}" for name, values in means.items()}
 
 

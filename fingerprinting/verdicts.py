@@ -65,11 +65,14 @@ def verdict(
     }
 
 
-def judge(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: float, cleared: float) -> None:
-    """One record per model; what of another task cannot be judged, for want of such references, is left out."""
+def judge(study: Study, fingerprint: Fingerprint | None, models: list[Suspect], level: float, cleared: float) -> None:
+    """One record per model; what of another task cannot be judged, for want of such references, is left out.
+
+    Without a calibrated fingerprint there are none: verdicts of an earlier match may be about other models.
+    """
     check_levels(level, cleared)
     rows = []
-    for model in models:
+    for model in models if fingerprint else ():
         on_target = model.kind.on_target
         if (TRANSFER if on_target else "") + "centre" not in fingerprint.extra:
             continue

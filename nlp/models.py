@@ -184,7 +184,9 @@ ARCHITECTURES = {
     "textrnn_small": Architecture(
         _sized(TextRNN, width=48, hidden=48, layers=1, features=64, dropout=0.2), "head", ("features",)
     ),
-    "bert_small": Architecture(bert.small(width=48, layers=1, heads=4, inner=96), "head", ("bert.pooler.dense",)),
+    "bert_small": Architecture(
+        bert.small(width=48, layers=1, heads=4, inner=96), "head", ("bert.pooler.dense",), rectified=False
+    ),
     "textcnn": Architecture(_sized(TextCNN, width=300, filters=256, sizes=(2, 3, 4), dropout=0.5), "head", ("norm",)),
     "dpcnn": Architecture(
         _sized(DPCNN, width=300, filters=250, blocks=5, dropout=0.5),
@@ -195,5 +197,5 @@ ARCHITECTURES = {
     "textrnn": Architecture(
         _sized(TextRNN, width=300, hidden=128, layers=2, features=256, dropout=0.5), "head", ("features",)
     ),
-    "bert_base_chinese": Architecture(bert.published, "head", ("bert.pooler.dense",)),
+    "bert_base_chinese": Architecture(bert.published, "head", ("bert.pooler.dense",), rectified=False),
 }

@@ -27,7 +27,7 @@ def judged():
     budgets = [dict(study="queries", value=value, attack="mean", auc=auc) for value, auc in (("25", 0.7), ("50", 0.8))]
     put("bci/own/cpu", "generalisation", *budgets)
     model = dict(kind="audit_irrelevant", role="independent", use="audit", share=1, level=0.01, cleared=0.05)
-    model |= dict(n_calibration=102, in_range=True)
+    model |= dict(n_calibration=102, n_thefts=90, in_range=True)
     outcomes = (("stolen", 0.01), ("stolen", 0.01), ("stolen", 0.01), ("independent", 0.7))
     put("bci/own/cpu", "verdicts", *({**model, "outcome": outcome, "p_honest": p} for outcome, p in outcomes))
     return "bci/own/cpu"

@@ -469,8 +469,10 @@ def test_activity_is_the_mean_rectified_output(count):
 
 def test_activity_of_a_linear_layer_is_per_unit():
     model, stored = toy_model().eval(), toy_data(20).inputs
-    expected = model[1](model[0](stored)).clamp_min(0).mean(0)
-    assert torch.allclose(pruning.activity(model, "1", stored, CPU).float(), expected, atol=1e-6)
+    outputs = model[1](model[0](stored))
+    for rectified, expected in ((True, outputs.clamp_min(0)), (False, outputs.abs())):
+        found = pruning.activity(model, "1", stored, CPU, rectified)
+        assert torch.allclose(found.float(), expected.mean(0), atol=1e-6)
 
 
 @given(st.lists(st.floats(0, 10, width=32), min_size=1, max_size=70), st.floats(0, 1))
@@ -510,13 +512,13 @@ def test_zeroed_units_say_exactly_nothing_also_after_updates(bias):
 def test_a_pruned_source_has_lost_its_least_active_units(thief, ratio):
     study, job = thief
     source, attacker = attacks.open_model(study, study.source_id), study.parts["attacker"]
-    task = attacks.prune(study, job("prune", ratio=ratio, activity_examples=100))
+    task = attacks.prune(study, job("prune", ratio=ratio, activity_examples=len(attacker)))
     pruned = trained_on(study, task)
 
     def activity(model: nn.Module) -> np.ndarray:
         body = nn.Sequential(model[0], model[1][:9]).eval()
         with torch.no_grad():
-            return body(attacker.inputs[:100] / 255).mean((0, 2, 3)).numpy()
+            return body(attacker.inputs / 255).mean((0, 2, 3)).numpy()
 
     expected = np.argsort(activity(source), kind="stable")[: round(ratio * 64)]
     assert (activity(pruned)[expected] == 0).all()
@@ -524,3 +526,23 @@ def test_a_pruned_source_has_lost_its_least_active_units(thief, ratio):
         zeroed = pruned.get_submodule(path).weight.detach().flatten(1 if path == "1.6" else 0)
         zeroed = (zeroed == 0).all(1) if zeroed.dim() > 1 else zeroed == 0
         assert sorted(np.flatnonzero(zeroed)) == sorted(expected)
+
+
+def test_activity_is_measured_on_all_classes_of_a_part_that_lies_class_by_class(thief, monkeypatch):
+    study, job = thief
+    attacker = study.parts["attacker"]
+    ordered = attacker.take(attacker.targets.argsort(stable=True))
+    monkeypatch.setattr(attacks, "part_of", lambda _study, _job: ordered)
+    shown, measure = [], pruning.activity
+
+    def noting(model, path, inputs, device, rectified) -> torch.Tensor:
+        shown.append(inputs)
+        return measure(model, path, inputs, device, rectified)
+
+    monkeypatch.setattr(pruning, "activity", noting)
+    attacks.prune(study, job("prune", ratio=0.3, activity_examples=100))
+    label = {
+        image.numpy().tobytes(): int(target) for image, target in zip(ordered.inputs, ordered.targets, strict=True)
+    }
+    found = [label[image.numpy().tobytes()] for image in shown[0]]
+    assert len(found) == 100 and set(found) == set(range(10))

@@ -72,8 +72,7 @@ def mixed_mistakes(owner: Owner, making: Making) -> Queries:
     chosen, size = wrong(owner), (making.candidates,)
     draw = owner.generator("mixed mistakes")
     first, second = (chosen[torch.randint(len(chosen), size, generator=draw)] for _ in range(2))
-    domain = owner.study.domain
-    return Queries(domain.mix(owner.inputs(first), owner.inputs(second), draw), owner.part.targets[first])
+    return Queries(owner.mixed(owner.inputs(first), owner.inputs(second), draw), owner.part.targets[first])
 
 
 def patched(owner: Owner, making: Making) -> Queries:
@@ -189,4 +188,4 @@ def _of_part(owner: Owner, indices: torch.Tensor) -> Queries:
 def _mixed(owner: Owner, first: Queries, purpose: str) -> Queries:
     draw = owner.generator(purpose)
     second = torch.randint(len(owner.part), (len(first.inputs),), generator=draw)
-    return Queries(owner.study.domain.mix(first.inputs, owner.inputs(second), draw), first.truth)
+    return Queries(owner.mixed(first.inputs, owner.inputs(second), draw), first.truth)

@@ -23,5 +23,5 @@ def sac_m(owner: Owner, n: int) -> Queries:
     """CutMix: a piece of one example laid into another."""
     chosen = owner.drawn(2 * n)
     first, second = chosen.tensor_split(2)
-    inputs = owner.study.domain.mix(owner.inputs(first[: len(second)]), owner.inputs(second), owner.generator("mix"))
+    inputs = owner.mixed(owner.inputs(first[: len(second)]), owner.inputs(second), owner.generator("mix"))
     return Queries(inputs, owner.part.targets[first[: len(second)]])
