@@ -14,7 +14,12 @@ find_python() {
     return 2
 }
 
-if ! cat requirements.txt pyproject.toml | cmp -s - "$environment_stamp" || ! .venv/bin/python -c 'import fingerprinting' 2>/dev/null; then
+installed_from_here() {  # -I: else the folder that the shell is in would be found
+    .venv/bin/python -I -c 'import fingerprinting, pathlib, sys
+sys.exit(pathlib.Path(fingerprinting.__file__).resolve().parents[1] != pathlib.Path.cwd().resolve())' 2>/dev/null
+}
+
+if ! cat requirements.txt pyproject.toml | cmp -s - "$environment_stamp" || ! installed_from_here; then
     python=$(find_python) || exit 2
     echo "making .venv with $("$python" --version) (torch and its libraries take about 6 GB)"
     [ -x .venv/bin/python ] || "$python" -m venv .venv ||

@@ -3,6 +3,7 @@
 #   bash run.sh              quick tier: a first look
 #   TIER=cpu bash run.sh     the tier of the committed tables
 set -euo pipefail
+trap 'exit 130' INT  # Python turns an interrupt into an exit status, which would look like data that cannot be had
 started=$SECONDS
 source "$(dirname "$0")/environment.sh"
 tier=${TIER:-quick}
@@ -18,7 +19,7 @@ for domain in cv nlp bci; do
         # A source that has seen so few digits is hardly ever wrong on them, so its fingerprint is smaller.
         .venv/bin/python reproduce.py "TIER=$tier" DOMAIN=cv DATASET=digits FEWER=True
     else
-        echo "$domain is left out: its data could not be fetched"
+        echo "$domain is left out: its data could not be had"
     fi
 done
 export DATA_SECONDS=$((SECONDS - started - SETUP_SECONDS))

@@ -17,6 +17,7 @@ import torch
 from cv.passport import passports, training, world
 from fingerprinting import checkpoints, objectives, passport_report, runtime, settings
 from fingerprinting.records import Records
+from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 from fingerprinting.training import predictions
 from fingerprinting.turns import in_turns, ratio, shown, thread_counts
@@ -48,6 +49,9 @@ def measure(
 ) -> None:
     """Time the plain network, scheme 1's, and scheme 2's with its public branch open."""
     plain_world = world.of(study, architecture, norm, world.PLAIN)
+    if study.numerics:
+        raise UserError(f"passports are timed in float32; leave out PRECISION={study.precision}")
+    training.check_counts(passport_images, triggers)
     owner, device = study.parts["owner"], study.device
     plain = checkpoints.build(study.domain, plain_world.architecture, len(study.classes), study.shape)
     config = passports.read_config("", plain_world.architecture)
@@ -61,7 +65,8 @@ def measure(
     one = training.protected_loss(made.signs, sign_weight, device)
     two = training.both_branches(one)
     three = training.with_triggers(two, training.trigger_images(study, triggers), triggers_per_batch, device)
-    batches = list(owner.take(torch.arange(training_batches * study.batch_size)).batches(study.batch_size, device))
+    part = owner.take(torch.arange(min(training_batches * study.batch_size, len(owner))))
+    batches = list(part.batches(study.batch_size, device))
     asked = owner.inputs[:inference_inputs]
 
     def inference(net: torch.nn.Module) -> Callable[[], None]:

@@ -30,7 +30,8 @@ BATCHES = 2  # per turn, of BATCH_SIZE examples
 
 def measure(study: Study, *, architectures: tuple[str, ...], repeats: int, batches: int) -> None:
     """Time updates of a fresh network of each architecture."""
-    device, part = study.device, study.parts["owner"].take(torch.arange(batches * study.batch_size))
+    device, owner = study.device, study.parts["owner"]
+    part = owner.take(torch.arange(min(batches * study.batch_size, len(owner))))
     pairs = list(part.batches(study.batch_size, device))
 
     def updates(net: torch.nn.Module, precision: str) -> Callable[[], None]:

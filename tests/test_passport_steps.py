@@ -68,6 +68,12 @@ def test_train_verify_and_attack(run, tmp_path):
     assert "residual_block" in page and "fake2" in page
     assert "attacks are finished already" in run("cv/passport/attack.py")[1]
     assert table(tmp_path) == found
+    assert run("cv/passport/train.py", "SCHEME=1", "SIGN_WEIGHT=0.2")[0] == 0
+    assert run("cv/passport/attack.py", "SCHEME=1", "KIND=none")[0] == 0
+    assert {attack for scheme, attack, _ in table(tmp_path) if scheme == "1"} == {"none"}  # the rest was of another
+    assert {attack for scheme, attack, _ in table(tmp_path) if scheme == "2"} == {attack for _, attack, _ in found}
+    assert run("cv/passport/train.py", "SCHEME=1", "EPOCHS=1")[0] == 0
+    assert "did not go on from the network without passports that is there" in refusal(run, "attack", "SCHEME=2")
 
 
 def table(tmp_path) -> dict:

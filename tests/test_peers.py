@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bci.domain import spliced as spliced_recordings
 from cv.domain import BOX, cutmix
-from fingerprinting import matching, peers, settings, statistics, steps
+from fingerprinting import files, fingerprints, matching, peers, settings, statistics, steps
 from fingerprinting.attacks import KINDS, drawn, owners_share, part_of
 from fingerprinting.examples import Examples
 from fingerprinting.owner import Owner, UnsuitedError
@@ -78,6 +78,36 @@ def test_sac_w_prefers_what_thefts_get_wrong_and_independents_right(study):
     # merits: 1 - 0, 1 - 1/2, 0 - 0, 0 - 1
     for n, expected in ((1, wrong[:1]), (3, wrong[:3]), (4, wrong)):
         assert torch.equal(sac.sac_w(owner, n).inputs, owner.inputs(torch.tensor(expected)))
+
+
+def test_a_domain_that_does_not_mix_suits_no_method_that_does(study):
+    owner = Owner(study, "sac_m")
+    study.__dict__["domain"] = replace(study.domain, mix=None)
+    with pytest.raises(UnsuitedError, match="sac_m mixes inputs, and cv gives no mix="):
+        sac.sac_m(owner, 5)
+
+
+@pytest.mark.parametrize("role", ["pirated", "independent"])
+def test_no_models_for_reference_suit_no_method_that_needs_them(study, monkeypatch, role):
+    monkeypatch.setattr("fingerprinting.suspects.mild", lambda _study: [])
+    with pytest.raises(UnsuitedError, match=f"sac_w needs {role} models for reference; give references.py COPIES"):
+        Owner(study, "sac_w").references(role)
+
+
+def test_what_no_longer_suits_leaves_no_old_fingerprint(study, monkeypatch):
+    """Else matching would refuse it for its source, and send the user to make what cannot be made."""
+
+    def unsuited(owner: Owner, n: int) -> None:
+        raise UnsuitedError("gets none wrong")
+
+    monkeypatch.setitem(peers.PEERS, "akh", unsuited)
+    monkeypatch.setattr("fingerprinting.attacks.weights_sha256", lambda *_: "a" * 64)
+    path = fingerprints.path_of(study, "akh")
+    files.write_text(path, "an old one")
+    monkeypatch.setattr(fingerprints, "is_current", lambda *_: False)
+    with pytest.raises(UnsuitedError):
+        peers.baselines(study, method="akh", n=5)
+    assert not path.exists()
 
 
 def test_cutmix_lays_one_box_of_the_second_into_the_first():

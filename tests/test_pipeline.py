@@ -28,6 +28,7 @@ from fingerprinting import tables
 from fingerprinting.attacks import KINDS
 from fingerprinting.domain import load_domain
 from fingerprinting.passport_report import STEPS
+from fingerprinting.runtime import seed_from
 from fingerprinting.steps import ROOT, ZOO
 from nlp.characters import gb2312
 from nlp.data import GOODS
@@ -36,7 +37,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 KILLS = 20
 SLOW = pytest.mark.slow
 COMMON = [chr(point) for point in gb2312(0xB0, 0xD7)]
-# reproduce.py where the data lie already: nothing is fetched, whatever their checksum.
+# reproduce.py where the data lie already: nothing is fetched.
 OFFLINE = f"""
 import runpy
 from fingerprinting import fetch
@@ -288,7 +289,7 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
             architecture = load_domain(case.domain).source["smoke"]
             assert model["settings"]["parent"] == f"{case.domain}/{case.dataset}/smoke/source/{architecture}-0"
             assert "part" not in options and "overlap" not in options
-        seeds.add(key)
+        seeds.add(seed_from(key))
         assert uses.setdefault(model["sha256"], KINDS[model["kind"]].use) == KINDS[model["kind"]].use
     assert len(seeds) == len(models)
 

@@ -92,6 +92,15 @@ def test_a_resampling_draws_with_replacement_and_evenly():
     assert (counts == 0).mean() == pytest.approx((9 / 10) ** 10, abs=0.01)
 
 
+def test_the_interval_of_an_auc_is_that_of_its_draws():
+    pirated, independent = np.array([1.0, 3.0, 5.0]), np.array([2.0, 4.0, 6.0, 8.0])
+    low, high = statistics.auc_interval(pirated, independent, np.random.default_rng(0))
+    draw = np.random.default_rng(1)
+    found = [statistics.auc(draw.choice(pirated, 3), draw.choice(independent, 4)) for _ in range(2_000)]
+    assert np.allclose((low, high), np.quantile(found, [0.025, 0.975]), atol=0.05)
+    assert low < statistics.auc(pirated, independent) < high
+
+
 def test_the_interval_holds_95_of_100_draws():
     low, high = statistics.interval(np.arange(10_001) / 10_000)
     assert (low, high) == pytest.approx((0.025, 0.975))

@@ -232,6 +232,13 @@ def test_other_inputs_or_other_weights_are_asked_again(study, change):
     assert load.times == 1
 
 
+def test_under_force_what_is_kept_is_asked_again(study):
+    inputs, load = torch.rand(5, 1, 2, 2), Asked()
+    answers.ask(study, inputs, "a" * 64, Asked(scale=2.0))
+    again = answers.ask(replace(study, force=True), inputs, "a" * 64, load)
+    assert load.times == 1 and torch.equal(again, answers.ask(study, inputs, "a" * 64, Asked(scale=3.0)))
+
+
 @pytest.mark.parametrize("scale", [float("nan"), float("inf"), -float("inf")])
 def test_broken_answers_are_refused_and_not_kept(study, scale):
     inputs = torch.rand(5, 1, 2, 2)

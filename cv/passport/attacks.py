@@ -175,8 +175,10 @@ def _residual_block(target: Target, plan: Plan, share: float) -> Outcome:
 def solve(target: Target, plan: Plan) -> Pieces:
     """No training, no block: passports solved for, so that the scale and shift of a branch that works come out.
 
-    γ = W · mean_patch(P) is linear in P and a layer has far more passport values than channels, so whatever γ and β
-    already work (those written in the released network) have passports; the nearest to the forger's own are taken.
+    γ = W · mean_patch(P) is linear in P. Where W's rows are independent, which takes as many values in a mean patch
+    (C k²) as there are channels or more, whatever γ and β already work (those written in the released network) have
+    passports; the nearest to the forger's own are taken. Elsewhere, as in ResNet18's 1 x 1 shortcuts, these come as
+    near to γ and β as any do: `misfit` says how near.
     """
     return {None: partial(_solve, target)}
 
@@ -191,10 +193,15 @@ def _solve(target: Target) -> Outcome:
                        for p, a in own.items()})  # fmt: skip
     forged = replace(target.shipped, gamma=solved[0], beta=solved[1])
     net = passports.install(target.copied(), forged, public=False)
-    signs = {path: 2.0 * (norm.affine()[0] > 0).cpu() - 1 for path, norm in passport_norms(net).items()}
     moved = [(solved[0][path] - owners.gamma[path]).norm().item() for path in solved[0]]
-    outcome = judged(target, net, replace(forged, signs={path: 0 * bits for path, bits in signs.items()}))
-    return replace(outcome, notes={"distance_to_owners_passports": moved})
+    wanted = {path: target.net.get_submodule(pairs[path]).weight for path in solved[0]}
+    with torch.no_grad():
+        misfit = [
+            ((norm.affine()[0] - wanted[path]).norm() / wanted[path].norm()).item()
+            for path, norm in passport_norms(net).items()
+        ]
+    outcome = judged(target, net, replace(forged, signs={path: 0 * bits for path, bits in owners.signs.items()}))
+    return replace(outcome, notes={"distance_to_owners_passports": moved, "misfit": misfit})
 
 
 def preimage(net: nn.Module, path: str, norm_path: str, name: str, start: torch.Tensor) -> torch.Tensor:

@@ -49,18 +49,19 @@ def attack(
     worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
     for needed in (plain, *worlds):
         world.require(needed)
+    world.same_start(plain, worlds)
     records, pieces = Records.of(study, "passports"), []
     for protected in worlds:
         target = Target(protected, world.open_released(protected), protected.passports())
         for name in ATTACKS if kind == "all" else (kind,):
             pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
-    _forget(records, pieces)
+    _forget(records, pieces, worlds)
     records.put([plain_row(plain, plain.source_id), plain_row(plain, plain.longer_id)])
     known = {row["key"]: row for row in records.rows()}
     todo = []
     for target, name, strength, run in pieces:
-        settings = {**json.loads(json.dumps(asdict(plan))), "model": weights(target), "split_seed": study.split_seed}
-        settings |= study.numerics
+        settings = json.loads(json.dumps(asdict(plan)))
+        settings |= {"model": weights(target.world), "split_seed": study.split_seed, **study.numerics}
         key = key_of(target, name, strength)
         if study.force or known.get(key, {}).get("settings") != settings:
             todo.append((target, name, strength, run, key, settings))
@@ -77,18 +78,23 @@ def key_of(target: Target, attack: str, strength) -> str:
     return f"{target.world.folder}/{attack}/{'' if strength is None else strength}"
 
 
-def _forget(records: Records, pieces: list[tuple]) -> None:
-    """Drop what earlier constants measured of the attacks that are run."""
+def _forget(records: Records, pieces: list[tuple], worlds: list[World]) -> None:
+    """Drop what earlier constants measured of the attacks that are run, and what any measured of networks gone."""
     promised = {key_of(target, name, strength) for target, name, strength, _ in pieces}
     run_again = tuple({f"{target.world.folder}/{name}/" for target, name, *_ in pieces})
-    kept = [row["key"] for row in records.rows() if row["key"] in promised or not row["key"].startswith(run_again)]
-    records.keep_only(kept)
+    now = {f"{protected.folder}/": weights(protected) for protected in worlds}
+
+    def stands(row: dict) -> bool:
+        gone = any(row["key"].startswith(folder) and row["settings"]["model"] != now[folder] for folder in now)
+        return not gone and (row["key"] in promised or not row["key"].startswith(run_again))
+
+    records.keep_only(row["key"] for row in records.rows() if stands(row))
 
 
-def weights(target: Target) -> str:
+def weights(protected: World) -> str:
     """What an attack's result depends on besides constants: the released weights and the owner's passports."""
-    passport = files.read_metadata(target.world.passport_path)["sha256"]
-    return f"{files.read_metadata(target.world.source_id.path)['sha256']} {passport}"
+    passport = files.read_metadata(protected.passport_path)["sha256"]
+    return f"{files.read_metadata(protected.source_id.path)['sha256']} {passport}"
 
 
 def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
@@ -101,7 +107,7 @@ def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
         "signature_detection": claimed.detection,
         "n": len(target.world.parts["test"]),
         "bits": claimed.bits,
-        "p_value": claimed.p_value,
+        "p_value": None if outcome.notes.get("draws", 1) > 1 else claimed.p_value,  # bits of several draws are no test
         "owner_detection": owner.detection,
         **outcome.notes,
         "provenance": runtime.provenance(target.device),

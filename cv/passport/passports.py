@@ -212,11 +212,24 @@ def load(path: Path) -> Passports:
         raise UserError(f"{path} does not hold two passports and a signature for each layer; take the owner's own file")
     shown = [*parts["gamma"].values(), *parts["beta"].values()]
     signs = list(parts["signs"].values())
+    measured = [value for state in parts["statistics"].values() for value in state.values()]
     if not (
-        all(passport.dim() == 4 and len(passport) and passport.isfinite().all() for passport in shown)
+        all(passport.dim() == 4 and passport.numel() and passport.isfinite().all() for passport in shown)
         and all(bits.dim() == 1 and (bits.abs() == 1).all() for bits in signs)
-        and set(triggers) in (set(), {"inputs", "labels"})
+        and all(value.isfinite().all() for value in measured)
+        and _are_triggers(triggers)
     ):
         raise UserError(f"{path} holds values that no passport or signature has; take the owner's own file")
     kept = Examples(triggers["inputs"], triggers["labels"]) if triggers else None
     return Passports(**parts, texts=texts, metadata=metadata, triggers=kept)
+
+
+def _are_triggers(found: dict[str, torch.Tensor]) -> bool:
+    """None, or images (n, C, H, W) with a class each."""
+    if not found:
+        return True
+    if set(found) != {"inputs", "labels"}:
+        return False
+    images, labels = found["inputs"], found["labels"]
+    classes = labels.dtype == torch.long and labels.dim() == 1 and len(labels) and (labels >= 0).all()
+    return bool(classes) and images.dim() == 4 and len(images) == len(labels)

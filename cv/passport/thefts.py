@@ -80,7 +80,10 @@ def steal(
             generation.primary(protected, n=components_n, labels="source", fewer=True),
             peers.baselines(protected, method=("akh", "sac_m"), n=n),
         ]
-        Records.of(study, "passport_thefts").put(compared(study, protected, honest))
+        records = Records.of(study, "passport_thefts")
+        rows = compared(study, protected, honest)
+        records.keep_only(row["key"] for row in records.rows() if not row["key"].startswith(f"{protected.folder}/"))
+        records.put(rows)
     passport_report.write(study)
     print(passport_report.page(study.folder))
     return SKIPPED if any(skipped) else None
@@ -146,13 +149,15 @@ def _row(
     read = [row for row in checked if "agreed" in row]
     agreed, bits = (sum(row[name] for row in read) for name in ("agreed", "bits"))
     same_task = [suspect.model.name for suspect in honest if suspect.kind.on_target == on_target]
-    auc = {}
+    auc, intervals = {}, {}
     for method in READINGS:
         own = distances[method.key]
         found = [own[suspect.model.name] for _, suspect in models if suspect.model.name in own]
         others = [own[name] for name in same_task if name in own]
         if models[0][1].kind.role == "pirated" and found and others:
             auc[method.name] = statistics.auc(np.array(found), np.array(others))
+            draw = np.random.default_rng(runtime.seed_from(f"{protected.folder}/{kind}/{method.key}"))
+            intervals[method.name] = statistics.auc_interval(np.array(found), np.array(others), draw)
     return {
         "key": f"{protected.folder}/{kind}",
         **protected.columns,
@@ -169,6 +174,7 @@ def _row(
         "triggers_agreed": _mean([row["triggers"] for row in checked if "triggers" in row]),
         "n_independent": len(same_task),
         "auc": auc,
+        "auc_interval": intervals,
         "models": {suspect.model.name: row for (_, suspect), row in zip(models, checked, strict=True)},
         "provenance": runtime.provenance(protected.device),
     }

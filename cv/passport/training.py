@@ -38,8 +38,7 @@ def train(
     """The network without passports, then with them under each scheme asked for, all on the owner's part."""
     plain = world.of(study, architecture, norm, PLAIN)
     layers = passports.read_config(config, plain.architecture)
-    if passport_images < 1 or triggers < 1:
-        raise UserError(f"PASSPORT_IMAGES={passport_images} and TRIGGERS={triggers} must be 1 or more")
+    check_counts(passport_images, triggers)
     net = checkpoints.build(study.domain, plain.architecture, len(study.classes), study.shape)
     passports.signatures(net, layers, runtime.generator("check"))  # what cannot be put in is said before training
     schemes = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
@@ -57,6 +56,11 @@ def train(
         skipped.append(zoo.train(protected, "source", [job], protect))
         print(f"{protected.source_id.path}\n{protected.passport_path}", flush=True)
     return SKIPPED if any(skipped) else None
+
+
+def check_counts(passport_images: int, triggers: int) -> None:
+    if passport_images < 1 or triggers < 1:
+        raise UserError(f"PASSPORT_IMAGES={passport_images} and TRIGGERS={triggers} must be 1 or more")
 
 
 def protect(study: World, job: Job) -> Training:

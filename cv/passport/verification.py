@@ -86,6 +86,11 @@ def triggers_agreed(net: nn.Module, held: Passports, device: torch.device) -> in
     return int((labels == held.triggers.targets).sum())
 
 
+def triggers_p_value(agreed: int, labels: torch.Tensor) -> float:
+    """Chance that any model agrees with `agreed` or more of labels (n,) that the owner drew among its own classes."""
+    return p_value(agreed, len(labels), 1 / (int(labels.max()) + 1))
+
+
 def verify(study: Study, *, scheme: str, architecture: str, norm: str, model: str, passport: str) -> None:
     """Print what a passport file proves about a model file; both default to those of the study's scheme."""
     if scheme not in world.SCHEMES:
@@ -103,9 +108,9 @@ def verify(study: Study, *, scheme: str, architecture: str, norm: str, model: st
     if held.triggers is not None and held.triggers.inputs.shape[1:] != torch.Size(metadata["shape"]):
         print("\ntrigger images are not shown: they have another shape than the model's inputs")
     elif held.triggers is not None:
-        shown, agreed = len(held.triggers), triggers_agreed(net, held, study.device)
-        chance = p_value(agreed, shown, 1 / metadata["classes"])
-        print(f"\ntrigger images labelled as the owner chose: {agreed} of {shown}, p = {chance:.1e}")
+        agreed, labels = triggers_agreed(net, held, study.device), held.triggers.targets
+        print(f"\ntrigger images labelled as the owner chose: {agreed} of {len(labels)}, ", end="")
+        print(f"p = {triggers_p_value(agreed, labels):.1e}")
     try:
         test = study.parts["test"]
     except UserError as reason:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cv.passport import passports
 from cv.passport.passports import Passports
-from fingerprinting import attacks
+from fingerprinting import attacks, files
 from fingerprinting.runtime import UserError
 from fingerprinting.study import ModelId, Study
 
@@ -81,11 +81,22 @@ def require(world: World) -> None:
     """The protected model and its passports must be there, or the plain model and the one trained on."""
     wanted = [world.source_id.path, world.longer_id.path if world.scheme == PLAIN else world.passport_path]
     if missing := [path for path in wanted if not path.is_file()]:
-        raise UserError(
-            f"{missing[0]} is missing; run {world.command('passport/train')} "
-            f"ARCHITECTURE={world.architecture.removesuffix('_gn')}"
-            + (" NORM=group" if world.architecture.endswith("_gn") else "")
-        )
+        raise UserError(f"{missing[0]} is missing; run {_command(world)}")
+
+
+def same_start(plain: World, protected: list[World]) -> None:
+    """Networks are compared with the one that they went on from, not with another that was trained since."""
+    start = files.read_metadata(plain.source_id.path)["sha256"]
+    for world, path in ((plain, plain.longer_id.path), *((world, world.source_id.path) for world in protected)):
+        if files.read_metadata(path)["settings"]["parent_sha256"] != start:
+            raise UserError(
+                f"{path} did not go on from the network without passports that is there now; run {_command(world)}"
+            )
+
+
+def _command(world: World) -> str:
+    norm = " NORM=group" if world.architecture.endswith("_gn") else ""
+    return f"{world.command('passport/train')} ARCHITECTURE={world.architecture.removesuffix('_gn')}{norm}"
 
 
 def open_released(world: World):
