@@ -14,6 +14,13 @@ CELLS = (
     "thefts called stolen at 1%",
     "independents called stolen, scored",
 )
+ROWS = (
+    *CELLS,
+    "mean AUC of the other reading that leads on the usual zoo",
+    "readings of all methods in both",
+    "rank correlation of their mean AUCs",
+    "mean difference of their mean AUCs",
+)
 
 
 def replicates(study_folder: str) -> list[str]:
@@ -34,26 +41,24 @@ def agreement(first: str, second: str) -> dict[str, float]:
 
 
 def table(studies: list[str]) -> list[str]:
-    """A row for each study that was made anew and one for each time that it was, in Markdown."""
-    heads = ["data set", "zoo", *CELLS, "the best other reading of the usual zoo", "all readings beside the usual zoo"]
-    rows = []
+    """A column for each study that was made anew, and one for each time that it was, in Markdown."""
+    heads, columns = [], []
     for study in studies:
         anew = replicates(study)
-        if not anew:
-            continue
-        others = {reading: row for reading, row in tables.mean_aucs(study).items() if reading[0] != OWN}
-        best = max(others, key=lambda reading: others[reading]["auc"], default=None)
-        for name in (study, *anew):
+        others = [row for row in tables.mean_aucs(study).items() if row[0][0] != OWN]
+        best = max(others, key=lambda row: row[1]["auc"], default=(None, {}))[0]
+        for name in (study, *anew) if anew else ():
+            heads.append(" ".join(study.split("/")[:2]) if name == study else f"SPLIT_SEED={name.rsplit(SPLIT)[1]}")
             cells, rest = tables.calibrated_cells(name), tables.mean_aucs(name)
-            zoo = "usual" if name == study else f"SPLIT_SEED={name.rsplit(SPLIT, 1)[1]}"
-            other = f"{best[0]}, {best[1]}: {rest[best]['auc']:.3f}" if best in rest else ""
-            row = [" ".join(name.split("/")[:2]), zoo, *(cells.get(cell, "") for cell in CELLS), other]
-            rows.append([*row, "" if name == study else _in_words(agreement(study, name))])
-    return tables.markdown_table(heads, rows) if rows else []
+            column = [cells.get(cell, "") for cell in CELLS]
+            column.append(f"{best[0]}, {best[1]}: {rest[best]['auc']:.3f}" if best in rest else "")
+            columns.append([*column, *(["", "", ""] if name == study else _in_words(agreement(study, name)))])
+    if not columns:
+        return []
+    rows = [list(row) for row in zip(ROWS, *columns, strict=True)]
+    pages = tables.links(name for study in studies for name in replicates(study))
+    return [*tables.markdown_table(["", *heads], rows), "", f"All of the zoos that were made anew: {pages}."]
 
 
-def _in_words(found: dict[str, float]) -> str:
-    return (
-        f"rank correlation {found['rank_correlation']:.2f}, mean difference {found['mean_difference']:.3f}, "
-        f"n = {found['readings']}"
-    )
+def _in_words(found: dict[str, float]) -> list[str]:
+    return [str(found["readings"]), f"{found['rank_correlation']:.2f}", f"{found['mean_difference']:.3f}"]

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -473,10 +474,13 @@ def summary(studies: list[str]) -> str:
         [["", "pirated / independent", *counts]]
         + [[*_names(reading), *(_auc(rows.get(reading)) for rows in found.values())] for reading in readings],
     )
-    links = [
-        f"[{page_path(study).stem}]({page_path(study).relative_to(files.results_dir().parent)})" for study in found
-    ]
-    return "\n".join([*table, "", f"Every theft, group of independents and kind of model: {', '.join(links)}."])
+    return "\n".join([*table, "", f"Every theft, group of independents and kind of model: {links(found)}."])
+
+
+def links(studies: Iterable[str]) -> str:
+    """To the pages of studies, as README gives them."""
+    paths = [page_path(study) for study in studies]
+    return ", ".join(f"[{path.stem}]({path.relative_to(files.results_dir().parent)})" for path in paths)
 
 
 def page_path(study_folder: str) -> Path:
