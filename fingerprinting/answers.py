@@ -1,4 +1,4 @@
-"""What models say when asked, kept by content: the same weights are asked the same inputs once."""
+"""What models say when asked, kept by content: the same weights are asked the same inputs once, unless FORCE=True."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -32,7 +32,7 @@ class Architecture:
     build: Callable[[int, tuple[int, ...]], nn.Module]
     head: str
     prunable: tuple[str, ...] = ()
-    rectified: bool = True  # whether only what is positive there goes on; else a unit far below zero is as active
+    rectified: bool = True  # a unit is as active as its outputs are positive on average; else as they are large
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,13 @@ def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
     return Fingerprint(**tensors, metadata=metadata, extra=extra)
 
 
+def drop_of_another_source(study: Study, method: str, source_sha256: str) -> None:
+    """Matching refuses such a file and sends its user to make it again, which does no good where that cannot be."""
+    path = path_of(study, method)
+    if path.is_file() and files.read_metadata(path).get("source_sha256") != source_sha256:
+        path.unlink()
+
+
 def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
     """Refuse a fingerprint that was evolved from another primary one than that which is matched beside it."""
     if "primary" not in prints:

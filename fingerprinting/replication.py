@@ -6,6 +6,7 @@ from fingerprinting import tables
 from fingerprinting.study import SPLIT
 
 OWN = "calibrated"
+LEAST = 3  # readings in common
 CELLS = (
     "mean AUC",
     "least of the thefts",
@@ -28,10 +29,15 @@ def replicates(study_folder: str) -> list[str]:
     return [name for name in tables.study_folders() if name.startswith(f"{study_folder}{SPLIT}")]
 
 
-def agreement(first: str, second: str) -> dict[str, float]:
-    """How alike two studies rank all readings by their mean AUCs, and how far these lie apart on average."""
+def agreement(first: str, second: str) -> dict[str, float] | None:
+    """How alike two studies rank all readings by their mean AUCs, and how far these lie apart on average.
+
+    None where they have too few in common to rank.
+    """
     usual, anew = tables.mean_aucs(first), tables.mean_aucs(second)
     pairs = [(usual[reading]["auc"], anew[reading]["auc"]) for reading in usual if reading in anew]
+    if len(pairs) < LEAST:
+        return None
     differences = [abs(before - after) for before, after in pairs]
     return {
         "readings": len(pairs),
@@ -52,7 +58,8 @@ def table(studies: list[str]) -> list[str]:
             cells, rest = tables.calibrated_cells(name), tables.mean_aucs(name)
             column = [cells.get(cell, "") for cell in CELLS]
             column.append(f"{best[0]}, {best[1]}: {rest[best]['auc']:.3f}" if best in rest else "")
-            columns.append([*column, *(["", "", ""] if name == study else _in_words(agreement(study, name)))])
+            alike = agreement(study, name) if name != study else None
+            columns.append([*column, *(_in_words(alike) if alike else [""] * 3)])
     if not columns:
         return []
     rows = [list(row) for row in zip(ROWS, *columns, strict=True)]

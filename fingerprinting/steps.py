@@ -69,7 +69,7 @@ def source(study: Study, *, epochs: int, learning_rate: float, weights: str) -> 
     print(
         f"{metadata['test_accuracy']:.4f} of {metadata['n_test']} test examples answered rightly; if the model is "
         "known to do better, its inputs' scale or the order of its classes is another than the domain's; mend that "
-        "there and run this again with FORCE=True"
+        "there and run this, and what was run after it, again with FORCE=True"
     )
     return skipped
 

@@ -132,7 +132,7 @@ def _gather(study: Study, scripts: list[str]) -> list[Suspect]:
 
 
 def ask(study: Study, suspect: Suspect, inputs: torch.Tensor) -> torch.Tensor:
-    """The suspect's logits (n, C') on inputs (n, ...), asked once."""
+    """The suspect's logits (n, C') on inputs (n, ...), kept when it was asked."""
     content = suspect.metadata["sha256"]
     return answers.ask(study, inputs, content, partial(_opened, study, suspect.model, content))
 

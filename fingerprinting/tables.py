@@ -218,7 +218,8 @@ def verdict_rows(study_folder: str) -> list[dict]:
             names = ("stolen", "stolen_low", "stolen_high")
             shares = statistics.share(np.array([row["outcome"] == "stolen" for row in found]))
             outcomes |= dict(zip(names, shares, strict=True))
-        outcomes["stolen_at_5"] = float(np.mean([row["p_honest"] <= 0.05 and row["in_range"] for row in found]))
+        if found[0]["n_calibration"] >= 19:
+            outcomes["stolen_at_5"] = float(np.mean([row["p_honest"] <= 0.05 and row["in_range"] for row in found]))
         names = {"tier": tier, "domain": domain, "dataset": dataset, "use": use, "kind": kind}
         rows.append({**names, **own, "n": len(found)} | outcomes)
     return rows
@@ -257,8 +258,11 @@ def verdict_section(study_folder: str) -> list[str]:
             ],
             [
                 [row["use"], row["kind"], str(row["n"]), str(row["n_calibration"])]
-                + [_stolen(row), f"{row['independent']:.3f}" if "independent" in row else "not possible"]
-                + [f"{row[name]:.3f}" for name in ("inconclusive", "out_of_range", "stolen_at_5")]
+                + [_stolen(row)]
+                + [
+                    f"{row[name]:.3f}" if name in row else "not possible"
+                    for name in ("independent", "inconclusive", "out_of_range", "stolen_at_5")
+                ]
                 for row in rows
             ],
         ),

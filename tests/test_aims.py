@@ -2,7 +2,7 @@
 
 import pytest
 
-from fingerprinting import aims
+from fingerprinting import aims, tables
 from fingerprinting.aims import AIMS, Aim
 from fingerprinting.records import Records
 
@@ -39,6 +39,25 @@ def test_figures_are_those_of_labels_against_all_independents(judged):
     assert aims.least(judged) == 0.91
     assert aims.least_that_keeps_the_weights(judged) == 0.97
     assert aims.accused(judged) == pytest.approx(0.1941, abs=1e-4)  # Clopper and Pearson's interval of 3 in 4
+
+
+@pytest.mark.parametrize(
+    ("n_calibration", "n_thefts", "possible"),
+    [
+        (99, 19, {"stolen", "independent", "stolen_at_5"}),
+        (98, 18, {"stolen_at_5"}),
+        (19, 19, {"independent", "stolen_at_5"}),
+        (18, 5, set()),
+    ],
+)
+def test_a_verdict_that_too_few_models_allow_is_no_share(judged, n_calibration, n_thefts, possible):
+    """The least p-value of n models is 1 / (n + 1)."""
+    found = Records.at(judged, "verdicts")
+    found.put({**row, "n_calibration": n_calibration, "n_thefts": n_thefts} for row in found.rows())
+    rows = tables.verdict_rows(judged)
+    assert all({"stolen", "independent", "stolen_at_5"} & set(row) == possible for row in rows)
+    assert all("not possible" in line for line in tables.verdict_section(judged)[4:-1]) == (len(possible) < 3)
+    assert (aims.accused(judged) is None) == ("stolen" not in possible)
 
 
 def test_what_is_missing_stands_beside_the_figure(judged):

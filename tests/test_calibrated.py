@@ -617,6 +617,14 @@ def test_without_moved_references_models_of_another_task_are_not_judged(small, o
     assert {row["key"] for row in Records.of(small, "verdicts").rows()} == same_task != set()
 
 
+def test_without_a_calibrated_fingerprint_no_verdict_of_an_earlier_match_stays(small, outputs):
+    models = suspects.of_use(small, "calibration")
+    judging.judge(small, opened(small), models, **LEVELS)
+    assert Records.of(small, "verdicts").rows()
+    judging.judge(small, None, models, **LEVELS)
+    assert Records.of(small, "verdicts").rows() == []
+
+
 def test_reference_calibration_and_scored_models_share_no_name_and_no_seed(small, outputs):
     """Names are seeds. Of uses here by what was trained; of scored ones by what they would be called."""
     rows = [row for row in Records.of(small, "models").rows() if row["kind"] != "source"]

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from fingerprinting import passport_report
+from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY
 
 WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
@@ -63,6 +64,8 @@ def test_train_verify_and_attack(run, tmp_path):
             forged = found[scheme, attack, strength]
             assert forged["accuracy"] > 0.4  # trained passports work, random ones do not
             assert forged["signature_detection"] > shown  # of what the forger claims; half of it where fake3 begins
+    rows = Records.at("cv/digits/smoke", "passports").rows()
+    assert all(max(row["misfit"]) < 1e-3 for row in rows if row["attack"] == "solve")
     assert (tmp_path / "results" / "figures" / "cv-digits-smoke-passports-conv3.png").is_file()
     page = (tmp_path / "results" / "tables" / "cv-digits-smoke-passports.md").read_text()
     assert "residual_block" in page and "fake2" in page
@@ -73,7 +76,9 @@ def test_train_verify_and_attack(run, tmp_path):
     assert {attack for scheme, attack, _ in table(tmp_path) if scheme == "1"} == {"none"}  # the rest was of another
     assert {attack for scheme, attack, _ in table(tmp_path) if scheme == "2"} == {attack for _, attack, _ in found}
     assert run("cv/passport/train.py", "SCHEME=1", "EPOCHS=1")[0] == 0
-    assert "did not go on from the network without passports that is there" in refusal(run, "attack", "SCHEME=2")
+    assert "conv3-v2 did not go on from the one without passports that is there" in refusal(run, "attack", "SCHEME=2")
+    assert run("cv/passport/attack.py", "SCHEME=1", "KIND=none")[0] == 0
+    assert {scheme for scheme, *_ in table(tmp_path)} == {"plain", "1"}
 
 
 def table(tmp_path) -> dict:

@@ -101,13 +101,15 @@ def test_what_no_longer_suits_leaves_no_old_fingerprint(study, monkeypatch):
         raise UnsuitedError("gets none wrong")
 
     monkeypatch.setitem(peers.PEERS, "akh", unsuited)
-    monkeypatch.setattr("fingerprinting.attacks.weights_sha256", lambda *_: "a" * 64)
+    source = {"sha256": "a" * 64}
+    monkeypatch.setattr("fingerprinting.attacks.weights_sha256", lambda *_: source["sha256"])
     path = fingerprints.path_of(study, "akh")
-    files.write_text(path, "an old one")
-    monkeypatch.setattr(fingerprints, "is_current", lambda *_: False)
-    with pytest.raises(UnsuitedError):
-        peers.baselines(study, method="akh", n=5)
-    assert not path.exists()
+    files.save_tensors(path, {"inputs": torch.zeros(1)}, {"source_sha256": "a" * 64})
+    for sha256, there in (("a" * 64, True), ("b" * 64, False)):  # of this source other constants may still be good
+        source["sha256"] = sha256
+        with pytest.raises(UnsuitedError):
+            peers.baselines(study, method="akh", n=5)
+        assert path.exists() == there
 
 
 def test_cutmix_lays_one_box_of_the_second_into_the_first():

@@ -37,6 +37,13 @@ def test_agreement_is_over_what_both_have(anew):
     assert found == pytest.approx({"readings": 3, "rank_correlation": 0.5, "mean_difference": 0.1})
 
 
+def test_too_few_readings_in_common_are_not_compared(anew):
+    put("cv/other/cpu-split_1", {("akh", "answers"): 0.5})
+    Records.at("cv/other/cpu-split_2", "auc").replace([])
+    assert replication.agreement("cv/other/cpu", "cv/other/cpu-split_1") is None
+    assert all(line.endswith("|  |  |  |") for line in replication.table(["cv/other/cpu"])[-5:-2])
+
+
 def test_the_table_follows_the_best_of_the_usual_zoo(anew):
     head, _, *rows, _, pages = replication.table([anew, "cv/other/cpu"])
     assert head == "|  | cv own | SPLIT_SEED=1 |"

@@ -55,7 +55,7 @@ def attack(
         target = Target(protected, world.open_released(protected), protected.passports())
         for name in ATTACKS if kind == "all" else (kind,):
             pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
-    _forget(records, pieces, worlds)
+    _forget(records, pieces, plain, [world.of(study, architecture, norm, name) for name in world.SCHEMES])
     records.put([plain_row(plain, plain.source_id), plain_row(plain, plain.longer_id)])
     known = {row["key"]: row for row in records.rows()}
     todo = []
@@ -78,11 +78,15 @@ def key_of(target: Target, attack: str, strength) -> str:
     return f"{target.world.folder}/{attack}/{'' if strength is None else strength}"
 
 
-def _forget(records: Records, pieces: list[tuple], worlds: list[World]) -> None:
-    """Drop what earlier constants measured of the attacks that are run, and what any measured of networks gone."""
+def _forget(records: Records, pieces: list[tuple], plain: World, every: list[World]) -> None:
+    """Drop what earlier constants measured of the attacks that are run, and what any measured of networks gone.
+
+    Those of a scheme that did not go on from the plain network which is there now are gone too, run or not: all schemes
+    stand in one table beside it.
+    """
     promised = {key_of(target, name, strength) for target, name, strength, _ in pieces}
     run_again = tuple({f"{target.world.folder}/{name}/" for target, name, *_ in pieces})
-    now = {f"{protected.folder}/": weights(protected) for protected in worlds}
+    now = {f"{own.folder}/": weights(own) if world.goes_on_from(plain, own) else None for own in every}
 
     def stands(row: dict) -> bool:
         gone = any(row["key"].startswith(folder) and row["settings"]["model"] != now[folder] for folder in now)

@@ -84,13 +84,20 @@ def require(world: World) -> None:
         raise UserError(f"{missing[0]} is missing; run {_command(world)}")
 
 
+def goes_on_from(plain: World, world: World) -> bool:
+    """Whether a protected network, or the plain one that was trained on, began as the plain one that is there now."""
+    path = (world.longer_id if world.scheme == PLAIN else world.source_id).path
+    start = files.read_metadata(plain.source_id.path)["sha256"]
+    return path.is_file() and files.read_metadata(path)["settings"]["parent_sha256"] == start
+
+
 def same_start(plain: World, protected: list[World]) -> None:
     """Networks are compared with the one that they went on from, not with another that was trained since."""
-    start = files.read_metadata(plain.source_id.path)["sha256"]
-    for world, path in ((plain, plain.longer_id.path), *((world, world.source_id.path) for world in protected)):
-        if files.read_metadata(path)["settings"]["parent_sha256"] != start:
+    for world in (plain, *protected):
+        if not goes_on_from(plain, world):
             raise UserError(
-                f"{path} did not go on from the network without passports that is there now; run {_command(world)}"
+                f"the network of {world.nest} did not go on from the one without passports that is there now; run "
+                f"{_command(world)}"
             )
 
 
