@@ -74,5 +74,5 @@ AIMS = (
 
 def table(studies: list[str]) -> list[str]:
     """The aims in Markdown, a column per study."""
-    heads = [" ".join(study.split("/")[:2]) for study in studies]
+    heads = map(tables.heading, studies)
     return tables.markdown_table(["aim, labels only", *heads], [[aim.words, *map(aim.cell, studies)] for aim in AIMS])

@@ -32,7 +32,7 @@ def blocks() -> dict[str, str]:
         "runs": _runs(),
         "results": _results(),
         "calibrated": _calibrated(),
-        "aims": "\n".join(aims.table(_judged())),
+        "aims": "\n".join(aims.table(replication.beside(_judged()))),
         "replication": "\n".join(replication.table(_committed())),
         "deepcore": _deepcore(),
         "passports": passport_report.block(),
@@ -82,7 +82,7 @@ def _results() -> str:
 def _calibrated() -> str:
     """The calibrated fingerprint in every study: AUCs, verdicts on thefts and honest models, what it loses without."""
     studies = _judged()
-    heads = [" ".join(study.split("/")[:2]) for study in studies]
+    heads = map(tables.heading, studies)
     found = [tables.calibrated_cells(study) for study in studies]
     names = dict.fromkeys(name for cells in sorted(found, key=len, reverse=True) for name in cells)
     rows = [[name, *(cells.get(name, "") for cells in found)] for name in names]
@@ -101,7 +101,7 @@ def _deepcore() -> str:
                 if row.get(group) is not None:
                     what = row["claim"], row["measure"], row["inputs"], group
                     cells.setdefault(what, {})[study] = f"{row[group]:.2f}, n = {row['n']}"
-    heads = ["observation", "measure", "inputs", "models", *(" ".join(study.split("/")[:2]) for study in studies)]
+    heads = ["observation", "measure", "inputs", "models", *map(tables.heading, studies)]
     rows, above = [], ""
     for (claim, *rest), found in cells.items():
         rows.append(["" if claim == above else claim, *rest, *(found.get(study, "") for study in studies)])
@@ -120,7 +120,7 @@ def _steps() -> str:
         taken = [f"{seconds[study][name]:.0f} s" if name in seconds[study] else "" for study in studies]
         if any(taken):
             cells.append([name, *taken])
-    return "\n".join(tables.markdown_table(["step", *(" ".join(study.split("/")[:2]) for study in studies)], cells))
+    return "\n".join(tables.markdown_table(["step", *map(tables.heading, studies)], cells))
 
 
 def _benchmarks() -> str:

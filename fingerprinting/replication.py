@@ -29,6 +29,11 @@ def replicates(study_folder: str) -> list[str]:
     return [name for name in tables.study_folders() if name.startswith(f"{study_folder}{SPLIT}")]
 
 
+def beside(studies: list[str]) -> list[str]:
+    """Each study, and after it those that were made anew of it."""
+    return [name for study in studies for name in (study, *replicates(study))]
+
+
 def agreement(first: str, second: str) -> dict[str, float] | None:
     """How alike two studies rank all readings by their mean AUCs, and how far these lie apart on average.
 
@@ -54,7 +59,7 @@ def table(studies: list[str]) -> list[str]:
         others = [row for row in tables.mean_aucs(study).items() if row[0][0] != OWN]
         best = max(others, key=lambda row: row[1]["auc"], default=(None, {}))[0]
         for name in (study, *anew) if anew else ():
-            heads.append(" ".join(study.split("/")[:2]) if name == study else f"SPLIT_SEED={name.rsplit(SPLIT)[1]}")
+            heads.append(tables.heading(name))
             cells, rest = tables.calibrated_cells(name), tables.mean_aucs(name)
             column = [cells.get(cell, "") for cell in CELLS]
             column.append(f"{best[0]}, {best[1]}: {rest[best]['auc']:.3f}" if best in rest else "")

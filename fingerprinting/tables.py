@@ -14,6 +14,7 @@ from fingerprinting.domain import DOMAINS
 from fingerprinting.methods import METHODS
 from fingerprinting.published import PUBLISHED
 from fingerprinting.records import Records
+from fingerprinting.study import SPLIT
 from fingerprinting.suspects import ATTACKS, MEANS, NEGATIVES
 
 AUC_COLUMNS = (
@@ -471,7 +472,7 @@ def summary(studies: list[str]) -> str:
     """Every method in every study by one number: the mean AUC over the thefts of the same task, against all."""
     found = {study: rows for study in studies if (rows := mean_aucs(study))}
     readings = [reading for reading in _order() if any(reading in rows for rows in found.values())]
-    heads = [" ".join(study.split("/")[:2]) for study in found]
+    heads = map(heading, found)
     counts = [_counts(next(iter(rows.values()))) for rows in found.values()]
     table = markdown_table(
         ["fingerprint", "reading, output", *heads],
@@ -479,6 +480,13 @@ def summary(studies: list[str]) -> str:
         + [[*_names(reading), *(_auc(rows.get(reading)) for rows in found.values())] for reading in readings],
     )
     return "\n".join([*table, "", f"Every theft, group of independents and kind of model: {links(found)}."])
+
+
+def heading(study_folder: str) -> str:
+    """A study in the head of a column: its domain and data set, and the seed of another cut."""
+    domain, dataset, tier = study_folder.split("/")
+    _, another, seed = tier.partition(SPLIT)
+    return f"{domain} {dataset}" + (f", SPLIT_SEED={seed}" if another else "")
 
 
 def links(studies: Iterable[str]) -> str:

@@ -46,7 +46,7 @@ def test_too_few_readings_in_common_are_not_compared(anew):
 
 def test_the_table_follows_the_best_of_the_usual_zoo(anew):
     head, _, *rows, _, pages = replication.table([anew, "cv/other/cpu"])
-    assert head == "|  | cv own | SPLIT_SEED=1 |"
+    assert head == "|  | cv own | cv own, SPLIT_SEED=1 |"
     assert rows[0] == "| mean AUC | 0.900 [0.900, 0.900] | 0.900 [0.900, 0.900] |"
     assert rows[-4:] == [
         "| mean AUC of the other reading that leads on the usual zoo | akh, labels: 0.800 | akh, labels: 0.500 |",
