@@ -221,7 +221,8 @@ def test_readings_count_bits_that_agree_and_leave_out_what_is_not_claimed():
 def test_triggers_prove_by_the_owners_classes_whatever_the_models_are():
     labels = torch.arange(10).repeat(10)  # a model of a hundred classes that always says the same agrees with 10
     tail = sum(comb(100, k) * 0.1**k * 0.9 ** (100 - k) for k in range(10, 101))
-    assert verification.triggers_p_value(10, labels) == pytest.approx(tail) > 0.5
+    found = verification.triggers_p_value(10, labels)
+    assert found > 0.5 and found == pytest.approx(tail)
 
 
 # Files.
