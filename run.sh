@@ -10,9 +10,17 @@ tier=${TIER:-quick}
 export SETUP_SECONDS=$((SECONDS - started))
 echo "environment ready after $SETUP_SECONDS s"
 
+domains=(cv nlp bci)
+if [ -z "${DATASET:-}" ]; then
+    for number in "${!domains[@]}"; do  # side by side: each waits for a registry, then for one core
+        .venv/bin/python data/prepare.py "TIER=$tier" "DOMAIN=${domains[number]}" &
+        preparing[number]=$!
+    done
+fi
 ready=()
-for domain in cv nlp bci; do
-    if [ -n "${DATASET:-}" ] || .venv/bin/python data/prepare.py "TIER=$tier" "DOMAIN=$domain"; then
+for number in "${!domains[@]}"; do
+    domain=${domains[number]}
+    if [ -n "${DATASET:-}" ] || wait "${preparing[number]}"; then
         ready+=("$domain")
     elif [ "$domain" = cv ]; then
         echo "vision goes on with scikit-learn's small digits, which need no download: its tables will be theirs"
