@@ -35,12 +35,11 @@ def beside(studies: list[str]) -> list[str]:
     return [name for study in studies for name in (study, *replicates(study))]
 
 
-def agreement(first: str, second: str) -> dict[str, float] | None:
+def agreement(usual: dict[tuple, dict], anew: dict[tuple, dict]) -> dict[str, float] | None:
     """How alike two studies rank all readings by their mean AUCs, and how far these lie apart on average.
 
-    None where they have too few in common to rank.
+    Both as tables.mean_aucs gives them. None where they have too few in common to rank.
     """
-    usual, anew = tables.mean_aucs(first), tables.mean_aucs(second)
     pairs = [(usual[reading]["auc"], anew[reading]["auc"]) for reading in usual if reading in anew]
     if len(pairs) < LEAST:
         return None
@@ -57,14 +56,17 @@ def table(studies: list[str]) -> list[str]:
     heads, columns = [], []
     for study in studies:
         anew = replicates(study)
-        others = [row for row in tables.mean_aucs(study).items() if row[0][0] != OWN]
-        best = max(others, key=lambda row: row[1]["auc"], default=(None, {}))[0]
-        for name in (study, *anew) if anew else ():
+        if not anew:
+            continue
+        usual = tables.mean_aucs(study)
+        others = [reading for reading in usual if reading[0] != OWN]
+        best = max(others, key=lambda reading: usual[reading]["auc"], default=None)
+        for name in (study, *anew):
             heads.append(tables.heading(name))
-            cells, rest = tables.calibrated_cells(name), tables.mean_aucs(name)
+            cells, rest = tables.calibrated_cells(name), usual if name == study else tables.mean_aucs(name)
             column = [cells.get(cell, "") for cell in CELLS]
             column.append(f"{best[0]}, {best[1]}: {rest[best]['auc']:.3f}" if best in rest else "")
-            alike = agreement(study, name) if name != study else None
+            alike = agreement(usual, rest) if name != study else None
             columns.append([*column, *(_in_words(alike) if alike else [""] * 3)])
     if not columns:
         return []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fingerprinting import replication
+from fingerprinting import replication, tables
 from fingerprinting.records import Records
 
 USUAL = {("calibrated", "theft_evidence"): 0.9, ("akh", "answers"): 0.8, ("random", "answers"): 0.6}
@@ -15,6 +15,10 @@ def put(study: str, means: dict[tuple[str, str], float]) -> None:
         of |= dict(auc=auc, auc_low=auc, auc_high=auc, mean_over=["prune", "extract_labels"])
         rows += [{**of, "attack": attack} for attack in ("mean_same_task", "prune", "extract_labels")]
     Records.at(study, "auc").put({"key": str(number), **row} for number, row in enumerate(rows))
+
+
+def agreement(first: str, second: str) -> dict | None:
+    return replication.agreement(tables.mean_aucs(first), tables.mean_aucs(second))
 
 
 @pytest.fixture
@@ -33,14 +37,14 @@ def test_replicates_are_those_of_the_same_data_set_and_tier(anew):
 
 
 def test_agreement_is_over_what_both_have(anew):
-    found = replication.agreement(anew, "cv/own/cpu-split_1")
+    found = agreement(anew, "cv/own/cpu-split_1")
     assert found == pytest.approx({"readings": 3, "rank_correlation": 0.5, "mean_difference": 0.1})
 
 
 def test_too_few_readings_in_common_are_not_compared(anew):
     put("cv/other/cpu-split_1", {("akh", "answers"): 0.5})
     Records.at("cv/other/cpu-split_2", "auc").replace([])
-    assert replication.agreement("cv/other/cpu", "cv/other/cpu-split_1") is None
+    assert agreement("cv/other/cpu", "cv/other/cpu-split_1") is None
     assert all(line.endswith("|  |  |  |") for line in replication.table(["cv/other/cpu"])[-5:-2])
 
 
