@@ -4,6 +4,7 @@ transformers takes seconds to import and is imported when a BERT is built.
 """
 
 import os
+import threading
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ PUBLISHED = "bert-base-chinese"  # on the Hugging Face hub; 0.4 GB
 FOLDER = "BERT_DIR"  # environment variable: a folder with its files; default DATA_DIR/bert-base-chinese
 FILES = ["config.json", "vocab.txt", "model.safetensors"]
 DROPOUT = 0.1  # of the features before the head, as published
+IMPORTING = threading.Lock()  # a second thread would find transformers' lazy module before it is whole
 
 
 class Bert(nn.Module):
@@ -72,7 +74,8 @@ def small(width: int, layers: int, heads: int, inner: int):
     """A BERT of these sizes on characters, without dropout inside: it is trained for a few passes only."""
 
     def build(classes: int, shape: tuple[int, ...]) -> nn.Module:
-        from transformers import BertConfig, BertModel
+        with IMPORTING:
+            from transformers import BertConfig, BertModel
 
         config = BertConfig(
             vocab_size=ROWS,
@@ -93,8 +96,9 @@ def small(width: int, layers: int, heads: int, inner: int):
 
 def published(classes: int, _shape: tuple[int, ...]) -> nn.Module:
     """bert-base-chinese with its own tokeniser; only the head is new."""
-    from transformers import BertModel, BertTokenizerFast
-    from transformers.utils import logging
+    with IMPORTING:
+        from transformers import BertModel, BertTokenizerFast
+        from transformers.utils import logging
 
     logging.set_verbosity_error()  # it would list the heads of pretraining, which are left out
     logging.disable_progress_bar()

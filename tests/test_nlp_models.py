@@ -3,6 +3,8 @@
 The published BERT is stood in for by a folder of the same layout with a tiny network and vocabulary, written here.
 """
 
+import subprocess
+import sys
 from itertools import combinations
 
 import huggingface_hub
@@ -14,7 +16,7 @@ from torch import nn
 
 from fingerprinting import checkpoints, objectives, pruning
 from fingerprinting.domain import TIERS
-from fingerprinting.runtime import UserError, seed_everything
+from fingerprinting.runtime import REPOSITORY, UserError, seed_everything
 from nlp import bert
 from nlp.characters import BEGIN, GB2312, PADDING, ROWS, SPARE, Characters, gb2312, table
 from nlp.data import LENGTH, encode
@@ -320,3 +322,20 @@ def test_a_folder_that_lacks_something_is_refused(published_folder, damage, how)
         UserError, match="published does not hold bert-base-chinese .+config.json, vocab.txt, model.saf"
     ):
         built(PUBLISHED)
+
+
+AT_ONCE = """
+from fingerprinting import runtime
+from nlp.models import ARCHITECTURES
+
+build = ARCHITECTURES["bert_small"].build
+print(len(runtime.side_by_side(lambda _: build(3, (20,)), range(2), 2)))
+"""
+
+
+def test_two_threads_can_build_the_first_bert():
+    """Each imports transformers, which a new process has not done yet."""
+    found = subprocess.run(
+        [sys.executable, "-c", AT_ONCE], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert found.stdout == "2\n", found.stderr
