@@ -329,7 +329,7 @@ from fingerprinting import runtime
 from nlp.models import ARCHITECTURES
 
 build = ARCHITECTURES["bert_small"].build
-print(len(runtime.side_by_side(lambda _: build(3, (20,)), range(2), 2)))
+print(len(runtime.side_by_side(lambda _: build(3, (20,)), range(8), 8)))
 """
 
 
@@ -338,4 +338,4 @@ def test_two_threads_can_build_the_first_bert():
     found = subprocess.run(
         [sys.executable, "-c", AT_ONCE], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
     )
-    assert found.stdout == "2\n", found.stderr
+    assert found.stdout == "8\n", found.stderr
