@@ -3,6 +3,8 @@
 import ast
 import contextlib
 import errno
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -105,7 +107,7 @@ def _split(words: list[str], script: dict, own: dict, domain: str) -> dict[str, 
         print((script.get("__doc__") or "").strip())
         print("\nConstants, each overridable as NAME=value:")
         for name, value in {**COMMON, **load_domain(domain or own["DOMAIN"]).constants, **own}.items():
-            print(f"  {name} = {value!r}")
+            print(f"  {name} = {value!r}", flush=True)
         raise SystemExit(0)
     wrong = [word for word in words if "=" not in word]
     if wrong:
@@ -157,6 +159,9 @@ class endings:  # noqa: N801 (a context manager, used like a function)
             self._stop(str(error), 2)
         if isinstance(error, OSError) and (error.errno == errno.ENOSPC or "No space left" in str(error)):
             self._stop("the disk is full; free some space and run the same command again, it goes on from there", 2)
+        if isinstance(error, BrokenPipeError):  # whoever reads has read enough: --help | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+            raise SystemExit(128 + signal.SIGPIPE) from None
         if isinstance(error, KeyboardInterrupt):
             self._stop("interrupted; run the same command again, it goes on from there", 130)
         return False

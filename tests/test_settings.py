@@ -1,9 +1,14 @@
 """NAME=value on the command line: the default's type decides, everything else is refused in one sentence."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from fingerprinting import settings
-from fingerprinting.runtime import UserError
+from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.study import Study
 
 SCRIPT = {
@@ -231,6 +236,16 @@ def test_a_scripts_help_ends_with_status_0(run_script):
     assert ended.stdout.startswith("The owner trains the source model")
     assert "EPOCHS = {'smoke': 4" in ended.stdout
     assert not ended.stderr
+
+
+def test_a_reader_may_leave_before_the_end(tmp_path):
+    """As of `--help | head`: the pipe is closed before anything is printed."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = [sys.executable, str(REPOSITORY / "cv/source.py"), "--help"]
+    ended = subprocess.run(script, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, timeout=300, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 @pytest.mark.parametrize(
