@@ -2,7 +2,7 @@
 
     python judge.py                                  # DOMAIN=cv, cpu tier: writes questions/
     python judge.py ANSWERS=answers.txt              # a class per line, in the questions' order
-    python judge.py ANSWERS=answers.txt OTHER_TASK=True
+    python judge.py ANSWERS=answers.txt OTHER_TASK=True LEVEL=0.05 CLEARED=0.17    # as few such models allow
 
 Needs calibrated.py. questions/questions.npy holds the inputs as models take them (images in [0, 1], code points, EEG in
 microvolt); texts stand in questions.txt too. The verdict is printed and written to questions/verdict.json.

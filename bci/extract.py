@@ -13,7 +13,7 @@ EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the answered inp
 LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 TEMPERATURE = 2.0  # of the distillation from probabilities
 EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     settings.run(steps.extract, globals(), "bci")

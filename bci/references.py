@@ -26,7 +26,7 @@ TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the tar
 TRANSFER_LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)
 TEMPERATURE = 2.0  # of the distillation from probabilities
 EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     settings.run(steps.references, globals(), "bci")

@@ -12,7 +12,7 @@ COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)
 EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes over the attacker's part
 LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=1e-4)  # peak of the one-cycle schedule
 EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     settings.run(steps.adversarial, globals(), "cv")

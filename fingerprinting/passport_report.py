@@ -21,11 +21,11 @@ ATTACKS = ("none", "fake1", "fake2", "fake3", "residual_block", "solve", "fine_t
 SWEEPS = {"flip": "share of signs flipped", "prune": "share of weights pruned"}
 FINGERPRINTS = ("primary", "akh", "sac_m")
 RATIOS = {
-    "passport_inference_v1_to_plain": "inference, V1 / plain",
-    "passport_inference_public_to_plain": "inference, public branch of V2, V3 / plain",
-    "passport_training_v1_to_plain": "training, V1 / plain",
-    "passport_training_v2_to_plain": "training, V2 / plain",
-    "passport_training_v3_to_plain": "training, V3 / plain",
+    "passport_inference_v1_to_plain": "inference, scheme 1 / plain",
+    "passport_inference_public_to_plain": "inference, public branch of schemes 2, 3 / plain",
+    "passport_training_v1_to_plain": "training, scheme 1 / plain",
+    "passport_training_v2_to_plain": "training, scheme 2 / plain",
+    "passport_training_v3_to_plain": "training, scheme 3 / plain",
 }
 VALID = (
     "",
@@ -148,7 +148,8 @@ def _forgeries(rows: list[dict]) -> list[str]:
     note = (
         "Accuracy; detection of the claimed signature; in brackets of the owner's. Strength: share of the owner's "
         "signs that the forger's signature turns round (fake2, fake3), share of its own signature that was fixed "
-        "beforehand (residual_block; what comes out by itself is no evidence and not counted), old or new head "
+        "beforehand (residual_block; what comes out by itself is no evidence and not counted), all layers with the "
+        "old (FTAL) or a new head (RTAL) "
         "(fine_tune: the owner's passports in what came out)."
     )
     return [note, "", *table, ""]

@@ -11,8 +11,12 @@ CELLS = (
     "mean AUC",
     "least of the thefts",
     "transfer",
+    "mean AUC against the audit's independents",
+    "least of the thefts against them",
     "mean AUC, queries: 50",
     "thefts called stolen at 1%",
+    "thefts called independent",
+    "independents called inconclusive, scored",
     "independents called stolen, scored",
     "independents called stolen, audit",
 )
@@ -21,7 +25,7 @@ ROWS = (
     "mean AUC of the other reading that leads on the usual zoo",
     "readings of all methods in both",
     "rank correlation of their mean AUCs",
-    "mean difference of their mean AUCs",
+    "mean absolute difference of their mean AUCs",
 )
 
 

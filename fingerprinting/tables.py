@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprinting import files, statistics
+from fingerprinting import files, runtime, statistics
 from fingerprinting.attacks import KINDS
 from fingerprinting.domain import DOMAINS
 from fingerprinting.methods import METHODS
@@ -31,6 +31,7 @@ MODEL_COLUMNS = (
     "fidelity_max,flagged,seconds"
 )
 
+FOR_5_PERCENT = 19  # calibration models: the least p-value of n is 1 / (n + 1)
 VERDICT_COLUMNS = (
     "tier,domain,dataset,use,kind,level,cleared,n_calibration,n,stolen,stolen_low,stolen_high,stolen_at_5,independent,"
     "inconclusive"
@@ -61,7 +62,9 @@ ERASURE_COLUMNS = (
     "detection_auc,auc_before,auc_after,accuracy_cost"
 )
 
-EXTRACTION_COLUMNS = "tier,domain,dataset,method,output,representation,asked,n_pirated,n_independent,fidelity,auc"
+EXTRACTION_COLUMNS = (
+    "tier,domain,dataset,method,output,representation,asked,n_pirated,n_independent,test_accuracy,fidelity,auc"
+)
 
 
 def folder() -> Path:
@@ -219,7 +222,7 @@ def verdict_rows(study_folder: str) -> list[dict]:
             names = ("stolen", "stolen_low", "stolen_high")
             shares = statistics.share(np.array([row["outcome"] == "stolen" for row in found]))
             outcomes |= dict(zip(names, shares, strict=True))
-        if found[0]["n_calibration"] >= 19:
+        if found[0]["n_calibration"] >= FOR_5_PERCENT:
             outcomes["stolen_at_5"] = float(np.mean([row["p_honest"] <= 0.05 and row["in_range"] for row in found]))
         names = {"tier": tier, "domain": domain, "dataset": dataset, "use": use, "kind": kind}
         rows.append({**names, **own, "n": len(found)} | outcomes)
@@ -271,6 +274,37 @@ def verdict_section(study_folder: str) -> list[str]:
     ]
 
 
+def audit_aucs(study_folder: str) -> dict[str, dict]:
+    """Theft, and "mean" -> AUC by evidence against the audit's independents; empty where no audit was judged.
+
+    Less able ones, who saw a share of the data, are left out, as there are none among those that are scored.
+    """
+    rows = [row for row in _rows(study_folder, "verdicts") if row["share"] == 1 and not KINDS[row["kind"]].on_target]
+    fresh = -np.array([row["evidence"] for row in rows if row["use"] == "audit"])
+    if not len(fresh):
+        return {}
+    generator = np.random.default_rng(runtime.seed_from(f"{study_folder}/audit"))
+    counts = statistics.resampled(
+        len(fresh), statistics.DRAWS, generator
+    )  # one for all thefts, for the mean's interval
+    found, draws = {}, []
+    for theft in MEANS["mean_same_task"]:
+        stolen = -np.array([row["evidence"] for row in rows if row["kind"] == theft])
+        if len(stolen):
+            own = statistics.resampled(len(stolen), statistics.DRAWS, generator)
+            draws.append(statistics.auc_draws(stolen, fresh, own, counts))
+            found[theft] = _auc_cells(statistics.auc(stolen, fresh), draws[-1])
+    if not found:
+        return {}
+    mean = float(np.mean([row["auc"] for row in found.values()]))
+    return {**found, "mean": _auc_cells(mean, np.mean(draws, axis=0))}
+
+
+def _auc_cells(auc: float, draws: np.ndarray) -> dict[str, float]:
+    low, high = statistics.interval(draws)
+    return {"auc": auc, "auc_low": low, "auc_high": high}
+
+
 def calibrated_cells(study_folder: str) -> dict[str, str]:
     """What README shows of the calibrated fingerprint in one study: name of the line -> cell."""
     auc = {
@@ -282,12 +316,20 @@ def calibrated_cells(study_folder: str) -> dict[str, str]:
         cells["mean AUC"] = _auc(row, 3)
         cells["least of the thefts"] = f"{min(theft['auc'] for theft in thefts):.3f}"
         cells["transfer"] = _auc(auc.get(("transfer_evidence", "transfer")), 3)
+    if fresh := audit_aucs(study_folder):
+        cells["mean AUC against the audit's independents"] = _auc(fresh.pop("mean"), 3)
+        cells["least of the thefts against them"] = f"{min(row['auc'] for row in fresh.values()):.3f}"
     for row in verdict_rows(study_folder):
         share = f"{_stolen(row)}, n = {row['n']}"
         if (row["use"], row["kind"]) == ("scored", "all pirated"):
             cells[f"thefts called stolen at {row['level']:.0%}"] = share
+            others = [name for name in ("independent", "inconclusive") if name in row]
+            cells |= {f"thefts called {name}": f"{row[name]:.3f}" for name in others}
         elif row["kind"] == "all independent":
             cells[f"independents called stolen, {row['use']}"] = share
+            if row["use"] == "scored":
+                cells["independents called inconclusive, scored"] = f"{row['inconclusive']:.3f}"
+    cells |= _accused_of(study_folder, "irrelevant") | _accused_of(study_folder, "homologous")
     means: dict[str, list[float]] = defaultdict(list)
     for row in _generalised(study_folder):
         if row["study"] not in ("all references", "candidates"):
@@ -295,6 +337,16 @@ def calibrated_cells(study_folder: str) -> dict[str, str]:
             models = f" ({row['n_references']} references)" if row["study"] == "data" else ""
             means[f"{row['study']}: {row['value']}{models}" if one_each else row["study"]].append(row["auc"])
     return cells | {f"mean AUC, {name}": f"{np.mean(values):.3f}" for name, values in means.items()}
+
+
+def _accused_of(study_folder: str, data: str) -> dict[str, str]:
+    """How many of the audit's models of these data were accused at 5%: calibration models are homologous ones."""
+    kinds = [f"audit_{data}", f"audit_{data}_adversarial"]
+    rows = [row for row in _rows(study_folder, "verdicts") if row["kind"] in kinds and row["share"] == 1]
+    if not rows or rows[0]["n_calibration"] < FOR_5_PERCENT:
+        return {}
+    share, low, high = statistics.share(np.array([row["p_honest"] <= 0.05 and row["in_range"] for row in rows]))
+    return {f"independents called stolen at 5%, audit, {data}": f"{share:.3f} [{low:.3f}, {high:.3f}], n = {len(rows)}"}
 
 
 def _generalised(study_folder: str) -> list[dict]:
@@ -419,6 +471,8 @@ def extraction_rows(study_folder: str) -> list[dict]:
         {
             **groups[reading, asked][0],
             "n_pirated": len(groups[reading, asked]),
+            "test_accuracy": np.mean([row["test_accuracy"] for row in groups[reading, asked]]),
+            "test_accuracy_lowest": min(row["test_accuracy"] for row in groups[reading, asked]),
             "fidelity": np.mean([row["fidelity"] for row in groups[reading, asked]]),
             "auc": np.mean([row["beats"] for row in groups[reading, asked]]),
         }
@@ -436,11 +490,16 @@ def extraction_section(study_folder: str) -> list[str]:
     students = {row["asked"]: row for row in rows}
     return [
         "How much a thief by extraction must ask: mean AUC of students of the source's labels of that many inputs, "
-        "against all independents. They stand in no mean.",
+        "against all independents. They stand in no mean. A student that has learnt next to nothing, as its test "
+        "accuracy shows, is told by giving one answer to nearly everything, not by what it took.",
         "",
         *markdown_table(
             ["fingerprint", "reading, output", *(f"{asked} asked" for asked in students)],
             [["", "pirated / independent", *map(_counts, students.values())]]
+            + [
+                ["", "test accuracy, mean (lowest)"]
+                + [f"{row['test_accuracy']:.3f} ({row['test_accuracy_lowest']:.3f})" for row in students.values()]
+            ]
             + [["", "fidelity, mean", *(f"{row['fidelity']:.3f}" for row in students.values())]]
             + [
                 [*_names(reading), *(f"{cells[reading, asked]['auc']:.2f}" for asked in students)]

@@ -17,7 +17,7 @@ LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of th
 TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the target's part
 TRANSFER_LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)
 EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     settings.run(steps.calibration, globals(), "nlp")

@@ -13,7 +13,7 @@ EPOCHS = dict(smoke=4, quick=3, cpu=2, paper=20)  # passes over the answered inp
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 TEMPERATURE = 2.0  # of the distillation from probabilities
 EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     settings.run(steps.extract, globals(), "nlp")

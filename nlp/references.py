@@ -26,7 +26,7 @@ TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the targ
 TRANSFER_LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)
 TEMPERATURE = 2.0  # of the distillation from probabilities
 EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     settings.run(steps.references, globals(), "nlp")

@@ -24,7 +24,7 @@ TAMPER_LEARNING_RATES = dict(
 )  # peaks, one model each
 TEMPERATURE = 2.0  # of the distillation from probabilities
 EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: Wong et al. 2020, a random start and one step
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     settings.run(steps.thirds, globals(), "nlp")

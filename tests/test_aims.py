@@ -20,6 +20,7 @@ def judged():
         dict(representation="theft_evidence", negatives="all", attack=name, auc=auc) for name, auc in THEFTS.items()
     ]
     others = [
+        {**found[1], "representation": "transfer_evidence", "attack": "transfer", "auc": 0.9},
         {**found[1], "representation": "answers", "auc": 0.1},
         {**found[1], "negatives": "homologous", "auc": 0.2},
     ]
@@ -29,15 +30,26 @@ def judged():
     model = dict(kind="audit_irrelevant", role="independent", use="audit", share=1, level=0.01, cleared=0.05)
     model |= dict(n_calibration=102, n_thefts=90, in_range=True)
     outcomes = (("stolen", 0.01), ("stolen", 0.01), ("stolen", 0.01), ("independent", 0.7))
-    put("bci/own/cpu", "verdicts", *({**model, "outcome": outcome, "p_honest": p} for outcome, p in outcomes))
+    fresh = [
+        {**model, "outcome": outcome, "p_honest": p, "evidence": evidence}
+        for (outcome, p), evidence in zip(outcomes, (0.1, 0.2, 0.3, 0.4), strict=True)
+    ]
+    less_able = {**fresh[0], "share": 0.1, "evidence": 9.0}
+    stolen = [
+        {**fresh[0], "kind": kind, "role": "pirated", "use": "scored", "evidence": evidence}
+        for kind, evidence in (("prune", 0.25), ("prune", 0.5), ("extract_labels", 0.05))
+    ]
+    put("bci/own/cpu", "verdicts", *fresh, less_able, *stolen)
     return "bci/own/cpu"
 
 
 def test_figures_are_those_of_labels_against_all_independents(judged):
     assert aims.mean(judged) == 0.96
     assert aims.mean_at_50(judged) == 0.8
-    assert aims.least(judged) == 0.91
-    assert aims.least_that_keeps_the_weights(judged) == 0.97
+    assert aims.least(judged) == 0.9
+    assert aims.least_that_keeps_the_weights(judged) == 0.9
+    assert aims.mean_of_audit(judged) == pytest.approx(((2 / 4 + 4 / 4) / 2 + 0 / 4) / 2)
+    assert aims.least_of_audit(judged) == 0
     assert aims.accused(judged) == pytest.approx(0.1941, abs=1e-4)  # Clopper and Pearson's interval of 3 in 4
 
 
@@ -61,7 +73,8 @@ def test_a_verdict_that_too_few_models_allow_is_no_share(judged, n_calibration, 
 
 
 def test_what_is_missing_stands_beside_the_figure(judged):
-    assert [aim.cell(judged) for aim in AIMS] == ["", "", "0.970, **0.020 short**", "0.910, **0.040 short**"] + [
+    transfer = ["0.900, **0.090 short**", "0.900, **0.050 short**"]
+    assert [aim.cell(judged) for aim in AIMS] == ["", "", "", *transfer, "0.000, **0.950 short**"] + [
         "0.194, **0.184 too much**"
     ]
 

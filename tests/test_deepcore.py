@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from fingerprinting import clustering, deepcore, deepcore_report, files, records, steps, suspects, sweep, zoo
+from fingerprinting.deepcore_claims import along_the_way
 from fingerprinting.distances import mean_absolute, total_absolute
 from fingerprinting.fingerprints import Fingerprint, load
 from fingerprinting.hearing import SCORES
@@ -167,6 +168,15 @@ def test_the_radius_leaves_unmovable_elements_alone():
 
 def fingerprint_of(logits: torch.Tensor, truth: torch.Tensor) -> Fingerprint:
     return Fingerprint(torch.zeros(len(logits), 1), logits.argmax(1), truth, torch.full_like(truth, -1), logits, {})
+
+
+def test_confidence_and_radius_are_ranked_along_each_points_own_way():
+    """One that rises with its radius and settles, one that falls, one that never moves."""
+    confidence = np.array([[0.5, 0.9, 0.7], [0.6, 0.8, 0.7], [0.7, 0.7, 0.7], [0.7, 0.6, 0.7]])
+    radius = np.array([[1.0, 1.0, 5.0], [2.0, 2.0, 5.0], [3.0, 3.0, 5.0], [3.0, 4.0, 5.0]])
+    assert along_the_way(confidence, radius) == pytest.approx([1.0, -1.0])
+    settled = [np.concatenate([values, values[-1:].repeat(9, axis=0)]) for values in (confidence, radius)]
+    assert along_the_way(*settled) == pytest.approx([1.0, -1.0])
 
 
 def test_scores_by_hand():

@@ -56,7 +56,7 @@ def test_the_table_follows_the_best_of_the_usual_zoo(anew):
         "| mean AUC of the other reading that leads on the usual zoo | akh, labels: 0.800 | akh, labels: 0.500 |",
         "| readings of all methods in both |  | 3 |",
         "| rank correlation of their mean AUCs |  | 0.50 |",
-        "| mean difference of their mean AUCs |  | 0.100 |",
+        "| mean absolute difference of their mean AUCs |  | 0.100 |",
     ]
     assert pages.startswith("All of the zoos that were made anew: [cv-own-cpu-split_1](")
 
