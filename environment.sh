@@ -22,7 +22,7 @@ sys.exit(pathlib.Path(fingerprinting.__file__).resolve().parents[1] != pathlib.P
 if ! cat requirements.txt pyproject.toml | cmp -s - "$environment_stamp" || ! installed_from_here; then
     python=$(find_python) || exit 2
     echo "making .venv with $("$python" --version) (torch and its libraries take about 6 GB)"
-    [ -x .venv/bin/python ] || "$python" -m venv .venv ||
+    .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv ||
         { echo "python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
     .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt ||
         { echo "the packages could not be installed; look at pip's message above and run the same command again" >&2; exit 2; }

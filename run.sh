@@ -3,7 +3,9 @@
 #   bash run.sh              quick tier: a first look
 #   TIER=cpu bash run.sh     the tier of the committed tables
 set -euo pipefail
-trap 'exit 130' INT  # Python turns an interrupt into an exit status, which would look like data that cannot be had
+# Python turns an interrupt into an exit status, which would look like data that cannot be had, and what runs in the
+# background does not hear of one.
+trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 started=$SECONDS
 source "$(dirname "$0")/environment.sh"
 tier=${TIER:-quick}

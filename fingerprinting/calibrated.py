@@ -95,6 +95,7 @@ def calibrated(
             "n_calibration": len(honest),
             "extra_models": len(used),
             "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
+            "extra_models_used": {model.model.name: model.metadata["sha256"] for model in used},
         },
     )
     return None

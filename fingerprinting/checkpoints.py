@@ -57,8 +57,27 @@ def filled(model: nn.Module, path: Path) -> nn.Module:
             f"{path} does not fit the architecture: of {name} it has {has}, wanted is {wants}; let the domain's "
             "architectures build the model that was saved"
         )
+    if broken := [name for name, value in given.items() if value.is_floating_point() and not value.isfinite().all()]:
+        raise UserError(f"{path} holds NaN or infinity in {broken[0]}; no model can be taken from it")
     model.load_state_dict(given)
     return model
+
+
+def check(domain: Domain, name: str, classes: int, inputs: torch.Tensor) -> None:
+    """What an architecture of somebody's own may say wrongly of itself, said before any model is trained.
+
+    inputs: two or more, physical.
+    """
+    architecture, model = domain.architecture(name), build(domain, name, classes, tuple(inputs.shape[1:])).eval()
+    modules = dict(model.named_modules())
+    if not isinstance(modules.get(architecture.head), nn.Linear):
+        raise UserError(f"{architecture.head!r} is no linear layer of {name!r}; head= must be the path of its last one")
+    if wrong := [path for path in architecture.prunable if path not in modules]:
+        raise UserError(f"{wrong[0]!r} is no part of {name!r}; prunable= must hold paths of its last features' modules")
+    with torch.no_grad():
+        found = tuple(model(inputs).shape)
+    if found != (len(inputs), classes):
+        raise UserError(f"{name!r} makes {found} of {len(inputs)} inputs; logits ({len(inputs)}, {classes}) are wanted")
 
 
 def build(domain: Domain, architecture: str, classes: int, shape: tuple[int, ...]) -> nn.Module:

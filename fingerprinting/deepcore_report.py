@@ -43,6 +43,7 @@ def grouped(distances: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
+@files.alone_in_results()
 def write() -> None:
     """CSV files over all studies with core points, and a page of Markdown for each."""
     folders = (files.results_dir() / "records").glob("*/*/*/deepcore_lengths.jsonl")

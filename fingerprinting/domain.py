@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -72,6 +74,16 @@ class Domain:
         return self.architectures[name]
 
 
+def _imported(path: Path) -> ModuleType:
+    """The file as a module, which may import what lies beside it."""
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # last: it must hide nothing
+    spec = importlib.util.spec_from_file_location(f"domain_at_{path.as_posix()}", path)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for their module there
+    spec.loader.exec_module(module)
+    return module
+
+
 def load_domain(address: str) -> Domain:
     """The domain called `address`, or the DOMAIN that a user's own Python file at that path defines."""
     if address in DOMAINS:
@@ -79,9 +91,7 @@ def load_domain(address: str) -> Domain:
     path = Path(address)
     if path.suffix != ".py" or not path.is_file():
         raise UserError(f"unknown domain {address!r}; take one of {', '.join(DOMAINS)} or the path of a domain.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = _imported(path.resolve())
     if not isinstance(getattr(module, "DOMAIN", None), Domain):
         raise UserError(f"{path} defines no DOMAIN; see cv/domain.py for what one looks like")
     if module.DOMAIN.name in DOMAINS and path.resolve() != REPOSITORY / module.DOMAIN.name / "domain.py":

@@ -31,7 +31,7 @@ from fingerprinting import (
 from fingerprinting.attacks import KINDS, Job
 from fingerprinting.defences import PERTURBATIONS, SEEN, Screen, Thief
 from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.matching import Distances
+from fingerprinting.matching import Distances, mean_row
 from fingerprinting.methods import METHODS, OUTPUTS, Method, shown
 from fingerprinting.records import Records
 from fingerprinting.representations import answers, correlation, match_rate
@@ -288,7 +288,8 @@ class Draws:
             rows += found.values()
             thefts = MEANS["mean_same_task"]
             if set(thefts) <= set(found):
-                rows.append(_mean([found[theft] for theft in thefts], [drawn[theft] for theft in thefts], group))
+                both = ([of[theft] for theft in thefts] for of in (found, drawn))
+                rows.append(mean_row("mean_same_task", group, *both, ("auc_before", "auc_after")))
         return rows
 
     def _row(
@@ -323,20 +324,6 @@ def _auc(pirated: np.ndarray, independent: np.ndarray) -> float:
     """statistics.auc, as the draw that holds every model once: 40 times as fast for so few models."""
     every = (np.ones((1, len(models))) for models in (pirated, independent))
     return float(statistics.auc_draws(pirated, independent, *every)[0])
-
-
-def _mean(rows: list[dict], drawn: list[np.ndarray], group: str) -> dict:
-    low, high = statistics.interval(np.mean(drawn, axis=0))
-    return {
-        "attack": "mean_same_task",
-        "mean_over": [row["attack"] for row in rows],
-        "negatives": group,
-        "n_pirated": sum(row["n_pirated"] for row in rows),
-        "n_independent": max(row["n_independent"] for row in rows),
-        **{name: float(np.mean([row[name] for row in rows])) for name in ("auc_before", "auc_after")},
-        "auc_low": low,
-        "auc_high": high,
-    }
 
 
 def _removal_cost(pool: list[Suspect]) -> float:

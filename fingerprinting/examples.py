@@ -58,7 +58,12 @@ class Dataset:
     groups: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
+        if len(set(self.classes)) < len(self.classes) or not all(isinstance(name, str) for name in self.classes):
+            raise UserError(f"{self.name} has classes {self.classes}; its loader must give each a text of its own")
         for part in (part for part in (self.pool, self.test, self.dev) if part is not None):
+            _check(self.name, part)
+            if part.inputs.shape[1:] != self.pool.inputs.shape[1:]:
+                raise UserError(f"{self.name} has inputs of several shapes in its parts; its loader must give one")
             if not len(part):
                 raise UserError(f"{self.name} holds no examples for one of its parts; get its files again")
             low, high = part.targets.min().item(), part.targets.max().item()
@@ -66,6 +71,20 @@ class Dataset:
                 raise UserError(
                     f"{self.name} has labels from {low} to {high} for {len(self.classes)} classes; get its files again"
                 )
+
+
+def _check(name: str, part: Examples) -> None:
+    """What a loader of somebody's own may get wrong."""
+    if not all(isinstance(value, torch.Tensor) for value in (part.inputs, part.targets)):
+        raise UserError(f"{name} holds no tensors; its loader must make torch tensors of inputs and labels")
+    if len(part.inputs) != len(part.targets):
+        raise UserError(f"{name} has {len(part.inputs)} inputs and {len(part.targets)} labels in one part")
+    if part.targets.dtype != torch.int64 or part.targets.dim() != 1:
+        raise UserError(f"{name} has labels of {part.targets.dtype}; its loader must give one int64 number an example")
+    if part.inputs.dtype in (torch.float64, torch.float16, torch.bfloat16):
+        raise UserError(f"{name} has inputs of {part.inputs.dtype}; its loader must give float32, or uint8 for images")
+    if part.inputs.is_floating_point() and not part.inputs.isfinite().all():
+        raise UserError(f"{name} has inputs that are no numbers; its loader must leave them out")
 
 
 def held_out(

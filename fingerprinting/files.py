@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -17,6 +18,7 @@ from fingerprinting.runtime import REPOSITORY, UserError
 
 # What the system says of a folder that is a file, belongs to somebody else, or lies on what is only read.
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
+LOCK = ".lock"  # in the folder of results
 
 
 def data_dir() -> Path:
@@ -37,15 +39,9 @@ def results_dir() -> Path:
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Write to the yielded temporary path; it becomes `path` only when the block ends without an error."""
-    try:
+    with _writable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        raise UserError(
-            f"{path.parent} cannot be written to ({os.strerror(error.errno)}); name another folder"
-        ) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -56,6 +52,29 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise UserError(f"{folder} cannot be written to ({os.strerror(error.errno)}); name another folder") from None
+
+
+@contextlib.contextmanager
+def alone_in_results() -> Iterator[None]:
+    """Until the block ends no other process reads and writes results here: two steps may run side by side."""
+    lock = FileLock(results_dir() / LOCK, is_singleton=True)
+    with _writable(results_dir()):
+        results_dir().mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_text(path: Path, text: str) -> None:

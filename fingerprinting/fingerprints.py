@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from fingerprinting import files
+from fingerprinting import files, suspects
 from fingerprinting.queries.primary import COMPONENTS
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.study import Study
@@ -92,7 +92,21 @@ def drop_of_another_source(study: Study, method: str, source_sha256: str) -> Non
 
 
 def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
-    """Refuse a fingerprint that was evolved from another primary one than that which is matched beside it."""
+    """Refuse a fingerprint that was made with other models of the owner's, or evolved from another primary one.
+
+    Those of the models that are there now, and the primary one that is matched beside it.
+    """
+    made_with = {name: found.metadata.get("extra_models_used", {}) for name, found in prints.items()}
+    uses = ("reference", "calibration", "third") if any(made_with.values()) else ()
+    models = [model for use in uses for model in suspects.there(study, use)]
+    now = {model.model.name: model.metadata["sha256"] for model in models}
+    for name, used in made_with.items():
+        for model, sha256 in used.items():
+            if now.get(model) != sha256:
+                raise UserError(
+                    f"the {name} fingerprint was made with {model}, which is gone or another now; run "
+                    f"{command(study, name)}"
+                )
     if "primary" not in prints:
         return
     origin = prints["primary"].metadata["sha256"]

@@ -85,7 +85,8 @@ def evolved(study: Study, **constants) -> str | None:
     for name, moved in metadata["moved"].items():
         went = f"{moved['mean_changed']:.1f} elements moved, {moved['mean_l2']:.3f} in L2"
         print(f"  {name}: {went}; answer changed for {moved['label_changed']:.0%}")
-    print(f"samples: {figures.samples(study, origin, fingerprint)}")
+    if study.domain.show or study.domain.describe:
+        print(f"samples: {figures.samples(study, origin, fingerprint)}")
     return None
 
 

@@ -1,6 +1,7 @@
 """A suspect that can only be asked: the questions for it, and the verdict on its answers."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,32 @@ def judge(study: Study, *, questions: str, answers: str, other_task: bool, level
     verdicts.check_levels(level, cleared)
     source_sha256 = attacks.weights_sha256(study, study.source_id)
     fingerprint, folder = fingerprints.load(study, METHOD, source_sha256), Path(questions)
+    _check_support(fingerprint, other_task, level)
     if answers:
         print(_judged(study, fingerprint, folder, Path(answers), other_task, level, cleared))
     else:
         print(_asked(study, fingerprint, folder))
     return SKIPPED
+
+
+def _check_support(fingerprint: Fingerprint, other_task: bool, level: float) -> None:
+    """Said before a suspect is asked, which may be possible only once."""
+    prefix = TRANSFER if other_task else ""
+    if prefix + "centre" not in fingerprint.extra:
+        raise UserError(
+            "this fingerprint cannot judge a suspect of another task: it had no reference models of one; "
+            "give references.py and calibration.py TRANSFER_COPIES above 0 and run calibrated.py again"
+        )
+    n = len(fingerprint.extra[prefix + "honest"])
+    if level < 1 / (1 + n):
+        raise UserError(
+            f"{n} calibration models support no LEVEL below {_rounded_up(1 / (1 + n))}; give a higher one, or "
+            "calibration.py more copies"
+        )
+
+
+def _rounded_up(share: float) -> str:
+    return f"{math.ceil(share * 1000) / 1000:.3f}"
 
 
 def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
@@ -47,10 +69,11 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
         "classes": list(study.classes),
     }
     files.write_text(folder / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    by = "by its name" if _clash(study.classes) else "by its name or its place from 0"
     return (
         f"{len(inputs)} questions are in {written}.\n"
         f"Ask the suspect all of them, write its answers to a file, a line each and in this order (a class of "
-        f"{ABOUT}, by its name or its place from 0), and run the same command with ANSWERS=that file."
+        f"{ABOUT}, {by}), and run the same command with ANSWERS=that file."
     )
 
 
@@ -67,19 +90,7 @@ def _judged(
     n, controls = len(fingerprint), len(fingerprint.extra["control_truth"])
     classes = None if other_task else study.classes
     labels = torch.tensor(parse(_text(path), n + controls, classes, path))
-    prefix = TRANSFER if other_task else ""
-    if prefix + "centre" not in fingerprint.extra:
-        raise UserError(
-            "this fingerprint cannot judge a suspect of another task: it had no reference models of one; "
-            "give references.py and calibration.py TRANSFER_COPIES above 0 and run calibrated.py again"
-        )
     found = verdicts.verdict(fingerprint, labels[:n], None if other_task else labels[n:], level, cleared)
-    least = 1 / (1 + found["n_calibration"])
-    if level < least:
-        raise UserError(
-            f"{found['n_calibration']} calibration models support no LEVEL below {least:.3f}; "
-            "give a higher one, or calibration.py more copies"
-        )
     about = {"study": study.folder, "fingerprint_sha256": fingerprint.metadata["sha256"], "queries": n, **found}
     files.write_text(folder / VERDICT, json.dumps(about, indent=1) + "\n")
     return "\n".join([*_page(fingerprint, found, n), "", f"the same for machines: {folder / VERDICT}"])
@@ -100,7 +111,7 @@ def _page(fingerprint: Fingerprint, found: dict, n: int) -> list[str]:
         said = f"{found['ability']:.2f}; calibration models {honest.min():.2f} to {honest.max():.2f}"
         rows.append(["control questions answered rightly", said])
     if (least := 1 / (1 + found["n_thefts"])) > found["cleared"]:
-        few = f"{found['n_thefts']} thefts clear nobody below CLEARED={least:.3f}"
+        few = f"{found['n_thefts']} thefts clear nobody below CLEARED={_rounded_up(least)}"
         rows.append(["why never independent", f"{few}; give a higher one, or references.py more copies"])
     if not found["in_range"]:
         rows.append(["why inconclusive", "less able than all calibration models: they say nothing about such models"])
@@ -132,7 +143,10 @@ def _text(path: Path) -> str:
 
 
 def parse(text: str, count: int, classes: tuple[str, ...] | None, path: Path) -> list[int]:
-    """Answers, a line each: names of `classes` or places among them; any words where no classes are given."""
+    """Answers, a line each: names of `classes` or places among them; any words where no classes are given.
+
+    Where a class is called as another one's place, names alone are taken: 1 to 5 stars are places 0 to 4.
+    """
     lines = [line.strip() for line in text.rstrip().splitlines()]
     if len(lines) != count:
         raise UserError(f"{path} has {len(lines)} answers to {count} questions; give a line for each")
@@ -141,12 +155,21 @@ def parse(text: str, count: int, classes: tuple[str, ...] | None, path: Path) ->
     if classes is None:
         places = {word: place for place, word in enumerate(dict.fromkeys(lines))}
     else:
-        places = {str(place): place for place in range(len(classes))}
-        places |= {name: place for place, name in enumerate(classes)}
+        places = {name: place for place, name in enumerate(classes)} | ({} if _clash(classes) else _places(classes))
     if unknown := [(number, line) for number, line in enumerate(lines, 1) if line not in places]:
         number, line = unknown[0]
+        or_places = "" if _clash(classes) else f" or 0 to {len(classes) - 1}"
         raise UserError(
-            f"line {number} of {path} says {line!r}, which is no class; take {', '.join(classes)} or 0 to "
-            f"{len(classes) - 1}, or OTHER_TASK=True if its classes are others"
+            f"line {number} of {path} says {line!r}, which is no class; take {', '.join(classes)}{or_places}, or "
+            "OTHER_TASK=True if its classes are others"
         )
     return [places[line] for line in lines]
+
+
+def _places(classes: tuple[str, ...]) -> dict[str, int]:
+    return {str(place): place for place in range(len(classes))}
+
+
+def _clash(classes: tuple[str, ...]) -> bool:
+    places = _places(classes)
+    return any(places.get(name, place) != place for place, name in enumerate(classes))

@@ -29,6 +29,8 @@ from fingerprinting.suspects import ATTACKS, MEANS, NEGATIVES, Suspect
 from fingerprinting.training import predict
 
 Distances = dict[str, np.ndarray]  # kind -> distances of its models
+STEP_OF = {"generalisation": "generalisation.py", "erasure": "detect_erase_attack.py"}  # topic of records -> script
+MEAN = {"mean": "mean_same_task"}  # as generalisation's rows have it -> as AUCs' do
 TIMED = 3  # calls of which a suspect's seconds are the median
 
 
@@ -58,7 +60,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
         ]
         if method.suits(on_target=False):
             overlaps += sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
-    further = [model for use in ("audit", "adaptive") for model in suspects.there(study, use)]
+    further = [*suspects.there(study, "audit"), *suspects.finished(study, "adaptive")]
     verdicts.judge(study, prints.get(verdicts.METHOD), [*pool, *further], level, cleared)
     pictured = shown(methods)
     extracted = extraction.rows(study, pictured, pool, swept, scores, agreement)
@@ -66,6 +68,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
     topics = {"auc": auc, "mir_fir": errors, "timing": timing, "overlap": overlaps, "extraction": extracted}
     for topic, rows in topics.items():
         Records.of(study, topic).replace(rows)
+    drop_outdated(study, auc)
     figures.roc(study, pictured, pool, scores)
     figures.strips(study, pictured, pool, scores)
     figures.fidelity(study, pictured, pool, scores, agreement)
@@ -77,6 +80,26 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
     sweep.write()
     print(tables.page(study.folder))
     print(f"tables: {tables.folder()}\nfigures: {figures.folder()}")
+
+
+def drop_outdated(study: Study, auc: list[dict]) -> None:
+    """Later steps' records, unless they began from these very AUCs: from others they would be about other models."""
+    now = {(row["method"], row["output"], row["representation"], row["attack"], row["negatives"]): row for row in auc}
+    usual = [row for row in Records.of(study, "generalisation").rows() if row["study"] == "all references"]
+    began = {
+        "generalisation": [
+            ((verdicts.METHOD, "labels", "theft_evidence", MEAN.get(row["attack"], row["attack"]), "all"), row["auc"])
+            for row in usual
+        ],
+        "erasure": [
+            ((row["method"], row["output"], row["representation"], row["attack"], row["negatives"]), row["auc_before"])
+            for row in Records.of(study, "erasure").rows()
+        ],
+    }
+    for topic, before in began.items():
+        if any(place in now and not np.isclose(now[place]["auc"], then) for place, then in before):
+            Records.of(study, topic).replace([])
+            print(f"what {STEP_OF[topic]} measured was of other models or fingerprints, and is dropped; run it again")
 
 
 def _names(study: Study, wanted: tuple[str, ...]) -> list[str]:
@@ -118,9 +141,7 @@ def auc_rows(
         rows += found.values()
         for mean, attacks_named in means.items():
             if set(attacks_named) <= set(found):
-                rows.append(
-                    _mean_row(mean, group, [found[a] for a in attacks_named], [draws[a] for a in attacks_named])
-                )
+                rows.append(mean_row(mean, group, [found[a] for a in attacks_named], [draws[a] for a in attacks_named]))
     return rows
 
 
@@ -139,16 +160,22 @@ def _row(attack: str, group: str, pirated: np.ndarray, independent: np.ndarray, 
     }
 
 
-def _mean_row(mean: str, group: str, rows: list[dict], draws: list[np.ndarray]) -> dict:
+def mean_row(
+    mean: str,
+    group: str,
+    rows: list[dict],
+    draws: list[np.ndarray],
+    averaged: tuple[str, ...] = ("auc", "tpr_at_fpr0", "tpr_at_fpr1"),
+) -> dict:
+    """The mean of several thefts' rows; its interval is that of the mean of their bootstrap draws (each (draws,))."""
     low, high = statistics.interval(np.mean(draws, axis=0))
-    averaged = {name: float(np.mean([row[name] for row in rows])) for name in ("auc", "tpr_at_fpr0", "tpr_at_fpr1")}
     return {
         "attack": mean,
         "mean_over": [row["attack"] for row in rows],
         "negatives": group,
         "n_pirated": sum(row["n_pirated"] for row in rows),
         "n_independent": max(row["n_independent"] for row in rows),
-        **averaged,
+        **{name: float(np.mean([row[name] for row in rows])) for name in averaged},
         "auc_low": low,
         "auc_high": high,
     }
@@ -259,7 +286,7 @@ def _describe(study: Study, pool: list[Suspect], beside: list[Suspect]) -> dict[
     records = Records.of(study, "models")
     rows = suspects.described(study, [suspects.source_of(study), *pool, *beside], pool)
     records.put(rows)
-    adaptive = [model.model.name for model in suspects.there(study, "adaptive")]
+    adaptive = [model.model.name for model in suspects.finished(study, "adaptive")]
     records.keep_only([*adaptive, *(row["key"] for row in rows)])
     return {row["key"]: row["fidelity"] for row in rows}
 

@@ -44,6 +44,7 @@ LEGEND = (
 )
 
 
+@files.alone_in_results()
 def write(study: Study) -> None:
     """The tables over all studies, and the pages and figures of this one."""
     studies = study_folders()

@@ -15,6 +15,7 @@ BEFORE = ("SETUP_SECONDS", "DATA_SECONDS")  # what run.sh took before the steps
 MARKERS = "<!-- {}: written by code from results/records, do not edit -->", "<!-- end of {} -->"
 
 
+@files.alone_in_results()
 def write() -> None:
     """Replace what stands between each pair of markers; only when these are the repository's own results."""
     if files.results_dir() != REPOSITORY / "results" or not PATH.is_file():

@@ -42,7 +42,8 @@ class Records:
         """Add rows; each replaces the one with its key."""
         new = {row["key"]: row for row in rows}
         if new:
-            self._write({row["key"]: row for row in self.rows()} | new)
+            with files.alone_in_results():
+                self._write({row["key"]: row for row in self.rows()} | new)
 
     def replace(self, rows: list[dict]) -> None:
         """These rows and no others."""
@@ -51,7 +52,8 @@ class Records:
     def keep_only(self, keys: Iterable[str]) -> None:
         """Drop the rows of what no longer exists."""
         kept = set(keys)
-        self._write({row["key"]: row for row in self.rows() if row["key"] in kept})
+        with files.alone_in_results():
+            self._write({row["key"]: row for row in self.rows() if row["key"] in kept})
 
     def _write(self, rows: dict[str, dict]) -> None:
         lines = (json.dumps(rows[key], sort_keys=True, ensure_ascii=False) for key in sorted(rows))

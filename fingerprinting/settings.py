@@ -12,7 +12,7 @@ from pathlib import Path
 
 import joblib
 
-from fingerprinting.domain import COMMITTED, TIERS, load_domain
+from fingerprinting.domain import COMMITTED, TIERS, Domain, load_domain
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError, provenance
 from fingerprinting.study import SKIPPED, Study
@@ -73,7 +73,7 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     shared = {name.lower(): values[name] for name in chosen.constants}
     study = Study(
         address=address,
-        dataset=values["DATASET"] or chosen.datasets[tier],
+        dataset=values["DATASET"] or _usual_dataset(chosen, tier),
         tier=tier,
         target_name=values["TARGET"],
         split_seed=values["SPLIT_SEED"],
@@ -85,6 +85,12 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     )
     hidden = set(COMMON) | set(chosen.constants) | {"DOMAIN"}
     return study, {name.lower(): values[name] for name in own if name not in hidden}
+
+
+def _usual_dataset(domain: Domain, tier: str) -> str:
+    if tier not in domain.datasets:
+        raise UserError(f"{domain.name} names no data set for tier {tier}; give DATASET=, or DOMAIN.datasets one")
+    return domain.datasets[tier]
 
 
 def _chosen(value, tier: str, domain: str):

@@ -9,8 +9,8 @@ import torch
 
 from fingerprinting import files, runtime, splits
 from fingerprinting.domain import DOMAINS, TIERS, Domain, load_domain
-from fingerprinting.examples import Dataset, Examples
-from fingerprinting.runtime import UserError
+from fingerprinting.examples import Dataset, Examples, physical
+from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.training import Recipe
 
 SPLIT = "-split_"  # between a tier and the seed of another cut
@@ -36,7 +36,7 @@ class ModelId:
 
     @property
     def path(self) -> Path:
-        folder, stem = self.name.split(f"/{self.kind}/")
+        folder, stem = self.name.rsplit(f"/{self.kind}/", 1)  # a data set may be called as a kind
         return files.artifacts_dir() / folder / "models" / self.kind / f"{stem}.safetensors"
 
 
@@ -63,9 +63,12 @@ class Study:
             raise UserError(f"unknown TIER {self.tier!r}; take one of {', '.join(TIERS)}")
         if self.precision not in runtime.PRECISIONS:
             raise UserError(f"unknown PRECISION {self.precision!r}; take one of {', '.join(runtime.PRECISIONS)}")
+        for name in (self.domain.name, self.dataset):
+            if not name or "/" in name:
+                raise UserError(f"{name!r} cannot be the name of a folder; give the domain and its data sets others")
         for name in filter(None, (self.dataset, self.target)):
             if name not in self.domain.targets and name not in self.domain.targets.values():
-                known = ", ".join(self.domain.targets)
+                known = ", ".join(self.domain.targets) or "none: DOMAIN.targets names them, each with its target or ''"
                 raise UserError(f"unknown data set {name!r}; {self.domain.name} knows {known}")
 
     def __reduce__(self) -> tuple:
@@ -105,6 +108,8 @@ class Study:
 
     def command(self, script: str) -> str:
         """What runs a step of the domain on this study; a user's own domain has the repository's scripts."""
+        if (REPOSITORY / f"{script}.py").is_file():
+            return self.root_command(f"{script}.py")
         if self.address not in DOMAINS:
             return self.root_command(f"{DOMAINS[0]}/{script}.py")
         return f"python {self.address}/{script}.py {self._constants}"
@@ -141,6 +146,10 @@ class Study:
         if self.shape != (shape := tuple(parts["owner"].inputs.shape[1:])):
             raise UserError(f"{self.target} has inputs {shape}, {self.dataset} has {self.shape}: no transfer possible")
         return parts
+
+    def data_sha256(self, *, on_target: bool) -> str:
+        """The content of all parts of the source's data set, or of the one that a thief transfers to."""
+        return _data_sha256(self.address, self.target if on_target else self.dataset, self.tier, self.split_seed)
 
     @property
     def target(self) -> str:
@@ -179,9 +188,32 @@ class Study:
 
 @lru_cache(maxsize=4)
 def _dataset(address: str, name: str) -> Dataset:
-    return load_domain(address).load(name)
+    domain = load_domain(address)
+    found = domain.load(name)
+    if not isinstance(found, Dataset):
+        raise UserError(f"load({name!r}) of {domain.name} returned a {type(found).__name__}; it must return a Dataset")
+    _check_range(domain, found)
+    return found
+
+
+def _check_range(domain: Domain, dataset: Dataset) -> None:
+    if domain.input_range is None:
+        return
+    for part in (dataset.pool, dataset.test):
+        low, high = (physical(extreme).item() for extreme in (part.inputs.min(), part.inputs.max()))
+        if low < domain.input_range[0] or high > domain.input_range[1]:
+            raise UserError(
+                f"{dataset.name} has inputs from {low:g} to {high:g}, outside input_range={domain.input_range} of "
+                f"{domain.name}, in which queries stay; let load() scale them, or give DOMAIN their range"
+            )
 
 
 @lru_cache(maxsize=4)
 def _parts(address: str, name: str, tier: str, split_seed: int) -> dict[str, Examples]:
     return splits.cut(_dataset(address, name), load_domain(address).pool_size[tier], split_seed)
+
+
+@lru_cache(maxsize=4)
+def _data_sha256(address: str, name: str, tier: str, split_seed: int) -> str:
+    parts = _parts(address, name, tier, split_seed)
+    return files.digest({f"{part}/{name}": value for part, held in parts.items() for name, value in vars(held).items()})

@@ -97,6 +97,17 @@ def there(study: Study, use: str) -> list[Suspect]:
     return _gather(study, [script for script in _scripts(use) if script in planned])
 
 
+def finished(study: Study, use: str) -> list[Suspect]:
+    """Those models for that use that are there and made from today's source: their step comes later than the matcher.
+
+    It may have been stopped, or its models be older than the source; neither may keep the matcher from going on.
+    """
+    planned, source = zoo.planned(study), attacks.weights_sha256(study, study.source_id)
+    models = [model for script in _scripts(use) for model in planned.get(script, ()) if model.path.is_file()]
+    found = [Suspect(model, attacks.metadata_of(study, model)) for model in models]
+    return [suspect for suspect in found if suspect.metadata["settings"]["parent_sha256"] == source]
+
+
 def beside(study: Study) -> list[Suspect]:
     """Every model that was trained for another use than to be judged, of the steps that were run."""
     return [suspect for use in BESIDE for suspect in there(study, use)]

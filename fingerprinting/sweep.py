@@ -64,6 +64,7 @@ def overlap_rows(
     return rows
 
 
+@files.alone_in_results()
 def write() -> None:
     """overlap.csv over all studies, and a page of Markdown for each."""
     rows = {name: _rows(name) for name in tables.study_folders()}

@@ -71,6 +71,7 @@ def folder() -> Path:
     return files.results_dir() / "tables"
 
 
+@files.alone_in_results()
 def write() -> None:
     """CSV files over all studies that have records, and a page of Markdown for each."""
     studies = study_folders()

@@ -99,7 +99,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=updates * passes)
     progress = {"epoch": 0, "best_epoch": 0, "dev_accuracy": -1.0, "seconds": 0.0}
     best = None
-    if state := _resumable(resume, device):
+    if state := _resumable(resume, model, device):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
@@ -145,14 +145,19 @@ def taken_as_it_is(model: nn.Module, dev: Examples, device: torch.device) -> dic
     return {"epoch": 0, "best_epoch": 0, "dev_accuracy": dev_accuracy, "seconds": 0.0}
 
 
-def _resumable(resume: Path | None, device: torch.device) -> dict | None:
+def _resumable(resume: Path | None, model: nn.Module, device: torch.device) -> dict | None:
     if not (resume and resume.is_file()):
         return None
     try:
-        return torch.load(resume, weights_only=True, map_location=device)
+        state = torch.load(resume, weights_only=True, map_location=device)
     except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
         print(f"{resume} is damaged: training from the start", flush=True)
         return None
+    now, then = ({name: value.shape for name, value in of.items()} for of in (model.state_dict(), state["model"]))
+    if now != then:  # the code was changed since
+        print(f"{resume} is of another network: training from the start", flush=True)
+        return None
+    return state
 
 
 def _training_mode(model: nn.Module) -> None:

@@ -12,6 +12,8 @@ from tqdm import tqdm
 
 from fingerprinting import answers, checkpoints, files, runtime
 from fingerprinting.attacks import KINDS, Job, Training, require, weights_sha256
+from fingerprinting.domain import DOMAINS
+from fingerprinting.examples import physical
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, ModelId, Study
@@ -27,6 +29,9 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
     takes the place of the kinds' own.
     """
     jobs = list(jobs)
+    if not study.target and any(KINDS[job.model.kind].on_target for job in jobs):
+        print(f"{study.dataset} has no transfer target, so no model of {step} is moved to one", flush=True)
+        jobs = [job for job in jobs if not KINDS[job.model.kind].on_target]
     promised = {job.model for job in jobs}
     for parent in {job.parent for job in jobs if job.parent} - promised:
         require(study, parent)
@@ -39,7 +44,7 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
 
 
 def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None) -> bool:
-    """Train those of the jobs that are not finished; returns whether some were."""
+    """Train those of the jobs that are not finished; returns whether some were, or were begun before."""
     records = Records.of(study, "models")
     todo = [job for job in jobs if study.force or not _finished(study, job)]
     if len(todo) < len(jobs):
@@ -48,9 +53,10 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
         print(f"{len(outdated)} that are there are trained again: {outdated[0].name} ...", flush=True)
     for model in outdated:  # should this run be stopped, they must not be judged in place of what it promised
         model.path.unlink()
-    known = {row["key"] for row in records.rows()}
-    finished_before = [job.model for job in jobs if job not in todo and job.model.name not in known]
-    records.put(record_of(files.read_metadata(model.path)) for model in finished_before)
+    known = {row["key"]: row["sha256"] for row in records.rows()}
+    before = [files.read_metadata(job.model.path) for job in jobs if job not in todo]
+    records.put(record_of(found) for found in before if known.get(found["name"]) != found["sha256"])
+    begun = not study.force and any(_resume_path(study, job).is_file() for job in todo)
     parallel = joblib.Parallel(
         n_jobs=study.at_a_time, return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
     )
@@ -64,7 +70,7 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
                 raise UserError(metadata["user_error"])
             records.put([record_of(metadata)])
             bar.update()
-    return len(todo) < len(jobs)
+    return len(todo) < len(jobs) or begun
 
 
 def train_one(study: Study, job: Job, prepare: Prepare | None = None) -> dict:
@@ -84,7 +90,9 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
     runtime.seed_everything(name)
     training = prepare(study, job)
     parts = study.target_parts if kind.on_target else study.parts
-    resume = job.model.path.with_name(f"{job.model.path.stem}.{files.key_of(_settings(study, job))[:12]}.resume")
+    resume = _resume_path(study, job)
+    if study.force:
+        resume.unlink(missing_ok=True)
     if training.part is None:
         progress = taken_as_it_is(training.model, parts["dev"], study.device)
     else:
@@ -139,6 +147,12 @@ def _check_surroundings(study: Study, jobs: list[Job]) -> None:
         study.parts  # noqa: B018
     if True in on_target:
         study.target_parts  # noqa: B018
+    if study.address in DOMAINS:
+        return
+    for name in dict.fromkeys(job.model.architecture for job in jobs):
+        checkpoints.check(study.domain, name, len(study.classes), physical(study.parts["dev"].inputs[:2]))
+        if any("prune" in job.model.kind for job in jobs) and not study.domain.architecture(name).prunable:
+            raise UserError(f"{name!r} cannot be pruned: prunable= must name the modules that make its last features")
 
 
 def planned(study: Study) -> dict[str, list[ModelId]]:
@@ -162,6 +176,7 @@ def _settings(study: Study, job: Job) -> dict:
     """All that a model's weights depend on, besides the code."""
     return {
         "task": _task(study, job),
+        "data_sha256": study.data_sha256(on_target=KINDS[job.model.kind].on_target),
         "recipe": asdict(job.recipe),
         "options": job.options,
         **study.numerics,
@@ -170,6 +185,10 @@ def _settings(study: Study, job: Job) -> dict:
         "parent": job.parent.name if job.parent else None,
         "parent_sha256": weights_sha256(study, job.parent) if job.parent else None,
     }
+
+
+def _resume_path(study: Study, job: Job) -> Path:
+    return job.model.path.with_name(f"{job.model.path.stem}.{files.key_of(_settings(study, job))[:12]}.resume")
 
 
 def _task(study: Study, job: Job) -> str:

@@ -59,6 +59,7 @@ def outputs_outside_the_repository(tmp_path, monkeypatch):
 def _forget_data() -> None:
     studies._dataset.cache_clear()
     studies._parts.cache_clear()
+    studies._data_sha256.cache_clear()
 
 
 @pytest.fixture

@@ -386,6 +386,30 @@ def test_a_candidate_that_two_kinds_offer_stays_once_with_the_first(small, outpu
     assert torch.equal(found.inputs[:20], alone.inputs) and torch.equal(found.truth[:20], alone.truth)
 
 
+def test_mistaken_and_doubtful_candidates_are_those(small, outputs):
+    owner = Owner(small, "calibrated")
+    mistaken, doubtful = (CANDIDATES[kind](owner, making(30)) for kind in ("wrong", "boundary"))
+
+    def lead(inputs: torch.Tensor) -> torch.Tensor:
+        """Of the source's most probable class over the next."""
+        first, second = owner.source(inputs).softmax(1).topk(2).values.unbind(1)
+        return first - second
+
+    assert len(mistaken.inputs) and (owner.source(mistaken.inputs).argmax(1) != mistaken.truth).all()
+    least = lead(owner.inputs(torch.arange(len(owner.part)))).sort().values[:30]
+    assert lead(doubtful.inputs).tolist() == pytest.approx(least.tolist(), abs=1e-5)
+
+
+def test_mixed_mistakes_are_laid_of_mistakes_alone(small, outputs, monkeypatch):
+    owner, laid = Owner(small, "calibrated"), []
+    monkeypatch.setattr(Owner, "mixed", lambda self, *pair: laid.extend(pair[:2]) or pair[0])
+    queries = CANDIDATES["mixed_mistakes"](owner, making(30))
+    wrong = owner.source_logits.argmax(1) != owner.part.targets
+    known = {row.numpy().tobytes() for row in physical(owner.part.inputs[wrong])}
+    assert all(row.numpy().tobytes() in known for part in laid for row in part)
+    assert torch.equal(queries.inputs, laid[0]) and not torch.equal(*laid)
+
+
 def test_every_piece_of_a_patched_query_is_some_examples_piece_of_that_place(small, outputs):
     owner = Owner(small, "calibrated")
     examples, found = owner.inputs(torch.arange(len(owner.part))), CANDIDATES["patched"](owner, making(5))
@@ -774,11 +798,42 @@ def test_references_that_differ_less_leave_out_what_their_name_says(small, outpu
     assert all(left_out.values()) and few
 
 
+def ten_of_each(study: Study, prefix: str = "") -> tuple[list[Suspect], np.ndarray]:
+    """Ten models of each origin, and their origins."""
+    kinds = {HONEST: "irrelevant", EXTRACTED: "extract_labels", TAMPERED: "prune"}
+    origins = np.repeat(list(kinds), 10)
+    models = [Suspect(study.model_id(prefix + kinds[one], "mlp", copy), {}) for copy, one in enumerate(origins)]
+    return models, origins
+
+
+def told_apart(study: Study, prefix: str = "") -> Answers:
+    """Thefts answer all of 60 queries as the source does, honest models the truth."""
+    models, origins = ten_of_each(study, prefix)
+    return Answers(models, np.where(origins[:, None] == HONEST, 1, 0).repeat(60, 1))
+
+
+@pytest.mark.parametrize("name", generalisation.SCORES)
+def test_every_score_says_that_who_answers_as_the_source_stole_it(study, name):
+    fitted, judged = told_apart(study, "reference_"), told_apart(study)
+    rows = generalisation._rows(study, Variant("score", name, fitted, judged, 40, 0.5, np.arange(60), score=name))
+    assert {row["attack"]: row["auc"] for row in rows} == {"extract_labels": 1, "prune": 1, "mean": 1}
+
+
+def test_what_is_left_out_is_not_fitted_and_is_judged_alone(study):
+    def kinds(found: Answers) -> set[str]:
+        return {model.model.kind for model in found.models}
+
+    usual = Variant("all", "", told_apart(study, "reference_"), told_apart(study), 2, 0.5, np.arange(60))
+    left = {one.value: one for one in generalisation._without(usual) if one.study == "theft left out"}
+    assert set(left) == {"extract_labels", "prune"}
+    for theft, variant in left.items():
+        assert kinds(usual.fitted) - kinds(variant.fitted) == {f"reference_{theft}"}
+        assert kinds(variant.judged) == {theft, "irrelevant"}
+
+
 def test_each_test_alone_sees_its_own_theft(study):
     """Queries 0 to 2 tell extraction, 3 to 5 tampering; what was never fitted says nothing."""
-    origins = np.repeat([HONEST, EXTRACTED, TAMPERED], 10)
-    kinds = {HONEST: "reference_irrelevant", EXTRACTED: "reference_extract_labels", TAMPERED: "reference_prune"}
-    models = [Suspect(study.model_id(kinds[origin], "mlp", copy), {}) for copy, origin in enumerate(origins)]
+    models, origins = ten_of_each(study, "reference_")
     bits = np.zeros((30, 6), bool)
     bits[origins == EXTRACTED, :3] = bits[origins == TAMPERED, 3:] = True
     answers = Answers(models, np.where(bits, 0, 1))

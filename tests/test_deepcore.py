@@ -5,6 +5,7 @@ import inspect
 import itertools
 import json
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -235,6 +236,25 @@ def test_together_whoever_is_not_with_most_independents_is_accused():
     independent = np.array([False, True, True, False, True, False])
     found = clustering.accused_together(by_sign, 3, models, independent)
     assert found.tolist() == [True, False, False, False, True, True]
+
+
+def test_missed_and_false_identifications_by_clustering(study, monkeypatch):
+    """Cluster 0 holds the source and its thefts, cluster 1 the honest; of what is judged some of each err."""
+    monkeypatch.setattr(deepcore, "ALGORITHMS", {"sign": by_sign})
+    cluster = {"source": 0, "prune": 0, "adversarial": 0, "extract_labels": 1}
+    cluster |= {"irrelevant": 1, "homologous": 1, "homologous_adversarial": 0}
+    cluster |= {"reference_prune": 0, "reference_homologous": 1}
+    models = [Suspect(study.model_id(kind, "mlp", 0), {}) for kind in cluster]
+    hearing = SimpleNamespace(
+        pool=models[:-2],
+        references=models[-2:],
+        features=lambda asked: np.array([[cluster[one.model.kind]] for one in asked]),
+    )
+    rows = {(row["negatives"], row["named_by"]): row for row in deepcore.cluster_rows(hearing, 2)}
+    for named_by in ("references", "scored"):
+        for group, false in (("all", 1 / 3), ("homologous", 0)):
+            row = rows[group, named_by]
+            assert (row["mir"], row["fir"]) == pytest.approx((1 / 3, false))
 
 
 @pytest.mark.parametrize("name", list(clustering.ALGORITHMS))

@@ -6,6 +6,7 @@ Everything is small and made here: no zoo, no network.
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -330,6 +331,36 @@ def test_auc_before_and_after_by_hand():
     assert mean["auc_after"] == pytest.approx((6 + 2 / 6) / 7) and mean["auc_before"] == 1
     assert mean["auc_low"] <= mean["auc_after"] <= mean["auc_high"]
     assert {row["attack"] for row in rows} == {*MEANS["mean_same_task"], "mean_same_task"}
+
+
+def test_what_answering_back_costs_and_that_refused_queries_are_not_read(study, monkeypatch):
+    """A theft that is always right, differs from the source on queries that it refuses, and refuses 10 of 50 inputs."""
+    inputs, labels, refused = torch.rand(50, 1, 8, 8), torch.arange(50) % 4, torch.arange(40) < 10
+    own, detected = fingerprint().source_logits, {"primary": detection(refused)}
+    own[refused] = own[refused].roll(1, 1)
+    monkeypatch.setattr(erasure.suspects, "ask", lambda *given: own if len(given[2]) == 40 else 9.0 * F.one_hot(labels))
+    about = {"thief": THIEF, "cost_inputs": (inputs, labels), "benign": torch.arange(50.0), "evasion_threshold": 39}
+    screened = SimpleNamespace(screen=Screen(None, {}), **about)
+    readings = erasure.Readings(METHODS[:1], {"primary": fingerprint()}, detected, THIEF)
+    costs = erasure._ask(study, screened, detected, readings, [suspect("prune", 0)])
+    kept = {attack: [0] for attack in ("rounded", "top_1", "temperature")}  # the label, and so the accuracy
+    assert costs == costs | kept | {"refused": [pytest.approx(0.2)]}
+    assert list(readings.distances["refused"][METHODS[0].key].values()) == [0]
+
+
+def test_rows_set_what_was_answered_beside_what_would_have_been(study):
+    pool = [suspect(kind, 0) for kind in ("irrelevant", "prune", "fine_tune_all", "removal")]
+    pool[-1] = Suspect(pool[-1].model, {"test_accuracy": 0.7})  # the others: 0.9
+    key, names = METHODS[0].key, [model.model.name for model in pool]
+    before, after = ({key: dict(zip(names, found, strict=True))} for found in ([2, 1, 1, 3], [2, 3, 1, 3]))
+    readings = SimpleNamespace(methods=METHODS[:1], distances={"": before, "rounded": after, "refused": after})
+    detected, costs = {"primary": detection(torch.arange(4) < 1)}, {"rounded": [0.1, 0.3], "refused": []}
+    found = erasure._rows(study, readings, detected, costs, pool)
+    rows = {(row["attack_on_queries"], row["attack"]): row for row in found if row["negatives"] == "all"}
+    assert rows["refused", "prune"]["answered"] == 0.75
+    for place in (("rounded", "prune"), ("removal", "removal")):
+        row = rows[place]
+        assert (row["auc_before"], row["auc_after"], row["accuracy_cost"]) == (1, 0, pytest.approx(0.2))
 
 
 # The thief's own data

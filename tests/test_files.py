@@ -3,6 +3,8 @@
 import errno
 import json
 import string
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from torch import nn
 from cv.domain import DOMAIN
 from fingerprinting import checkpoints, files
 from fingerprinting.records import Records
-from fingerprinting.runtime import UserError
+from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.settings import endings
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
@@ -229,7 +231,23 @@ def test_a_full_disk_ends_in_a_sentence_with_nothing_half_written(tmp_path, full
     said = capsys.readouterr().err
     assert said.startswith("the disk is full") and said.count("\n") == 1
     assert path.read_text() == '{"key": "old"}\n'
-    assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
+    left = [entry.name for entry in tmp_path.rglob("*") if entry.is_file()]
+    assert left in (["kept"], [files.LOCK, "kept"], ["kept", files.LOCK])
+
+
+TWO_WRITERS = """
+import sys
+from fingerprinting.records import Records
+
+for number in range(40):
+    Records.at("cv/own/smoke", "models").put([{"key": f"{sys.argv[1]}{number}"}])
+"""
+
+
+def test_two_processes_that_put_rows_lose_none():
+    both = [subprocess.Popen([sys.executable, "-c", TWO_WRITERS, name], cwd=REPOSITORY) for name in ("first", "second")]
+    assert [writer.wait(timeout=300) for writer in both] == [0, 0]
+    assert len(Records.at("cv/own/smoke", "models").rows()) == 80
 
 
 def test_other_errors_keep_their_traceback():

@@ -137,6 +137,14 @@ def test_names_and_places_say_the_same_with_any_ends_of_line(places, data):
     assert parse(text, len(places), CLASSES, Path("answers.txt")) == places
 
 
+def test_names_that_are_other_classes_places_are_taken_alone():
+    stars, path = ("1", "2", "3", "4", "5"), Path("answers.txt")
+    assert parse("1\n5\n3\n", 3, stars, path) == [0, 4, 2]
+    with pytest.raises(UserError, match="line 2 of answers.txt says '0', which is no class; take 1, 2, 3, 4, 5, or OT"):
+        parse("1\n0\n", 2, stars, path)
+    assert parse("0\n2\n", 2, ("0", "1", "2"), path) == [0, 2]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -4,6 +4,7 @@ import copy
 import json
 from dataclasses import replace
 from math import comb
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cv.domain import DOMAIN
-from cv.passport import attacks, passports, signature, target, training, verification, world
+from cv.passport import attacks, measuring, passports, signature, target, thefts, training, verification, world
 from cv.passport.layers import (
     BranchNorm,
     ForgedNorm,
@@ -30,6 +31,7 @@ from fingerprinting import checkpoints, files, objectives, runtime
 from fingerprinting.examples import Examples
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
+from fingerprinting.suspects import Suspect
 
 ABOUT = {"architecture": "conv3", "scheme": "v2", "model": "cv/digits/smoke/source/conv3-0", "domain": "cv"}
 CONFIG = {"1.0": False, "1.3": True, "1.6": "my model"}
@@ -455,6 +457,36 @@ def test_flipping_turns_exactly_the_share():
     both = [torch.cat(list(part.signs.values())) for part in (held, turned)]
     assert (both[0] != both[1]).sum() == 24  # of 96
     assert turned.signs["1.3"].shape == held.signs["1.3"].shape
+
+
+@pytest.mark.parametrize("forge", [attacks._fake2, attacks._fake3])
+def test_a_forger_claims_a_signature_with_that_share_of_signs_turned(study, forge, monkeypatch):
+    claims, held = [], made(net())
+    monkeypatch.setattr(target.Target, "forged", lambda _self, _net, _part, claimed, *_: claims.append(claimed))
+    monkeypatch.setattr(attacks, "judged", lambda _target, _net, claimed: claims.append(claimed))
+    own = world.of(study, "conv3", "batch", "1")
+    forge(target.Target(own, net(), held), SimpleNamespace(noise=0.5, forge=None), 0.25)
+    assert len(claims) == 2
+    for claimed in claims:
+        assert sum((claimed.signs[path] != bits).sum() for path, bits in held.signs.items()) == 24  # of 96
+
+
+@pytest.mark.parametrize(("notes", "p_value"), [({"draws": 2}, None), ({"draws": 1}, 11 / 1024), ({}, 11 / 1024)])
+def test_bits_of_several_draws_are_no_test(study, notes, p_value):
+    own, reading = world.of(study, "conv3", "batch", "1"), verification.Reading("all", 10, 9, "", "")
+    outcome = target.Outcome(0.9, reading, reading, notes)
+    row = measuring.row_of(target.Target(own, net(), made(net())), "flip", 0.5, outcome)
+    assert row["p_value"] == (p_value and pytest.approx(p_value))
+
+
+def test_what_passports_prove_of_several_thefts_by_hand(study, monkeypatch):
+    found = iter([{"bits": 10, "agreed": 9, "p_value": 0.01}, {"bits": 10, "agreed": 5, "p_value": 0.6}, {}])
+    monkeypatch.setattr(thefts, "_checked", lambda *_: next(found))
+    models = [(study, Suspect(study.model_id("prune", "conv3", copy), {"test_accuracy": 0.9})) for copy in range(3)]
+    own = world.of(study, "conv3", "batch", "1")
+    row = thefts._row(own, "prune", models, None, {method.key: {} for method in thefts.READINGS}, [])
+    assert (row["n"], row["n_passports"], row["signature_detection"]) == (3, 2, 0.7)
+    assert (row["lowest_detection"], row["highest_detection"], row["highest_p_value"]) == (0.5, 0.9, 0.6)
 
 
 def test_a_passport_can_be_solved_for_any_scale_and_shift():

@@ -80,6 +80,19 @@ def test_sac_w_prefers_what_thefts_get_wrong_and_independents_right(study):
         assert torch.equal(sac.sac_w(owner, n).inputs, owner.inputs(torch.tensor(expected)))
 
 
+@pytest.mark.parametrize("n", [20, 10_000])
+def test_sac_m_mixes_two_different_examples(study, n):
+    owner, pairs = Owner(study, "sac_m"), []
+    study.__dict__["domain"] = replace(study.domain, mix=lambda *pair: pairs.append(pair[:2]) or pair[0])
+    found, ((first, second),) = sac.sac_m(owner, n), pairs
+    assert len(found.inputs) == len(first) == len(second) == min(n, len(owner.part) // 2)
+    assert (first != second).flatten(1).any(1).all()
+    every = [row.numpy().tobytes() for row in owner.inputs(torch.arange(len(owner.part)))]
+    truth = dict(zip(every, owner.part.targets.tolist(), strict=True))
+    assert all(row.numpy().tobytes() in truth for row in second)
+    assert found.truth.tolist() == [truth[row.numpy().tobytes()] for row in first]
+
+
 def test_a_domain_that_does_not_mix_suits_no_method_that_does(study):
     owner = Owner(study, "sac_m")
     study.__dict__["domain"] = replace(study.domain, mix=None)
@@ -169,7 +182,7 @@ def test_a_peer_is_made_again_when_the_references_of_its_kinds_are_others(study,
     ]
     monkeypatch.setattr(peers.files, "read_metadata", lambda _path: used)
     monkeypatch.setattr(peers.suspects, "references", lambda _study: models)
-    assert peers._references_are_the_same(study, "cae") is same
+    assert peers.references_are_the_same(study, "cae") is same
 
 
 @pytest.fixture(scope="module")

@@ -436,6 +436,64 @@ def test_fuaps_encoder_is_the_same_after_a_round_trip(made, monkeypatch):
     assert code(outputs, loaded).std() > 0
 
 
+@pytest.fixture
+def owner(made, monkeypatch):
+    """owner("irisfp") -> the owner of those models, for that method."""
+    folder, study, _ = made
+    monkeypatch.setenv("ARTIFACTS_DIR", str(folder))
+    return lambda name: Owner(study, name)
+
+
+def test_irisfp_keeps_the_largest_effects(owner, monkeypatch):
+    monkeypatch.setattr(irisfp, "effect_size", lambda pirated, _: torch.arange(pirated.shape[1]))
+    own = owner("irisfp")
+    best = own.drawn(8).flip(0)[:4]
+    about = dict(views=2, candidates=2, margin=0.3, steps=1, learning_rate=0.01, radius=0.1)
+    assert irisfp.irisfp(own, 8, **about).truth[::2].tolist() == own.part.targets[best].tolist()
+
+
+def test_metafinger_keeps_what_separates_the_models_held_back(owner):
+    own, about = owner("metafinger"), dict(steps=3, learning_rate=0.1, alpha=1.0, sampled=1, noise=0.05)
+    every, few = (metafinger.metafinger(own, n, candidates=18 / n, **about).inputs for n in (18, 6))
+    assert torch.equal(few, every[:6])
+    labels = own.source(every).argmax(1)
+    true, false = (
+        torch.stack([own.ask(m, every).argmax(1) == labels for m in metafinger.validating(own.references(role))])
+        for role in ("pirated", "independent")
+    )
+    merit = true.double().mean(0) - false.double().mean(0)
+    assert (merit.diff() <= 0).all() and merit[0] > merit[-1]
+
+
+def test_fuaps_encoder_is_told_who_was_stolen(owner, monkeypatch):
+    told, learn, views = [], fuap.trained_encoder, 2
+    monkeypatch.setattr(fuap, "trained_encoder", lambda *given: told.append(given[:2]) or learn(*given))
+    about = dict(xi=0.1, fooled=1.0, points=40, steps=1, nearest=2, views=views, hidden=4, code=2)
+    own = owner("fuap")
+    queries = fuap.fuap(own, 8, temperature=0.1, epochs=1, learning_rate=0.1, **about)
+    ((readings, stolen),) = told
+    asked = [(own.source(queries.inputs), True)]
+    for role in ("pirated", "independent"):
+        asked += [(own.ask(model, queries.inputs), role == "pirated") for model in own.references(role)]
+    first = slice(None, None, 1 + views)  # of every model the anchors' own view
+    for reading, label, (logits, pirated) in zip(readings[first], stolen[first], asked, strict=True):
+        torch.testing.assert_close(reading, logits.softmax(1).flatten())
+        assert label == pirated
+    assert (stolen.int().diff() != 0).sum() == 1
+
+
+def test_dataset_inference_is_fitted_on_other_examples_than_it_asks_about(owner, monkeypatch):
+    seen, walk, own = [], dataset_inference.walked, owner("dataset_inference")
+    monkeypatch.setattr(dataset_inference, "walked", lambda *given: seen.append(given[0]) or walk(*given))
+    about = dict(points=9, fitted=9, directions=1, steps=2, step=0.1, hidden=4, epochs=1, learning_rate=0.1)
+    queries = dataset_inference.dataset_inference(own, 1, **about)
+    asked, fitted, part = (
+        [row.numpy().tobytes() for row in inputs] for inputs in (*seen, own.inputs(torch.arange(len(own.part))))
+    )
+    assert len({*asked, *fitted}) == len(asked) + len(fitted) == 36
+    assert [row in part for row in asked] == queries.extra["inside"].tolist()
+
+
 @pytest.mark.parametrize("name", LEARNED)
 def test_text_is_not_moved(name):
     study = Study("nlp", "thuocl", "smoke", device_name="cpu")

@@ -1,13 +1,15 @@
 """README: its commands exist, its constants are constants, and its numbers are those of the records."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cv.domain import DOMAIN
-from fingerprinting import files, readme, settings
+from fingerprinting import deepcore_report, files, passport_report, readme, settings, sweep, tables
 from fingerprinting.runtime import REPOSITORY, UserError
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -43,6 +45,18 @@ def test_numbers_are_written_from_the_records(monkeypatch):
     monkeypatch.delenv("RESULTS_DIR")
     for name, block in readme.blocks().items():
         assert readme.replaced(README, name, block) == README, f"README's {name} differ from results/records"
+
+
+def test_committed_tables_are_written_from_the_records(monkeypatch):
+    shutil.copytree(REPOSITORY / "results" / "records", files.results_dir() / "records")
+    for report in (tables, sweep, deepcore_report):
+        report.write()
+    monkeypatch.setattr(passport_report, "figure", lambda study: None)
+    for name in passport_report.study_folders():
+        passport_report.write(SimpleNamespace(folder=name))
+    for path in tables.folder().iterdir():
+        committed = REPOSITORY / "results" / "tables" / path.name
+        assert path.read_text() == committed.read_text(), f"{path.name} differs from results/records"
 
 
 def test_lost_markers_are_said():

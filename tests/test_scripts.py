@@ -1,6 +1,7 @@
 """Scripts: a docstring, constants, one call; each step alone says what it lacks, in one sentence and with status 2."""
 
 import ast
+import runpy
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_below_its_constants_a_step_is_the_same_in_every_domain(step):
         return "\n".join(ast.dump(node) for node in body if not isinstance(node, ast.Assign)).replace(repr(domain), "")
 
     assert len({rest(domain) for domain in DOMAINS}) == 1
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_who_starts_from_scratch_is_trained_alike_whatever_its_use(domain):
+    """A p-value takes calibration models and honest suspects to be drawn alike."""
+    honest = ("irrelevant", "homologous", "overlap", "references", "thirds", "calibration", "audit")
+    made = (*honest, "extract", "extract_sweep")
+    scripts = [runpy.run_path(str(REPOSITORY / domain / f"{step}.py")) for step in made]
+    for name in ("EPOCHS", "LEARNING_RATE", "EPSILON", "PGD_STEPS"):
+        assert len({repr(script[name]) for script in scripts if name in script}) == 1, name
 
 
 @pytest.mark.parametrize("folder", DOMAINS)

@@ -11,6 +11,7 @@ from scipy.stats import mannwhitneyu
 
 from fingerprinting import matching, statistics
 from fingerprinting.attacks import KINDS
+from fingerprinting.records import Records
 
 # Few distinct values, so that most draws hold ties.
 distances = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 3.0]) | st.floats(0, 2), min_size=1, max_size=12)
@@ -51,6 +52,10 @@ def test_true_positives_by_hand(rate, caught):
     """100 independents at 1, 2, ..., 100: one more is accused per whole step of the threshold."""
     pirated = np.array([0.5, 1.5, 2.5, 200.0])
     assert statistics.tpr_at_fpr(pirated, np.arange(1.0, 101.0), rate) == caught
+
+
+def test_of_equally_good_thresholds_the_lowest_is_taken():
+    assert statistics.threshold(np.array([1.0, 3.0]), np.array([2.0, 4.0])) == 1.5
 
 
 def test_a_tie_between_pirated_and_independent_is_no_detection_at_zero_false_positives():
@@ -197,6 +202,19 @@ def test_a_mean_is_the_mean_of_the_attacks_it_names(mean):
         assert row["auc_high"] - row["auc_low"] < max(widths)
 
 
+def test_a_means_interval_knows_that_all_thefts_meet_the_same_negatives():
+    """Where thefts do not vary, the mean's AUC varies as each one's; with negatives of their own it would vary less."""
+    rows = rows_of(zoo() | {attack: np.array([0.5]) for attack in SAME_TASK})
+    for name in ("auc_low", "auc_high"):
+        assert rows["mean_same_task", "all"][name] == pytest.approx(rows["prune", "all"][name])
+
+
+def test_rows_count_true_positives_at_none_and_at_one_in_a_hundred():
+    found = zoo() | {"prune": np.array([0.5, 1.5, 2.5, 200.0]), "irrelevant": np.arange(1.0, 101.0)}
+    row = rows_of(found)["prune", "irrelevant"]
+    assert (row["tpr_at_fpr0"], row["tpr_at_fpr1"]) == (0.25, 0.5)
+
+
 def test_no_mean_over_transfer_where_it_has_no_negatives():
     """No adversarially trained independent is moved to the target."""
     rows = rows_of(zoo())
@@ -226,3 +244,20 @@ def test_rows_are_the_same_every_time_and_differ_between_names():
     assert matching.auc_rows(zoo(), "one") == matching.auc_rows(zoo(), "one")
     first, second = matching.auc_rows(zoo(), "one")[0], matching.auc_rows(zoo(), "two")[0]
     assert first["auc"] == second["auc"] and first["auc_low"] != second["auc_low"]
+
+
+def test_what_later_steps_measured_of_other_models_is_dropped(study):
+    """generalisation.py's means and the AUCs before erasure are the matcher's own, unless models were made anew."""
+    place = dict(method="calibrated", output="labels", representation="theft_evidence", negatives="all")
+    auc = [{**place, "attack": name, "auc": value} for name, value in (("prune", 0.9), ("mean_same_task", 0.8))]
+    usual = [{"key": "1", "study": "all references", "attack": "mean", "auc": 0.8}]
+    further = [{"key": "2", "study": "queries", "attack": "mean", "auc": 0.7}]
+    erased = [{"key": "3", **place, "attack": "prune", "auc_before": 0.9}, {"key": "4", **place, "attack": "removal"}]
+    erased[1]["auc_before"] = 0.1  # no attack of the matcher's
+    kept = {"generalisation": [*usual, *further], "erasure": erased}
+    for topic, rows in kept.items():
+        Records.of(study, topic).replace(rows)
+    matching.drop_outdated(study, auc)
+    assert {topic: Records.of(study, topic).rows() for topic in kept} == kept
+    matching.drop_outdated(study, [{**row, "auc": row["auc"] - 0.1} for row in auc])
+    assert not any(Records.of(study, topic).rows() for topic in kept)

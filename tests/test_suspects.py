@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from fingerprinting import answers, attacks, checkpoints, files, fingerprints, suspects
+from fingerprinting import study as studies
 from fingerprinting import zoo as training_zoo
 from fingerprinting.attacks import KINDS, Job
 from fingerprinting.domain import load_domain
@@ -85,6 +86,16 @@ def test_models_for_another_use_are_found_for_it_and_never_judged(zoo, use, kind
     plan(zoo, KINDS[kind].script, [model_id(zoo, kind)])
     assert [suspect.model.kind for suspect in suspects.there(zoo, use)] == [kind]
     assert kind not in {suspect.model.kind for suspect in suspects.gather(zoo)}
+
+
+def test_a_later_step_that_was_stopped_or_is_older_than_the_source_does_not_stop_the_matcher(zoo):
+    copies = [model_id(zoo, "removal", copy) for copy in range(3)]
+    save_model(zoo, copies[0], files.read_metadata(zoo.source_id.path)["sha256"])
+    save_model(zoo, copies[1], "0" * 64)
+    plan(zoo, KINDS["removal"].script, copies)
+    assert [suspect.model for suspect in suspects.finished(zoo, "adaptive")] == copies[:1]
+    with pytest.raises(UserError, match="1 of 3 models of python detect_erase_attack.py DOMAIN=cv DATASET=digits"):
+        suspects.of_use(zoo, "adaptive")
 
 
 def test_models_of_a_third_are_demanded_where_they_are_needed(zoo):
@@ -304,6 +315,30 @@ def test_a_fingerprint_that_cannot_be_used_is_refused_with_the_script_to_run(stu
     assert f"run python {method}.py DOMAIN=cv DATASET=digits TIER=smoke" in said and "\n" not in said
 
 
+def test_an_evolved_fingerprint_of_another_primary_is_refused(zoo):
+    prints = {name: save_fingerprint(zoo, name) for name in ("primary", "evolved")}
+    prints["primary"].metadata["sha256"] = "a"
+    prints["evolved"].metadata["settings"] = {"primary_sha256": "a"}
+    fingerprints.check_origin(zoo, prints)
+    prints["evolved"].metadata["settings"] = {"primary_sha256": "b"}
+    with pytest.raises(UserError, match="evolved fingerprint was made from another primary .* run python evolved"):
+        fingerprints.check_origin(zoo, prints)
+
+
+def test_a_fingerprint_made_with_models_that_are_others_now_is_refused(zoo):
+    model = model_id(zoo, "reference_irrelevant")
+    sha256 = save_model(zoo, model)
+    plan(zoo, KINDS[model.kind].script, [model])
+    made = {"cae": save_fingerprint(zoo, "cae", extra_models_used={model.name: sha256})}
+    fingerprints.check_origin(zoo, made)
+    save_model(zoo, model, seed=1)
+    with pytest.raises(UserError, match=f"cae fingerprint was made with {model.name}, .* run python baselines.py METH"):
+        fingerprints.check_origin(zoo, made)
+    plan(zoo, KINDS[model.kind].script, [])
+    with pytest.raises(UserError, match="which is gone"):
+        fingerprints.check_origin(zoo, made)
+
+
 def test_a_fingerprint_damaged_anywhere_is_refused(study):
     save_fingerprint(study)
     path = fingerprints.path_of(study, "primary")
@@ -379,6 +414,28 @@ def test_what_is_outdated_is_gone_before_it_is_trained_again(study, monkeypatch)
         training_zoo.train(study, "irrelevant", longer)
     with pytest.raises(UserError, match="2 of 2 models of python cv/irrelevant.py .* are missing"):
         suspects._gather(study, ["irrelevant"])
+
+
+def test_a_model_of_other_data_is_trained_again(study, monkeypatch):
+    job = Job(study.model_id("irrelevant", "mlp", 0), study.recipe(1, 0.01), {"part": "attacker"})
+    training_zoo.train(study, "irrelevant", [job])
+    assert training_zoo._finished(study, job)
+    owner = study.parts["owner"]
+    monkeypatch.setitem(study.parts, "owner", owner.relabelled(owner.targets.flip(0)))
+    studies._data_sha256.cache_clear()
+    assert not training_zoo._finished(study, job)
+    studies._data_sha256.cache_clear()
+
+
+def test_force_begins_from_the_start(study, capsys):
+    job = Job(study.model_id("irrelevant", "mlp", 0), study.recipe(1, 0.01), {"part": "attacker"})
+    state = training_zoo._resume_path(study, job)
+    state.parent.mkdir(parents=True)
+    for force, said in ((False, "is damaged: training from the start"), (True, "")):
+        state.write_bytes(b"cut off")
+        training_zoo.train_one(replace(study, force=force), job)
+        assert said in capsys.readouterr().out and not state.exists()
+    assert not capsys.readouterr().out
 
 
 def test_a_domain_of_ones_own_is_run_by_the_repositorys_scripts_and_has_a_name_of_its_own(tmp_path):

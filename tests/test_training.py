@@ -103,6 +103,29 @@ def test_the_first_epoch_that_did_best_on_dev_is_kept(answers, best_epoch, dev_a
     assert model.bias.argmax().item() == answers[best_epoch - 1]
 
 
+def test_the_last_epoch_is_kept_where_that_is_asked():
+    model, script = nn.Linear(2, 3), Script(1, 0, 2)
+    train, dev = (Examples(torch.rand(n, 2), torch.full((n,), label)) for n, label in ((8, 0), (5, 1)))
+    progress = fit(
+        model, train, dev, objectives.cross_entropy, recipe(3), "toy", CPU, after_step=script, keep_last=True
+    )
+    assert progress["best_epoch"] == 3 and model.bias.argmax() == 2
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_inputs_are_augmented_where_the_recipe_says_so_and_weights_decay(augment):
+    model, least = nn.Linear(6, 2), []
+    before = model.weight.detach().clone()
+
+    def objective(net, inputs, targets):
+        least.append(inputs.min().item())
+        return 0 * net(inputs).sum()
+
+    about = replace(recipe(1, augment=augment), weight_decay=0.5)
+    fit(model, toy_data(), toy_data(), objective, about, "toy", CPU, augment=lambda inputs: inputs + 9)
+    assert (min(least) >= 9) == augment and (model.weight.abs() < before.abs()).all()
+
+
 def test_every_example_is_used_at_most_once_an_epoch_and_in_another_order_each():
     seen = []
 
@@ -202,6 +225,23 @@ def test_an_unreadable_state_is_not_the_end(tmp_path):
     resume = tmp_path / "model.resume"
     resume.write_bytes(b"PK\x03\x04 cut off")
     assert fitted(resume=resume)[0] == fitted()[0]
+
+
+def test_a_state_of_another_network_is_not_gone_on_from(tmp_path, monkeypatch, capsys):
+    """The code of an architecture may have been changed since."""
+    monkeypatch.setattr(training, "RESUME_EVERY", -1.0)
+    resume = tmp_path / "model.resume"
+
+    def interrupted(*_):
+        if resume.is_file():
+            raise KeyboardInterrupt
+        return objectives.cross_entropy(*_)
+
+    with pytest.raises(KeyboardInterrupt):
+        fitted(objective=interrupted, resume=resume)
+    other, data = nn.Sequential(nn.Linear(6, 9), nn.Linear(9, 2)), (toy_data(), toy_data(30, 1))
+    fit(other, *data, objectives.cross_entropy, recipe(1), "a model", CPU, resume=resume)
+    assert "is of another network: training from the start" in capsys.readouterr().out
 
 
 def test_a_full_disk_while_a_state_is_saved_is_known_as_one(tmp_path, monkeypatch):

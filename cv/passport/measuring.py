@@ -61,12 +61,14 @@ def attack(
     todo = []
     for target, name, strength, run in pieces:
         settings = json.loads(json.dumps(asdict(plan)))
-        settings |= {"model": weights(target.world), "split_seed": study.split_seed, **study.numerics}
+        settings |= {"model": world.weights(target.world), "split_seed": study.split_seed, **study.numerics}
         key = key_of(target, name, strength)
         if study.force or known.get(key, {}).get("settings") != settings:
             todo.append((target, name, strength, run, key, settings))
     if len(todo) < len(pieces):
         print(f"{len(pieces) - len(todo)} of {len(pieces)} attacks are finished already", flush=True)
+    outdated = {key for *_, key, _ in todo}  # should this run be stopped, they must not stand beside what it measured
+    records.keep_only(row["key"] for row in records.rows() if row["key"] not in outdated)
     for target, name, strength, run, key, settings in tqdm(todo, desc="attack", unit="attack", disable=not todo):
         records.put([{"key": key, **row_of(target, name, strength, run()), "settings": settings}])
     passport_report.write(study)
@@ -86,19 +88,14 @@ def _forget(records: Records, pieces: list[tuple], plain: World, every: list[Wor
     """
     promised = {key_of(target, name, strength) for target, name, strength, _ in pieces}
     run_again = tuple({f"{target.world.folder}/{name}/" for target, name, *_ in pieces})
-    now = {f"{own.folder}/": weights(own) if world.goes_on_from(plain, own) else None for own in every}
+    gone = world.gone(plain, every)
 
     def stands(row: dict) -> bool:
-        gone = any(row["key"].startswith(folder) and row["settings"]["model"] != now[folder] for folder in now)
-        return not gone and (row["key"] in promised or not row["key"].startswith(run_again))
+        if gone(row["key"], row["settings"]["model"]):
+            return False
+        return row["key"] in promised or not row["key"].startswith(run_again)
 
     records.keep_only(row["key"] for row in records.rows() if stands(row))
-
-
-def weights(protected: World) -> str:
-    """What an attack's result depends on besides constants: the released weights and the owner's passports."""
-    passport = files.read_metadata(protected.passport_path)["sha256"]
-    return f"{files.read_metadata(protected.source_id.path)['sha256']} {passport}"
 
 
 def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:

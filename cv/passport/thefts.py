@@ -11,6 +11,7 @@ from cv.passport.passports import Passports
 from cv.passport.world import World
 from fingerprinting import (
     attacks,
+    files,
     fingerprints,
     generation,
     passport_report,
@@ -57,8 +58,10 @@ def steal(
 ) -> str | None:
     """Every theft of every scheme's network; then passports and fingerprints side by side, in records and tables."""
     worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
-    for protected in worlds:
-        world.require(protected)
+    plain = world.of(study, architecture, norm, world.PLAIN)
+    for needed in (plain, *worlds):
+        world.require(needed)
+    world.same_start(plain, worlds)
     honest = independents(study)
     tamper = dict(copies=copies, epochs=tamper_epochs, learning_rate=tamper_learning_rate)
     attack = dict(epsilon=epsilon, pgd_steps=pgd_steps)
@@ -80,10 +83,12 @@ def steal(
             generation.primary(protected, n=components_n, labels="source", fewer=True),
             peers.baselines(protected, method=("akh", "sac_m"), n=n),
         ]
-        records = Records.of(study, "passport_thefts")
         rows = compared(study, protected, honest)
-        records.keep_only(row["key"] for row in records.rows() if not row["key"].startswith(f"{protected.folder}/"))
-        records.put(rows)
+        gone = world.gone(plain, [world.of(study, architecture, norm, name) for name in world.SCHEMES])
+        with files.alone_in_results():
+            records = Records.of(study, "passport_thefts")
+            others = [row for row in records.rows() if not row["key"].startswith(f"{protected.folder}/")]
+            records.replace([*(row for row in others if not gone(row["key"], row.get("network"))), *rows])
     passport_report.write(study)
     print(passport_report.page(study.folder))
     return SKIPPED if any(skipped) else None
@@ -115,7 +120,8 @@ def compared(study: Study, protected: World, honest: list[Suspect]) -> list[dict
         for suspect in models:
             kinds[suspect.model.kind].append((owner, suspect))
     held = protected.passports()
-    return [_row(protected, kind, models, held, distances, honest) for kind, models in kinds.items()]
+    rows = [_row(protected, kind, models, held, distances, honest) for kind, models in kinds.items()]
+    return [{**row, "network": world.weights(protected)} for row in rows]
 
 
 def asked(study: Study, protected: World, stolen: list[Suspect], honest: list[Suspect]) -> dict[str, dict[str, float]]:

@@ -1,5 +1,6 @@
 """The world of one protected source: the study's data and parts, models and fingerprints of its own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -99,6 +100,23 @@ def same_start(plain: World, protected: list[World]) -> None:
                 f"the network of {world.nest} did not go on from the one without passports that is there now; run "
                 f"{_command(world)}"
             )
+
+
+def weights(world: World) -> str:
+    """What is measured of a protected network depends on: the released weights and the owner's passports."""
+    return " ".join(files.read_metadata(path)["sha256"] for path in (world.source_id.path, world.passport_path))
+
+
+def gone(plain: World, every: list[World]) -> Callable[[str, str | None], bool]:
+    """(a record's key, its network's `weights`) -> whether that is another network than the one that is there now.
+
+    One that did not go on from today's plain network is gone too: all schemes stand in one table beside it.
+    """
+    now = {
+        f"{world.folder}/": weights(world) if goes_on_from(plain, world) and world.passport_path.is_file() else None
+        for world in every
+    }
+    return lambda key, of: any(key.startswith(folder) and of != now[folder] for folder in now)
 
 
 def _command(world: World) -> str:

@@ -99,6 +99,10 @@ def contrasted(theft: int, owner: Owner, making: Making) -> Queries:
     The shift is small and smooth, given on a coarse grid: a thief that looks for strange inputs finds few of these.
     """
     bounds, purpose = owner.movable(), f"contrasted {theft}"
+    if owner.part.inputs.dim() not in (3, 4):
+        raise UnsuitedError(
+            f"{owner.method} shifts signals and images smoothly, and {owner.study.dataset} holds others"
+        )
     models = suspects.thirds(owner.study)
     stolen, honest = (
         [owner.opened(model) for model in models if suspects.origin(model) == of] for of in (theft, HONEST)
@@ -156,6 +160,7 @@ WITH_MODELS = ("contrasted_extraction", "contrasted_tampering")  # kinds that th
 def candidates(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries, torch.Tensor]:
     """All candidates, and the index (n,) into `kinds` of what each one is; kinds that find nothing are left out."""
     found, index = [], []
+    owner.source_logits  # noqa: B018 (asked here once: the kinds, each in a thread, would ask each for itself)
 
     def make(kind: str) -> Queries | UnsuitedError:
         try:
