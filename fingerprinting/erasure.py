@@ -26,6 +26,7 @@ from fingerprinting import (
     statistics,
     suspects,
     tables,
+    verdicts,
     zoo,
 )
 from fingerprinting.attacks import KINDS, Job
@@ -146,6 +147,8 @@ def answer_back(study: Study, **constants) -> str | None:
     prints = {name: fingerprints.load(study, name, source_sha256) for name in names}
     fingerprints.check_origin(study, prints)
     skipped, removed = _remove(study, thief)
+    if verdicts.METHOD in prints:
+        verdicts.judge_too(study, prints[verdicts.METHOD], removed)
     screened = Screened(study, thief)
     detected = {name: screened.detection(found.inputs) for name, found in prints.items()}
     readings = Readings(chosen(names), prints, detected, thief)

@@ -66,13 +66,22 @@ def verdict(
 
 
 def judge(study: Study, fingerprint: Fingerprint | None, models: list[Suspect], level: float, cleared: float) -> None:
-    """One record per model; what of another task cannot be judged, for want of such references, is left out.
-
-    Without a calibrated fingerprint there are none: verdicts of an earlier match may be about other models.
-    """
+    """One record per model. Without a calibrated fingerprint there are none: older ones may be about other models."""
     check_levels(level, cleared)
+    Records.of(study, "verdicts").replace(rows_of(study, fingerprint, models, level, cleared) if fingerprint else [])
+
+
+def judge_too(study: Study, fingerprint: Fingerprint, models: list[Suspect]) -> None:
+    """Further models, trained since the matcher passed its verdicts, at its levels."""
+    records = Records.of(study, "verdicts")
+    if passed := records.rows():
+        records.put(rows_of(study, fingerprint, models, passed[0]["level"], passed[0]["cleared"]))
+
+
+def rows_of(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: float, cleared: float) -> list[dict]:
+    """One row per model; what of another task cannot be judged, for want of such references, is left out."""
     rows = []
-    for model in models if fingerprint else ():
+    for model in models:
         on_target = model.kind.on_target
         if (TRANSFER if on_target else "") + "centre" not in fingerprint.extra:
             continue
@@ -91,4 +100,4 @@ def judge(study: Study, fingerprint: Fingerprint | None, models: list[Suspect], 
                 "provenance": runtime.provenance(study.device),
             }
         )
-    Records.of(study, "verdicts").replace(rows)
+    return rows

@@ -228,6 +228,15 @@ def test_tampered_copies_are_nearer_than_independents(case, finished):
     assert len(set(found.values())) > 5
 
 
+def test_every_suspect_has_its_verdict(case, finished):
+    """Copies trained away from the source are made after the matcher; one run from nothing judges them too."""
+    verdicts = case.rows(finished[0], "verdicts")
+    judged = {kind for kind in KINDS if KINDS[kind].use in ("scored", "adaptive", "audit")} - {"source"}
+    assert judged - {row["kind"] for row in verdicts} <= {kind for kind in judged if KINDS[kind].on_target}
+    assert {row["outcome"] for row in verdicts} <= {"stolen", "independent", "inconclusive"}
+    assert all(row["outcome"] == "stolen" for row in verdicts if row["kind"] == "fine_tune_last")
+
+
 def test_the_source_was_asked_right_and_wrong_answers_and_evolved_samples_are_plausible(case, finished):
     folder = finished[0] / "artifacts" / case.domain / case.dataset / "smoke" / "fingerprints"
     primary, evolved = (load_file(folder / f"{method}.safetensors") for method in ("primary", "evolved"))

@@ -91,7 +91,7 @@ def _forget(records: Records, pieces: list[tuple], plain: World, every: list[Wor
     gone = world.gone(plain, every)
 
     def stands(row: dict) -> bool:
-        if gone(row["key"], row["settings"]["model"]):
+        if gone(row["key"], row.get("settings", {}).get("model")):  # the plain network's rows have none
             return False
         return row["key"] in promised or not row["key"].startswith(run_again)
 
