@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from operator import itemgetter
 
 import numpy as np
 from tqdm import tqdm
@@ -84,20 +85,18 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
 
 def drop_outdated(study: Study, auc: list[dict]) -> None:
     """Later steps' records, unless they began from these very AUCs: from others they would be about other models."""
-    now = {(row["method"], row["output"], row["representation"], row["attack"], row["negatives"]): row for row in auc}
-    usual = [row for row in Records.of(study, "generalisation").rows() if row["study"] == "all references"]
+    place = itemgetter("method", "output", "representation", "attack", "negatives")
+    now = {place(row): row["auc"] for row in auc}
     began = {
         "generalisation": [
             ((verdicts.METHOD, "labels", "theft_evidence", MEAN.get(row["attack"], row["attack"]), "all"), row["auc"])
-            for row in usual
+            for row in Records.of(study, "generalisation").rows()
+            if row["study"] == "all references"
         ],
-        "erasure": [
-            ((row["method"], row["output"], row["representation"], row["attack"], row["negatives"]), row["auc_before"])
-            for row in Records.of(study, "erasure").rows()
-        ],
+        "erasure": [(place(row), row["auc_before"]) for row in Records.of(study, "erasure").rows()],
     }
     for topic, before in began.items():
-        if any(place in now and not np.isclose(now[place]["auc"], then) for place, then in before):
+        if any(where in now and not np.isclose(now[where], then) for where, then in before):
             Records.of(study, topic).replace([])
             print(f"what {STEP_OF[topic]} measured was of other models or fingerprints, and is dropped; run it again")
 

@@ -85,7 +85,7 @@ def own_constants(name: str, constants: dict) -> dict:
 def _make(study: Study, name: str, n: int, constants: dict) -> bool:
     """Returns whether it was finished before."""
     settings = {"n": n, **constants, "source_sha256": attacks.weights_sha256(study, study.source_id)}
-    if fingerprints.is_current(study, name, settings) and references_are_the_same(study, name):
+    if fingerprints.is_current(study, name, settings) and _references_are_the_same(study, name):
         print(f"the {name} fingerprint is finished already")
         return True
     owner = Owner(study, name)
@@ -101,7 +101,7 @@ def _make(study: Study, name: str, n: int, constants: dict) -> bool:
     return False
 
 
-def references_are_the_same(study: Study, name: str) -> bool:
+def _references_are_the_same(study: Study, name: str) -> bool:
     """Whether the reference models that made the queries are all those that are there now, of the kinds it looks at."""
     used = files.read_metadata(fingerprints.path_of(study, name)).get("extra_models_used", {})
     now = suspects.mild(study) if used else []

@@ -285,9 +285,7 @@ def audit_aucs(study_folder: str) -> dict[str, dict]:
     if not len(fresh):
         return {}
     generator = np.random.default_rng(runtime.seed_from(f"{study_folder}/audit"))
-    counts = statistics.resampled(
-        len(fresh), statistics.DRAWS, generator
-    )  # one for all thefts, for the mean's interval
+    counts = statistics.resampled(len(fresh), statistics.DRAWS, generator)  # one for all thefts: the mean's interval
     found, draws = {}, []
     for theft in MEANS["mean_same_task"]:
         stolen = -np.array([row["evidence"] for row in rows if row["kind"] == theft])

@@ -46,7 +46,8 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
 def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None) -> bool:
     """Train those of the jobs that are not finished; returns whether some were, or were begun before."""
     records = Records.of(study, "models")
-    todo = [job for job in jobs if study.force or not _finished(study, job)]
+    before = [None if study.force else _finished(study, job) for job in jobs]
+    todo = [job for job, found in zip(jobs, before, strict=True) if not found]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} models are finished already", flush=True)
     if outdated := [job.model for job in todo if job.model.path.is_file()]:
@@ -54,8 +55,7 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
     for model in outdated:  # should this run be stopped, they must not be judged in place of what it promised
         model.path.unlink()
     known = {row["key"]: row["sha256"] for row in records.rows()}
-    before = [files.read_metadata(job.model.path) for job in jobs if job not in todo]
-    records.put(record_of(found) for found in before if known.get(found["name"]) != found["sha256"])
+    records.put(record_of(found) for found in before if found and known.get(found["name"]) != found["sha256"])
     begun = not study.force and any(_resume_path(study, job).is_file() for job in todo)
     parallel = joblib.Parallel(
         n_jobs=study.at_a_time, return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
@@ -195,10 +195,12 @@ def _task(study: Study, job: Job) -> str:
     return study.target if KINDS[job.model.kind].on_target else study.dataset
 
 
-def _finished(study: Study, job: Job) -> bool:
+def _finished(study: Study, job: Job) -> dict | None:
+    """The metadata of the model's file, if it was made with these very settings."""
     if not job.model.path.is_file():
-        return False
-    return files.read_metadata(job.model.path)["settings"] == json.loads(json.dumps(_settings(study, job)))
+        return None
+    metadata = files.read_metadata(job.model.path)
+    return metadata if metadata["settings"] == json.loads(json.dumps(_settings(study, job))) else None
 
 
 def record_of(metadata: dict) -> dict:

@@ -182,7 +182,7 @@ def test_a_peer_is_made_again_when_the_references_of_its_kinds_are_others(study,
     ]
     monkeypatch.setattr(peers.files, "read_metadata", lambda _path: used)
     monkeypatch.setattr(peers.suspects, "references", lambda _study: models)
-    assert peers.references_are_the_same(study, "cae") is same
+    assert peers._references_are_the_same(study, "cae") is same
 
 
 @pytest.fixture(scope="module")

@@ -55,8 +55,6 @@ def attack(
         target = Target(protected, world.open_released(protected), protected.passports())
         for name in ATTACKS if kind == "all" else (kind,):
             pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
-    _forget(records, pieces, plain, [world.of(study, architecture, norm, name) for name in world.SCHEMES])
-    records.put([plain_row(plain, plain.source_id), plain_row(plain, plain.longer_id)])
     known = {row["key"]: row for row in records.rows()}
     todo = []
     for target, name, strength, run in pieces:
@@ -65,10 +63,10 @@ def attack(
         key = key_of(target, name, strength)
         if study.force or known.get(key, {}).get("settings") != settings:
             todo.append((target, name, strength, run, key, settings))
+    _forget(records, pieces, todo, plain, [world.of(study, architecture, norm, name) for name in world.SCHEMES])
+    records.put([plain_row(plain, plain.source_id), plain_row(plain, plain.longer_id)])
     if len(todo) < len(pieces):
         print(f"{len(pieces) - len(todo)} of {len(pieces)} attacks are finished already", flush=True)
-    outdated = {key for *_, key, _ in todo}  # should this run be stopped, they must not stand beside what it measured
-    records.keep_only(row["key"] for row in records.rows() if row["key"] not in outdated)
     for target, name, strength, run, key, settings in tqdm(todo, desc="attack", unit="attack", disable=not todo):
         records.put([{"key": key, **row_of(target, name, strength, run()), "settings": settings}])
     passport_report.write(study)
@@ -80,20 +78,21 @@ def key_of(target: Target, attack: str, strength) -> str:
     return f"{target.world.folder}/{attack}/{'' if strength is None else strength}"
 
 
-def _forget(records: Records, pieces: list[tuple], plain: World, every: list[World]) -> None:
+def _forget(records: Records, pieces: list[tuple], todo: list[tuple], plain: World, every: list[World]) -> None:
     """Drop what earlier constants measured of the attacks that are run, and what any measured of networks gone.
 
+    Should this run be stopped, neither may stand beside what it measured until then.
     Those of a scheme that did not go on from the plain network which is there now are gone too, run or not: all schemes
     stand in one table beside it.
     """
-    promised = {key_of(target, name, strength) for target, name, strength, _ in pieces}
+    finished = {key_of(target, name, strength) for target, name, strength, _ in pieces} - {key for *_, key, _ in todo}
     run_again = tuple({f"{target.world.folder}/{name}/" for target, name, *_ in pieces})
     gone = world.gone(plain, every)
 
     def stands(row: dict) -> bool:
         if gone(row["key"], row.get("settings", {}).get("model")):  # the plain network's rows have none
             return False
-        return row["key"] in promised or not row["key"].startswith(run_again)
+        return row["key"] in finished or not row["key"].startswith(run_again)
 
     records.keep_only(row["key"] for row in records.rows() if stands(row))
 
