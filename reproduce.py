@@ -8,12 +8,14 @@ Overrides are passed on to the steps that know them; DATASET leaves out the doma
 stopped goes on where it was.
 """
 
+import os
 import runpy
 import sys
 import time
 
-from fingerprinting import files, passport_report, readme, settings
+from fingerprinting import files, settings
 from fingerprinting.domain import DOMAINS, load_domain
+from fingerprinting.reports import documents, passport_pages
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
@@ -45,7 +47,7 @@ def main(words: list[str]) -> None:
         steps += [(f"{domain}/{name}.py", [], known) for name in ZOO if name not in later]
         steps += [(f"{name}.py", [f"DOMAIN={domain}"], known) for name in ROOT if name not in later]
         if (REPOSITORY / domain / "passport").is_dir() and "passport" not in later:
-            steps += [(f"{domain}/passport/{name}.py", [], known) for name in passport_report.STEPS]
+            steps += [(f"{domain}/passport/{name}.py", [], known) for name in passport_pages.STEPS]
     steps = [(script, own, known | settings.own_constants(REPOSITORY / script)) for script, own, known in steps]
     for word in overrides:
         if not any(word.split("=")[0] in known for *_, known in steps):
@@ -70,8 +72,8 @@ def main(words: list[str]) -> None:
             "cv/extract_sweep.py, cv/audit.py, generalisation.py, detect_erase_attack.py, cv/passport/train.py (then\n"
             "attack.py and steal.py there), python baselines.py TIER=quick METHOD=all; everything: python reproduce.py"
         )
-    if fresh:
-        readme.record_run(overrides, domains, seconds)
+    if fresh and "RECORD_RUN" in os.environ:
+        documents.record_run(overrides, domains, seconds)
 
 
 def chosen(words: list[str]) -> list[str]:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fresh machine -> environment, data, every model, fingerprints, tables and figures of all domains.
-#   bash run.sh              quick tier: a first look
-#   TIER=cpu bash run.sh     the tier of the committed tables
+#   bash run.sh                quick tier: a first look
+#   TIER=cpu bash run.sh       the tier of the committed tables
+#   RECORD_RUN=1 bash run.sh   also records what it took, for README
 set -euo pipefail
 # Python turns an interrupt into an exit status, which would look like data that cannot be had, and what runs in the
 # background does not hear of one.

@@ -3,10 +3,10 @@
     python bci/adversarial.py                        # cpu tier, SelfRegulationSCP1
     python bci/adversarial.py TIER=smoke             # seconds
 
-Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the attacker's part; below paper MIN_UPDATES decides
@@ -15,4 +15,4 @@ EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(steps.adversarial, globals(), "bci")
+    settings.run(thefts.adversarial, globals(), "bci")

@@ -3,10 +3,10 @@
     python bci/calibration.py                    # cpu tier, SelfRegulationSCP1
     python bci/calibration.py TIER=smoke         # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import own_models, settings
 
 COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every design, on the owner's part
 SHARES = dict(smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10))  # of the data: less able ones
@@ -20,4 +20,4 @@ EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(steps.calibration, globals(), "bci")
+    settings.run(own_models.calibration, globals(), "bci")

@@ -71,7 +71,7 @@ DOMAIN = Domain(
     source=dict(smoke="ccnn_small", quick="ccnn_small", cpu="ccnn_small", paper="ccnn"),
     students=dict(
         smoke=("eegnet", "shallow"),
-        quick=("eegnet", "shallow", "deep", "tsception"),
+        quick=("eegnet", "shallow", "deep"),
         cpu=("eegnet", "shallow", "deep", "tsception"),
         paper=("eegnet", "shallow", "deep", "tsception"),
     ),

@@ -3,10 +3,10 @@
     python bci/fine_tune.py                        # cpu tier, SelfRegulationSCP1
     python bci/fine_tune.py TIER=smoke             # seconds
 
-Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 LAYERS = ("last", "all")  # what the thief updates
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)  # per entry of LAYERS
@@ -14,4 +14,4 @@ EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the attacker's p
 LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(steps.fine_tune, globals(), "bci")
+    settings.run(thefts.fine_tune, globals(), "bci")

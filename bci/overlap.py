@@ -3,10 +3,10 @@
     python bci/overlap.py                        # cpu tier, SelfRegulationSCP1
     python bci/overlap.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import independents, settings
 
 OVERLAPS = dict(
     smoke=(0.0, 0.5, 1.0),
@@ -20,4 +20,4 @@ EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the training par
 LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(steps.overlap, globals(), "bci")
+    settings.run(independents.overlap, globals(), "bci")

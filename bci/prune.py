@@ -3,10 +3,10 @@
     python bci/prune.py                        # cpu tier, SelfRegulationSCP1
     python bci/prune.py TIER=smoke             # seconds
 
-Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 RATIOS = dict(
     smoke=(0.3, 0.6),
@@ -19,4 +19,4 @@ EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=5)  # repairing passes over the att
 LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(steps.prune, globals(), "bci")
+    settings.run(thefts.prune, globals(), "bci")

@@ -4,10 +4,10 @@
     python bci/references.py TIER=smoke         # seconds
 
 Needs bci/source.py. Peers make queries with them, thresholds are calibrated on them. Writes models to data/artifacts/,
-their records to results/records/; README has the times.
+their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import own_models, settings
 
 COPIES = dict(smoke=1, quick=1, cpu=3, paper=3)  # of every design and kind
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independents' that are moved to the transfer target
@@ -29,4 +29,4 @@ EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(steps.references, globals(), "bci")
+    settings.run(own_models.references, globals(), "bci")

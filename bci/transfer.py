@@ -4,10 +4,10 @@
     python bci/transfer.py TIER=smoke             # seconds
 
 Needs bci/source.py, bci/irrelevant.py and bci/homologous.py. Writes models to data/artifacts/,
-their records to results/records/; README has the times.
+their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 COPIES = dict(smoke=2, quick=3, cpu=6, paper=10)  # stolen models
 IRRELEVANT_COPIES = dict(smoke=2, quick=3, cpu=6, paper=10)  # of bci/irrelevant.py's models, moved the same way
@@ -16,4 +16,4 @@ EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the attacker's p
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(steps.transfer, globals(), "bci")
+    settings.run(thefts.transfer, globals(), "bci")

@@ -15,8 +15,9 @@ from collections.abc import Callable
 import torch
 
 from cv.passport import passports, training, world
-from fingerprinting import checkpoints, objectives, passport_report, runtime, settings
+from fingerprinting import checkpoints, objectives, runtime, settings
 from fingerprinting.records import Records
+from fingerprinting.reports import passport_pages
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 from fingerprinting.training import predictions
@@ -91,7 +92,7 @@ def measure(
     for threads in thread_counts():
         seconds = in_turns(device, repeats, ways)
         pairs = zip(
-            passport_report.RATIOS,
+            passport_pages.RATIOS,
             ("inference_v1", "inference_v2", "training_v1", "training_v2", "training_v3"),
             strict=True,
         )
@@ -105,7 +106,7 @@ def measure(
         }
         Records.of(study, "benchmarks").put([row])
         print(f"{threads} threads, {row['architecture']}, {row['provenance']['device']}:")
-        for name, words in passport_report.RATIOS.items():
+        for name, words in passport_pages.RATIOS.items():
             print(f"  {words}: {shown(row[name])}")
 
 

@@ -3,10 +3,10 @@
     python cv/adversarial.py                        # cpu tier, Fashion-MNIST
     python cv/adversarial.py TIER=smoke             # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)
 EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes over the attacker's part
@@ -15,4 +15,4 @@ EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(steps.adversarial, globals(), "cv")
+    settings.run(thefts.adversarial, globals(), "cv")

@@ -1,4 +1,4 @@
-"""Loaders of the genuine file formats: Fashion-MNIST, 5,000 MNIST digits, CIFAR-10/100, CIFAR-10-C, small digits.
+"""Loaders of the genuine files: Fashion-MNIST, 5,000 MNIST digits, CIFAR-10/100, CIFAR-10-C, small digits.
 
 Images are uint8 (N, channels, height, width), 0 to 255; labels int64 (N,). Sources, licences and sizes: data/README.md.
 """
@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from cv import corruptions
+from cv.formats import cifar, damaged, idx, missing, npy
 from fingerprinting import fetch, files
 from fingerprinting.examples import Dataset, Examples, held_out
 from fingerprinting.pickles import load_arrays
-from fingerprinting.runtime import UserError
 
 FASHION_CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -49,10 +49,12 @@ def prepare(name: str) -> None:
 
 def fashion_mnist() -> Dataset:
     folder = files.data_dir() / "FashionMNIST" / "raw"
-    parts = {part: (_idx(folder, f"{part}-images-idx3-ubyte"), _idx(folder, f"{part}-labels-idx1-ubyte"))
-             for part in ("train", "t10k")}  # fmt: skip
+    parts = {
+        part: [idx(folder / f"{part}-{content}-ubyte", "fashion_mnist") for content in ("images-idx3", "labels-idx1")]
+        for part in ("train", "t10k")
+    }
     if any(images.ndim != 3 or labels.shape != (len(images),) for images, labels in parts.values()):
-        raise _damaged(folder, "fashion_mnist")
+        raise damaged(folder, "fashion_mnist")
     pool, test = (_examples(images[:, None], labels) for images, labels in parts.values())
     return Dataset("fashion_mnist", FASHION_CLASSES, pool, test)
 
@@ -60,33 +62,33 @@ def fashion_mnist() -> Dataset:
 def mnist_5k() -> Dataset:
     path = files.data_dir() / "mnist_5k" / MNIST_FILE
     if not path.is_file():
-        raise _missing(path, "mnist_5k")
+        raise missing(path, "mnist_5k")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # an empty file is a warning to numpy
             rows = np.loadtxt(path, delimiter=",", dtype=np.uint8)
     except (ValueError, EOFError, OSError, UserWarning, zlib.error):
-        raise _damaged(path, "mnist_5k") from None
+        raise damaged(path, "mnist_5k") from None
     if rows.ndim != 2 or rows.shape[1] != 785:
-        raise _damaged(path, "mnist_5k")
+        raise damaged(path, "mnist_5k")
     images = rows[:, :-1].reshape(-1, 1, 28, 28)
     return held_out("mnist_5k", DIGIT_CLASSES, *_tensors(images, rows[:, -1]))
 
 
 def cifar10() -> Dataset:
     folder = files.data_dir() / "cifar-10-batches-py"
-    batches = [_cifar(folder / f"data_batch_{number}", "labels", "cifar10") for number in range(1, 6)]
+    batches = [cifar(folder / f"data_batch_{number}", "labels", "cifar10") for number in range(1, 6)]
     images, labels = (np.concatenate(column) for column in zip(*batches, strict=True))
-    test = _cifar(folder / "test_batch", "labels", "cifar10")
+    test = cifar(folder / "test_batch", "labels", "cifar10")
     return Dataset("cifar10", CIFAR10_CLASSES, _examples(images, labels), _examples(*test))
 
 
 def cifar100() -> Dataset:
     folder = files.data_dir() / "cifar-100-python"
-    pool, test = (_examples(*_cifar(folder / part, "fine_labels", "cifar100")) for part in ("train", "test"))
+    pool, test = (_examples(*cifar(folder / part, "fine_labels", "cifar100")) for part in ("train", "test"))
     names = load_arrays(folder / "meta").get("fine_label_names", ())
     if len(names) <= max(pool.targets.max(), test.targets.max()):
-        raise _damaged(folder / "meta", "cifar100")
+        raise damaged(folder / "meta", "cifar100")
     return Dataset("cifar100", tuple(names), pool, test)
 
 
@@ -95,15 +97,15 @@ def cifar10_c() -> Dataset:
     folder = files.data_dir() / "CIFAR-10-C"
     names = sorted(path.stem for path in folder.glob("*.npy") if path.stem != "labels")
     if not names or not (folder / "labels.npy").is_file():
-        raise _missing(folder, "cifar10_c")
-    labels = _npy(folder / "labels.npy")
+        raise missing(folder, "cifar10_c")
+    labels = npy(folder / "labels.npy", "cifar10_c")
     count = len(labels) // 5
     first = (CORRUPTION_SEVERITY - 1) * count
     images = np.empty((count, 32, 32, 3), np.uint8)
     for turn, name in enumerate(names):
-        stored = _npy(folder / f"{name}.npy")
+        stored = npy(folder / f"{name}.npy", "cifar10_c")
         if stored.shape != (len(labels), 32, 32, 3):
-            raise _damaged(folder / f"{name}.npy", "cifar10_c")
+            raise damaged(folder / f"{name}.npy", "cifar10_c")
         images[turn :: len(names)] = stored[first : first + count][turn :: len(names)]
     return held_out(
         "cifar10_c", CIFAR10_CLASSES, *_tensors(images.transpose(0, 3, 1, 2), labels[first : first + count])
@@ -202,39 +204,6 @@ def _torchvision(name: str, folder: Path) -> Path:
     return folder
 
 
-def _idx(folder: Path, name: str) -> np.ndarray:
-    """An IDX file: two zero bytes, type 8 (uint8), number of dimensions, their big-endian sizes, the values."""
-    path = folder / name
-    if not path.is_file():
-        raise _missing(path, "fashion_mnist")
-    content = path.read_bytes()
-    start = 4 + 4 * content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else len(content) + 1
-    if len(content) < start:
-        raise _damaged(path, "fashion_mnist")
-    shape = np.frombuffer(content[4:start], ">u4").astype(int)
-    if len(content) != start + shape.prod():
-        raise _damaged(path, "fashion_mnist")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
-
-
-def _npy(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError):
-        raise _damaged(path, "cifar10_c") from None
-
-
-def _cifar(path: Path, labels: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-    if not path.is_file():
-        raise _missing(path, name)
-    batch = load_arrays(path)
-    images, targets = batch.get("data"), batch.get(labels)
-    fits = isinstance(images, np.ndarray) and isinstance(targets, list) and images.shape == (len(targets), 3072)
-    if not (fits and images.dtype == np.uint8 and all(isinstance(target, int) for target in targets)):
-        raise _damaged(path, name)
-    return images.reshape(-1, 3, 32, 32), np.asarray(targets)
-
-
 def _small_digits() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
@@ -248,11 +217,3 @@ def _examples(images: np.ndarray, labels: np.ndarray) -> Examples:
 
 def _tensors(images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.astype(np.int64))
-
-
-def _missing(path: Path, name: str) -> UserError:
-    return UserError(f"{path} does not exist; run python data/prepare.py DATASET={name}, or see data/README.md")
-
-
-def _damaged(path: Path, name: str) -> UserError:
-    return UserError(f"{path} is damaged or truncated; delete it and run python data/prepare.py DATASET={name}")

@@ -49,7 +49,7 @@ DOMAIN = Domain(
     source=dict(smoke="conv3", quick="conv3", cpu="conv3", paper="vgg16_bn"),
     students=dict(
         smoke=("mlp", "separable"),
-        quick=("mlp", "lenet", "separable", "residual"),
+        quick=("mlp", "lenet", "separable"),
         cpu=("mlp", "lenet", "separable", "residual"),
         paper=("vgg13", "resnet18", "densenet121", "mobilenet_v2"),
     ),

@@ -3,10 +3,10 @@
     python cv/extract.py                        # cpu tier, Fashion-MNIST
     python cv/extract.py TIER=smoke             # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of every student architecture, per kind of extraction
 EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes over the answered inputs
@@ -16,4 +16,4 @@ EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(steps.extract, globals(), "cv")
+    settings.run(thefts.extract, globals(), "cv")

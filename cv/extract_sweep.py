@@ -3,10 +3,10 @@
     python cv/extract_sweep.py                  # cpu tier, Fashion-MNIST
     python cv/extract_sweep.py TIER=smoke       # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 SHARES = dict(
     smoke=(0.25, 1.0), quick=(0.25, 1.0), cpu=(0.03, 0.1, 0.3, 1.0), paper=(0.03, 0.1, 0.3, 1.0)
@@ -17,4 +17,4 @@ EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes over the answered in
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(steps.extract_sweep, globals(), "cv")
+    settings.run(thefts.extract_sweep, globals(), "cv")

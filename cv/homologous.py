@@ -3,10 +3,10 @@
     python cv/homologous.py                        # cpu tier, Fashion-MNIST
     python cv/homologous.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import independents, settings
 
 OVERLAPS = dict(smoke=(1.0,), quick=(1.0,), cpu=(1.0,), paper=(1.0,))  # shares of the owner's data they saw
 SAME_COPIES = dict(smoke=1, quick=2, cpu=4, paper=10)  # of the source's architecture, per overlap
@@ -18,4 +18,4 @@ EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(steps.homologous, globals(), "cv")
+    settings.run(independents.homologous, globals(), "cv")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 from fingerprinting import answers, checkpoints, files, objectives, pruning, runtime
 from fingerprinting.examples import Examples
 from fingerprinting.runtime import UserError
+from fingerprinting.shares import drawn, examples_of, owners_share
 from fingerprinting.study import ModelId, Study
 from fingerprinting.training import Objective, Recipe
 
@@ -85,28 +85,6 @@ def fresh(study: Study, job: Job) -> nn.Module:
     """Initial weights by the model's name alone: opening other models before, or finding their answers kept, draws."""
     runtime.seed_everything(job.model.name)
     return checkpoints.build(study.domain, job.model.architecture, len(study.classes), study.shape)
-
-
-def owners_share(study: Study, overlap: float) -> Examples:
-    """As many examples as the owner has: a share `overlap` of the owner's own, the rest from the attacker's part."""
-    owner, attacker = study.parts["owner"], study.parts["attacker"]
-    draw = runtime.generator(f"overlap/{study.folder}/{study.split_seed}")
-    own = torch.randperm(len(owner), generator=draw)[: round(overlap * len(owner))]
-    other = torch.randperm(len(attacker), generator=draw)[: len(owner) - len(own)]
-    return owner.take(own).joined(attacker.take(other))
-
-
-def examples_of(study: Study, parts: str) -> Examples:
-    """The examples of a part, or of several: owner+reference."""
-    return reduce(Examples.joined, (study.parts[part] for part in parts.split("+")))
-
-
-def drawn(study: Study, part: str, share: float, draw: str = "") -> Examples:
-    """A random share of a part, in the part's order; a smaller share's examples are all in a larger one of its draw."""
-    whole = examples_of(study, part)
-    name = "/".join(filter(None, ("share", study.folder, str(study.split_seed), part, draw)))
-    order = torch.randperm(len(whole), generator=runtime.generator(name))
-    return whole.take(order[: round(share * len(whole))].sort().values)
 
 
 def part_of(study: Study, job: Job) -> Examples:

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fingerprinting import attacks, deepcore_report, fingerprints, runtime, statistics
+from fingerprinting import attacks, fingerprints, runtime, statistics
 from fingerprinting.clustering import ALGORITHMS, accused_beside_references, accused_together
 from fingerprinting.deepcore_claims import claim_rows
-from fingerprinting.deepcore_report import GROUPS, grouped
 from fingerprinting.generation import begin, finish
-from fingerprinting.hearing import SCORES, Hearing, heard
-from fingerprinting.matching import by_kind
+from fingerprinting.hearing import GROUPS, SCORES, Hearing, grouped, heard
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries.deepcore import STARTS, Ascent, core_queries
 from fingerprinting.records import Records
+from fingerprinting.reports import deepcore_figures, deepcore_tables
 from fingerprinting.runtime import UserError
+from fingerprinting.scoring import by_kind
 from fingerprinting.study import SKIPPED, Study
 from fingerprinting.suspects import NEGATIVES
 
@@ -97,9 +97,9 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
             for row in rows
         ]
         Records.of(study, topic).replace(rows)
-    deepcore_report.draw(study, hearing, found["deepcore_lengths"], clusters)
-    deepcore_report.write()
-    print(deepcore_report.page(study.folder))
+    deepcore_figures.draw(study, hearing, found["deepcore_lengths"], clusters)
+    deepcore_tables.write()
+    print(deepcore_tables.page(study.folder))
 
 
 def length_rows(hearing: Hearing) -> list[dict]:

@@ -5,13 +5,12 @@ import torch
 from scipy.stats import spearmanr
 
 from fingerprinting import runtime, suspects
-from fingerprinting.deepcore_report import GROUPS, grouped
 from fingerprinting.examples import physical
-from fingerprinting.hearing import SCORES, Hearing
-from fingerprinting.matching import by_kind
+from fingerprinting.hearing import GROUPS, SCORES, Hearing, grouped
 from fingerprinting.owner import Owner
 from fingerprinting.queries.deepcore import Ascent, deepfool
 from fingerprinting.representations import own_class
+from fingerprinting.scoring import by_kind
 from fingerprinting.training import predict
 
 PROBED = 300  # dev inputs

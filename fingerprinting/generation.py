@@ -4,12 +4,13 @@ import time
 
 import torch
 
-from fingerprinting import attacks, figures, fingerprints, runtime
+from fingerprinting import attacks, fingerprints, runtime
 from fingerprinting.examples import physical
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.evolved import Evolution
 from fingerprinting.queries.primary import COMPONENTS, extremes, select, share_out
 from fingerprinting.records import Records
+from fingerprinting.reports.samples import samples
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
 from fingerprinting.training import predict
@@ -86,7 +87,7 @@ def evolved(study: Study, **constants) -> str | None:
         went = f"{moved['mean_changed']:.1f} elements moved, {moved['mean_l2']:.3f} in L2"
         print(f"  {name}: {went}; answer changed for {moved['label_changed']:.0%}")
     if study.domain.show or study.domain.describe:
-        print(f"samples: {figures.samples(study, origin, fingerprint)}")
+        print(f"samples: {samples(study, origin, fingerprint)}")
     return None
 
 

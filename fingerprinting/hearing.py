@@ -13,6 +13,13 @@ from fingerprinting.owner import Owner
 from fingerprinting.suspects import Suspect
 
 SCORES = [method for method in METHODS if method.name == "deepcore"]
+# What models are compared by at core points -> their kinds.
+GROUPS = {
+    "tampered": ("fine_tune_last", "fine_tune_all", "prune", "adversarial"),
+    "extracted": ("extract_labels", "extract_probabilities", "extract_adversarial"),
+    "homologous": ("homologous",),
+    "irrelevant": ("irrelevant",),
+}
 
 
 @dataclass(frozen=True)
@@ -57,3 +64,10 @@ def heard(owner: Owner) -> Hearing:
         for points, logits in zip(inputs, said, strict=True)
     ]
     return Hearing([source, *pool], references, answers, stages)
+
+
+def grouped(distances: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Kind -> distances of its models, gathered by GROUPS; a kind of which none was trained is left out."""
+    return {
+        name: np.concatenate([distances[kind] for kind in kinds if kind in distances]) for name, kinds in GROUPS.items()
+    }

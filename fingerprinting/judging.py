@@ -9,10 +9,10 @@ import torch
 
 from fingerprinting import attacks, files, fingerprints, verdicts
 from fingerprinting.fingerprints import Fingerprint
+from fingerprinting.reports.formats import markdown_table
 from fingerprinting.representations import TRANSFER
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
-from fingerprinting.tables import markdown_table
 from fingerprinting.verdicts import METHOD
 
 INPUTS, TEXTS, ABOUT, VERDICT = "questions.npy", "questions.txt", "questions.json", "verdict.json"

@@ -113,7 +113,7 @@ def _commit() -> tuple[str, bool]:
         return subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results", ":!README.md")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results", ":!docs", ":!README.md")
         return git("rev-parse", "--short=12", "HEAD").strip(), bool(changed.strip())
     except (OSError, subprocess.CalledProcessError):
         return "unknown", False

@@ -49,9 +49,9 @@ def _record_time(study: Study, script: dict, seconds: float) -> None:
     row = {"key": name, "seconds": seconds, "cores": joblib.cpu_count(), "provenance": provenance(study.device)}
     Records.of(study, "steps").put([row])
     if study.tier in COMMITTED:
-        from fingerprinting import readme  # figures and statistics: seconds that a user's mistake need not wait for
+        from fingerprinting.reports import documents  # figures and statistics: a user's mistake need not wait for them
 
-        readme.write()
+        documents.write()
 
 
 def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:

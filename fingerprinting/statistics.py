@@ -1,8 +1,11 @@
 """How well distances tell pirated from independent models, and how sure that is with so few models."""
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import auc as area_under
+from sklearn.metrics import roc_curve
 
 DRAWS = 2_000  # bootstrap draws
 LEVEL = 0.95
@@ -17,8 +20,7 @@ def curve(pirated: np.ndarray, independent: np.ndarray) -> tuple[np.ndarray, np.
 
 def auc(pirated: np.ndarray, independent: np.ndarray) -> float:
     """Share of (pirated, independent) pairs in which the pirated model is nearer to the source; ties count half."""
-    truth = np.concatenate([np.ones(len(pirated)), np.zeros(len(independent))])
-    return float(roc_auc_score(truth, -np.concatenate([pirated, independent])))
+    return float(area_under(*curve(pirated, independent)))
 
 
 def tpr_at_fpr(pirated: np.ndarray, independent: np.ndarray, fpr: float) -> float:
@@ -67,5 +69,10 @@ def threshold(pirated: np.ndarray, independent: np.ndarray) -> float:
 
 def share(hits: np.ndarray) -> tuple[float, float, float]:
     """A share of yes/no outcomes (n,), and its exact binomial (Clopper-Pearson) interval."""
-    found = binomtest(int(hits.sum()), len(hits)).proportion_ci(LEVEL)
-    return float(hits.mean()), float(found.low), float(found.high)
+    return float(hits.mean()), *_binomial_interval(int(hits.sum()), len(hits))
+
+
+@lru_cache  # tables ask for few different ones, hundreds of times
+def _binomial_interval(hits: int, count: int) -> tuple[float, float]:
+    found = binomtest(hits, count).proportion_ci(LEVEL)
+    return float(found.low), float(found.high)

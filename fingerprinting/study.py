@@ -176,6 +176,11 @@ class Study:
         return self.domain.students[self.tier]
 
     @property
+    def architectures(self) -> tuple[str, ...]:
+        """The source's, and those of all students."""
+        return (self.source_architecture, *self.students)
+
+    @property
     def source_id(self) -> ModelId:
         return self.model_id("source", self.source_architecture, 0)
 

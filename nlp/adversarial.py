@@ -3,10 +3,10 @@
     python nlp/adversarial.py                        # cpu tier, THUOCL
     python nlp/adversarial.py TIER=smoke             # seconds
 
-Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)
 EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes over the attacker's part
@@ -15,4 +15,4 @@ EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(steps.adversarial, globals(), "nlp")
+    settings.run(thefts.adversarial, globals(), "nlp")

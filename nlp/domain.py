@@ -32,7 +32,7 @@ DOMAIN = Domain(
     source=dict(smoke="textcnn_small", quick="textcnn_small", cpu="textcnn_small", paper="bert_base_chinese"),
     students=dict(
         smoke=("dpcnn_small", "textrnn_small"),
-        quick=("dpcnn_small", "textrcnn_small", "textrnn_small", "bert_small"),
+        quick=("dpcnn_small", "textrcnn_small", "bert_small"),
         cpu=("dpcnn_small", "textrcnn_small", "textrnn_small", "bert_small"),
         paper=("dpcnn", "textcnn", "textrcnn", "textrnn"),
     ),

@@ -3,10 +3,10 @@
     python nlp/fine_tune.py                        # cpu tier, THUOCL
     python nlp/fine_tune.py TIER=smoke             # seconds
 
-Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 LAYERS = ("last", "all")  # what the thief updates
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)  # per entry of LAYERS
@@ -14,4 +14,4 @@ EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes over the attacker's pa
 LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=2e-5)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(steps.fine_tune, globals(), "nlp")
+    settings.run(thefts.fine_tune, globals(), "nlp")

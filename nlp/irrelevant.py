@@ -3,10 +3,10 @@
     python nlp/irrelevant.py                        # cpu tier, THUOCL
     python nlp/irrelevant.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import independents, settings
 
 COPIES = dict(smoke=1, quick=2, cpu=4, paper=4)  # of every architecture, the source's included
 ADVERSARIAL_COPIES = dict(smoke=1, quick=2, cpu=4, paper=5)  # adversarially trained, going round the architectures
@@ -16,4 +16,4 @@ EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(steps.irrelevant, globals(), "nlp")
+    settings.run(independents.irrelevant, globals(), "nlp")

@@ -3,10 +3,10 @@
     python nlp/overlap.py                        # cpu tier, THUOCL
     python nlp/overlap.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; README has the times.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import independents, settings
 
 OVERLAPS = dict(
     smoke=(0.0, 0.5, 1.0),
@@ -20,4 +20,4 @@ EPOCHS = dict(smoke=4, quick=3, cpu=2, paper=20)  # passes over the training par
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(steps.overlap, globals(), "nlp")
+    settings.run(independents.overlap, globals(), "nlp")

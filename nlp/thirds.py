@@ -5,10 +5,10 @@
 
 Needs nlp/source.py. Never scored: they say what references are worth to an owner with less to spare, and the
 calibrated fingerprint learns from them how less able models answer and, in vision, where to ask. Writes models to
-data/artifacts/, their records to results/records/; README has the times.
+data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import own_models, settings
 
 COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every design and kind
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' designs are used
@@ -27,4 +27,4 @@ EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(steps.thirds, globals(), "nlp")
+    settings.run(own_models.thirds, globals(), "nlp")

@@ -4,10 +4,10 @@
     python nlp/transfer.py TIER=smoke             # seconds
 
 Needs nlp/source.py, nlp/irrelevant.py and nlp/homologous.py. Writes models to data/artifacts/,
-their records to results/records/; README has the times.
+their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import settings, thefts
 
 COPIES = dict(smoke=2, quick=3, cpu=6, paper=10)  # stolen models
 IRRELEVANT_COPIES = dict(smoke=2, quick=3, cpu=6, paper=10)  # of nlp/irrelevant.py's models, moved the same way
@@ -16,4 +16,4 @@ EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the attacker's pa
 LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(steps.transfer, globals(), "nlp")
+    settings.run(thefts.transfer, globals(), "nlp")

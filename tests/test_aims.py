@@ -2,9 +2,9 @@
 
 import pytest
 
-from fingerprinting import aims, tables
-from fingerprinting.aims import AIMS, Aim
 from fingerprinting.records import Records
+from fingerprinting.reports import aims, verdicts
+from fingerprinting.reports.aims import AIMS, Aim
 
 THEFTS = {"fine_tune_last": 1.0, "prune": 0.97, "extract_labels": 0.91, "mean_same_task": 0.96}
 
@@ -66,9 +66,9 @@ def test_a_verdict_that_too_few_models_allow_is_no_share(judged, n_calibration, 
     """The least p-value of n models is 1 / (n + 1)."""
     found = Records.at(judged, "verdicts")
     found.put({**row, "n_calibration": n_calibration, "n_thefts": n_thefts} for row in found.rows())
-    rows = tables.verdict_rows(judged)
+    rows = verdicts.rows(found.rows())
     assert all({"stolen", "independent", "stolen_at_5"} & set(row) == possible for row in rows)
-    assert all("not possible" in line for line in tables.verdict_section(judged)[4:-1]) == (len(possible) < 3)
+    assert all("not possible" in line for line in verdicts.section(found.rows())[4:-1]) == (len(possible) < 3)
     assert (aims.accused(judged) is None) == ("stolen" not in possible)
 
 

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from test_suspects import save_model
 
-from fingerprinting import attacks, checkpoints, files, steps, zoo
+from fingerprinting import attacks, checkpoints, files, own_models, steps, zoo
 from fingerprinting.attacks import KINDS, Job
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED
@@ -112,7 +112,7 @@ THEFTS = {"students": 1, "ratios": (0.5,), "tamper_epochs": 1, "tamper_learning_
 def promised(study, monkeypatch):
     """promised(step, **constants) -> the jobs that the step would train."""
     monkeypatch.setattr(zoo, "train", lambda study, step, jobs: list(jobs))
-    return lambda step, **constants: getattr(steps, step)(study, **SCRATCH, **constants)
+    return lambda step, **constants: getattr(own_models, step)(study, **SCRATCH, **constants)
 
 
 @pytest.mark.parametrize("use", ["calibration", "audit"])

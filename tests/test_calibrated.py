@@ -26,16 +26,18 @@ from fingerprinting import (
     fingerprints,
     generalisation,
     generation,
+    own_models,
     steps,
     suspects,
 )
 from fingerprinting import judging as asking
 from fingerprinting import verdicts as judging
+from fingerprinting.alternatives import SCORES, Answers
 from fingerprinting.attacks import KINDS
 from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED, Weights
 from fingerprinting.examples import physical
 from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.generalisation import Answers, Variant
+from fingerprinting.generalisation import Variant
 from fingerprinting.methods import METHODS, readable
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries.calibrated import CANDIDATES, Making, contrast
@@ -341,9 +343,9 @@ def small(folder) -> Study:
         thefts = {"students": 1, "ratios": (0.5,), "temperature": 2.0}
         thefts |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3, 3e-3)}
         moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
-        steps.references(study, **shared, **thefts, **moved)
-        steps.thirds(study, **shared, **thefts)
-        steps.calibration(study, **shared, **moved, shares=(0.5,), share_copies=1)
+        own_models.references(study, **shared, **thefts, **moved)
+        own_models.thirds(study, **shared, **thefts)
+        own_models.calibration(study, **shared, **moved, shares=(0.5,), share_copies=1)
         generation.primary(study, n=5, labels="source", fewer=True)
         assert calibrated.calibrated(study, **SETTINGS) is None
     return study
@@ -812,7 +814,7 @@ def told_apart(study: Study, prefix: str = "") -> Answers:
     return Answers(models, np.where(origins[:, None] == HONEST, 1, 0).repeat(60, 1))
 
 
-@pytest.mark.parametrize("name", generalisation.SCORES)
+@pytest.mark.parametrize("name", SCORES)
 def test_every_score_says_that_who_answers_as_the_source_stole_it(study, name):
     fitted, judged = told_apart(study, "reference_"), told_apart(study)
     rows = generalisation._rows(study, Variant("score", name, fitted, judged, 40, 0.5, np.arange(60), score=name))
@@ -838,7 +840,7 @@ def test_each_test_alone_sees_its_own_theft(study):
     bits[origins == EXTRACTED, :3] = bits[origins == TAMPERED, 3:] = True
     answers = Answers(models, np.where(bits, 0, 1))
     for name, own in (("extraction's log-odds", EXTRACTED), ("tampering's log-odds", TAMPERED)):
-        score = generalisation.SCORES[name]
+        score = SCORES[name]
         found = score(answers, answers)
         assert found[origins == own].min() > found[origins != own].max()
         without = answers.where(lambda model, own=own: suspects.origin(model) != own)

@@ -12,13 +12,26 @@ import pytest
 import torch
 from torch import nn
 
-from fingerprinting import clustering, deepcore, deepcore_report, files, records, steps, suspects, sweep, zoo
+from fingerprinting import (
+    clustering,
+    deepcore,
+    files,
+    independents,
+    own_models,
+    records,
+    steps,
+    suspects,
+    sweep,
+    thefts,
+    zoo,
+)
 from fingerprinting.deepcore_claims import along_the_way
 from fingerprinting.distances import mean_absolute, total_absolute
 from fingerprinting.fingerprints import Fingerprint, load
 from fingerprinting.hearing import SCORES
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries.deepcore import STARTS, Ascent, core_points, core_queries, deepfool
+from fingerprinting.reports import deepcore_tables, overlap, pages
 from fingerprinting.representations import correlation, cosines, own_class
 from fingerprinting.study import ModelId, Study
 from fingerprinting.suspects import NEGATIVES, Suspect
@@ -277,16 +290,16 @@ CONSTANTS = dict(start="examples", points=1, lengths=(0, 10, 20), clusters=3) | 
 }
 ZOO = (
     (steps.source, dict(epochs=4, learning_rate=1e-2, weights="")),
-    (steps.irrelevant, dict(copies=1, adversarial_copies=1)),
-    (steps.homologous, dict(overlaps=(1.0,), same_copies=1, other_copies=0, adversarial_copies=1)),
-    (steps.overlap, dict(overlaps=(0.0, 1.0), same_copies=1, other_copies=1)),
-    (steps.fine_tune, dict(layers=("last", "all"), copies=1)),
-    (steps.prune, dict(ratios=(0.5,), activity_examples=50)),
-    (steps.adversarial, dict(copies=1)),
-    (steps.transfer, dict(copies=1, irrelevant_copies=1, homologous_copies=1)),
-    (steps.extract, dict(copies=1, temperature=2.0)),
+    (independents.irrelevant, dict(copies=1, adversarial_copies=1)),
+    (independents.homologous, dict(overlaps=(1.0,), same_copies=1, other_copies=0, adversarial_copies=1)),
+    (independents.overlap, dict(overlaps=(0.0, 1.0), same_copies=1, other_copies=1)),
+    (thefts.fine_tune, dict(layers=("last", "all"), copies=1)),
+    (thefts.prune, dict(ratios=(0.5,), activity_examples=50)),
+    (thefts.adversarial, dict(copies=1)),
+    (thefts.transfer, dict(copies=1, irrelevant_copies=1, homologous_copies=1)),
+    (thefts.extract, dict(copies=1, temperature=2.0)),
     (
-        steps.references,
+        own_models.references,
         dict(copies=1, students=2, ratios=(0.5,), tamper_epochs=1, tamper_learning_rates=(1e-3,), temperature=2.0)
         | dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-3),
     ),
@@ -352,8 +365,8 @@ def test_the_tables_have_their_columns_and_every_row_of_them(there, judged):
         "deepcore_clusters": 3 * len(NEGATIVES) * 2,
         "deepcore_claims": 9,
     }
-    for topic, columns in deepcore_report.COLUMNS.items():
-        with (judged[1] / "results" / "tables" / f"{topic}.csv").open() as file:
+    for topic, columns in deepcore_tables.COLUMNS.items():
+        with (judged[1] / "results" / "tables" / f"{topic}-smoke.csv").open() as file:
             table = list(csv.DictReader(file))
         assert list(table[0]) == columns.split(",") and len(table) == counts[topic], topic
         assert all(row["tier"] == "smoke" and row["dataset"] == "digits" for row in table)
@@ -431,10 +444,10 @@ def test_overlap_rows_by_hand(study):
     assert (other["design"], other["architecture"], other["accused"]) == ("other", "mlp", 0)
     records.Records.of(study, "overlap").put([same, other])
     records.Records.of(study, "auc").put([{"key": "any"}])
-    sweep.write()
-    with (files.results_dir() / "tables" / "overlap.csv").open() as file:
+    overlap.write()
+    with (files.results_dir() / "tables" / "overlap-smoke.csv").open() as file:
         table = list(csv.DictReader(file))
-    assert list(table[0]) == sweep.COLUMNS.split(",") and [row["overlap"] for row in table] == ["0.5000"] * 2
-    text = sweep.page_path(study.folder).read_text()
+    assert list(table[0]) == overlap.COLUMNS.split(",") and [row["overlap"] for row in table] == ["0.5000"] * 2
+    text = pages.page_path(study.folder, "overlap").read_text()
     assert "| 1.17 | 1 of 2 |" in text and "| 2.67 | 0 of 1 |" in text
     assert json.loads(json.dumps(same)) == same

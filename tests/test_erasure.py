@@ -16,13 +16,18 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from bci.domain import band_passed, smoothed
-from fingerprinting import autoencoder, defences, erasure, objectives, statistics, study, tables
+from fingerprinting import autoencoder, defences, erasure, objectives, statistics, study
 from fingerprinting.attacks import KINDS
+from fingerprinting.changes import Draws
 from fingerprinting.defences import PERTURBATIONS, Screen, Thief
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.methods import METHODS
+from fingerprinting.readings import REFUSED, Readings
 from fingerprinting.records import Records
+from fingerprinting.reports import erasure as report
+from fingerprinting.reports.formats import write_csv
 from fingerprinting.runtime import UserError
+from fingerprinting.screening import Detection, Screened
 from fingerprinting.suspects import ATTACKS, MEANS, Suspect
 from nlp import data, synonyms
 from nlp.language import NGrams
@@ -266,27 +271,27 @@ def fingerprint() -> Fingerprint:
     return Fingerprint(torch.rand(40, 1, 8, 8), logits.argmax(1), logits.argmax(1), component, logits, {})
 
 
-def detection(flagged: torch.Tensor) -> erasure.Detection:
-    return erasure.Detection(flagged, {"detection_rate_fpr1": 0.0})
+def detection(flagged: torch.Tensor) -> Detection:
+    return Detection(flagged, {"detection_rate_fpr1": 0.0})
 
 
 def test_refused_queries_count_for_nobody():
     """A theft that answers 30 of 40 queries as the source does is at distance 0, though it refused the other 10."""
     flagged = torch.arange(40) < 10
     methods = [method for method in METHODS if method.name == "primary"]
-    readings = erasure.Readings(methods, {"primary": fingerprint()}, {"primary": detection(flagged)}, THIEF)
+    readings = Readings(methods, {"primary": fingerprint()}, {"primary": detection(flagged)}, THIEF)
     logits = fingerprint().source_logits
     logits[:10] = logits[:10].roll(1, 1)  # what it would have said there is not looked at
     readings.put("", suspect("prune", 0), "primary", logits)
-    readings.put(erasure.REFUSED, suspect("prune", 0), "primary", logits[~flagged])
+    readings.put(REFUSED, suspect("prune", 0), "primary", logits[~flagged])
     for method in methods:
         name = suspect("prune", 0).model.name
-        assert readings.distances[erasure.REFUSED][method.key][name] == 0 < readings.distances[""][method.key][name]
+        assert readings.distances[REFUSED][method.key][name] == 0 < readings.distances[""][method.key][name]
 
 
 def test_where_none_is_answered_nothing_is_claimed():
     found = detection(torch.ones(40, dtype=torch.bool))
-    assert erasure.Readings([], {"primary": fingerprint()}, {"primary": found}, THIEF).compared[erasure.REFUSED] == {}
+    assert Readings([], {"primary": fingerprint()}, {"primary": found}, THIEF).compared[REFUSED] == {}
 
 
 def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
@@ -296,16 +301,16 @@ def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
     (method,) = [method for method in METHODS if method.key == "primary/logits/correlation"]
     found = detection(torch.arange(40) < 3)
     paired = replace(method, representation=pairs)
-    readings = erasure.Readings([paired], {"primary": fingerprint()}, {"primary": found}, THIEF)
-    readings.put(erasure.REFUSED, suspect("prune", 0), "primary", fingerprint().source_logits[3:])
+    readings = Readings([paired], {"primary": fingerprint()}, {"primary": found}, THIEF)
+    readings.put(REFUSED, suspect("prune", 0), "primary", fingerprint().source_logits[3:])
     readings.put("", suspect("prune", 0), "primary", fingerprint().source_logits)
-    assert erasure.REFUSED not in readings.distances and readings.distances[""][paired.key]
+    assert REFUSED not in readings.distances and readings.distances[""][paired.key]
 
 
 @pytest.mark.parametrize("attack", defences.SEEN)
 def test_where_answers_are_visibly_cut_down_the_source_is_read_as_if_its_were_too(attack):
     methods = [method for method in METHODS if method.name == "primary"]
-    readings = erasure.Readings(methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, THIEF)
+    readings = Readings(methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, THIEF)
     cut = PERTURBATIONS[attack](fingerprint().source_logits, THIEF, None)
     readings.put(attack, suspect("prune", 0), "primary", cut)
     assert all(scores == {suspect("prune", 0).model.name: 0} for scores in readings.distances[attack].values())
@@ -322,7 +327,7 @@ def test_auc_before_and_after_by_hand():
     honest = {"irrelevant": np.array([0.4, 0.6]), "homologous": np.array([0.2])}
     before = honest | {theft: np.array([0.1, 0.1]) for theft in MEANS["mean_same_task"]}
     after = before | {"prune": np.array([0.3, 0.9])}
-    rows = erasure.Draws("test").changes(before, after, {theft: theft for theft in ATTACKS})
+    rows = Draws("test").changes(before, after, {theft: theft for theft in ATTACKS})
     found = {(row["attack"], row["negatives"]): row for row in rows}
     assert found["prune", "all"]["auc_before"] == 1
     assert found["prune", "all"]["auc_after"] == pytest.approx(2 / 6)
@@ -341,7 +346,7 @@ def test_what_answering_back_costs_and_that_refused_queries_are_not_read(study, 
     monkeypatch.setattr(erasure.suspects, "ask", lambda *given: own if len(given[2]) == 40 else 9.0 * F.one_hot(labels))
     about = {"thief": THIEF, "cost_inputs": (inputs, labels), "benign": torch.arange(50.0), "evasion_threshold": 39}
     screened = SimpleNamespace(screen=Screen(None, {}), **about)
-    readings = erasure.Readings(METHODS[:1], {"primary": fingerprint()}, detected, THIEF)
+    readings = Readings(METHODS[:1], {"primary": fingerprint()}, detected, THIEF)
     costs = erasure._ask(study, screened, detected, readings, [suspect("prune", 0)])
     kept = {attack: [0] for attack in ("rounded", "top_1", "temperature")}  # the label, and so the accuracy
     assert costs == costs | kept | {"refused": [pytest.approx(0.2)]}
@@ -387,7 +392,7 @@ def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_
 
     monkeypatch.setattr(type(study), "parts", property(lambda _: parts))
     study.__dict__["domain"] = replace(study.domain, screen=screen)
-    screened = erasure.Screened(study, THIEF)
+    screened = Screened(study, THIEF)
     assert parts.asked == {"attacker"}
     attacker = study.parts["attacker"].inputs
     (fitted_inputs,), (calibration,) = fitted_on, scored
@@ -462,16 +467,16 @@ def test_the_table_has_the_agreed_columns_and_one_row_per_reading_and_attack(tmp
     records = tmp_path / "results" / "records" / "cv" / "digits" / "smoke"
     records.mkdir(parents=True)
     (records / "erasure.jsonl").write_text("".join(json.dumps(found) + "\n" for found in rows))
-    assert tables.ERASURE_COLUMNS == (
+    assert report.COLUMNS == (
         "tier,domain,dataset,method,output,representation,attack_on_queries,detection_rate_fpr1,detection_rate_fpr5,"
         "detection_auc,auc_before,auc_after,accuracy_cost"
     )
-    tables.write_csv(tmp_path / "erasure.csv", tables.ERASURE_COLUMNS, tables.erasure_rows("cv/digits/smoke"))
+    write_csv(tmp_path / "erasure.csv", report.COLUMNS, report.rows(Records.at("cv/digits/smoke", "erasure").rows()))
     assert sorted((tmp_path / "erasure.csv").read_text().splitlines()[1:]) == [
         "smoke,cv,digits,primary,labels,match_rate,removal,,,,0.8000,0.3000,0.0150",
         "smoke,cv,digits,primary,labels,match_rate,rounded,0.0100,0.0600,0.5500,0.8000,0.7000,0.0150",
     ]
-    page = "\n".join(tables.erasure_section("cv/digits/smoke"))
+    page = "\n".join(report.section(Records.at("cv/digits/smoke", "erasure").rows()))
     assert "| primary | match rate, labels | 0.80 | 0.70 [0.60, 0.80] | 0.30 [0.20, 0.40] (0.80) |" in page
     assert "| primary | 9 | 1.0% | 6.0% | 0.55 |" in page
 
@@ -479,7 +484,7 @@ def test_the_table_has_the_agreed_columns_and_one_row_per_reading_and_attack(tmp
 def test_without_removal_the_section_lacks_only_that():
     rows = [row("rounded", "mean_same_task", 0.7), row("rounded", "prune", 0.6)]
     Records.at("cv/digits/smoke", "erasure").put({"key": str(number), **found} for number, found in enumerate(rows))
-    page = "\n".join(tables.erasure_section("cv/digits/smoke"))
+    page = "\n".join(report.section(Records.at("cv/digits/smoke", "erasure").rows()))
     assert "| primary | match rate, labels | 0.80 | 0.70 [0.60, 0.80] |  |" in page
 
 
@@ -493,4 +498,4 @@ def test_a_thief_that_cannot_be(name, value):
 
 
 def test_a_study_that_was_not_answered_back_has_no_section():
-    assert tables.erasure_section("cv/digits/smoke") == []
+    assert report.section([]) == []

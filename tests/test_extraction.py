@@ -5,9 +5,11 @@ import csv
 import numpy as np
 import pytest
 
-from fingerprinting import extraction, figures, files, statistics, tables
+from fingerprinting import extraction, files, statistics
 from fingerprinting.methods import METHODS
 from fingerprinting.records import Records
+from fingerprinting.reports import charts, pages, tables
+from fingerprinting.reports import extraction as sweep
 from fingerprinting.study import Study
 from fingerprinting.suspects import NEGATIVES, Suspect
 
@@ -48,7 +50,7 @@ def test_every_student_is_compared_with_all_independents_of_its_task(found):
 
 def test_the_mean_over_students_is_the_auc_of_them_all(study, found):
     Records.of(study, "extraction").replace(found)
-    rows = {row["asked"]: row for row in tables.extraction_rows(study.folder)}
+    rows = {row["asked"]: row for row in sweep.rows(Records.of(study, "extraction").rows())}
     for share, asked in ASKED.items():
         own = np.array([distance for (other, _), distance in DISTANCES.items() if other == share])
         assert rows[asked]["auc"] == pytest.approx(statistics.auc(own, np.array([*HONEST.values()])))
@@ -59,19 +61,19 @@ def test_table_page_and_picture(study, found):
     Records.of(study, "extraction").replace(found)
     Records.of(study, "auc").replace([])
     tables.write()
-    with (files.results_dir() / "tables" / "extraction.csv").open() as file:
+    with (files.results_dir() / "tables" / "extraction-smoke.csv").open() as file:
         table = list(csv.DictReader(file))
-    assert list(table[0]) == tables.EXTRACTION_COLUMNS.split(",")
+    assert list(table[0]) == sweep.COLUMNS.split(",")
     assert [(row["asked"], row["n_pirated"], row["auc"]) for row in table] == [
         ("100", "2", "0.1875"),
         ("400", "2", "0.8750"),
     ]
-    page = tables.page_path(study.folder).read_text()
+    page = pages.page_path(study.folder).read_text()
     assert "| fingerprint | reading, output | 100 asked | 400 asked |" in page
     assert "| primary | match rate, labels | 0.19 | 0.88 |" in page
-    assert figures.extraction(study, [METHOD], found).read_bytes()[:4] == b"\x89PNG"
+    assert charts.extraction(study, [METHOD], found).read_bytes()[:4] == b"\x89PNG"
 
 
 def test_without_a_sweep_nothing_is_said_nor_drawn(study):
-    assert tables.extraction_section(study.folder) == []
-    assert figures.extraction(study, [METHOD], []) is None
+    assert sweep.section([]) == []
+    assert charts.extraction(study, [METHOD], []) is None

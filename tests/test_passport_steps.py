@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
-from fingerprinting import passport_report
 from fingerprinting.records import Records
+from fingerprinting.reports import passport_pages
 from fingerprinting.runtime import REPOSITORY
 
 WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
@@ -18,7 +18,7 @@ def test_training_loops_live_in_the_package():
 
 
 def test_the_steps_of_reproduce_are_there():
-    assert all((REPOSITORY / "cv" / "passport" / f"{name}.py").is_file() for name in passport_report.STEPS)
+    assert all((REPOSITORY / "cv" / "passport" / f"{name}.py").is_file() for name in passport_pages.STEPS)
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ def test_train_verify_and_attack(run, tmp_path):
 
 
 def table(tmp_path) -> dict:
-    """(scheme, attack, strength) -> numbers of passports.csv."""
-    with (tmp_path / "results" / "tables" / "passports.csv").open() as file:
+    """(scheme, attack, strength) -> numbers of passports-smoke.csv."""
+    with (tmp_path / "results" / "tables" / "passports-smoke.csv").open() as file:
         rows = list(csv.DictReader(file))
     names = ("accuracy", "signature_detection", "n")
     return {
@@ -97,7 +97,7 @@ def test_stealing_sets_passports_and_fingerprints_side_by_side(run, tmp_path):
     for script in ("source", "irrelevant", "homologous", "transfer", "passport/train", "passport/steal"):
         status, said = run(f"cv/{script}.py")
         assert status == 0, said
-    with (tmp_path / "results" / "tables" / "passport_thefts.csv").open() as file:
+    with (tmp_path / "results" / "tables" / "passport_thefts-smoke.csv").open() as file:
         rows = {(row["scheme"], row["kind"]): row for row in csv.DictReader(file)}
     for scheme in "123":
         assert float(rows[scheme, "source"]["signature_detection"]) == 1

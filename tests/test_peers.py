@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from bci.domain import spliced as spliced_recordings
 from cv.domain import BOX, cutmix
-from fingerprinting import files, fingerprints, matching, peers, settings, statistics, steps
-from fingerprinting.attacks import KINDS, drawn, owners_share, part_of
+from fingerprinting import files, fingerprints, own_models, peers, scoring, settings, statistics, steps
+from fingerprinting.attacks import KINDS, Job, part_of
 from fingerprinting.examples import Examples
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries import plain, sac
 from fingerprinting.runtime import REPOSITORY, UserError
+from fingerprinting.shares import drawn, owners_share
 from fingerprinting.study import Study
 from fingerprinting.suspects import ATTACKS, NEGATIVES, Suspect
 from nlp.data import decode, encode
@@ -198,11 +199,11 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         thefts = {"students": 2, "ratios": (0.5,), "tamper_epochs": 1, "temperature": 2.0}
         thefts["tamper_learning_rates"] = (1e-3,)
         moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
-        steps.references(study, **shared, **thefts, **moved)
-        steps.thirds(study, **shared, **thefts)
+        own_models.references(study, **shared, **thefts, **moved)
+        own_models.thirds(study, **shared, **thefts)
         less_able = {"shares": (0.25,), "share_copies": 1}
-        steps.calibration(study, **shared, **moved, **less_able)
-        steps.audit(study, **shared, **moved, **less_able)
+        own_models.calibration(study, **shared, **moved, **less_able)
+        own_models.audit(study, **shared, **moved, **less_able)
         records = folder / "results" / "records" / study.folder / "models.jsonl"
         rows = [json.loads(line) for line in records.read_text().splitlines()]
     return study, [row for row in rows if row["kind"] != "source"]
@@ -284,7 +285,7 @@ def test_the_parts_that_references_saw_share_no_example_with_a_thief(study):
 
 
 def test_a_job_without_a_part_is_the_thiefs(study):
-    job = steps.Job(study.source_id, study.recipe(1, 1e-3), {})
+    job = Job(study.source_id, study.recipe(1, 1e-3), {})
     assert part_of(study, job) is study.parts["attacker"]
 
 
@@ -318,7 +319,7 @@ def test_error_rates_by_hand():
     thefts = {kind: np.array([1.0, 4.0]) for kind in ATTACKS if not KINDS[kind].on_target}
     honest = {kind: np.array([2.5, 5.0, 6.0, 7.0]) for kind in NEGATIVES["all"]}
     references = {"reference_prune": np.array([1.0, 2.0]), "reference_irrelevant": np.array([3.0, 9.0])}
-    rows = {(row["negatives"], row["threshold_from"]): row for row in matching.error_rows(thefts | honest, references)}
+    rows = {(row["negatives"], row["threshold_from"]): row for row in scoring.error_rows(thefts | honest, references)}
     owners, in_sample = rows["all", "references"], rows["all", "scored"]
     assert owners["threshold"] == 2.5 and (owners["mir"], owners["fir"]) == (0.5, 0.25)
     assert in_sample["threshold"] == 4.5 and (in_sample["mir"], in_sample["fir"]) == (0.0, 0.25)

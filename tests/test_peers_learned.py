@@ -12,7 +12,7 @@ from scipy.special import rel_entr, softmax
 from scipy.stats import ttest_ind
 from torch import nn
 
-from fingerprinting import attacks, fingerprints, peers, settings, steps, suspects
+from fingerprinting import attacks, fingerprints, own_models, peers, settings, steps, suspects
 from fingerprinting.attacks import KINDS
 from fingerprinting.distances import cosine, shortfall
 from fingerprinting.fingerprints import Fingerprint
@@ -364,9 +364,10 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
         patch.setenv("RESULTS_DIR", str(folder / "results"))
-        for step in ("source", "references"):
-            study, constants = settings.resolve(runpy.run_path(str(REPOSITORY / f"cv/{step}.py")), "cv", common)
-            getattr(steps, step)(study, **constants)
+        for step in (steps.source, own_models.references):
+            script = runpy.run_path(str(REPOSITORY / f"cv/{step.__name__}.py"))
+            study, constants = settings.resolve(script, "cv", common)
+            step(study, **constants)
         script = runpy.run_path(str(REPOSITORY / "baselines.py"))
         open_model, ask = attacks.open_model, suspects.ask
         for name in LEARNED:

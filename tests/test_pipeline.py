@@ -24,10 +24,10 @@ from safetensors.torch import load_file
 from test_bci_data import write_ts
 from test_nlp_data import write_news, write_shopping
 
-from fingerprinting import tables
 from fingerprinting.attacks import KINDS
 from fingerprinting.domain import load_domain
-from fingerprinting.passport_report import STEPS
+from fingerprinting.reports import aucs
+from fingerprinting.reports.passport_pages import STEPS
 from fingerprinting.runtime import seed_from
 from fingerprinting.steps import ROOT, ZOO
 from nlp.characters import gb2312
@@ -48,8 +48,9 @@ runpy.run_path({str(REPOSITORY / "reproduce.py")!r}, run_name="__main__")
 SCORED = ZOO[: ZOO.index("extract") + 1]  # the steps up to the last model that stands in a mean
 # The same with these steps alone.
 SHORT = f"""
-from fingerprinting import passport_report, steps
-steps.ZOO, steps.ROOT, passport_report.STEPS = {SCORED}, (), ()
+from fingerprinting import steps
+from fingerprinting.reports import passport_pages
+steps.ZOO, steps.ROOT, passport_pages.STEPS = {SCORED}, (), ()
 """
 
 
@@ -249,9 +250,9 @@ def test_the_source_was_asked_right_and_wrong_answers_and_evolved_samples_are_pl
 
 
 def test_tables_have_the_fixed_columns_and_no_invented_number(finished):
-    with (finished[0] / "results" / "tables" / "auc.csv").open() as file:
+    with (finished[0] / "results" / "tables" / "auc-smoke.csv").open() as file:
         table = list(csv.DictReader(file))
-    assert list(table[0]) == tables.AUC_COLUMNS.split(",")
+    assert list(table[0]) == aucs.COLUMNS.split(",")
     for row in table:
         assert 0 <= float(row["auc_low"]) <= float(row["auc"]) <= float(row["auc_high"]) <= 1
         assert int(row["n_pirated"]) > 0 and int(row["n_independent"]) > 0

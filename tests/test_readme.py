@@ -1,4 +1,4 @@
-"""README: its commands exist, its constants are constants, and its numbers are those of the records."""
+"""README and docs: commands exist, constants are constants, and numbers are those of the records."""
 
 import re
 import shutil
@@ -9,11 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from cv.domain import DOMAIN
-from fingerprinting import deepcore_report, files, passport_report, readme, settings, sweep, tables
+from fingerprinting import files, settings
+from fingerprinting.reports import deepcore_tables, documents, overlap, pages, passport_pages, tables
 from fingerprinting.runtime import REPOSITORY, UserError
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"python ([\w/]+\.py)((?: [A-Z_]+=[^\s`…]+)*)", README)))
+TEXTS = {path: path.read_text(encoding="utf-8") for path in (REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"))}
+README = TEXTS[REPOSITORY / "README.md"]
+COMMANDS = sorted(set(re.findall(r"python\s([\w/]+\.py)((?: [A-Z_]+=[^\s`…]+)*)", "\n".join(TEXTS.values()))))
 
 
 @pytest.mark.parametrize(("script", "words"), COMMANDS)
@@ -36,32 +38,55 @@ def test_every_file_of_the_tree_exists():
         assert (REPOSITORY / name).exists(), name
 
 
+def anchors(path: Path) -> set[str]:
+    """What a document's headings are called in links to them."""
+    headings = re.findall(r"^#+ (.*)$", TEXTS[path], re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_and_pictures_exist():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert (REPOSITORY / target).is_file(), target
+    for path, text in TEXTS.items():
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            file, _, anchor = target.partition("#")
+            assert (path.parent / file).is_file(), f"{path.name}: {target}"
+            assert not anchor or anchor in anchors((path.parent / file).resolve()), f"{path.name}: {target}"
 
 
-def test_numbers_are_written_from_the_records(monkeypatch):
+def test_every_document_is_found_from_readme():
+    linked = {(REPOSITORY / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", README)}
+    assert set(REPOSITORY.glob("docs/*.md")) <= linked
+
+
+def test_every_block_stands_in_one_document():
+    named = [name for names in documents.DOCUMENTS.values() for name in names]
+    assert sorted(named) == sorted(documents.BLOCKS)
+    for path, text in TEXTS.items():
+        found = re.findall(r"<!-- end of (\w+) -->", text)
+        assert found == list(documents.DOCUMENTS.get(path.relative_to(REPOSITORY).as_posix(), ()))
+
+
+@pytest.mark.parametrize("document", documents.DOCUMENTS)
+def test_numbers_are_written_from_the_records(document, monkeypatch):
     monkeypatch.delenv("RESULTS_DIR")
-    for name, block in readme.blocks().items():
-        assert readme.replaced(README, name, block) == README, f"README's {name} differ from results/records"
+    assert documents.rewritten(document) == TEXTS[REPOSITORY / document], f"{document} differs from results/records"
 
 
 def test_committed_tables_are_written_from_the_records(monkeypatch):
-    shutil.copytree(REPOSITORY / "results" / "records", files.results_dir() / "records")
-    for report in (tables, sweep, deepcore_report):
+    others = shutil.ignore_patterns("*quick*", "*smoke*")  # of somebody's own runs, which git ignores
+    shutil.copytree(REPOSITORY / "results" / "records", files.results_dir() / "records", ignore=others)
+    for report in (tables, overlap, deepcore_tables):
         report.write()
-    monkeypatch.setattr(passport_report, "figure", lambda study: None)
-    for name in passport_report.study_folders():
-        passport_report.write(SimpleNamespace(folder=name))
-    for path in tables.folder().iterdir():
+    monkeypatch.setattr(passport_pages, "figure", lambda *_: None)
+    for name in passport_pages.study_folders():
+        passport_pages.write(SimpleNamespace(folder=name))
+    for path in pages.folder().iterdir():
         committed = REPOSITORY / "results" / "tables" / path.name
         assert path.read_text() == committed.read_text(), f"{path.name} differs from results/records"
 
 
 def test_lost_markers_are_said():
     with pytest.raises(UserError, match="markers"):
-        readme.replaced("# nothing here", "results", "")
+        documents.replaced("# nothing here", "results", "")
 
 
 def test_the_repository_holds_no_path_of_a_machine():

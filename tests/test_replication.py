@@ -2,8 +2,9 @@
 
 import pytest
 
-from fingerprinting import replication, tables
 from fingerprinting.records import Records
+from fingerprinting.reports import replication
+from fingerprinting.reports.aucs import mean_aucs
 
 USUAL = {("calibrated", "theft_evidence"): 0.9, ("akh", "answers"): 0.8, ("random", "answers"): 0.6}
 
@@ -18,7 +19,7 @@ def put(study: str, means: dict[tuple[str, str], float]) -> None:
 
 
 def agreement(first: str, second: str) -> dict | None:
-    return replication.agreement(tables.mean_aucs(first), tables.mean_aucs(second))
+    return replication.agreement(mean_aucs(first), mean_aucs(second))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from fingerprinting import matching, statistics
+from fingerprinting import matching, scoring, statistics
 from fingerprinting.attacks import KINDS
 from fingerprinting.records import Records
 
@@ -136,7 +136,7 @@ def zoo(seed: int = 0, **counts: int) -> dict[str, np.ndarray]:
 
 
 def rows_of(distances: dict[str, np.ndarray]) -> dict[tuple[str, str], dict]:
-    rows = matching.auc_rows(distances, "test")
+    rows = scoring.auc_rows(distances, "test")
     assert len({(row["attack"], row["negatives"]) for row in rows}) == len(rows)
     return {(row["attack"], row["negatives"]): row for row in rows}
 
@@ -241,8 +241,8 @@ def test_a_group_without_models_has_no_row():
 
 
 def test_rows_are_the_same_every_time_and_differ_between_names():
-    assert matching.auc_rows(zoo(), "one") == matching.auc_rows(zoo(), "one")
-    first, second = matching.auc_rows(zoo(), "one")[0], matching.auc_rows(zoo(), "two")[0]
+    assert scoring.auc_rows(zoo(), "one") == scoring.auc_rows(zoo(), "one")
+    first, second = scoring.auc_rows(zoo(), "one")[0], scoring.auc_rows(zoo(), "two")[0]
     assert first["auc"] == second["auc"] and first["auc_low"] != second["auc_low"]
 
 

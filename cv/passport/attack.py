@@ -9,7 +9,7 @@ KIND: fake1 (random passports), fake2 (γ, β trained without passports), fake3 
 residual_block (Chen et al. 2023), solve (passports computed, nothing trained), none (the owner's passports, for
 comparison) or all.
 
-Needs cv/passport/train.py. Writes records, passports.csv, a page and figures to results/; README has the numbers.
+Needs cv/passport/train.py. Writes records, passports.csv, a page and figures to results/; numbers: docs/passports.md.
 """
 
 from cv.passport import measuring

@@ -9,8 +9,9 @@ from cv.passport import world
 from cv.passport.attacks import ATTACKS
 from cv.passport.target import Outcome, Plan, Target
 from cv.passport.world import World
-from fingerprinting import files, passport_report, runtime
+from fingerprinting import files, runtime
 from fingerprinting.records import Records
+from fingerprinting.reports import passport_pages
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, ModelId, Study
 
@@ -69,8 +70,8 @@ def attack(
         print(f"{len(pieces) - len(todo)} of {len(pieces)} attacks are finished already", flush=True)
     for target, name, strength, run, key, settings in tqdm(todo, desc="attack", unit="attack", disable=not todo):
         records.put([{"key": key, **row_of(target, name, strength, run()), "settings": settings}])
-    passport_report.write(study)
-    print(passport_report.page(study.folder))
+    passport_pages.write(study)
+    print(passport_pages.page(study.folder))
     return SKIPPED if len(todo) < len(pieces) else None
 
 

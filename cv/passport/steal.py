@@ -7,7 +7,7 @@
 Thefts: fine-tuning of the head and of all layers, fine-pruning, adversarial training, transfer, extraction by labels,
 probabilities and adversarial samples, by a student of the source's own design and by another. Needs
 cv/passport/train.py, and the independent models of cv/irrelevant.py, homologous.py and transfer.py. Writes models and
-fingerprints to data/artifacts/, records and tables to results/; README has the numbers.
+fingerprints to data/artifacts/, records and tables to results/; numbers: docs/passports.md.
 """
 
 from cv.passport import thefts

@@ -14,16 +14,16 @@ from fingerprinting import (
     files,
     fingerprints,
     generation,
-    passport_report,
     peers,
     runtime,
     statistics,
-    steps,
     suspects,
+    thefts,
     zoo,
 )
 from fingerprinting.methods import METHODS
 from fingerprinting.records import Records
+from fingerprinting.reports import passport_pages
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
 from fingerprinting.suspects import Suspect
@@ -69,17 +69,17 @@ def steal(
     skipped = []
     for protected in worlds:
         skipped += [
-            steps.fine_tune(protected, layers=("last", "all"), **tamper),
-            steps.prune(
+            thefts.fine_tune(protected, layers=("last", "all"), **tamper),
+            thefts.prune(
                 protected,
                 ratios=ratios,
                 activity_examples=activity_examples,
                 epochs=tamper_epochs,
                 learning_rate=tamper_learning_rate,
             ),
-            steps.adversarial(protected, **tamper, **attack),
-            steps.transfer(protected, irrelevant_copies=0, homologous_copies=0, **tamper),
-            steps.extract(protected, **extract, **attack),
+            thefts.adversarial(protected, **tamper, **attack),
+            thefts.transfer(protected, irrelevant_copies=0, homologous_copies=0, **tamper),
+            thefts.extract(protected, **extract, **attack),
             generation.primary(protected, n=components_n, labels="source", fewer=True),
             peers.baselines(protected, method=("akh", "sac_m"), n=n),
         ]
@@ -89,8 +89,8 @@ def steal(
             records = Records.of(study, "passport_thefts")
             others = [row for row in records.rows() if not row["key"].startswith(f"{protected.folder}/")]
             records.replace([*(row for row in others if not gone(row["key"], row.get("network"))), *rows])
-    passport_report.write(study)
-    print(passport_report.page(study.folder))
+    passport_pages.write(study)
+    print(passport_pages.page(study.folder))
     return SKIPPED if any(skipped) else None
 
 

@@ -12,8 +12,9 @@ from torch import nn
 from cv.passport import passports, signature, world
 from cv.passport.layers import BranchNorm, passport_norms, private_branch
 from cv.passport.passports import Passports
-from fingerprinting import checkpoints, runtime, tables
+from fingerprinting import checkpoints, runtime
 from fingerprinting.examples import Examples
+from fingerprinting.reports.formats import markdown_table
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 from fingerprinting.training import accuracy, predict
@@ -127,7 +128,7 @@ def verify(study: Study, *, scheme: str, architecture: str, norm: str, model: st
 
 def _table(readings: list[Reading]) -> list[str]:
     whole = total(readings)
-    return tables.markdown_table(
+    return markdown_table(
         ["layer", "bits", "agree", "errors", "detection", "text read", "expected", "p"],
         [
             [r.layer, str(r.bits), str(r.agreed), str(r.bits - r.agreed), f"{r.detection:.1%}", repr(r.text)]

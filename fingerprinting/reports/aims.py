@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fingerprinting import tables
-from fingerprinting.deepcore_report import GROUPS
 from fingerprinting.domain import DOMAINS
+from fingerprinting.hearing import GROUPS
 from fingerprinting.records import Records
+from fingerprinting.reports import audit, verdicts
+from fingerprinting.reports.formats import markdown_table
+from fingerprinting.reports.pages import heading
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,25 @@ def least_that_keeps_the_weights(study_folder: str) -> float | None:
     return min((auc for attack, auc in _aucs(study_folder).items() if attack in kept), default=None)
 
 
+def _audit_aucs(study_folder: str) -> dict[str, float]:
+    """Theft, and "mean" -> AUC by evidence against the audit's independents."""
+    found = audit.aucs(study_folder, Records.at(study_folder, "verdicts").rows())
+    return {theft: row["auc"] for theft, row in found.items()}
+
+
 def mean_of_audit(study_folder: str) -> float | None:
-    return tables.audit_aucs(study_folder).get("mean", {}).get("auc")
+    return _audit_aucs(study_folder).get("mean")
 
 
 def least_of_audit(study_folder: str) -> float | None:
-    found = [row["auc"] for theft, row in tables.audit_aucs(study_folder).items() if theft != "mean"]
-    return min(found, default=None)
+    return min((auc for theft, auc in _audit_aucs(study_folder).items() if theft != "mean"), default=None)
 
 
 def accused(study_folder: str) -> float | None:
     """The lower end of the binomial interval around the share of fresh independents that were called stolen."""
-    rows = [
-        row for row in tables.verdict_rows(study_folder) if (row["use"], row["kind"]) == ("audit", "all independent")
-    ]
-    return rows[0].get("stolen_low") if rows else None
+    rows = verdicts.rows(Records.at(study_folder, "verdicts").rows())
+    found = [row for row in rows if (row["use"], row["kind"]) == ("audit", "all independent")]
+    return found[0].get("stolen_low") if found else None
 
 
 AIMS = (
@@ -90,5 +96,5 @@ AIMS = (
 
 def table(studies: list[str]) -> list[str]:
     """The aims in Markdown, a column per study."""
-    heads = map(tables.heading, studies)
-    return tables.markdown_table(["aim, labels only", *heads], [[aim.words, *map(aim.cell, studies)] for aim in AIMS])
+    heads = ["aim, labels only", *map(heading, studies)]
+    return markdown_table(heads, [[aim.words, *map(aim.cell, studies)] for aim in AIMS])

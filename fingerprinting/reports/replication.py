@@ -2,7 +2,10 @@
 
 from scipy.stats import spearmanr
 
-from fingerprinting import tables
+from fingerprinting.reports import calibrated
+from fingerprinting.reports.aucs import mean_aucs
+from fingerprinting.reports.formats import markdown_table
+from fingerprinting.reports.pages import heading, links, study_folders
 from fingerprinting.study import SPLIT
 
 OWN = "calibrated"
@@ -31,7 +34,7 @@ ROWS = (
 
 def replicates(study_folder: str) -> list[str]:
     """The studies that were made anew of this one and matched."""
-    return [name for name in tables.study_folders() if name.startswith(f"{study_folder}{SPLIT}")]
+    return [name for name in study_folders() if name.startswith(f"{study_folder}{SPLIT}")]
 
 
 def beside(studies: list[str]) -> list[str]:
@@ -42,7 +45,7 @@ def beside(studies: list[str]) -> list[str]:
 def agreement(usual: dict[tuple, dict], anew: dict[tuple, dict]) -> dict[str, float] | None:
     """How alike two studies rank all readings by their mean AUCs, and how far these lie apart on average.
 
-    Both as tables.mean_aucs gives them. None where they have too few in common to rank.
+    Both as mean_aucs gives them. None where they have too few in common to rank.
     """
     pairs = [(usual[reading]["auc"], anew[reading]["auc"]) for reading in usual if reading in anew]
     if len(pairs) < LEAST:
@@ -62,12 +65,12 @@ def table(studies: list[str]) -> list[str]:
         anew = replicates(study)
         if not anew:
             continue
-        usual = tables.mean_aucs(study)
+        usual = mean_aucs(study)
         others = [reading for reading in usual if reading[0] != OWN]
         best = max(others, key=lambda reading: usual[reading]["auc"], default=None)
         for name in (study, *anew):
-            heads.append(tables.heading(name))
-            cells, rest = tables.calibrated_cells(name), usual if name == study else tables.mean_aucs(name)
+            heads.append(heading(name))
+            cells, rest = calibrated.cells(name), usual if name == study else mean_aucs(name)
             column = [cells.get(cell, "") for cell in CELLS]
             column.append(f"{best[0]}, {best[1]}: {rest[best]['auc']:.3f}" if best in rest else "")
             alike = agreement(usual, rest) if name != study else None
@@ -75,8 +78,8 @@ def table(studies: list[str]) -> list[str]:
     if not columns:
         return []
     rows = [list(row) for row in zip(ROWS, *columns, strict=True)]
-    pages = tables.links(name for study in studies for name in replicates(study))
-    return [*tables.markdown_table(["", *heads], rows), "", f"All of the zoos that were made anew: {pages}."]
+    pages = links(name for study in studies for name in replicates(study))
+    return [*markdown_table(["", *heads], rows), "", f"All of the zoos that were made anew: {pages}."]
 
 
 def _in_words(found: dict[str, float]) -> list[str]:

@@ -1,45 +1,49 @@
-"""README's numbers: what stands between its markers is written from records, here and nowhere else."""
+"""README's and docs' numbers: what stands between markers is written from records, here and nowhere else."""
 
 import os
+import re
+from collections.abc import Callable
 
 import joblib
 
-from fingerprinting import aims, files, passport_report, replication, runtime, tables, turns
+from fingerprinting import files, runtime, turns
 from fingerprinting.domain import COMMITTED
 from fingerprinting.records import Records
+from fingerprinting.reports import aims, aucs, calibrated, passport_pages, replication
+from fingerprinting.reports.formats import markdown_table
+from fingerprinting.reports.pages import heading, study_folders
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
-PATH = REPOSITORY / "README.md"
+# Document -> the blocks between its markers.
+DOCUMENTS = {
+    "README.md": ("runs", "results"),
+    "docs/results.md": ("deepcore", "steps", "benchmarks"),
+    "docs/calibrated.md": ("calibrated", "aims", "replication"),
+    "docs/passports.md": ("passports",),
+}
 BEFORE = ("SETUP_SECONDS", "DATA_SECONDS")  # what run.sh took before the steps
 MARKERS = "<!-- {}: written by code from results/records, do not edit -->", "<!-- end of {} -->"
+LINK = re.compile(r"\]\((?=results/)")  # blocks' links begin at the repository's root
 
 
 @files.alone_in_results()
 def write() -> None:
     """Replace what stands between each pair of markers; only when these are the repository's own results."""
-    if files.results_dir() != REPOSITORY / "results" or not PATH.is_file():
+    if files.results_dir() != REPOSITORY / "results":
         return
-    text = PATH.read_text(encoding="utf-8")
-    for name, block in blocks().items():
-        text = replaced(text, name, block)
-    if text != PATH.read_text(encoding="utf-8"):
-        files.write_text(PATH, text)
+    for document in DOCUMENTS:
+        path = REPOSITORY / document
+        if path.is_file() and (written := rewritten(document)) != path.read_text(encoding="utf-8"):
+            files.write_text(path, written)
 
 
-def blocks() -> dict[str, str]:
-    """Marker name -> the Markdown that belongs between its markers."""
-    return {
-        "runs": _runs(),
-        "results": _results(),
-        "calibrated": _calibrated(),
-        "aims": "\n".join(aims.table(replication.beside(_judged()))),
-        "replication": "\n".join(replication.table(_committed())),
-        "deepcore": _deepcore(),
-        "passports": passport_report.block(),
-        "steps": _steps(),
-        "benchmarks": _benchmarks(),
-    }
+def rewritten(document: str) -> str:
+    """The document with its blocks as today's records have them."""
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    for name in DOCUMENTS[document]:
+        text = replaced(text, name, LINK.sub("](" + "../" * document.count("/"), BLOCKS[name]()))
+    return text
 
 
 def replaced(text: str, name: str, block: str) -> str:
@@ -47,7 +51,7 @@ def replaced(text: str, name: str, block: str) -> str:
     before, found_begin, rest = text.partition(begin)
     _, found_end, after = rest.partition(end)
     if not (found_begin and found_end):
-        raise UserError(f"README.md has lost its markers {begin!r} and {end!r}; restore them from git")
+        raise UserError(f"a document has lost its markers {begin!r} and {end!r}; restore it from git")
     return f"{before}{begin}\n\n{block.strip()}\n\n{end}{after}"
 
 
@@ -73,21 +77,17 @@ def _runs() -> str:
         machine = f"{row['cores']} cores, {row['provenance']['device']}, torch {row['provenance']['versions']['torch']}"
         cells.append([f"`{row['key']}`", *before, f"{row['seconds']:.0f} s", machine])
     heads = ["run from nothing", "set-up (install)", "data", "all steps", "machine"]
-    return "\n".join(tables.markdown_table(heads, cells))
-
-
-def _results() -> str:
-    return tables.summary(_committed())
+    return "\n".join(markdown_table(heads, cells))
 
 
 def _calibrated() -> str:
     """The calibrated fingerprint in every study: AUCs, verdicts on thefts and honest models, what it loses without."""
     studies = _judged()
-    heads = map(tables.heading, studies)
-    found = [tables.calibrated_cells(study) for study in studies]
+    heads = map(heading, studies)
+    found = [calibrated.cells(study) for study in studies]
     names = dict.fromkeys(name for cells in sorted(found, key=len, reverse=True) for name in cells)
     rows = [[name, *(cells.get(name, "") for cells in found)] for name in names]
-    return "\n".join(tables.markdown_table(["", *heads], rows))
+    return "\n".join(markdown_table(["", *heads], rows))
 
 
 def _deepcore() -> str:
@@ -102,12 +102,12 @@ def _deepcore() -> str:
                 if row.get(group) is not None:
                     what = row["claim"], row["measure"], row["inputs"], group
                     cells.setdefault(what, {})[study] = f"{row[group]:.2f}, n = {row['n']}"
-    heads = ["observation", "measure", "inputs", "models", *map(tables.heading, studies)]
+    heads = ["observation", "measure", "inputs", "models", *map(heading, studies)]
     rows, above = [], ""
     for (claim, *rest), found in cells.items():
         rows.append(["" if claim == above else claim, *rest, *(found.get(study, "") for study in studies)])
         above = claim
-    return "\n".join(tables.markdown_table(heads, rows))
+    return "\n".join(markdown_table(heads, rows))
 
 
 def _steps() -> str:
@@ -121,7 +121,7 @@ def _steps() -> str:
         taken = [f"{seconds[study][name]:.0f} s" if name in seconds[study] else "" for study in studies]
         if any(taken):
             cells.append([name, *taken])
-    return "\n".join(tables.markdown_table(["step", *map(tables.heading, studies)], cells))
+    return "\n".join(markdown_table(["step", *map(heading, studies)], cells))
 
 
 def _benchmarks() -> str:
@@ -142,7 +142,7 @@ def _benchmarks() -> str:
         for where, row in found.items()
         if set(ratios) & set(row)
     ]
-    return "\n".join([*tables.markdown_table(["study", "threads", *ratios.values()], cells), *_precision()])
+    return "\n".join([*markdown_table(["study", "threads", *ratios.values()], cells), *_precision()])
 
 
 def _precision() -> list[str]:
@@ -156,12 +156,25 @@ def _precision() -> list[str]:
     ]
     note = "What `PRECISION=bfloat16` is worth in training on that machine (`python benchmarks/precision.py`)."
     heads = ["study", "network", "threads", "an update in float32 / bfloat16"]
-    return ["", note, "", *tables.markdown_table(heads, cells)] if cells else []
+    return ["", note, "", *markdown_table(heads, cells)] if cells else []
 
 
 def _judged() -> list[str]:
-    return [study for study in _committed() if tables.verdict_rows(study)]
+    return [study for study in _committed() if Records.at(study, "verdicts").rows()]
 
 
 def _committed() -> list[str]:
-    return [study for study in tables.study_folders() if study.rsplit("/", 1)[1] in COMMITTED]
+    return [study for study in study_folders() if study.rsplit("/", 1)[1] in COMMITTED]
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "runs": _runs,
+    "results": lambda: aucs.summary(_committed()),
+    "calibrated": _calibrated,
+    "aims": lambda: "\n".join(aims.table(replication.beside(_judged()))),
+    "replication": lambda: "\n".join(replication.table(_committed())),
+    "deepcore": _deepcore,
+    "passports": passport_pages.block,
+    "steps": _steps,
+    "benchmarks": _benchmarks,
+}

@@ -1,0 +1,62 @@
+"""What all figures share: where they lie, their colours, axes in a grid that end in one file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+
+from fingerprinting import files
+from fingerprinting.methods import Method
+from fingerprinting.reports.cells import in_words
+from fingerprinting.study import Study
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402 (the backend comes first)
+
+COLUMNS = 4  # panels in a row
+DPI = 110
+COLOURS = {"pirated": "#c0392b", "independent": "#2471a3"}
+
+
+def folder() -> Path:
+    return files.results_dir() / "figures"
+
+
+def path_of(study: Study, name: str) -> Path:
+    return folder() / f"{study.domain.name}-{study.dataset}-{study.zoo}-{name}.png"
+
+
+def title_of(method: Method) -> str:
+    """Of a panel: the fingerprint, and how it is read."""
+    return f"{method.name}: {in_words(method.output, method.representation.__name__)}"
+
+
+@contextmanager
+def canvas(
+    study: Study, name: str, rows: int, columns: int, size: tuple[float, float], projection: str | None = None
+) -> Iterator[tuple]:
+    """Figure and axes (rows, columns), size in inches; written to its file when the block ends."""
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=size, squeeze=False, layout="constrained", subplot_kw={"projection": projection}
+    )
+    try:
+        yield figure, axes
+        with files.atomic(path_of(study, name)) as temporary:
+            figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})
+    finally:
+        pyplot.close(figure)
+
+
+@contextmanager
+def panels(study: Study, name: str, methods: list[Method], height: float, extra: float) -> Iterator[list[tuple]]:
+    """One titled axis per method, `height` inches each and `extra` for the whole figure."""
+    columns = min(COLUMNS, len(methods))
+    rows = -(-len(methods) // columns)
+    with canvas(study, name, rows, columns, (3.3 * columns + 1, height * rows + extra)) as (_, axes):
+        for axis in axes.flat[len(methods) :]:
+            axis.remove()
+        grid = list(zip(axes.flat, methods, strict=False))
+        for axis, method in grid:
+            axis.set_title(title_of(method), fontsize=8)
+        yield grid

@@ -1,0 +1,48 @@
+"""Where the pages and CSV files of studies lie, and what a study is called on them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fingerprinting import files
+from fingerprinting.domain import DOMAINS
+from fingerprinting.study import SPLIT
+
+
+def folder() -> Path:
+    return files.results_dir() / "tables"
+
+
+def study_folders() -> list[str]:
+    """`domain/dataset/tier` of every study that has matching records."""
+    return sorted(with_records("auc"), key=_place)
+
+
+def with_records(*topics: str) -> list[str]:
+    """`domain/dataset/tier` of every study that has records of any of these topics, in alphabetical order."""
+    records = files.results_dir() / "records"
+    found = [path for topic in topics for path in records.glob(f"*/*/*/{topic}.jsonl")]
+    return sorted({path.parent.relative_to(records).as_posix() for path in found})
+
+
+def _place(study_folder: str) -> tuple[int, str]:
+    """Domains in their usual order, a user's own after them."""
+    domain = study_folder.split("/")[0]
+    return (DOMAINS.index(domain) if domain in DOMAINS else len(DOMAINS), study_folder)
+
+
+def page_path(study_folder: str, topic: str = "") -> Path:
+    """Of a study's page, or of its page on one topic alone."""
+    return folder() / f"{'-'.join(filter(None, (*study_folder.split('/'), topic)))}.md"
+
+
+def heading(study_folder: str) -> str:
+    """A study in the head of a column: its domain and data set, and the seed of another cut."""
+    domain, dataset, tier = study_folder.split("/")
+    _, another, seed = tier.partition(SPLIT)
+    return f"{domain} {dataset}" + (f", SPLIT_SEED={seed}" if another else "")
+
+
+def links(studies: Iterable[str], topic: str = "") -> str:
+    """To the pages of studies, as README gives them."""
+    paths = [page_path(study, topic) for study in studies]
+    return ", ".join(f"[{path.stem}]({path.relative_to(files.results_dir().parent)})" for path in paths)

@@ -1,0 +1,85 @@
+"""Verdicts of the calibrated fingerprint: what share of each kind of model was called stolen, or independent."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from fingerprinting import statistics
+from fingerprinting.attacks import KINDS
+from fingerprinting.reports.formats import markdown_table
+
+FOR_5_PERCENT = 19  # calibration models: the least p-value of n is 1 / (n + 1)
+COLUMNS = (
+    "tier,domain,dataset,use,kind,level,cleared,n_calibration,n,stolen,stolen_low,stolen_high,stolen_at_5,independent,"
+    "inconclusive"
+)
+
+
+def rows(records: list[dict]) -> list[dict]:
+    """One row per kind of model, and per use of the source's task: what share of them got which verdict."""
+    groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
+    for row in records:
+        use = row["use"] if row["share"] == 1 else f"{row['use']}, {row['share']:.2g} of the data"
+        groups[use, row["kind"]].append(row)
+        if not KINDS[row["kind"]].on_target:
+            groups[use, f"all {row['role']}"].append(row)
+    order = [*KINDS, "all pirated", "all independent"]
+    return [
+        {"use": use, "kind": kind, **_shares(found)}
+        for (use, kind), found in sorted(groups.items(), key=lambda group: order.index(group[0][1]))
+    ]
+
+
+def _shares(found: list[dict]) -> dict:
+    """Of one group of models; a verdict that cannot be passed is no measurement: its share is left out."""
+    own = {name: found[0][name] for name in ("level", "cleared", "n_calibration")}
+    own["out_of_range"] = float(np.mean([not row["in_range"] for row in found]))
+    outcomes = {
+        name: sum(row["outcome"] == name for row in found) / len(found) for name in ("independent", "inconclusive")
+    }
+    # The least p-value of n models is 1 / (n + 1).
+    if found[0]["cleared"] < 1 / (1 + found[0]["n_thefts"]):
+        del outcomes["independent"]
+    if found[0]["level"] >= 1 / (1 + found[0]["n_calibration"]):
+        names = ("stolen", "stolen_low", "stolen_high")
+        shares = statistics.share(np.array([row["outcome"] == "stolen" for row in found]))
+        outcomes |= dict(zip(names, shares, strict=True))
+    if found[0]["n_calibration"] >= FOR_5_PERCENT:
+        outcomes["stolen_at_5"] = float(np.mean([row["p_honest"] <= 0.05 and row["in_range"] for row in found]))
+    return {**own, "n": len(found)} | outcomes
+
+
+def stolen(row: dict) -> str:
+    """The cell of a share that was called stolen."""
+    if "stolen" not in row:
+        return f"not possible at {row['level']:.0%}"
+    return f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}]"
+
+
+def section(records: list[dict]) -> list[str]:
+    """What the calibrated fingerprint says of every kind of model, in Markdown; nothing where it was not matched."""
+    found = rows(records)
+    if not found:
+        return []
+    first = found[0]
+    heads = ["use", "kind", "n", "compared with", "stolen", "independent", "inconclusive", "out of range"]
+    return [
+        f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['level']:.0%} of the calibration "
+        "independents that a model is compared with show as much evidence (conformal p-value), `independent` "
+        f"where at most {first['cleared']:.0%} of the reference thefts, held out, show as little and most calibration "
+        "independents show more, else `inconclusive`, as is whatever is less able than all of them (`out of range`) "
+        "[95% binomial interval]; not possible where too few models are there to compare with.",
+        "",
+        *markdown_table(
+            [*heads, "stolen at 5%"],
+            [
+                [row["use"], row["kind"], str(row["n"]), str(row["n_calibration"]), stolen(row)]
+                + [
+                    f"{row[name]:.3f}" if name in row else "not possible"
+                    for name in ("independent", "inconclusive", "out_of_range", "stolen_at_5")
+                ]
+                for row in found
+            ],
+        ),
+        "",
+    ]
