@@ -79,7 +79,7 @@ DOMAIN = Domain(
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=32, cpu=32, paper=128),  # examples per update
         WEIGHT_DECAY=dict(smoke=1.0, quick=1.0, cpu=1.0, paper=0.01),  # decoupled; strong, for few trials
-        MIN_UPDATES=dict(smoke=30, quick=80, cpu=120, paper=0),  # few trials are passed more often
+        MIN_UPDATES=dict(smoke=30, quick=60, cpu=120, paper=0),  # few trials are passed more often
         AUGMENT=True,
     ),
     augment=shifted_and_noisy,

@@ -9,7 +9,7 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 from fingerprinting import independents, settings
 
 COPIES = dict(smoke=1, quick=2, cpu=4, paper=4)  # of every architecture, the source's included
-ADVERSARIAL_COPIES = dict(smoke=1, quick=2, cpu=4, paper=5)  # adversarially trained, going round the architectures
+ADVERSARIAL_COPIES = dict(smoke=1, quick=1, cpu=4, paper=5)  # adversarially trained, going round the architectures
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the attacker's part; below paper MIN_UPDATES decides
 LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt

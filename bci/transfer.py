@@ -9,8 +9,8 @@ their records to results/records/; times: docs/results.md.
 
 from fingerprinting import settings, thefts
 
-COPIES = dict(smoke=2, quick=3, cpu=6, paper=10)  # stolen models
-IRRELEVANT_COPIES = dict(smoke=2, quick=3, cpu=6, paper=10)  # of bci/irrelevant.py's models, moved the same way
+COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # stolen models
+IRRELEVANT_COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # of bci/irrelevant.py's models, moved the same way
 HOMOLOGOUS_COPIES = dict(smoke=1, quick=2, cpu=4, paper=5)  # of bci/homologous.py's models, moved the same way
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the attacker's part of the target
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)  # peak of the one-cycle schedule

@@ -44,7 +44,7 @@ DOMAIN = Domain(
     prepare=data.prepare,
     datasets=dict(smoke="fashion_mnist", quick="fashion_mnist", cpu="fashion_mnist", paper="cifar10"),
     targets=dict(fashion_mnist="mnist_5k", cifar10="cifar10_c", cifar100="cifar10", digits="digits_corrupted"),
-    pool_size=dict(smoke=2_500, quick=20_000, cpu=50_000, paper=None),
+    pool_size=dict(smoke=2_500, quick=16_000, cpu=50_000, paper=None),
     architectures=ARCHITECTURES,
     source=dict(smoke="conv3", quick="conv3", cpu="conv3", paper="vgg16_bn"),
     students=dict(

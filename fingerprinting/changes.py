@@ -48,8 +48,8 @@ class Draws:
             "negatives": group,
             "n_pirated": len(pirated),
             "n_independent": len(independent),
-            "auc_before": _auc(before[origin], unchanged),
-            "auc_after": _auc(pirated, independent),
+            "auc_before": statistics.auc(before[origin], unchanged),
+            "auc_after": statistics.auc(pirated, independent),
             "auc_low": low,
             "auc_high": high,
         }
@@ -61,9 +61,3 @@ class Draws:
             generator = np.random.default_rng(runtime.seed_from("/".join((self.name, *names))))
             self.counts[key] = statistics.resampled(count, statistics.DRAWS, generator)
         return self.counts[key]
-
-
-def _auc(pirated: np.ndarray, independent: np.ndarray) -> float:
-    """statistics.auc, as the draw that holds every model once: 40 times as fast for so few models."""
-    every = (np.ones((1, len(models))) for models in (pirated, independent))
-    return float(statistics.auc_draws(pirated, independent, *every)[0])

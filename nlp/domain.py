@@ -27,7 +27,7 @@ DOMAIN = Domain(
     prepare=data.prepare,
     datasets=dict(smoke="thuocl", quick="thuocl", cpu="thuocl", paper="thucnews"),
     targets=dict(thuocl="shop_reviews", thucnews="online_shopping"),
-    pool_size=dict(smoke=2_500, quick=25_000, cpu=60_000, paper=None),
+    pool_size=dict(smoke=2_500, quick=20_000, cpu=60_000, paper=None),
     architectures=ARCHITECTURES,
     source=dict(smoke="textcnn_small", quick="textcnn_small", cpu="textcnn_small", paper="bert_base_chinese"),
     students=dict(

@@ -13,7 +13,7 @@ SHARES = dict(
 )  # of the attacker's inputs; a smaller share's are all in every larger one
 STUDENTS = 2  # how many of the students' designs are used
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=3)  # of every design and share
-EPOCHS = dict(smoke=4, quick=3, cpu=2, paper=20)  # passes over the answered inputs
+EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=20)  # passes over the answered inputs
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ their records to results/records/; times: docs/results.md.
 
 from fingerprinting import settings, thefts
 
-COPIES = dict(smoke=2, quick=3, cpu=6, paper=10)  # stolen models
-IRRELEVANT_COPIES = dict(smoke=2, quick=3, cpu=6, paper=10)  # of nlp/irrelevant.py's models, moved the same way
+COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # stolen models
+IRRELEVANT_COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # of nlp/irrelevant.py's models, moved the same way
 HOMOLOGOUS_COPIES = dict(smoke=1, quick=2, cpu=4, paper=5)  # of nlp/homologous.py's models, moved the same way
 EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the attacker's part of the target
 LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)  # peak of the one-cycle schedule
