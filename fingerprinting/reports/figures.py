@@ -42,8 +42,6 @@ def canvas(
     )
     try:
         yield figure, axes
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # the layout stands; saving would look for it twice more
         with files.atomic(path_of(study, name)) as temporary:
             figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})
     finally:
