@@ -173,7 +173,7 @@ class Case:
 
 CASES = {
     "cv": Case("cv", "digits", 0.85, 0.6, 0.6, in_pixel_range, words=("SCHEME=1",)),
-    "nlp": Case("nlp", "thucnews", 0.75, 0.6, 0.6, few_characters_replaced, "md", ("WORKERS=1",), write_text),
+    "nlp": Case("nlp", "thucnews", 0.75, 0.6, 0.6, few_characters_replaced, "md", ("WORKERS=1",), write=write_text),
     "bci": Case(
         "bci",
         "scp1",
