@@ -4,7 +4,7 @@
     python model_finger_match.py TIER=smoke
 
 Needs the zoo (<domain>/*.py) and a fingerprint (primary.py, evolved.py, baselines.py). Writes records, tables and
-figures to results/ in place of those of the last match and, for the cpu and paper tiers, the tables in README.md.
+figures to results/ in place of those of the last match and, for the cpu and paper tiers, README and docs.
 """
 
 from fingerprinting import matching, settings

@@ -18,7 +18,7 @@ from fingerprinting.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.runtime import REPOSITORY, UserError
 
 TIERS = ("smoke", "quick", "cpu", "paper")
-COMMITTED = ("cpu", "paper")  # tiers that README shows; what others give stays on the user's machine
+COMMITTED = ("cpu", "paper")  # tiers that README and docs show; what others give stays on the user's machine
 DOMAINS = ("cv", "nlp", "bci")
 
 

@@ -19,6 +19,8 @@ def curve(pirated: np.ndarray, independent: np.ndarray) -> tuple[np.ndarray, np.
 
 def auc(pirated: np.ndarray, independent: np.ndarray) -> float:
     """Share of (pirated, independent) pairs in which the pirated model is nearer to the source; ties count half."""
+    if not all(len(distances) and np.isfinite(distances).all() for distances in (pirated, independent)):
+        raise ValueError("an AUC is of distances that are numbers, of both kinds of models")
     order = np.sort(independent)
     passed = (np.searchsorted(order, pirated, "left") + np.searchsorted(order, pirated, "right")) / 2
     return float(1 - passed.mean() / len(order))

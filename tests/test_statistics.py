@@ -30,6 +30,13 @@ def test_auc_counts_pairs(pirated, independent):
     assert found == pytest.approx(statistic / (len(pirated) * len(independent)), abs=1e-12)
 
 
+@pytest.mark.parametrize("broken", [[], [np.nan], [0.1, np.inf]])
+def test_an_auc_of_no_numbers_is_a_bug(broken):
+    for pair in ((broken, [0.5]), ([0.5], broken)):
+        with pytest.raises(ValueError, match="distances that are numbers"):
+            statistics.auc(*map(np.array, pair))
+
+
 def test_auc_is_one_when_every_pirated_model_is_nearer():
     near, far = np.array([0.1, 0.2]), np.array([0.3, 0.4, 0.5])
     assert (statistics.auc(near, far), statistics.auc(far, near), statistics.auc(far, far)) == (1.0, 0.0, 0.5)

@@ -1,4 +1,4 @@
-"""What README shows of the calibrated fingerprint in one study: AUCs, verdicts, what it loses without something."""
+"""What docs/calibrated.md shows of the fingerprint in one study: AUCs, verdicts, what it loses without something."""
 
 from collections import defaultdict
 

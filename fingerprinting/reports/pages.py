@@ -43,6 +43,6 @@ def heading(study_folder: str) -> str:
 
 
 def links(studies: Iterable[str], topic: str = "") -> str:
-    """To the pages of studies, as README gives them."""
+    """To the pages of studies, from the repository's root."""
     paths = [page_path(study, topic) for study in studies]
     return ", ".join(f"[{path.stem}]({path.relative_to(files.results_dir().parent)})" for path in paths)

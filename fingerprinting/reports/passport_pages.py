@@ -1,4 +1,4 @@
-"""What was measured of passports, from records: CSV files, pages and README's numbers."""
+"""What was measured of passports, from records: CSV files, pages and the numbers of docs/passports.md."""
 
 from fingerprinting import files, turns
 from fingerprinting.domain import COMMITTED, DOMAINS, load_domain
@@ -102,7 +102,7 @@ def _networks(found: Measured) -> list[tuple[str, list[dict], list[dict]]]:
 
 
 def block() -> str:
-    """README's numbers: every network before any attack; attacks, thefts and costs on the tiers' own data sets."""
+    """For docs/passports.md: every network before any attack; attacks, thefts and costs on the tiers' own data sets."""
     found = {name: measured(name) for name in study_folders() if name.rsplit("/", 1)[1] in COMMITTED}
     cells = [
         [f"{architecture}, {name.split('/')[1]}", *line]
@@ -127,7 +127,7 @@ def block() -> str:
 
 
 def _attacked(study_folder: str, found: Measured) -> list[str]:
-    """What was measured on one data set in README: forgeries, thefts, costs."""
+    """What was measured on one data set: forgeries, thefts, costs."""
     _, dataset, tier = study_folder.split("/")
     lines = []
     for architecture, attacks, taken in _networks(found):
