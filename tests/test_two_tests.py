@@ -1,0 +1,63 @@
+"""Other ways to make one verdict of two log-odds, against records made by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from fingerprinting.records import Records
+from fingerprinting.reports import two_tests
+from fingerprinting.verdicts import TRACES
+
+HONEST = [(-2.0, -1.0), (0.5, -3.0), (-1.0, 0.2), (-0.5, -0.4)]
+PRUNED, STUDENT = [(-3.0, 1.5), (-2.5, 0.1)], [(0.9, -4.0)]
+BY_HAND = {
+    "log-odds of either theft (in use)": lambda found: np.log(np.exp(found).sum(1)),
+    "the larger log-odds": lambda found: np.max(found, axis=1),
+    "the sum of both": lambda found: found[:, 0] + found[:, 1],
+    "extraction's alone": lambda found: found[:, 0],
+    "tampering's alone": lambda found: found[:, 1],
+}
+
+
+@pytest.fixture
+def judged():
+    """Honest models that were scored, as many of an audit that look like thefts, and two kinds of thefts."""
+
+    def rows(kind: str, role: str, use: str, traces: list, share: float = 1.0) -> list[dict]:
+        about = dict(kind=kind, role=role, use=use, share=share)
+        return [
+            {"key": f"{use}/{kind}/{share}/{number}", **about, **dict(zip(TRACES, pair, strict=True))}
+            for number, pair in enumerate(traces)
+        ]
+
+    found = rows("irrelevant", "independent", "scored", HONEST)
+    found += rows("audit_irrelevant", "independent", "audit", [(9.0, 9.0)] * len(HONEST))
+    found += rows("audit_irrelevant", "independent", "audit", [(-9.0, -9.0)], share=0.1)
+    found += rows("prune", "pirated", "scored", PRUNED) + rows("extract_labels", "pirated", "scored", STUDENT)
+    moved = dict(key="moved", kind="transfer", role="pirated", use="scored", share=1.0)  # has one trace only
+    Records.at("bci/own/cpu", "verdicts").put([*found, moved])
+    return "bci/own/cpu"
+
+
+@pytest.mark.parametrize("name", two_tests.RULES)
+def test_rules_are_those_by_hand(judged, name):
+    found = two_tests.aucs(judged, "scored")[name]
+    assert set(found) == {"prune", "extract_labels"}
+    for theft, traces in (("prune", PRUNED), ("extract_labels", STUDENT)):
+        scores = BY_HAND[name](np.array([*traces, *HONEST]))
+        assert found[theft] == pytest.approx(roc_auc_score([1] * len(traces) + [0] * len(HONEST), scores))
+
+
+def test_less_able_models_of_the_audit_have_no_part(judged):
+    assert all(auc == 0 for found in two_tests.aucs(judged, "audit").values() for auc in found.values())
+
+
+def test_the_table_has_a_cell_where_something_was_measured(judged):
+    lines = two_tests.table([judged, "bci/other/cpu"])
+    assert len(lines) == 2 + 2 * len(two_tests.RULES)
+    assert lines[3] == "| the larger log-odds, against the scored independents | 0.875 (0.750) |  |"
+    assert all(line.endswith("0.000 (0.000) |  |") for line in lines[2 + len(two_tests.RULES) :])
+
+
+def test_a_study_without_verdicts_has_none():
+    assert two_tests.aucs("bci/other/cpu", "scored") == {}
