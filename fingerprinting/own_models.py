@@ -10,6 +10,8 @@ from fingerprinting.study import Study
 from fingerprinting.training import Recipe
 
 TARGET_PARTS = {"calibration": "owner", "audit": "attacker"}  # of the transfer target, for models that are moved
+ALL = "owner+reference"  # the parts that the owner has
+EACH = "each"  # in place of a draw's name: every model draws its own
 THIRD = 1 / 3  # of the part that the owner's reference models train on, in thirds.py
 
 
@@ -21,6 +23,7 @@ def references(
     transfer_copies: int,
     transfer_epochs: int,
     transfer_learning_rate: float,
+    drawn: float,
     **constants,
 ) -> str | None:
     """The owner's own independents and thefts, `copies` of each kind and design: to make queries and calibrate with.
@@ -30,9 +33,16 @@ def references(
     """
     _check_moved(transfer_copies, copies)
     own, moved = {"part": "reference"}, study.recipe(transfer_epochs, transfer_learning_rate)
-    asked = {"part": "owner+reference"}
     jobs = _of_both_sides(
-        study, "reference", own, {"overlap": 1.0}, asked, copies=copies, students=students, **constants
+        study,
+        "reference",
+        own,
+        {"overlap": 1.0},
+        _thieves(own, drawn),
+        {"part": ALL},
+        copies=copies,
+        students=students,
+        **constants,
     )
     jobs += _moved("reference", jobs, transfer_copies, moved, "reference")
     jobs += [
@@ -42,10 +52,22 @@ def references(
     return zoo.train(study, "references", jobs)
 
 
-def thirds(study: Study, **constants) -> str | None:
+def thirds(study: Study, *, drawn: float, **constants) -> str | None:
     """Reference models of the source's task once more, on a third of the reference part, or of the owner's."""
-    parts = ({"part": part, "share": THIRD} for part in ("reference", "owner", "owner+reference"))
-    return zoo.train(study, "thirds", _of_both_sides(study, "third", *parts, **constants))
+    own, owners, asked = ({"part": part, "share": THIRD} for part in ("reference", "owner", ALL))
+    jobs = _of_both_sides(study, "third", own, owners, _thieves(own, drawn), asked, **constants)
+    return zoo.train(study, "thirds", jobs)
+
+
+def _thieves(own: dict, drawn: float) -> dict:
+    """What thefts for reference are made with: what independents have, or a share `drawn` of all that the owner has.
+
+    A thief's data are others than the owner's, and where they are few, models depend much on which they are: thefts
+    that are all made with the same ones are too much alike.
+    """
+    if not 0 <= drawn <= 1:
+        raise UserError(f"DRAWN={drawn} is a share of the owner's data; give 0 to 1")
+    return {"part": ALL, "share": drawn * own.get("share", 1), "draw": EACH} if drawn else own
 
 
 def _of_both_sides(
@@ -53,6 +75,7 @@ def _of_both_sides(
     use: str,
     own: dict,
     owners: dict,
+    thieves: dict,
     asked: dict,
     *,
     copies: int,
@@ -68,9 +91,10 @@ def _of_both_sides(
 ) -> list[Job]:
     """Independents and thefts of the source's task.
 
-    `own` and `owners` say what they, and homologous ones, train on. Nobody knows how far a thief goes: stolen weights
-    are trained on at every rate, and extractors ask the source about `own`, or about all that the owner has (`asked`).
-    Else weights would tell able models from less able ones, not stolen from honest ones.
+    `own` and `owners` say what independents, and homologous ones, train on, `thieves` what thefts do. Nobody knows how
+    far a thief goes: stolen weights are trained on at every rate, and extractors ask the source about `thieves`, or
+    about all that the owner has (`asked`). Else weights would tell able models from less able ones, not stolen from
+    honest ones.
     """
     if any(not 0 < ratio < 1 for ratio in ratios):
         raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
@@ -78,11 +102,13 @@ def _of_both_sides(
     tampering = {f"rate_{rate:g}": study.recipe(tamper_epochs, rate) for rate in tamper_learning_rates}
     attack, pupils = {"epsilon": epsilon, "pgd_steps": pgd_steps}, study.students[:students]
     names = (study.source_architecture, *pupils)
+    of_what = "of_draw" if "draw" in thieves else f"of_{thieves['part']}"
     pruned = {"activity_examples": len(study.parts["reference"])}  # all that there are, where it is but a share
 
     def job(kind: str, recipe: Recipe, architecture: str, copy: int, options: dict, variant: str = "") -> Job:
         parent = study.source_id if KINDS[kind].role == "pirated" else None
-        return Job(study.model_id(f"{use}_{kind}", architecture, copy, variant), recipe, options, parent)
+        model = study.model_id(f"{use}_{kind}", architecture, copy, variant)
+        return Job(model, recipe, options | ({"draw": model.name} if options.get("draw") == EACH else {}), parent)
 
     jobs = []
     for copy in range(copies):
@@ -92,12 +118,12 @@ def _of_both_sides(
             jobs.append(job("irrelevant_adversarial", scratch, name, copy, own | attack))
             jobs.append(job("homologous_adversarial", scratch, name, copy, owners | attack))
         for name, tamper in tampering.items():
-            for kind, options in (("fine_tune_last", own), ("fine_tune_all", own), ("adversarial", own | attack)):
-                jobs.append(job(kind, tamper, study.source_architecture, copy, options, name))
+            for kind, options in (("fine_tune_last", {}), ("fine_tune_all", {}), ("adversarial", attack)):
+                jobs.append(job(kind, tamper, study.source_architecture, copy, thieves | options, name))
             for ratio in ratios:
-                cut = own | pruned | {"ratio": ratio}
+                cut = thieves | pruned | {"ratio": ratio}
                 jobs.append(job("prune", tamper, study.source_architecture, copy, cut, f"ratio_{ratio:g}-{name}"))
-        for name, (options, variant) in product(pupils, ((own, f"of_{own['part']}"), (asked, ""))):
+        for name, (options, variant) in product(pupils, ((thieves, of_what), (asked, ""))):
             jobs.append(job("extract_labels", scratch, name, copy, options, variant))
             softened = options | {"temperature": temperature}
             jobs.append(job("extract_probabilities", scratch, name, copy, softened, variant))

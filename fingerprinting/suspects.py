@@ -78,8 +78,9 @@ def rate(model: Suspect) -> float:
 
 
 def asks_all(model: Suspect) -> bool:
-    """A student for reference that asked the source about all that the owner has, not the reference part alone."""
-    return model.metadata["settings"]["options"].get("part") == "owner+reference"
+    """A student for reference that asked the source about all that the owner has, not the reference part or a draw."""
+    options = model.metadata["settings"]["options"]
+    return options.get("part") == "owner+reference" and "draw" not in options
 
 
 def mild(study: Study) -> list[Suspect]:

@@ -105,7 +105,8 @@ def test_pickles_and_missing_files_are_refused_unread(study, tmp_path):
 
 SCRATCH = {"copies": 1, "transfer_copies": 1, "epochs": 1, "learning_rate": 0.01, "epsilon": 0.1, "pgd_steps": 1}
 SCRATCH |= {"transfer_epochs": 1, "transfer_learning_rate": 0.01}
-THEFTS = {"students": 1, "ratios": (0.5,), "tamper_epochs": 1, "tamper_learning_rates": (1e-3,), "temperature": 2.0}
+THEFTS = {"students": 1, "ratios": (0.5,), "temperature": 2.0, "drawn": 0.0}
+THEFTS |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3,)}
 
 
 @pytest.fixture

@@ -341,7 +341,7 @@ def small(folder) -> Study:
         steps.source(study, epochs=1, learning_rate=1e-2, weights="")
         shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
         thefts = {"students": 1, "ratios": (0.5,), "temperature": 2.0}
-        thefts |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3, 3e-3)}
+        thefts |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3, 3e-3), "drawn": 0.0}
         moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
         own_models.references(study, **shared, **thefts, **moved)
         own_models.thirds(study, **shared, **thefts)

@@ -301,7 +301,7 @@ ZOO = (
     (
         own_models.references,
         dict(copies=1, students=2, ratios=(0.5,), tamper_epochs=1, tamper_learning_rates=(1e-3,), temperature=2.0)
-        | dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-3),
+        | dict(drawn=0.0, transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-3),
     ),
 )
 ATTACKED = dict(epsilon=0.03, pgd_steps=1)
