@@ -16,8 +16,8 @@ KINDS = dict(  # of candidates
     cv=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes")
     + ("contrasted_extraction", "contrasted_tampering"),
     nlp=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes"),
-    bci=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes")
-    + ("patched", "extrapolated"),
+    bci=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "patched")
+    + ("contrasted_extraction", "contrasted_tampering"),
 )
 CANDIDATES = dict(smoke=100, quick=200, cpu=1_000, paper=2_000)  # of each kind, at most
 CONTRASTED = dict(smoke=20, quick=100, cpu=500, paper=1_000)  # of each kind that is shifted with models, at most
@@ -26,6 +26,7 @@ STEP_SIZE = dict(cv=0.03, bci=2.0)  # its learning rate; EEG: microvolt
 EPSILON = dict(cv=0.15, bci=10.0)  # infinity norm of their shift; EEG: microvolt
 SAMPLED = 2  # models of each origin that say in one step where they go
 EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction, the harder theft; the rest: tampering
+STANDARDISED = dict(cv=False, nlp=False, bci=True)  # each log-odds in deviations of held-out honest references
 FOLDS = 3  # of the references, to see what thefts that were not fitted look like
 
 if __name__ == "__main__":

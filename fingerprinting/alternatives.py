@@ -1,4 +1,4 @@
-"""Ways to score answers, the calibrated fingerprint's own first and then those that it is compared with.
+"""Ways to score answers, the calibrated fingerprint's own two first and then those that it is compared with.
 
 Each gives scores of judged models (m,) from fitted ones and what they answer to the chosen queries.
 """
@@ -42,6 +42,10 @@ class Answers:
 
 def two_log_odds(fitted: Answers, judged: Answers, strength: float = evidence.STRENGTH) -> np.ndarray:
     return evidence.combined(evidence.fit(fitted.bits, fitted.origins, strength).evidence(judged.bits))
+
+
+def standardised_log_odds(fitted: Answers, judged: Answers) -> np.ndarray:
+    return evidence.combined(evidence.fit_standardised(fitted.bits, fitted.origins).evidence(judged.bits))
 
 
 def one_of_two(theft: int, fitted: Answers, judged: Answers) -> np.ndarray:
@@ -99,6 +103,7 @@ def with_controls(fitted: Answers, judged: Answers) -> np.ndarray:
 
 SCORES: dict[str, Callable[[Answers, Answers], np.ndarray]] = {
     "two log-odds": two_log_odds,
+    "two log-odds, standardised": standardised_log_odds,
     "two log-odds, a tenth as free": partial(two_log_odds, strength=evidence.STRENGTH / 10),
     "two log-odds, ten times as free": partial(two_log_odds, strength=evidence.STRENGTH * 10),
     "extraction's log-odds": partial(one_of_two, EXTRACTED),

@@ -32,6 +32,7 @@ def calibrated(
     controls: int,
     kinds: tuple[str, ...],
     extraction_share: float,
+    standardised: bool,
     folds: int,
     **making: float,
 ) -> str | None:
@@ -60,6 +61,7 @@ def calibrated(
         "kinds": list(kinds),
         "making": making,
         "extraction_share": extraction_share,
+        "standardised": standardised,
         "folds": folds,
         "strength": evidence.STRENGTH,
         "spread": evidence.SPREAD,
@@ -76,8 +78,9 @@ def calibrated(
     choice = partial(evidence.choose, n=n, extraction_share=extraction_share)
     chosen = choice(bits, origins)
     inputs = offered.inputs[chosen]
-    thefts = evidence.cross_fitted(bits, origins, folds, choice)[origins != HONEST]
-    extra = _weighed("", bits[:, chosen], origins, bits_of(study, judges, inputs), thefts)
+    fitted = evidence.fit_standardised if standardised else evidence.fit
+    thefts = evidence.cross_fitted(bits, origins, folds, choice, fitted)[origins != HONEST]
+    extra = _weighed("", fitted(bits[:, chosen], origins), bits_of(study, judges, inputs), thefts)
     extra |= _ability(owner, *(_honest(models) for models in (same_task, thirds)), judges, controls)
     extra |= _transferred(study, references, honest, inputs, folds)
     fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
@@ -167,14 +170,13 @@ def _transferred(
         return {}
     pairs, judging = (evidence.same_answer(labels_of(study, models, inputs)) for models in (moved, calibrating))
     thefts = evidence.cross_fitted(pairs, origins, folds)[origins != HONEST]
-    return _weighed(TRANSFER, pairs, origins, judging, thefts)
+    return _weighed(TRANSFER, evidence.fit(pairs, origins), judging, thefts)
 
 
 def _weighed(
-    prefix: str, features: np.ndarray, origins: np.ndarray, calibrating: np.ndarray, thefts: np.ndarray
+    prefix: str, weights: evidence.Weights, calibrating: np.ndarray, thefts: np.ndarray
 ) -> dict[str, torch.Tensor]:
-    """Weights from features (references, m), the evidence of calibration models, and that of thefts held out."""
-    weights = evidence.fit(features, origins)
+    """The weights, the evidence that features (calibration models, m) are by them, and that of thefts held out."""
     found = {name: getattr(weights, name) for name in evidence.PARTS}
     found["honest"] = evidence.combined(weights.evidence(calibrating))
     found["thefts"] = thefts

@@ -4,7 +4,7 @@ A suspect is read as one bit per query: does it answer as the source does? Extra
 traces in these bits, so each has its own log-odds against independence, and the two make one verdict.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 HONEST, EXTRACTED, TAMPERED = range(3)  # origins of a model
 SPREAD = 0.002  # added to a squared standard error: a query on which few models agree by chance is no sure query
+HELD_OUT = 3  # folds in which models are held out to see how far the log-odds of honest ones stray
 Choice = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (bits, origins) -> indices of candidates
 STRENGTH = 4.0  # inverse of the regularisation, divided among the queries: log-odds are as free whatever their number
 
@@ -29,6 +30,7 @@ class Weights:
         return (bits - self.centre) @ self.coefficients.T + self.intercepts
 
 
+Fit = Callable[[np.ndarray, np.ndarray], Weights]  # of (bits, origins)
 PARTS = tuple(part.name for part in fields(Weights))  # as they stand in a file
 
 
@@ -76,18 +78,45 @@ def fit(bits: np.ndarray, origins: np.ndarray, strength: float = STRENGTH) -> We
     return Weights(centre, model.coef_[1:] - model.coef_[0], model.intercept_[1:] - model.intercept_[0])
 
 
-def cross_fitted(bits: np.ndarray, origins: np.ndarray, folds: int, choice: Choice = everything) -> np.ndarray:
+def fit_standardised(bits: np.ndarray, origins: np.ndarray) -> Weights:
+    """As fit, each log-odds less its mean over honest models that were held out, in their standard deviations.
+
+    Where few examples leave models unsure of much, the log-odds of both thefts stray among honest models, and the one
+    that strays more would drown what the other one says. Folds that lack a theft say nothing; plain where all do.
+    """
+    weights, thefts = fit(bits, origins), set(origins.tolist())
+    folds = list(_held_out(bits, origins, HELD_OUT, everything, fit, thefts))
+    honest = [found[origins[held_out] == HONEST] for held_out, found in folds]
+    if sum(map(len, honest)) < 2:
+        return weights
+    mean, deviation = (of(np.concatenate(honest), axis=0) for of in (np.mean, np.std))
+    scale = np.where(deviation > 0, deviation, 1)
+    return Weights(weights.centre, weights.coefficients / scale[:, None], (weights.intercepts - mean) / scale)
+
+
+def cross_fitted(
+    bits: np.ndarray, origins: np.ndarray, folds: int, choice: Choice = everything, fitted: Fit = fit
+) -> np.ndarray:
     """Combined evidence (models,) of each model by what was chosen and fitted without its fold: every folds-th.
 
     bits (models, candidates); choice(bits, origins) gives the indices of those that are asked.
     """
-    fold = np.arange(len(bits)) % folds
     found = np.empty(len(bits))
-    for held_out in range(folds):
-        seen = fold != held_out
-        chosen = choice(bits[seen], origins[seen])
-        found[~seen] = combined(fit(bits[seen][:, chosen], origins[seen]).evidence(bits[~seen][:, chosen]))
+    for held_out, log_odds in _held_out(bits, origins, folds, choice, fitted):
+        found[held_out] = combined(log_odds)
     return found
+
+
+def _held_out(
+    bits: np.ndarray, origins: np.ndarray, folds: int, choice: Choice, fitted: Fit, known: Collection[int] = ()
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Which models a fold holds (models,) and their log-odds (m, k), of folds without which all `known` origins are."""
+    fold = np.arange(len(bits)) % folds
+    for number in range(folds):
+        seen = fold != number
+        if set(known) <= set(origins[seen].tolist()):
+            chosen = choice(bits[seen], origins[seen])
+            yield ~seen, fitted(bits[seen][:, chosen], origins[seen]).evidence(bits[~seen][:, chosen])
 
 
 def same_answer(labels: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ class Variant:
     n: int
     extraction_share: float
     pool: np.ndarray  # indices of the candidates that are offered
-    score: str = "two log-odds"
+    score: str
     select: str = "separation"
 
 
@@ -48,11 +48,10 @@ def generalisation(
 ) -> None:
     """Every variant of the fingerprint that is there, its AUCs by theft and their means: records, table, page."""
     made = fingerprints.load(study, calibrated.METHOD, attacks.weights_sha256(study, study.source_id))
-    n, kinds, making, extraction_share = (
-        made.metadata["settings"][name] for name in ("n", "kinds", "making", "extraction_share")
-    )
+    settings = made.metadata["settings"]
+    n, kinds, making, extraction_share = (settings[name] for name in ("n", "kinds", "making", "extraction_share"))
     used = [model for models in calibrated.models_of(study, kinds) for model in models]
-    if not calibrated.made_of(study, used).items() <= made.metadata["settings"].items():
+    if not calibrated.made_of(study, used).items() <= settings.items():
         raise UserError(
             "the calibrated fingerprint was made of other models or fingerprints than are there now; run "
             f"{study.root_command('calibrated.py')}"
@@ -67,7 +66,9 @@ def generalisation(
     fitted = answers(suspects.references(study))
     judged = answers(of_task(suspects.gather(study), on_target=False))
     thirds = suspects.thirds(study)
-    usual = Variant("all references", "", fitted, judged, n, extraction_share, np.arange(len(kind)))
+    # fingerprints of before there was a choice say nothing of it
+    score = "two log-odds, standardised" if settings.get("standardised") else "two log-odds"
+    usual = Variant("all references", "", fitted, judged, n, extraction_share, np.arange(len(kind)), score)
     # Models that are left out must have had no part in making queries either.
     made_without = np.flatnonzero(~np.isin(kind, [kinds.index(name) for name in WITH_MODELS if name in kinds]))
     if not len(made_without):
@@ -81,7 +82,7 @@ def generalisation(
         *_alike(plain),
         *_fewer(plain, sorted({*references, len(thirds)})),  # as many as the thirds are, to tell number from data
         *(replace(usual, study="queries", value=str(budget), n=budget) for budget in budgets if budget != n),
-        *(replace(usual, study="score", value=name, score=name) for name in list(SCORES)[1:]),
+        *(replace(usual, study="score", value=name, score=name) for name in SCORES if name != score),
         replace(usual, study="selection", value="random", select="random"),
         *(
             replace(usual, study="candidates", value=name, pool=np.flatnonzero(kind == number))

@@ -208,6 +208,39 @@ def test_a_models_own_fold_does_not_see_it():
     assert (before[own] == after[own]).all() and (before[fold != one % 3] != after[fold != one % 3]).all()
 
 
+def test_standardised_log_odds_are_in_deviations_of_held_out_honest_models():
+    """By hand: three folds, every third model in each, and honest models' log-odds by what the other two fit."""
+    bits, origins = drawn_bits({HONEST: 15, EXTRACTED: 9, TAMPERED: 9}, n=6)
+    held_out = []
+    for number in np.flatnonzero(origins == HONEST):
+        others = np.arange(len(bits)) % 3 != number % 3
+        held_out.append(evidence.fit(bits[others], origins[others]).evidence(bits[number]))
+    plain, found = (of(bits, origins).evidence(bits) for of in (evidence.fit, evidence.fit_standardised))
+    assert found == pytest.approx((plain - np.mean(held_out, axis=0)) / np.std(held_out, axis=0))
+    assert (np.std(held_out, axis=0) > 0.1).all()
+
+
+@pytest.mark.parametrize("counts", [{HONEST: 9, EXTRACTED: 6}, {HONEST: 8, EXTRACTED: 6, TAMPERED: 1}])
+def test_a_theft_that_a_fold_lacks_is_not_standardised_by_it(counts):
+    """One theft alone is; of a theft of one model, the two folds that know it say how far honest models stray."""
+    bits, origins = drawn_bits(counts, n=5)
+    lone = np.flatnonzero(origins == TAMPERED)
+    held_out = [
+        evidence.fit(bits[others], origins[others]).evidence(bits[number])
+        for number in np.flatnonzero(origins == HONEST)
+        if (others := np.arange(len(bits)) % 3 != number % 3)[lone].all()
+    ]
+    plain, found = (of(bits, origins).evidence(bits) for of in (evidence.fit, evidence.fit_standardised))
+    assert found == pytest.approx((plain - np.mean(held_out, axis=0)) / np.std(held_out, axis=0))
+
+
+def test_models_of_which_each_is_a_fold_of_its_own_are_left_plain():
+    """Three models, one of each origin: no fold knows all thefts."""
+    bits, origins = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([HONEST, EXTRACTED, TAMPERED])
+    plain, found = (of(bits, origins) for of in (evidence.fit, evidence.fit_standardised))
+    assert (found.coefficients == plain.coefficients).all() and (found.intercepts == plain.intercepts).all()
+
+
 answers = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 7)), elements=st.integers(0, 4))
 
 
@@ -317,7 +350,8 @@ def making(count: int) -> Making:
 
 KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "patched", "contrasted_extraction", "contrasted_tampering")
 MAKING = {"candidates": 30, "contrasted": 12, "steps": 5, "step_size": 0.03, "epsilon": 0.15, "sampled": 2}
-SETTINGS = {"n": 24, "controls": 10, "kinds": KIND_NAMES, "extraction_share": 0.75, "folds": 3, **MAKING}
+SETTINGS = {"n": 24, "controls": 10, "kinds": KIND_NAMES, "extraction_share": 0.75, **MAKING}
+SETTINGS |= {"standardised": True, "folds": 3}
 
 
 @pytest.fixture(scope="module")
@@ -423,14 +457,6 @@ def test_every_piece_of_a_patched_query_is_some_examples_piece_of_that_place(sma
     assert found.truth.tolist() == [-1] * 5
 
 
-def test_extrapolated_queries_lie_beyond_the_data_but_within_their_range(small, outputs):
-    owner, count = Owner(small, "calibrated"), 5
-    found, draw = CANDIDATES["extrapolated"](owner, making(count)).inputs, owner.generator("extrapolated")
-    one, more, less = (owner.inputs(torch.randint(len(owner.part), (count,), generator=draw)) for _ in range(3))
-    assert found.numpy() == pytest.approx(np.clip(one.numpy() + more.numpy() - less.numpy(), 0, 1))
-    assert found.min() >= 0 and found.max() <= 1
-
-
 def test_contrast_by_hand():
     """Two inputs, three classes: the source answers 2 and 0; shares of exp."""
     source = torch.tensor([[0.0, 1.0, 3.0], [2.0, 0.0, 0.0]])
@@ -493,7 +519,7 @@ def test_contrasting_needs_models_of_both_sides(small, outputs, monkeypatch):
         CANDIDATES["contrasted_extraction"](Owner(small, "calibrated"), making(5))
 
 
-@pytest.mark.parametrize("kind", ["patched", "extrapolated", "contrasted_extraction"])
+@pytest.mark.parametrize("kind", ["patched", "contrasted_extraction"])
 def test_text_is_not_taken_for_numbers(kind):
     with pytest.raises(UserError, match="moves inputs as numbers"):
         CANDIDATES[kind](Owner(Study("nlp", "thuocl", "smoke"), "calibrated"), making(5))
@@ -525,7 +551,12 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
         source = labels_by_hand(small, "source", ("source",), offered.inputs)[0]
         labels = labels_by_hand(small, "references", kinds_of("reference", on_target=False), offered.inputs)
         choice = partial(evidence.choose, n=SETTINGS["n"], extraction_share=SETTINGS["extraction_share"])
-        held_out = evidence.cross_fitted((labels == source).astype(float), origins, 3, choice)
+        held_out = evidence.cross_fitted(
+            (labels == source).astype(float), origins, 3, choice, evidence.fit_standardised
+        )
+        assert weights.intercepts == pytest.approx(
+            evidence.fit_standardised(seen["reference"], origins).intercepts, abs=1e-6
+        )
     assert found.extra[prefix + "thefts"].numpy() == pytest.approx(held_out[~honest])
 
 
@@ -779,7 +810,7 @@ def test_fewer_references_are_the_same_ones_in_every_process(study):
     kinds = [f"reference_{kind}" for kind in ("extract_labels", "irrelevant", "homologous", "prune", "adversarial")]
     models = [Suspect(study.model_id(kind, "mlp", 0), {}) for kind in kinds]
     answers = Answers(models, np.zeros((len(models), 3), int))
-    usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3))
+    usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3), "two log-odds")
     kept = [[model.model.kind for model in few.fitted.models] for few in generalisation._fewer(usual, (2, 3, 4))]
     assert kept == [kinds[:2], kinds[:3], kinds[:4]]
 
@@ -787,7 +818,7 @@ def test_fewer_references_are_the_same_ones_in_every_process(study):
 def test_references_that_differ_less_leave_out_what_their_name_says(small, outputs):
     models = suspects.references(small)
     answers = Answers(models, np.zeros((len(models), 3), int))
-    usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3))
+    usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3), "two log-odds")
     names = {model.model.name for model in models}
     left_out = {
         variant.value: names - {model.model.name for model in variant.fitted.models}
@@ -825,7 +856,9 @@ def test_what_is_left_out_is_not_fitted_and_is_judged_alone(study):
     def kinds(found: Answers) -> set[str]:
         return {model.model.kind for model in found.models}
 
-    usual = Variant("all", "", told_apart(study, "reference_"), told_apart(study), 2, 0.5, np.arange(60))
+    usual = Variant(
+        "all", "", told_apart(study, "reference_"), told_apart(study), 2, 0.5, np.arange(60), "two log-odds"
+    )
     left = {one.value: one for one in generalisation._without(usual) if one.study == "theft left out"}
     assert set(left) == {"extract_labels", "prune"}
     for theft, variant in left.items():

@@ -86,13 +86,6 @@ def patched(owner: Owner, making: Making) -> Queries:
     return Queries(inputs, torch.full((count,), -1))
 
 
-def extrapolated(owner: Owner, making: Making) -> Queries:
-    """An example plus the difference of two others, within the inputs' range: where no data lie."""
-    bounds, draw, count = owner.movable(), owner.generator("extrapolated"), making.candidates
-    one, more, less = (owner.inputs(torch.randint(len(owner.part), (count,), generator=draw)) for _ in range(3))
-    return Queries((one + more - less).clamp(*bounds), torch.full((count,), -1))
-
-
 def contrasted(theft: int, owner: Owner, making: Making) -> Queries:
     """Examples shifted to where models of that theft answer as the source does, and honest ones do not.
 
@@ -150,7 +143,6 @@ CANDIDATES: dict[str, Callable[[Owner, Making], Queries]] = {
     "mixed_twice": mixed_twice,
     "mixed_mistakes": mixed_mistakes,
     "patched": patched,
-    "extrapolated": extrapolated,
     "contrasted_extraction": partial(contrasted, EXTRACTED),
     "contrasted_tampering": partial(contrasted, TAMPERED),
 }
