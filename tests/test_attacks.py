@@ -103,8 +103,8 @@ def test_pickles_and_missing_files_are_refused_unread(study, tmp_path):
 
 # The owner's own models
 
-SCRATCH = {"copies": 1, "transfer_copies": 1, "epochs": 1, "learning_rate": 0.01, "epsilon": 0.1, "pgd_steps": 1}
-SCRATCH |= {"transfer_epochs": 1, "transfer_learning_rate": 0.01}
+SCRATCH = {"copies": 1, "epochs": 1, "learning_rate": 0.01, "epsilon": 0.1, "pgd_steps": 1}
+MOVED = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 0.01}
 THEFTS = {"students": 1, "ratios": (0.5,), "temperature": 2.0, "drawn": 0.0}
 THEFTS |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3,)}
 
@@ -113,7 +113,30 @@ THEFTS |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3,)}
 def promised(study, monkeypatch):
     """promised(step, **constants) -> the jobs that the step would train."""
     monkeypatch.setattr(zoo, "train", lambda study, step, jobs: list(jobs))
-    return lambda step, **constants: getattr(own_models, step)(study, **SCRATCH, **constants)
+
+    def jobs(step: str, **constants) -> list[Job]:
+        moved = {} if step == "thirds" else MOVED
+        return getattr(own_models, step)(study, **SCRATCH, **moved, **constants)
+
+    return jobs
+
+
+@pytest.mark.parametrize(("step", "share"), [("references", 0.5), ("thirds", 0.5 / 3)])
+def test_thefts_for_reference_draw_their_own_data_where_they_are_told_to(study, promised, step, share):
+    """All but students that ask about everything; honest models, and all where nothing is drawn, have what they had."""
+    drawn, plain = (
+        {job.model.name: job for job in promised(step, **THEFTS | {"drawn": drawn})} for drawn in (0.5, 0.0)
+    )
+    thefts = [job for job in drawn.values() if "draw" in job.options]
+    assert {job.options["part"] for job in thefts} == {"owner+reference"}
+    assert {job.options["share"] for job in thefts} == {share}
+    assert all(job.options["draw"] == job.model.name for job in thefts)
+    kinds = {kind for kind, about in KINDS.items() if about.role == "pirated" and not about.on_target}
+    assert {job.model.kind for job in thefts} == {kind for kind in kinds if kind.startswith(step.rstrip("s"))}
+    assert len(drawn) == len(plain)
+    assert all(plain[name] == job for name, job in drawn.items() if "draw" not in job.options)
+    one, other = (attacks.part_of(study, job).inputs for job in thefts[:2])
+    assert one.shape == other.shape and not torch.equal(one, other)
 
 
 @pytest.mark.parametrize("use", ["calibration", "audit"])

@@ -310,12 +310,16 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
         if use in ("reference", "calibration", "audit", "third"):
             if "homologous" in model["kind"] and not KINDS[model["kind"]].on_target:
                 assert options.get("overlap") == 1 or options["part"] == "owner" and share < 1
+            elif "draw" in options and model["role"] == "pirated":  # of what the owner has, each its own
+                assert options["part"] == "owner+reference" and options["draw"] == key
+                assert share == pytest.approx(2 / 3 if use == "reference" else 2 / 9)
             else:
                 own = {"reference", "owner+reference"} if "extract" in model["kind"] else {"reference"}
                 away = {"owner"} if use == "calibration" and KINDS[model["kind"]].on_target else own
                 assert options["part"] in ({"attacker"} if use == "audit" else away)
-            assert share == 1 or use != "reference"
-            assert share == pytest.approx(1 / 3) or use != "third"
+            if model["role"] == "independent" or "draw" not in options:
+                assert share == 1 or use != "reference"
+                assert share == pytest.approx(1 / 3) or use != "third"
         elif model["role"] == "pirated":  # a thief's
             architecture = load_domain(case.domain).source["smoke"]
             assert model["settings"]["parent"] == f"{case.domain}/{case.dataset}/smoke/source/{architecture}-0"
