@@ -4,8 +4,8 @@
     python cv/thirds.py TIER=smoke              # seconds
 
 Needs cv/source.py. Never scored: they say what references are worth to an owner with less to spare, and the
-calibrated fingerprint learns from them how less able models answer and, in vision, where to ask. Writes models to
-data/artifacts/, their records to results/records/; times: docs/results.md.
+calibrated fingerprint learns from them how less able models answer and, in vision and EEG, where to ask. Writes models
+to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
 from fingerprinting import own_models, settings
