@@ -19,7 +19,7 @@ from fingerprinting.steps import ROOT, ZOO
 DOCUMENTS = {
     "README.md": ("runs", "results"),
     "docs/results.md": ("deepcore", "steps", "benchmarks"),
-    "docs/calibrated.md": ("calibrated", "two tests", "aims", "replication"),
+    "docs/calibrated.md": ("calibrated", "rules", "aims", "replication"),
     "docs/passports.md": ("passports",),
 }
 BEFORE = ("SETUP_SECONDS", "DATA_SECONDS")  # what run.sh took before the steps
@@ -171,7 +171,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "runs": _runs,
     "results": lambda: aucs.summary(_committed()),
     "calibrated": _calibrated,
-    "two tests": lambda: "\n".join(two_tests.table(replication.beside(_judged()))),
+    "rules": lambda: "\n".join(two_tests.table(replication.beside(_judged()))),
     "aims": lambda: "\n".join(aims.table(replication.beside(_judged()))),
     "replication": lambda: "\n".join(replication.table(_committed())),
     "deepcore": _deepcore,
