@@ -1,6 +1,8 @@
 # Sourced by run.sh and test.sh: makes .venv, or reuses one that was made from these very requirements.
 cd "$(dirname "${BASH_SOURCE[0]}")"
 environment_stamp=.venv/.requirements
+# Images of containers often forbid bytecode; then every process compiles torch's and scipy's sources anew, for 10 s.
+unset PYTHONDONTWRITEBYTECODE
 
 find_python() {
     local candidate

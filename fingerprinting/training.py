@@ -16,6 +16,7 @@ from fingerprinting.examples import Examples, physical
 from fingerprinting.runtime import UserError
 
 PREDICTION_BATCH = 256  # on a CPU larger batches leave the cache and are slower
+SIGNALS_BATCH = 64  # of recordings, which bci's nets keep in dozens of maps (benchmarks/layouts.py)
 RESUME_EVERY = 30.0  # seconds of training between two resumable states
 
 Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -50,11 +51,11 @@ class Recipe:
 
 
 def predictions(
-    model: nn.Module, inputs: torch.Tensor, device: torch.device, batch_size: int = PREDICTION_BATCH
+    model: nn.Module, inputs: torch.Tensor, device: torch.device, batch_size: int | None = None
 ) -> Iterator[torch.Tensor]:
     """Logits of stored or physical inputs (N, ...), a batch at a time, on `device`."""
     runtime.place(model, device).eval()
-    for piece in inputs.split(batch_size):
+    for piece in inputs.split(batch_size or (SIGNALS_BATCH if inputs.dim() == 3 else PREDICTION_BATCH)):
         with torch.inference_mode():  # not around the yield, which would leave it on in the caller
             logits = model(runtime.place(physical(piece.to(device)), device))
         yield logits

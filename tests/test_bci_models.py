@@ -9,9 +9,11 @@ from bci import models
 from bci.domain import DOMAIN, SHIFT, shifted_and_noisy, show
 from bci.models import ARCHITECTURES, SEGMENT, UNIT, BandMaps, Electrodes, LogPower, Scale
 from bci.recordings import INPUT_RANGE, RATE
-from fingerprinting import checkpoints, pruning
+from fingerprinting import checkpoints, pruning, runtime
 from fingerprinting.domain import TIERS
 from fingerprinting.runtime import seed_everything
+
+FORMATS = torch.contiguous_format, torch.channels_last
 
 SHAPES = [(4, 448), (32, 128), (1, 96), (5, 200), (3, 129)]
 CLASSES = 3
@@ -135,6 +137,18 @@ def test_a_recording_is_answered_the_same_alone_and_among_others(name):
     with torch.no_grad():
         together, alone = model(inputs), torch.cat([model(one[None]) for one in inputs])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_net_is_laid_out_as_it_is_fastest_and_answers_the_same_in_the_other_layout(name):
+    """Only TSception is faster with channels first; a layout changes no answer by more than rounding."""
+    model, inputs = runtime.place(built(name, (4, 448)), torch.device("cpu")), recordings(5, (4, 448))
+    kernels = [weight for weight in model.parameters() if weight.dim() == 4]
+    first = name == "tsception"
+    assert all(weight.is_contiguous(memory_format=FORMATS[not first]) for weight in kernels)
+    with torch.no_grad():
+        here, there = model(inputs), model.to(memory_format=FORMATS[first])(inputs)
+    torch.testing.assert_close(here, there, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -16,6 +16,7 @@ FEWER = {
     "deepcore": ("STEPS=4", "REPEATS=1", "BOUNDARY_STEPS=2"),
     "passports": ("REPEATS=1", "INFERENCE_INPUTS=40", "TRAINING_BATCHES=1"),
     "precision": ("REPEATS=1", "BATCHES=1"),
+    "layouts": ("DOMAIN=cv", "REPEATS=1", "ASKED=40"),
 }
 
 

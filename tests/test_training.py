@@ -281,6 +281,22 @@ def test_predictions_are_the_models_on_physical_inputs(dtype):
     assert torch.allclose(predict(model, stored, CPU), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("shape", "most"), [((3, 8), 64), ((1, 4, 4), 256), ((8,), 256)])
+def test_recordings_are_asked_in_smaller_batches_and_all_are_answered_in_order(shape, most):
+    class Sums(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[int] = []
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            self.seen.append(len(inputs))
+            return inputs.flatten(1).sum(1, keepdim=True)
+
+    model, inputs = Sums(), torch.rand(300, *shape)
+    torch.testing.assert_close(predict(model, inputs, CPU)[:, 0], inputs.flatten(1).sum(1))
+    assert max(model.seen) == most and sum(model.seen) == 300
+
+
 # Frozen bodies
 
 

@@ -142,7 +142,7 @@ def _benchmarks() -> str:
         for where, row in found.items()
         if set(ratios) & set(row)
     ]
-    return "\n".join([*markdown_table(["study", "threads", *ratios.values()], cells), *_precision()])
+    return "\n".join([*markdown_table(["study", "threads", *ratios.values()], cells), *_precision(), *_layouts()])
 
 
 def _precision() -> list[str]:
@@ -150,13 +150,36 @@ def _precision() -> list[str]:
     measured = "training_float32_to_bfloat16"
     cells = [
         [study, row["architecture"], row["key"].rsplit("/", 1)[1].replace("_", " "), turns.shown(row[measured])]
-        for study in _committed()
-        for row in Records.at(study, "benchmarks").rows()
-        if measured in row
+        for study, row in _benchmarked(measured)
     ]
     note = "What `PRECISION=bfloat16` is worth in training on that machine (`python benchmarks/precision.py`)."
     heads = ["study", "network", "threads", "an update in float32 / bfloat16"]
     return ["", note, "", *markdown_table(heads, cells)] if cells else []
+
+
+def _layouts() -> list[str]:
+    """Which layout and size of a batch is faster, by network."""
+    ratios = {
+        "asking_256_to_64": "asked 256 at a time / 64",
+        "asking_usual_to_last": "asked, channels first / last",
+        "training_usual_to_last": "an update, channels first / last",
+    }
+    cells = [
+        [study, row["architecture"], {"usual": "first", "last": "last"}[row["layout"]]]
+        + [turns.shown(row[name]) for name in ratios]
+        for study, row in _benchmarked("asking_256_to_64")
+    ]
+    note = (
+        "Layouts and batches of small nets on one thread (`python benchmarks/layouts.py`): recordings are asked 64 at "
+        "a time, others 256, and each net is laid out as the third column says."
+    )
+    return ["", note, "", *markdown_table(["study", "network", "channels", *ratios.values()], cells)] if cells else []
+
+
+def _benchmarked(measured: str) -> list[tuple[str, dict]]:
+    """(study, row) of each benchmark that measured this."""
+    rows = ((study, row) for study in _committed() for row in Records.at(study, "benchmarks").rows())
+    return [(study, row) for study, row in rows if measured in row]
 
 
 def _judged() -> list[str]:

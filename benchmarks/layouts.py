@@ -1,0 +1,95 @@
+"""Which layout and how many examples at a time suit a domain's nets: ratios of seconds on one thread, in one run.
+
+    python benchmarks/layouts.py                            # DOMAIN=bci, cpu tier, its small nets
+    python benchmarks/layouts.py DOMAIN=cv
+
+Needs data/prepare.py; nothing is trained to the end. All ways take turns after a warm-up; a ratio is the median over
+turns [lowest, highest].
+"""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from fingerprinting import checkpoints, objectives, runtime, settings, training
+from fingerprinting.examples import Examples, physical
+from fingerprinting.records import Records
+from fingerprinting.study import Study
+from fingerprinting.turns import in_turns, ratio, shown
+
+DOMAIN = "bci"
+REPEATS = 5  # turns
+ASKED = 512  # examples that a net is asked about in one turn; drawn with replacement
+
+
+def measure(study: Study, *, repeats: int, asked: int) -> None:
+    """Time answers and updates of a fresh network of each design."""
+    layouts = {"usual": torch.contiguous_format, "last": torch.channels_last}
+    small, large = training.SIGNALS_BATCH, training.PREDICTION_BATCH
+    runtime.one_thread()
+    part = study.parts["owner"]
+    drawn = torch.randint(len(part), (asked,), generator=runtime.generator("asked"))
+    inputs = physical(part.inputs[drawn])
+    few = part.take(torch.arange(min(study.batch_size, len(part))))
+    for name in (study.source_architecture, *study.students):
+        net = checkpoints.build(study.domain, name, len(study.classes), study.shape)
+        ways = {}
+        for layout, memory_format in layouts.items():
+            for size in (small, large):
+                ways[f"{layout} {size}"] = answers(net, memory_format, inputs, size)
+            ways[f"{layout} update"] = updates(net, memory_format, few)
+        seconds = in_turns(torch.device("cpu"), repeats, ways)
+        placed = "usual" if hasattr(net, "memory_format") else "last"
+        row = {
+            "key": f"{study.folder}/layouts/{name}",
+            "architecture": name,
+            "layout": placed,
+            "seconds": seconds,
+            f"asking_{large}_to_{small}": ratio(seconds, f"{placed} {large}", f"{placed} {small}"),
+            "asking_usual_to_last": ratio(seconds, f"usual {small}", f"last {small}"),
+            "training_usual_to_last": ratio(seconds, "usual update", "last update"),
+            "provenance": runtime.provenance(torch.device("cpu")),
+        }
+        Records.of(study, "benchmarks").put([row])
+        told = (f"{key} {shown(value)}" for key, value in row.items() if "_to_" in key)
+        print(name, row["provenance"]["device"], *told, sep=", ")
+
+
+def answers(net: nn.Module, memory_format: torch.memory_format, inputs: torch.Tensor, size: int) -> Callable[[], None]:
+    """Ask about inputs (N, ...), `size` at a time."""
+    placed, asked = laid(net, memory_format).eval(), laid(inputs, memory_format)
+
+    def ask() -> None:
+        with torch.inference_mode():
+            for piece in asked.split(size):
+                placed(piece)
+
+    return ask
+
+
+def updates(net: nn.Module, memory_format: torch.memory_format, part: Examples) -> Callable[[], None]:
+    """One update on the examples of `part`."""
+    placed = laid(net, memory_format).train()
+    optimizer = torch.optim.AdamW(placed.parameters(), lr=1e-3, fused=True)
+    inputs, labels = laid(physical(part.inputs), memory_format), part.targets
+
+    def update() -> None:
+        loss = objectives.cross_entropy(placed, inputs, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return update
+
+
+def laid(value: nn.Module | torch.Tensor, memory_format: torch.memory_format) -> nn.Module | torch.Tensor:
+    """A copy of a net, or of inputs, in that layout; what is no image has but one."""
+    if isinstance(value, nn.Module):
+        return copy.deepcopy(value).to(memory_format=memory_format)
+    return value.to(memory_format=memory_format) if value.dim() == 4 else value
+
+
+if __name__ == "__main__":
+    settings.run(measure, globals())
