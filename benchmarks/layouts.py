@@ -1,4 +1,4 @@
-"""Which layout and how many examples at a time suit a domain's nets: ratios of seconds on one thread, in one run.
+"""Which layout and how many examples at a time suit a domain's nets: ratios of seconds on one thread of a CPU.
 
     python benchmarks/layouts.py                            # DOMAIN=bci, cpu tier, its small nets
     python benchmarks/layouts.py DOMAIN=cv
@@ -26,7 +26,7 @@ ASKED = 512  # examples that a net is asked about in one turn; drawn with replac
 
 def measure(study: Study, *, repeats: int, asked: int) -> None:
     """Time answers and updates of a fresh network of each design."""
-    layouts = {"usual": torch.contiguous_format, "last": torch.channels_last}
+    layouts = {"first": torch.contiguous_format, "last": torch.channels_last}  # where channels stand
     small, large = training.SIGNALS_BATCH, training.PREDICTION_BATCH
     runtime.one_thread()
     part = study.parts["owner"]
@@ -41,15 +41,15 @@ def measure(study: Study, *, repeats: int, asked: int) -> None:
                 ways[f"{layout} {size}"] = answers(net, memory_format, inputs, size)
             ways[f"{layout} update"] = updates(net, memory_format, few)
         seconds = in_turns(torch.device("cpu"), repeats, ways)
-        placed = "usual" if hasattr(net, "memory_format") else "last"
+        placed = next(layout for layout, memory_format in layouts.items() if memory_format == runtime.layout(net))
         row = {
             "key": f"{study.folder}/layouts/{name}",
             "architecture": name,
             "layout": placed,
             "seconds": seconds,
-            f"asking_{large}_to_{small}": ratio(seconds, f"{placed} {large}", f"{placed} {small}"),
-            "asking_usual_to_last": ratio(seconds, f"usual {small}", f"last {small}"),
-            "training_usual_to_last": ratio(seconds, "usual update", "last update"),
+            "asking_prediction_batch_to_signals_batch": ratio(seconds, f"{placed} {large}", f"{placed} {small}"),
+            "asking_first_to_last": ratio(seconds, f"first {small}", f"last {small}"),
+            "training_first_to_last": ratio(seconds, "first update", "last update"),
             "provenance": runtime.provenance(torch.device("cpu")),
         }
         Records.of(study, "benchmarks").put([row])

@@ -14,6 +14,7 @@ from fingerprinting.reports.formats import markdown_table
 from fingerprinting.reports.pages import heading, study_folders
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
+from fingerprinting.training import PREDICTION_BATCH, SIGNALS_BATCH
 
 # Document -> the blocks between its markers.
 DOCUMENTS = {
@@ -134,13 +135,10 @@ def _benchmarks() -> str:
         "deepcore_papers_procedure_to_one_batch": "DeepCore, the paper's procedure / one batch",
     }
     found: dict[tuple[str, str], dict] = {}
-    for study in _committed():
-        for row in Records.at(study, "benchmarks").rows():
-            found.setdefault((study, row["key"].rsplit("/", 1)[1].replace("_", " ")), {}).update(row)
+    for study, row in _benchmarked(*ratios):
+        found.setdefault((study, row["key"].rsplit("/", 1)[1].replace("_", " ")), {}).update(row)
     cells = [
-        [*where, *(turns.shown(row[name]) if name in row else "" for name in ratios)]
-        for where, row in found.items()
-        if set(ratios) & set(row)
+        [*where, *(turns.shown(row[name]) if name in row else "" for name in ratios)] for where, row in found.items()
     ]
     return "\n".join([*markdown_table(["study", "threads", *ratios.values()], cells), *_precision(), *_layouts()])
 
@@ -160,26 +158,25 @@ def _precision() -> list[str]:
 def _layouts() -> list[str]:
     """Which layout and size of a batch is faster, by network."""
     ratios = {
-        "asking_256_to_64": "asked 256 at a time / 64",
-        "asking_usual_to_last": "asked, channels first / last",
-        "training_usual_to_last": "an update, channels first / last",
+        "asking_prediction_batch_to_signals_batch": f"asked {PREDICTION_BATCH} at a time / {SIGNALS_BATCH}",
+        "asking_first_to_last": "asked, channels first / last",
+        "training_first_to_last": "an update, channels first / last",
     }
     cells = [
-        [study, row["architecture"], {"usual": "first", "last": "last"}[row["layout"]]]
-        + [turns.shown(row[name]) for name in ratios]
-        for study, row in _benchmarked("asking_256_to_64")
+        [study, row["architecture"], row["layout"], *(turns.shown(row[name]) for name in ratios)]
+        for study, row in _benchmarked(*ratios)
     ]
     note = (
-        "Layouts and batches of small nets on one thread (`python benchmarks/layouts.py`): recordings are asked 64 at "
-        "a time, others 256, and each net is laid out as the third column says."
+        "Layouts and batches of small nets on one thread (`python benchmarks/layouts.py`): recordings are asked "
+        f"{SIGNALS_BATCH} at a time, others {PREDICTION_BATCH}, and each net is laid out as the third column says."
     )
     return ["", note, "", *markdown_table(["study", "network", "channels", *ratios.values()], cells)] if cells else []
 
 
-def _benchmarked(measured: str) -> list[tuple[str, dict]]:
-    """(study, row) of each benchmark that measured this."""
+def _benchmarked(*measured: str) -> list[tuple[str, dict]]:
+    """(study, row) of each benchmark that measured one of these."""
     rows = ((study, row) for study in _committed() for row in Records.at(study, "benchmarks").rows())
-    return [(study, row) for study, row in rows if measured in row]
+    return [(study, row) for study, row in rows if set(measured) & set(row)]
 
 
 def _judged() -> list[str]:
