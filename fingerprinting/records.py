@@ -1,10 +1,9 @@
-"""Measured facts, one JSON line each, unrounded; a re-run replaces its own key."""
+"""Measured facts, one line each, unrounded; a re-run replaces its own key."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from fingerprinting import files
+from fingerprinting import files, record_format
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
 
@@ -29,8 +28,9 @@ class Records:
             return []
         try:
             # Not splitlines(), which also breaks at characters that JSON leaves as they are inside a text.
-            rows = [json.loads(line) for line in self.path.read_text(encoding="utf-8").split("\n") if line]
-            if not all(isinstance(row, dict) and "key" in row for row in rows):
+            lines = [line for line in self.path.read_text(encoding="utf-8").split("\n") if line]
+            rows = record_format.unpack(lines) if lines else []
+            if not all("key" in row for row in rows):
                 raise ValueError
             return rows
         except ValueError:
@@ -56,5 +56,5 @@ class Records:
             self._write({row["key"]: row for row in self.rows() if row["key"] in kept})
 
     def _write(self, rows: dict[str, dict]) -> None:
-        lines = (json.dumps(rows[key], sort_keys=True, ensure_ascii=False) for key in sorted(rows))
+        lines = record_format.pack([rows[key] for key in sorted(rows)])
         files.write_text(self.path, "".join(f"{line}\n" for line in lines))

@@ -274,23 +274,46 @@ def test_putting_nothing_writes_nothing(tmp_path):
 
 def test_records_are_readable_and_sorted_lines(tmp_path):
     path = tmp_path / "facts.jsonl"
-    Records(path).put({"key": key, "title": "鞋子 é"} for key in "cab")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["key"] for line in lines] == ["a", "b", "c"]
+    Records(path).put({"key": key, "title": f"鞋子 é {key}"} for key in "cab")
+    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert json.loads(first)["columns"] == [[["key", "title"], []]]
+    assert [json.loads(line) for line in lines] == [[0, key, f"鞋子 é {key}"] for key in "abc"]
     assert all("鞋子 é" in line for line in lines)
 
 
-@given(
-    st.dictionaries(
-        st.text(st.characters(codec="utf-8"), max_size=8),
-        st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
-    )
+def test_what_rows_have_in_common_is_written_once(tmp_path):
+    path, machine = tmp_path / "facts.jsonl", {"commit": "0123", "versions": {"torch": "2"}}
+    rows = [{"key": key, "tier": "cpu", "provenance": machine, "over": [key, key]} for key in "abc"]
+    rows[2]["provenance"] = {"commit": "4567"}
+    rows.append({"key": "d", "tier": "cpu", "provenance": machine, "share": None})
+    Records(path).put(rows)
+    text = path.read_text()
+    assert text.count("0123") == 1 and text.count("tier") == 1
+    assert Records(path).rows() == rows
+
+
+def test_records_of_an_earlier_version_are_read_and_written_anew(tmp_path):
+    path = tmp_path / "facts.jsonl"
+    path.write_text('{"key": "a", "value": 1}\n{"key": "b", "more": {"x": 2}}\n')
+    Records(path).put([{"key": "b", "value": 3}])
+    assert Records(path).rows() == [{"key": "a", "value": 1}, {"key": "b", "value": 3}]
+    assert "columns" in path.read_text()
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=4,
 )
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(("value", "tier", "common", "shared", "0")), VALUES), max_size=6))
 def test_records_keep_what_they_were_given(facts):
+    rows = [{**row, "key": str(place)} for place, row in enumerate(facts)]
     with tempfile.TemporaryDirectory() as folder:
         records = Records(Path(folder) / "facts.jsonl")
-        records.put({"key": key, "fact": fact} for key, fact in facts.items())
-        assert {row["key"]: row["fact"] for row in records.rows()} == facts
+        records.put(rows)
+        assert json.dumps(records.rows(), sort_keys=True) == json.dumps(rows, sort_keys=True)  # 1, 1.0 and True differ
 
 
 @pytest.mark.parametrize("text", ["one\u2028two\x85three\x0bfour", "😀 नमस्ते", 'a "quoted"\r\nline'], ids=ascii)
