@@ -8,6 +8,7 @@ to results/; model_finger_match.py scores it beside the others. Text has no poin
 """
 
 from fingerprinting import deepcore, settings
+from fingerprinting.reports import show
 
 DOMAIN = "cv"
 START = "examples"  # where a point begins: a random example of its class, or `noise`
@@ -22,4 +23,4 @@ LENGTHS = (0, 25, 50, 100, 200, 300)  # steps after which the points are kept, t
 CLUSTERS = 3  # of models: copies, extractions, independents
 
 if __name__ == "__main__":
-    settings.run(deepcore.deepcore, globals())
+    settings.run(deepcore.deepcore, globals(), report=show.deepcore)

@@ -3,10 +3,11 @@
     python evolved.py                           # DOMAIN=cv, cpu tier, published constants
     python evolved.py LEARNING_RATE=0.01 STEPS=50    # settings that do move the samples
 
-Needs primary.py. Writes the fingerprint to data/artifacts/, its record and a picture of samples to results/.
+Needs primary.py. Writes the fingerprint to data/artifacts/, its records and a picture of samples to results/.
 """
 
 from fingerprinting import generation, settings
+from fingerprinting.reports import show
 
 DOMAIN = "cv"
 STEPS = 10  # tau
@@ -17,4 +18,4 @@ SUBSTITUTIONS = 3  # text: characters that may change in a sample
 CANDIDATES = 32  # text: first-order best substitutions that are verified by asking the source
 
 if __name__ == "__main__":
-    settings.run(generation.evolved, globals())
+    settings.run(generation.evolved, globals(), report=show.evolved)

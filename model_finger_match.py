@@ -4,10 +4,11 @@
     python model_finger_match.py TIER=smoke
 
 Needs the zoo (<domain>/*.py) and a fingerprint (primary.py, evolved.py, baselines.py). Writes records, tables and
-figures to results/ in place of those of the last match and, for the cpu and paper tiers, README and docs.
+figures to results/ in place of those of the last match; `python -m fingerprinting.reports` writes README and docs.
 """
 
 from fingerprinting import matching, settings
+from fingerprinting.reports import show
 
 DOMAIN = "cv"
 LEVEL = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # share of honest models that a verdict may accuse
@@ -15,4 +16,4 @@ CLEARED = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # share of reference
 FINGERPRINTS_USED = ()  # such as primary,sac_m; empty: all that there are
 
 if __name__ == "__main__":
-    settings.run(matching.match, globals())
+    settings.run(matching.match, globals(), report=show.matched)

@@ -15,7 +15,7 @@ import time
 
 from fingerprinting import files, settings
 from fingerprinting.domain import DOMAINS, load_domain
-from fingerprinting.reports import documents, passport_pages
+from fingerprinting.reports import documents, everything, passport_pages
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.steps import ROOT, ZOO
 
@@ -63,6 +63,7 @@ def main(words: list[str]) -> None:
         sys.argv = [script, *given]
         runpy.run_path(str(REPOSITORY / script), run_name="__main__")
         print(f"      {time.perf_counter() - began:.0f} s", flush=True)
+    everything.write(figures=False)  # each step has drawn its own
     seconds = time.perf_counter() - started
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:

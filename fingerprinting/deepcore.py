@@ -1,4 +1,4 @@
-"""DeepCore (Sun, Zhang, Li 2024) from constants to tables: core points, and who is told by the answers to them.
+"""DeepCore (Sun, Zhang, Li 2024) from constants to records: core points, and who is told by the answers to them.
 
 Its scores by L1 and by cosine are rows of the table of methods; here stand its identification by clustering, and what
 longer training of the points changes.
@@ -7,6 +7,7 @@ longer training of the points changes.
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.decomposition import PCA
 
 from fingerprinting import attacks, fingerprints, runtime, statistics
 from fingerprinting.clustering import ALGORITHMS, accused_beside_references, accused_together
@@ -16,11 +17,13 @@ from fingerprinting.hearing import GROUPS, SCORES, Hearing, grouped, heard
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries.deepcore import STARTS, Ascent, core_queries
 from fingerprinting.records import Records
-from fingerprinting.reports import deepcore_figures, deepcore_tables
 from fingerprinting.runtime import UserError
 from fingerprinting.scoring import by_kind
 from fingerprinting.study import SKIPPED, Study
 from fingerprinting.suspects import NEGATIVES
+from fingerprinting.thumbnails import thumbnail
+
+POINTED = 10  # classes of which a point is kept to be looked at
 
 
 def deepcore(
@@ -70,7 +73,7 @@ def _make(owner: Owner, start: str, points: int, lengths: Sequence[int], ascent:
 
 
 def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
-    """Records, tables and figures of everything that is no row of the table of methods."""
+    """Records of everything that is no row of the table of methods."""
     study = owner.study
     hearing = heard(owner)
     there = {suspect.model.kind for suspect in hearing.pool}
@@ -85,6 +88,8 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
         "deepcore_scores": score_rows(hearing),
         "deepcore_clusters": cluster_rows(hearing, clusters),
         "deepcore_claims": claim_rows(owner, hearing, ascent),
+        "deepcore_points": point_rows(study, hearing),
+        "deepcore_models": model_rows(hearing, clusters),
     }
     for topic, rows in found.items():
         rows = [
@@ -97,9 +102,6 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
             for row in rows
         ]
         Records.of(study, topic).replace(rows)
-    deepcore_figures.draw(study, hearing, found["deepcore_lengths"], clusters)
-    deepcore_tables.write()
-    print(deepcore_tables.page(study.folder))
 
 
 def length_rows(hearing: Hearing) -> list[dict]:
@@ -129,6 +131,46 @@ def length_rows(hearing: Hearing) -> list[dict]:
                     ),
                 }
             )
+    return rows
+
+
+def point_rows(study: Study, hearing: Hearing) -> list[dict]:
+    """A point of each class, up to POINTED classes, after so many steps of training: to be looked at."""
+    metadata, targets = hearing.stages[-1].metadata, hearing.stages[-1].truth
+    chosen = {label: int((targets == label).nonzero()[0]) for label in targets.unique()[:POINTED].tolist()}
+    rows = []
+    for stage, length in enumerate(metadata["settings"]["lengths"]):
+        moment = [moment for moment in metadata["trace"] if moment["step"] <= length][-1]
+        rows += [
+            {
+                "key": f"{length}/{label}",
+                "steps": length,
+                "label": label,
+                "class": study.classes[label],
+                "input": thumbnail(hearing.stages[stage].inputs[index]),
+                "radius": moment["radius"][index],
+                "confidence": moment["confidence"][index],
+            }
+            for label, index in chosen.items()
+        ]
+    return rows
+
+
+def model_rows(hearing: Hearing, clusters: int) -> list[dict]:
+    """Every model's scores at the core points and, of those that are clustered together, its cluster by each algorithm
+    and its place among the others: their logits in two principal directions.
+    """
+    features = hearing.features(hearing.pool)
+    places = PCA(2).fit_transform(features)
+    numbers = {name: cluster(features, clusters) for name, cluster in ALGORITHMS.items()}
+    scores = {method.key: hearing.distances(method, [*hearing.pool, *hearing.references]) for method in SCORES}
+    rows = [
+        {"key": s.model.name, "kind": s.model.kind, **{name: found[s.model.name] for name, found in scores.items()}}
+        for s in (*hearing.pool, *hearing.references)
+    ]
+    for number, row in enumerate(rows[: len(hearing.pool)]):
+        row["place"] = places[number].tolist()
+        row["clusters"] = {name: int(found[number]) for name, found in numbers.items()}
     return rows
 
 

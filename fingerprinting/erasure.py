@@ -20,8 +20,6 @@ from fingerprinting.defences import PERTURBATIONS, SEEN, Thief
 from fingerprinting.methods import METHODS, Method, shown
 from fingerprinting.readings import REFUSED, Readings
 from fingerprinting.records import Records
-from fingerprinting.reports import charts, figures, pages, tables
-from fingerprinting.reports.erasure import section
 from fingerprinting.runtime import UserError
 from fingerprinting.scoring import by_kind
 from fingerprinting.screening import Detection, Screened
@@ -34,11 +32,11 @@ BASELINE = "fine_tune_all"  # what removal is compared with: the same thief, tra
 
 
 def answer_back(study: Study, **constants) -> str | None:
-    """Screen, answer in every way, read and count: from the zoo and the fingerprints to records, tables, figures."""
+    """Screen, answer in every way, read and count: from the zoo and the fingerprints to records."""
     thief = Thief(**constants)
     pool = suspects.gather(study)
     names = [name for name in dict.fromkeys(m.name for m in METHODS) if fingerprints.path_of(study, name).is_file()]
-    if study.folder not in pages.study_folders():
+    if not Records.of(study, "auc").rows():
         command = study.root_command("model_finger_match.py")
         raise UserError(f"the thefts of {study.folder} have not been matched yet; run {command} first")
     source_sha256 = attacks.weights_sha256(study, study.source_id)
@@ -53,10 +51,6 @@ def answer_back(study: Study, **constants) -> str | None:
     costs = _ask(study, screened, detected, readings, [*pool, *removed])
     rows = _rows(study, readings, detected, costs, [*pool, *removed])
     Records.of(study, "erasure").replace(rows)
-    charts.erasure(study, readings.methods, rows)
-    tables.write(study.folder)
-    print("\n".join(section(Records.of(study, "erasure").rows())))
-    print(f"tables: {pages.folder()}\nfigures: {figures.folder()}")
     return skipped
 
 

@@ -17,8 +17,6 @@ from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
 from fingerprinting.owner import Owner
 from fingerprinting.queries.calibrated import WITH_MODELS, Making
 from fingerprinting.records import Records
-from fingerprinting.reports import pages, tables
-from fingerprinting.reports.generalisation import section
 from fingerprinting.runtime import UserError
 from fingerprinting.scoring import auc_rows
 from fingerprinting.study import Study
@@ -46,7 +44,7 @@ def generalisation(
     budgets: tuple[int, ...],
     references: tuple[int, ...],
 ) -> None:
-    """Every variant of the fingerprint that is there, its AUCs by theft and their means: records, table, page."""
+    """Every variant of the fingerprint that is there, its AUCs by theft and their means, recorded."""
     made = fingerprints.load(study, calibrated.METHOD, attacks.weights_sha256(study, study.source_id))
     settings = made.metadata["settings"]
     n, kinds, making, extraction_share = (settings[name] for name in ("n", "kinds", "making", "extraction_share"))
@@ -94,9 +92,6 @@ def generalisation(
     for variant in tqdm(variants, desc="generalisation", unit="variant"):
         rows += _rows(study, variant)
     Records.of(study, "generalisation").replace(rows)
-    tables.write(study.folder)
-    print("\n".join(section(Records.of(study, "generalisation").rows())))
-    print(f"tables: {pages.folder()}")
 
 
 def _without(usual: Variant) -> Iterator[Variant]:

@@ -1,4 +1,4 @@
-"""Making fingerprints: what primary.py and evolved.py do, from constants to file, record and picture."""
+"""Making fingerprints: what primary.py and evolved.py do, from constants to file and records."""
 
 import time
 
@@ -10,10 +10,12 @@ from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.evolved import Evolution
 from fingerprinting.queries.primary import COMPONENTS, extremes, select, share_out
 from fingerprinting.records import Records
-from fingerprinting.reports.samples import samples
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
+from fingerprinting.thumbnails import thumbnail
 from fingerprinting.training import predict
+
+SAMPLES = 4  # of each component that a record keeps, to be looked at; twice as many of inputs that are read
 
 
 def primary(study: Study, *, n: int, labels: str, fewer: bool) -> str | None:
@@ -86,9 +88,34 @@ def evolved(study: Study, **constants) -> str | None:
     for name, moved in metadata["moved"].items():
         went = f"{moved['mean_changed']:.1f} elements moved, {moved['mean_l2']:.3f} in L2"
         print(f"  {name}: {went}; answer changed for {moved['label_changed']:.0%}")
-    if study.domain.show or study.domain.describe:
-        print(f"samples: {samples(study, origin, fingerprint)}")
+    Records.of(study, "samples").replace(_sample_rows(study, origin, fingerprint))
     return None
+
+
+def _sample_rows(study: Study, origin: Fingerprint, evolved_print: Fingerprint) -> list[dict]:
+    """The first samples of each component before and after evolving, with what the source answers to them."""
+    read = study.domain.describe
+    if not (read or study.domain.show):
+        return []
+
+    def seen(fingerprint: Fingerprint, index: int) -> dict:
+        probability, label = torch.softmax(fingerprint.source_logits[index], 0).max(0)
+        found = fingerprint.inputs[index]
+        shown = {"label": study.classes[label], "probability": probability.item()}
+        return {"input": read(found) if read else thumbnail(found), **shown}
+
+    count = 2 * SAMPLES if read else SAMPLES
+    return [
+        {
+            "key": f"{component}/{place}",
+            "component": component,
+            "truth": study.classes[origin.truth[index]],
+            "primary": seen(origin, index),
+            "evolved": seen(evolved_print, index),
+        }
+        for component in COMPONENTS
+        for place, index in enumerate(origin.of_component(component).nonzero().flatten()[:count])
+    ]
 
 
 def _fill_from_dev(study: Study, model, parts: dict, n: int, fewer: bool) -> dict[str, int]:

@@ -11,7 +11,6 @@ from fingerprinting import attacks, extraction, fingerprints, runtime, suspects,
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.methods import METHODS, Method, readable, shown
 from fingerprinting.records import Records
-from fingerprinting.reports import charts, figures, overlap, pages, separation, tables
 from fingerprinting.runtime import UserError
 from fingerprinting.scoring import auc_rows, by_kind, error_rows
 from fingerprinting.study import Study
@@ -24,7 +23,7 @@ TIMED = 3  # calls of which a suspect's seconds are the median
 
 
 def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cleared: float) -> None:
-    """Ask, score, count, draw: from the zoo and the fingerprints to records, tables and figures."""
+    """Ask, score, count: from the zoo and the fingerprints to records."""
     names = _names(study, fingerprints_used)
     pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
     agreement = _describe(study, pool, suspects.beside(study))
@@ -39,7 +38,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
             for method in methods:
                 if method.name == name and method.suits(suspect.kind.on_target):
                     scores[method.key][suspect.model.name] = method.score(logits, fingerprint)
-    _record_scores(study, [*pool, *references, *swept], methods, scores)
+    Records.of(study, "distances").replace(_distance_rows([*pool, *references, *swept], scores))
     auc, errors, overlaps = [], [], []
     for method in methods:
         distances = by_kind(pool, scores[method.key])
@@ -51,24 +50,12 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
             overlaps += sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
     further = [*suspects.there(study, "audit"), *suspects.finished(study, "adaptive")]
     verdicts.judge(study, prints.get(verdicts.METHOD), [*pool, *further], level, cleared)
-    pictured = shown(methods)
-    extracted = extraction.rows(study, pictured, pool, swept, scores, agreement)
+    extracted = extraction.rows(study, shown(methods), pool, swept, scores, agreement)
     timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
     topics = {"auc": auc, "mir_fir": errors, "timing": timing, "overlap": overlaps, "extraction": extracted}
     for topic, rows in topics.items():
         Records.of(study, topic).replace(rows)
     drop_outdated(study, auc)
-    separation.roc(study, pictured, pool, scores)
-    separation.strips(study, pictured, pool, scores)
-    separation.fidelity(study, pictured, pool, scores, agreement)
-    charts.radar(study, methods, [row for row in auc if row["negatives"] == "all"])
-    charts.cost(study, timing)
-    overlap.figure(study, pictured, pool, scores, overlaps)
-    charts.extraction(study, pictured, extracted)
-    tables.write(study.folder)
-    overlap.write()
-    print(tables.page(study.folder))
-    print(f"tables: {pages.folder()}\nfigures: {figures.folder()}")
 
 
 def drop_outdated(study: Study, auc: list[dict]) -> None:
@@ -134,20 +121,16 @@ def _row_of(study: Study, method: Method, row: dict) -> dict:
     }
 
 
-def _record_scores(study: Study, pool: list[Suspect], methods: list[Method], scores: dict) -> None:
-    rows = [
+def _distance_rows(models: list[Suspect], scores: dict[str, dict[str, float]]) -> list[dict]:
+    """One row per model: its distance to the source by every method that suits its task, by the method's key."""
+    return [
         {
-            "key": f"{method.key}/{suspect.model.name}",
-            "method": method.key,
-            "model": suspect.model.name,
+            "key": suspect.model.name,
             "kind": suspect.model.kind,
-            "distance": scores[method.key][suspect.model.name],
+            **{method: found[suspect.model.name] for method, found in scores.items() if suspect.model.name in found},
         }
-        for method in methods
-        for suspect in pool
-        if suspect.model.name in scores[method.key]
+        for suspect in models
     ]
-    Records.of(study, "scores").replace(rows)
 
 
 def _describe(study: Study, pool: list[Suspect], beside: list[Suspect]) -> dict[str, float | None]:

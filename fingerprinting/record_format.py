@@ -7,8 +7,8 @@ row that is three quarters of a file. The first line therefore holds
     shared   lists and objects that several rows have, such as where a run was measured
     columns  per kind of row the names of its own columns, then of those whose value is an index into `shared`
 
-and a row is [kind, values of its own columns..., indices into shared...]. Files of version 0.1 have an object for each row
-instead, and are read as well.
+and a row is [kind, values of its own columns..., indices into shared...]. Files of version 0.1 have an object for each
+row instead, and are read as well.
 """
 
 import json

@@ -7,12 +7,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import joblib
 
-from fingerprinting.domain import COMMITTED, TIERS, Domain, load_domain
+from fingerprinting.domain import TIERS, Domain, load_domain
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError, provenance
 from fingerprinting.study import SKIPPED, Study
@@ -30,17 +30,20 @@ COMMON = {
 }
 
 
-def run(step: Callable, script: dict, domain: str = "") -> None:
+def run(step: Callable, script: dict, domain: str = "", report: Callable[[Study], None] | None = None) -> None:
     """Call `step(study, **constants)` with a script's globals; a user's mistake ends in one sentence and status 2.
 
     The step's seconds are recorded, unless it returns SKIPPED because some or all of its work was finished before.
-    `domain` is that of a domain's step; root scripts carry it as their constant DOMAIN. DOMAIN= overrides both.
+    `report` then shows what it recorded. `domain` is that of a domain's step; root scripts carry it as their constant
+    DOMAIN. DOMAIN= overrides both.
     """
     with endings():
         study, constants = resolve(script, domain, sys.argv[1:])
         started = time.perf_counter()
         if step(study, **constants) is not SKIPPED:
             _record_time(study, script, time.perf_counter() - started)
+        if report:
+            report(study)
 
 
 def _record_time(study: Study, script: dict, seconds: float) -> None:
@@ -48,22 +51,17 @@ def _record_time(study: Study, script: dict, seconds: float) -> None:
     name = path.relative_to(REPOSITORY).as_posix() if path.is_relative_to(REPOSITORY) else path.name
     row = {"key": name, "seconds": seconds, "cores": joblib.cpu_count(), "provenance": provenance(study.device)}
     Records.of(study, "steps").put([row])
-    if study.tier in COMMITTED:
-        from fingerprinting.reports import documents  # figures and statistics: a user's mistake need not wait for them
-
-        documents.write()
 
 
 def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     """The study and the step's own constants (lower case), tier by tier values chosen, overrides applied."""
     own = {name: value for name, value in script.items() if name.isupper()}
-    overrides = _split(words, script, own, domain)
-    address = overrides.get("DOMAIN") or domain or own["DOMAIN"]
+    usual = domain or own["DOMAIN"]
+    overrides = _split(words, script, lambda: {**COMMON, **load_domain(usual).constants, **own})
+    address = overrides.get("DOMAIN") or usual
     chosen = load_domain(address)
     defaults = {**COMMON, **chosen.constants, **own}
-    unknown = sorted(set(overrides) - set(defaults) - {"DOMAIN"})
-    if unknown:
-        raise UserError(f"unknown constant {', '.join(unknown)}; this script knows {', '.join(sorted(defaults))}")
+    _check_names(set(overrides) - {"DOMAIN"}, defaults)
     tier = _typed("TIER", overrides.get("TIER"), defaults["TIER"])
     if tier not in TIERS:
         raise UserError(f"unknown TIER {tier!r}; take one of {', '.join(TIERS)}")
@@ -87,6 +85,19 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     return study, {name.lower(): values[name] for name in own if name not in hidden}
 
 
+def of_no_study(script: dict, words: list[str]) -> dict:
+    """The constants (lower case) of a script that is not about a single study, overrides applied."""
+    own = {name: value for name, value in script.items() if name.isupper()}
+    overrides = _split(words, script, lambda: own)
+    _check_names(overrides, own)
+    return {name.lower(): _typed(name, overrides.get(name), value) for name, value in own.items()}
+
+
+def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(given) - set(known)):
+        raise UserError(f"unknown constant {', '.join(unknown)}; this script knows {', '.join(sorted(known))}")
+
+
 def _usual_dataset(domain: Domain, tier: str) -> str:
     if tier not in domain.datasets:
         raise UserError(f"{domain.name} names no data set for tier {tier}; give DATASET=, or DOMAIN.datasets one")
@@ -108,11 +119,11 @@ def own_constants(script: Path) -> set[str]:
     return {target.id for node in assigned for target in node.targets if target.id.isupper()}
 
 
-def _split(words: list[str], script: dict, own: dict, domain: str) -> dict[str, str]:
+def _split(words: list[str], script: dict, constants: Callable[[], dict]) -> dict[str, str]:
     if any(word in ("--help", "-h") for word in words):
         print((script.get("__doc__") or "").strip())
         print("\nConstants, each overridable as NAME=value:")
-        for name, value in {**COMMON, **load_domain(domain or own["DOMAIN"]).constants, **own}.items():
+        for name, value in constants().items():
             print(f"  {name} = {value!r}", flush=True)
         raise SystemExit(0)
     wrong = [word for word in words if "=" not in word]

@@ -1,12 +1,11 @@
 """Benchmarks: ratios by hand, and every benchmark to its records at the smallest tier."""
 
-import json
 import time
 
 import pytest
 import torch
 
-from fingerprinting import files
+from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.turns import in_turns, ratio, thread_counts
 
@@ -64,8 +63,7 @@ def test_a_benchmark_leaves_its_ratios(name, run_here):
     assert run_here("cv/source.py", *WORDS).returncode == 0
     done = run_here(f"benchmarks/{name}.py", *WORDS, *FEWER[name])
     assert done.returncode == 0, done.stderr
-    lines = (files.results_dir() / "records/cv/digits/smoke/benchmarks.jsonl").read_text().splitlines()
-    for row in map(json.loads, lines):
+    for row in Records.at("cv/digits/smoke", "benchmarks").rows():
         ratios = [value for key, value in row.items() if "_to_" in key]
         assert ratios and all(0 < found["min"] <= found["median"] <= found["max"] for found in ratios)
         assert row["provenance"]["commit"] and row["seconds"]

@@ -31,7 +31,7 @@ from fingerprinting.fingerprints import Fingerprint, load
 from fingerprinting.hearing import SCORES
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries.deepcore import STARTS, Ascent, core_points, core_queries, deepfool
-from fingerprinting.reports import deepcore_tables, overlap, pages
+from fingerprinting.reports import deepcore_tables, overlap, pages, show
 from fingerprinting.representations import correlation, cosines, own_class
 from fingerprinting.study import ModelId, Study
 from fingerprinting.suspects import NEGATIVES, Suspect
@@ -321,6 +321,7 @@ def judged(tmp_path_factory) -> tuple[Study, object]:
             shared = {name: value for name, value in (FAST | ATTACKED).items() if name in known or "constants" in known}
             step(study, **(shared | own))
         assert deepcore.deepcore(study, **CONSTANTS) is None
+        show.deepcore(study)
     return study, folder
 
 

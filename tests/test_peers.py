@@ -1,6 +1,5 @@
 """The peers' framework and its plain queries: floors, SAC, mixing, the owner's reference models and error rates."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +15,7 @@ from fingerprinting.attacks import KINDS, Job, part_of
 from fingerprinting.examples import Examples
 from fingerprinting.owner import Owner, UnsuitedError
 from fingerprinting.queries import plain, sac
+from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.shares import drawn, owners_share
 from fingerprinting.study import Study
@@ -205,7 +205,7 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         own_models.calibration(study, **shared, **moved, **less_able)
         own_models.audit(study, **shared, **moved, **less_able)
         records = folder / "results" / "records" / study.folder / "models.jsonl"
-        rows = [json.loads(line) for line in records.read_text().splitlines()]
+        rows = Records(records).rows()
     return study, [row for row in rows if row["kind"] != "source"]
 
 

@@ -5,7 +5,6 @@ labels among them, so that the source is sometimes wrong.
 """
 
 import csv
-import json
 import os
 import random
 import runpy
@@ -27,6 +26,7 @@ from test_nlp_data import write_news, write_shopping
 from fingerprinting import statistics
 from fingerprinting.attacks import KINDS
 from fingerprinting.domain import load_domain
+from fingerprinting.records import Records
 from fingerprinting.reports import aucs
 from fingerprinting.reports.passport_pages import STEPS
 from fingerprinting.runtime import seed_from
@@ -168,7 +168,7 @@ class Case:
 
     def rows(self, folder: Path, topic: str) -> list[dict]:
         path = folder / "results" / "records" / self.domain / self.dataset / "smoke" / f"{topic}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        return Records(path).rows()
 
 
 CASES = {

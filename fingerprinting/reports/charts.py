@@ -9,11 +9,10 @@ from fingerprinting import suspects
 from fingerprinting.methods import Method
 from fingerprinting.reports.cells import in_words, reading_of
 from fingerprinting.reports.figures import COLUMNS, canvas, panels, path_of, title_of
-from fingerprinting.study import Study
 from fingerprinting.verdicts import METHOD
 
 
-def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
+def radar(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
     """AUC of every theft against all independents, one web per fingerprint and a line per reading (TIFS Fig. 2)."""
     found = {(*reading_of(row), row["attack"]): row["auc"] for row in rows}
     names = list(dict.fromkeys(method.name for method in methods))
@@ -21,10 +20,8 @@ def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
     angles = np.linspace(0, 2 * np.pi, len(thefts), endpoint=False)
     lines = -(-len(names) // COLUMNS)
     size = (4.2 * COLUMNS, 3.3 * lines + 0.6)
-    with canvas(study, "radar", lines, COLUMNS, size, projection="polar") as (figure, axes):
-        figure.suptitle(
-            f"{study.domain.name}, {study.dataset}: AUC of each theft against all independents", fontsize=10
-        )
+    title = "AUC of each theft against all independents"
+    with canvas(study_folder, "radar", title, lines, COLUMNS, size, projection="polar") as (_, axes):
         for axis in axes.flat[len(names) :]:
             axis.remove()
         for axis, name in zip(axes.flat, names, strict=False):
@@ -45,13 +42,14 @@ def radar(study: Study, methods: list[Method], rows: list[dict]) -> Path:
             axis.tick_params(axis="x", pad=-2)
             axis.set_title(name, fontsize=9)
             axis.legend(fontsize=5, loc="lower left", bbox_to_anchor=(-0.15, -0.22))
-    return path_of(study, "radar")
+    return path_of(study_folder, "radar")
 
 
-def cost(study: Study, rows: list[dict]) -> Path:
+def cost(study_folder: str, rows: list[dict]) -> Path:
     """Seconds to make a fingerprint, to train the models it needs besides, and to match one suspect (TIFS Fig. 3)."""
     parts = {"generate_s": "queries", "extra_models_s": "models for reference", "match_s": "one suspect asked and read"}
-    with canvas(study, "cost", 1, 1, (7, 0.3 * len(rows) + 1.2)) as (figure, axes):
+    title = "what each fingerprint (queries) costs"
+    with canvas(study_folder, "cost", title, 1, 1, (7, 0.3 * len(rows) + 1.2)) as (figure, axes):
         axis = axes[0][0]
         for offset, (column, label) in enumerate(parts.items()):
             heights = np.arange(len(rows)) + (offset - 1) * 0.27
@@ -62,16 +60,16 @@ def cost(study: Study, rows: list[dict]) -> Path:
         axis.tick_params(axis="x", labelsize=7)
         axis.grid(axis="x", alpha=0.3)
         axis.invert_yaxis()
-        figure.suptitle(f"{study.domain.name}, {study.dataset}: what each fingerprint (queries) costs", fontsize=10)
         figure.legend(loc="outside lower center", fontsize=8, ncols=3)
-    return path_of(study, "cost")
+    return path_of(study_folder, "cost")
 
 
-def extraction(study: Study, methods: list[Method], rows: list[dict]) -> Path | None:
+def extraction(study_folder: str, methods: list[Method], rows: list[dict]) -> Path | None:
     """AUC of the extraction sweep's students by how many inputs were asked (left), and by what they learnt (right)."""
     if not rows:
         return None
-    with canvas(study, "extraction", 1, 2, (10.5, 4.6)) as (figure, axes):
+    title = "how much a thief by extraction must ask"
+    with canvas(study_folder, "extraction", title, 1, 2, (10.5, 4.6)) as (figure, axes):
         asked, learnt = axes[0]
         sizes = sorted({row["asked"] for row in rows})
         for number, method in enumerate(methods):
@@ -92,16 +90,16 @@ def extraction(study: Study, methods: list[Method], rows: list[dict]) -> Path | 
             axis.set_ylim(-0.03, 1.03)
             axis.set_ylabel("AUC against all independents", fontsize=8)
             axis.tick_params(labelsize=7)
-        figure.suptitle(f"{study.domain.name}, {study.dataset}: how much a thief by extraction must ask", fontsize=10)
         figure.legend(*asked.get_legend_handles_labels(), loc="outside right center", fontsize=7)
-    return path_of(study, "extraction")
+    return path_of(study_folder, "extraction")
 
 
-def erasure(study: Study, methods: list[Method], rows: list[dict]) -> Path:
+def erasure(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
     """Mean AUC over the thefts of the same task before (hollow) and after each way of answering back, by method."""
     wanted = [row for row in rows if row["negatives"] == "all" and row["attack"] in ("mean_same_task", "removal")]
     answers = list(dict.fromkeys(row["attack_on_queries"] for row in wanted))
-    with panels(study, "erasure", methods, 0.2 * len(answers) + 0.5, 0.9) as grid:
+    title = "AUC over the thefts of the same task when the thief answers back"
+    with panels(study_folder, "erasure", title, methods, 0.2 * len(answers) + 0.5, 0.9) as grid:
         for axis, method in grid:
             for row in wanted:
                 if reading_of(row) == method.reading:
@@ -117,11 +115,7 @@ def erasure(study: Study, methods: list[Method], rows: list[dict]) -> Path:
             axis.tick_params(axis="x", labelsize=7)
             axis.grid(axis="x", alpha=0.3)
             axis.label_outer()
-        axis.figure.suptitle(
-            f"{study.domain.name}, {study.dataset}: AUC over the thefts of the same task when the thief answers back",
-            fontsize=10,
-        )
         handles, labels = axis.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
         axis.figure.legend(unique.values(), unique, loc="outside lower center", fontsize=8, ncols=2)
-    return path_of(study, "erasure")
+    return path_of(study_folder, "erasure")

@@ -1,58 +1,63 @@
-"""DeepCore's figures, from records and from what the models said at the core points."""
+"""DeepCore's figures, from records."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from fingerprinting import statistics
 from fingerprinting.attacks import KINDS
 from fingerprinting.clustering import ALGORITHMS
-from fingerprinting.hearing import GROUPS, SCORES, Hearing
+from fingerprinting.hearing import GROUPS, SCORES
+from fingerprinting.methods import Method
+from fingerprinting.records import Records
 from fingerprinting.reports.cells import in_words
-from fingerprinting.reports.figures import COLOURS, canvas, panels, path_of
-from fingerprinting.scoring import by_kind
-from fingerprinting.study import Study
+from fingerprinting.reports.figures import COLOURS, canvas, panels
+from fingerprinting.thumbnails import restored
 
 SHADES = dict(tampered="#c0392b", extracted="#e59866", homologous="#2471a3", irrelevant="#7fb3d5")
-CLASSES = 10  # columns of the picture of core points
 
 
-def draw(study: Study, hearing: Hearing, rows: list[dict], clusters: int) -> None:
-    """All four figures; rows: what was recorded of how long the points were trained."""
-    _points(study, hearing)
-    _radius(study, hearing, rows)
-    _strips(study, hearing)
-    _projection(study, hearing, clusters)
+def draw(study_folder: str, show: Callable | None) -> None:
+    """Every figure whose records are there; show(axis, input) draws a point, without it there is no figure of them."""
+    lengths, points, models = (
+        Records.at(study_folder, f"deepcore_{topic}").rows() for topic in ("lengths", "points", "models")
+    )
+    if points and show:
+        _points(study_folder, points, show)
+    if lengths:
+        _radius(study_folder, lengths)
+    if models:
+        _strips(study_folder, models)
+        _projection(study_folder, [row for row in models if "place" in row])
 
 
-def _points(study: Study, hearing: Hearing) -> Path:
+def _points(study_folder: str, rows: list[dict], show: Callable) -> None:
     """The points of each class (columns) as they are trained (rows)."""
-    metadata, targets = hearing.stages[-1].metadata, hearing.stages[-1].truth
-    lengths = metadata["settings"]["lengths"]
-    chosen = [int((targets == label).nonzero()[0]) for label in targets.unique()[:CLASSES]]
-    size = (max(1.25 * len(chosen), 6.0) + 0.5, 1.5 * len(lengths))
-    with canvas(study, "deepcore-points", len(lengths), len(chosen), size) as (figure, axes):
-        figure.suptitle(f"{study.domain.name}, {study.dataset}: core points after so many steps", fontsize=9)
-        for row, length in enumerate(lengths):
-            moment = [moment for moment in metadata["trace"] if moment["step"] <= length][-1]
-            axes[row][0].set_ylabel(f"{length} steps", fontsize=8)
-            for axis, index in zip(axes[row], chosen, strict=True):
-                study.domain.show(axis, hearing.stages[row].inputs[index])
+    found = {(row["steps"], row["label"]): row for row in rows}
+    lengths, labels = (sorted({place[axis] for place in found}) for axis in (0, 1))
+    size = (max(1.25 * len(labels), 6.0) + 0.5, 1.5 * len(lengths))
+    title = "core points after so many steps"
+    with canvas(study_folder, "deepcore-points", title, len(lengths), len(labels), size) as (_, axes):
+        for line, length in zip(axes, lengths, strict=True):
+            line[0].set_ylabel(f"{length} steps", fontsize=8)
+            for axis, label in zip(line, labels, strict=True):
+                row = found[length, label]
+                show(axis, restored(row["input"]))
                 axis.set_xticks([])
                 axis.set_yticks([])
-                note = f"radius {moment['radius'][index]:.3g}, p {moment['confidence'][index]:.3f}"
-                axis.set_xlabel(note, fontsize=5.5)
-                if not row:
-                    axis.set_title(study.classes[targets[index]], fontsize=7)
-    return path_of(study, "deepcore-points")
+                axis.set_xlabel(f"radius {row['radius']:.3g}, p {row['confidence']:.3f}", fontsize=5.5)
+                if length == lengths[0]:
+                    axis.set_title(row["class"], fontsize=7)
 
 
-def _radius(study: Study, hearing: Hearing, rows: list[dict]) -> Path:
+def _radius(study_folder: str, rows: list[dict]) -> None:
     """Radius against training step, a line per point; and what that does to the scores."""
-    trace = hearing.stages[-1].metadata["trace"]
+    (trace,) = (
+        row["trace"] for row in Records.at(study_folder, "fingerprints").rows() if row["method"] == SCORES[0].name
+    )
     steps = [moment["step"] for moment in trace]
-    with canvas(study, "deepcore-radius", 1, 1 + len(SCORES), (3 * (1 + len(SCORES)), 2.9)) as (figure, axes):
+    size = (3 * (1 + len(SCORES)), 2.9)
+    with canvas(study_folder, "deepcore-radius", "core points in training", 1, 1 + len(SCORES), size) as (figure, axes):
         radii = np.array([moment["radius"] for moment in trace])
         axes[0][0].plot(steps, radii, lw=0.7, color="grey", alpha=0.6)
         axes[0][0].plot(steps, radii.mean(1), lw=1.8, color="black", label="mean")
@@ -61,6 +66,7 @@ def _radius(study: Study, hearing: Hearing, rows: list[dict]) -> Path:
         for axis, method in zip(axes[0][1:], SCORES, strict=True):
             reading = (method.output, method.representation.__name__)
             own = [row for row in rows if (row["output"], row["representation"]) == reading]
+            own.sort(key=lambda row: row["steps"])
             for name in GROUPS:
                 values = [row[name] for row in own]
                 axis.plot([row["steps"] for row in own], values, "o-", ms=3, lw=1.2, color=SHADES[name], label=name)
@@ -69,49 +75,44 @@ def _radius(study: Study, hearing: Hearing, rows: list[dict]) -> Path:
             axis.set_ylim(bottom=0)
             axis.set_xlabel("training step of the points", fontsize=7)
             axis.tick_params(labelsize=7)
-        figure.suptitle(f"{study.domain.name}, {study.dataset}: core points in training", fontsize=9)
         figure.legend(*axes[0][-1].get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=4)
-    return path_of(study, "deepcore-radius")
 
 
-def _strips(study: Study, hearing: Hearing) -> Path:
+def _strips(study_folder: str, rows: list[dict]) -> None:
     """Every model a dot by kind, and the threshold that the owner's reference models give."""
-    kinds = [kind for kind in KINDS if any(s.model.kind == kind for s in hearing.pool[1:])]
-    with panels(study, "deepcore-scores", SCORES, 0.24 * len(kinds), 1.0) as grid:
+    uses = {use: [row for row in rows if KINDS[row["kind"]].use == use] for use in ("scored", "reference")}
+    judged = [row for row in uses["scored"] if KINDS[row["kind"]].role != "source"]
+    kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in judged)]
+
+    def scores(method: Method, models: list[dict], role: str) -> np.ndarray:
+        return np.array([row[method.key] for row in models if KINDS[row["kind"]].role == role])
+
+    title = "distance to the source at core points"
+    with panels(study_folder, "deepcore-scores", title, SCORES, 0.24 * len(kinds), 1.0) as grid:
         for axis, method in grid:
-            distances = by_kind(hearing.pool[1:], hearing.distances(method, hearing.pool[1:]))
-            known = by_kind(hearing.references, hearing.distances(method, hearing.references))
-            sides = [
-                np.concatenate([values for kind, values in known.items() if KINDS[kind].role == role])
-                for role in ("pirated", "independent")
-            ]
             for height, kind in enumerate(reversed(kinds)):
-                values = distances[kind]
+                values = [row[method.key] for row in judged if row["kind"] == kind]
                 axis.plot(values, [height] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[KINDS[kind].role])
+            sides = (scores(method, uses["reference"], role) for role in ("pirated", "independent"))
             axis.axvline(statistics.threshold(*sides), color="grey", lw=0.9, ls="--", label="threshold from references")
             axis.set_yticks(range(len(kinds)), reversed(kinds), fontsize=7)
             axis.tick_params(axis="x", labelsize=7)
             axis.set_xlim(left=0)
             axis.tick_params(axis="y", labelleft=axis.get_subplotspec().is_first_col())
-        axis.figure.suptitle(f"{study.domain.name}, {study.dataset}: distance to the source at core points", fontsize=9)
         axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=7)
-    return path_of(study, "deepcore-scores")
 
 
-def _projection(study: Study, hearing: Hearing, clusters: int) -> Path:
+def _projection(study_folder: str, rows: list[dict]) -> None:
     """The models' logits in their two principal directions: shape by role, colour by cluster."""
-    features = hearing.features(hearing.pool)
-    places = PCA(2).fit_transform(features)
-    roles = np.array([suspect.kind.role for suspect in hearing.pool])
-    with canvas(study, "deepcore-clusters", 1, len(ALGORITHMS), (3.2 * len(ALGORITHMS), 3.2)) as (figure, axes):
-        for axis, (name, cluster) in zip(axes[0], ALGORITHMS.items(), strict=True):
-            numbers = cluster(features, clusters)
-            for role, marker, size in (("independent", "o", 22), ("pirated", "^", 26), ("source", "*", 130)):
+    places, roles = np.array([row["place"] for row in rows]), np.array([KINDS[row["kind"]].role for row in rows])
+    title, size = "models by their logits at core points", (3.2 * len(ALGORITHMS), 3.2)
+    with canvas(study_folder, "deepcore-clusters", title, 1, len(ALGORITHMS), size) as (figure, axes):
+        for axis, name in zip(axes[0], ALGORITHMS, strict=True):
+            numbers = np.array([row["clusters"][name] for row in rows])
+            for role, marker, width in (("independent", "o", 22), ("pirated", "^", 26), ("source", "*", 130)):
                 mine = roles == role
                 colours = {"c": numbers[mine], "cmap": "Dark2", "vmin": 0, "vmax": 7}
-                axis.scatter(*places[mine].T, marker=marker, s=size, alpha=0.75, label=role, **colours)
+                axis.scatter(*places[mine].T, marker=marker, s=width, alpha=0.75, label=role, **colours)
             axis.set_title(name, fontsize=8)
             axis.tick_params(labelsize=6)
-        figure.suptitle(f"{study.domain.name}, {study.dataset}: models by their logits at core points", fontsize=9)
         figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=3)
-    return path_of(study, "deepcore-clusters")

@@ -9,7 +9,7 @@ import matplotlib
 from fingerprinting import files
 from fingerprinting.methods import Method
 from fingerprinting.reports.cells import in_words
-from fingerprinting.study import Study
+from fingerprinting.reports.pages import heading
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402 (the backend comes first)
@@ -23,8 +23,8 @@ def folder() -> Path:
     return files.results_dir() / "figures"
 
 
-def path_of(study: Study, name: str) -> Path:
-    return folder() / f"{study.domain.name}-{study.dataset}-{study.zoo}-{name}.png"
+def path_of(study_folder: str, name: str) -> Path:
+    return folder() / f"{'-'.join(study_folder.split('/'))}-{name}.png"
 
 
 def title_of(method: Method) -> str:
@@ -34,26 +34,35 @@ def title_of(method: Method) -> str:
 
 @contextmanager
 def canvas(
-    study: Study, name: str, rows: int, columns: int, size: tuple[float, float], projection: str | None = None
+    study_folder: str,
+    name: str,
+    title: str,
+    rows: int,
+    columns: int,
+    size: tuple[float, float],
+    projection: str | None = None,
 ) -> Iterator[tuple]:
-    """Figure and axes (rows, columns), size in inches; written to its file when the block ends."""
+    """Figure and axes (rows, columns), size in inches, under its title; written to its file when the block ends."""
     figure, axes = pyplot.subplots(
         rows, columns, figsize=size, squeeze=False, layout="constrained", subplot_kw={"projection": projection}
     )
+    figure.suptitle(f"{heading(study_folder)}: {title}", fontsize=10)
     try:
         yield figure, axes
-        with files.atomic(path_of(study, name)) as temporary:
+        with files.atomic(path_of(study_folder, name)) as temporary:
             figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})
     finally:
         pyplot.close(figure)
 
 
 @contextmanager
-def panels(study: Study, name: str, methods: list[Method], height: float, extra: float) -> Iterator[list[tuple]]:
+def panels(
+    study_folder: str, name: str, title: str, methods: list[Method], height: float, extra: float
+) -> Iterator[list[tuple]]:
     """One titled axis per method, `height` inches each and `extra` for the whole figure."""
     columns = min(COLUMNS, len(methods))
     rows = -(-len(methods) // columns)
-    with canvas(study, name, rows, columns, (3.3 * columns + 1, height * rows + extra)) as (_, axes):
+    with canvas(study_folder, name, title, rows, columns, (3.3 * columns + 1, height * rows + extra)) as (_, axes):
         for axis in axes.flat[len(methods) :]:
             axis.remove()
         grid = list(zip(axes.flat, methods, strict=False))

@@ -11,9 +11,8 @@ from fingerprinting.records import Records
 from fingerprinting.reports.cells import READINGS, names, reading_of
 from fingerprinting.reports.figures import COLOURS, panels, path_of
 from fingerprinting.reports.formats import markdown_table, write_topic
+from fingerprinting.reports.judged import Judged
 from fingerprinting.reports.pages import page_path, study_folders
-from fingerprinting.study import Study
-from fingerprinting.suspects import Suspect
 
 COLUMNS = (
     "tier,domain,dataset,method,output,representation,design,architecture,overlap,n,distance,threshold,accused,"
@@ -59,15 +58,16 @@ def _in_thresholds(row: dict) -> str:
     return f"{row['distance'] / row['threshold']:.2f}" if row["threshold"] > 0 else f"{row['distance']:.3g} / 0"
 
 
-def figure(study: Study, methods: list[Method], pool: list[Suspect], scores: dict, rows: list[dict]) -> Path | None:
+def figure(study_folder: str, methods: list[Method], pool: list[Judged], rows: list[dict]) -> Path | None:
     """Distance against overlap, one panel per method; shaded: the middle half of the thefts of the same task."""
     if not rows:
         return None
-    with panels(study, "overlap", methods, 2.6, 1.0) as grid:
+    thefts = [model for model in pool if model.row.role == "pirated" and not model.row.on_target]
+    title = "distance of honest models by the share of owner's data they saw"
+    with panels(study_folder, "overlap", title, methods, 2.6, 1.0) as grid:
         for axis, method in grid:
             own = [row for row in rows if reading_of(row) == method.reading]
-            thefts = [s.model.name for s in pool if s.kind.role == "pirated" and not s.kind.on_target]
-            low, high = np.quantile([scores[method.key][name] for name in thefts], [0.25, 0.75])
+            low, high = np.quantile([model.distances[method.key] for model in thefts], [0.25, 0.75])
             axis.axhspan(low, high, color=COLOURS["pirated"], alpha=0.15, lw=0, label="middle half of thefts")
             axis.axhline(own[0]["threshold"], color="grey", lw=0.8, ls=":", label="threshold from references")
             for design, style in DESIGNS.items():
@@ -78,9 +78,5 @@ def figure(study: Study, methods: list[Method], pool: list[Suspect], scores: dic
             axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
             axis.set_xlabel("share of the owner's data", fontsize=7)
             axis.tick_params(labelsize=7)
-        axis.figure.suptitle(
-            f"{study.domain.name}, {study.dataset}: distance of honest models by the share of owner's data they saw",
-            fontsize=10,
-        )
         axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=4)
-    return path_of(study, "overlap")
+    return path_of(study_folder, "overlap")

@@ -1,60 +1,62 @@
-"""The picture of a fingerprint: samples of each component before and after evolving."""
+"""The picture of a fingerprint: samples of each component before and after evolving, from records."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from fingerprinting import files
-from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.primary import COMPONENTS
+from fingerprinting.records import Records
 from fingerprinting.reports.figures import canvas, path_of
-from fingerprinting.study import Study
+from fingerprinting.reports.formats import markdown_table
+from fingerprinting.thumbnails import restored
 
-SAMPLES = 4  # of each component
+SIDES = ("primary", "evolved")
 
 
-def samples(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Path:
-    """Samples of each component before (left) and after evolving (right), with the source's answers under them.
+def samples(study_folder: str, show: Callable | None) -> Path | None:
+    """Samples before (left) and after evolving (right), with the source's answers under them; None without records.
 
-    Inputs that are read rather than looked at stand in a Markdown table instead.
+    show(axis, input) draws one input. Inputs that are read rather than looked at stand in a Markdown table instead.
     """
-    if study.domain.describe:
-        return _sample_table(study, origin, evolved)
-    size = (1.45 * 2 * SAMPLES + 0.6, 1.95 * len(COMPONENTS))
-    with canvas(study, "samples", len(COMPONENTS), 2 * SAMPLES, size) as (figure, axes):
-        figure.suptitle(
-            f"{study.domain.name}, {study.dataset}: primary samples (left) and the same evolved (right), "
-            "with the source's answers",
-            fontsize=9,
-        )
-        for row, name in enumerate(COMPONENTS):
-            chosen = torch.nonzero(origin.of_component(name)).flatten()[:SAMPLES].tolist()
-            axes[row][0].set_ylabel(name.replace("_", " "), fontsize=8)
-            for column, axis in enumerate(axes[row]):
+    rows = Records.at(study_folder, "samples").rows()
+    if not rows:
+        return None
+    if isinstance(rows[0]["primary"]["input"], str):
+        return _table(study_folder, rows)
+    if show is None:
+        return None
+    columns = {name: [row for row in rows if row["component"] == name] for name in COMPONENTS}
+    most = max(map(len, columns.values()))
+    title = "primary samples (left) and the same evolved (right), with the source's answers"
+    size = (1.45 * 2 * most + 0.6, 1.95 * len(COMPONENTS))
+    with canvas(study_folder, "samples", title, len(COMPONENTS), 2 * most, size) as (_, axes):
+        for line, (name, own) in zip(axes, columns.items(), strict=True):
+            line[0].set_ylabel(name.replace("_", " "), fontsize=8)
+            for column, axis in enumerate(line):
                 axis.set_xticks([])
                 axis.set_yticks([])
-                half, place = divmod(column, SAMPLES)
-                if place < len(chosen):
-                    fingerprint = (origin, evolved)[half]
-                    study.domain.show(axis, fingerprint.inputs[chosen[place]])
-                    axis.set_xlabel(_answer(study, fingerprint, chosen[place]), fontsize=7)
-    return path_of(study, "samples")
+                half, place = divmod(column, most)
+                if place < len(own):
+                    shown = own[place][SIDES[half]]
+                    show(axis, restored(shown["input"]))
+                    axis.set_xlabel(f"{_answer(shown)}\n(truth {own[place]['truth']})", fontsize=7)
+    return path_of(study_folder, "samples")
 
 
-def _sample_table(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Path:
-    lines = ["| component | primary | the source's answer | evolved | the source's answer |", "|" + " --- |" * 5]
+def _table(study_folder: str, rows: list[dict]) -> Path:
+    lines = []
     for name in COMPONENTS:
-        for index in torch.nonzero(origin.of_component(name)).flatten()[: 2 * SAMPLES].tolist():
+        for row in (row for row in rows if row["component"] == name):
             cells = [name]
-            for fingerprint in (origin, evolved):
-                cells.append(study.domain.describe(fingerprint.inputs[index]).replace("|", "\\|"))
-                cells.append(_answer(study, fingerprint, index).replace("\n", " "))
-            lines.append(f"| {' | '.join(cells)} |")
-    path = path_of(study, "samples").with_suffix(".md")
-    files.write_text(path, "\n".join(lines) + "\n")
+            for side in SIDES:
+                cells.append(row[side]["input"].replace("|", "\\|"))
+                cells.append(f"{_answer(row[side])} (truth {row['truth']})")
+            lines.append(cells)
+    heads = ["component", "primary", "the source's answer", "evolved", "the source's answer"]
+    path = path_of(study_folder, "samples").with_suffix(".md")
+    files.write_text(path, "\n".join(markdown_table(heads, lines)) + "\n")
     return path
 
 
-def _answer(study: Study, fingerprint: Fingerprint, index: int) -> str:
-    probability, label = torch.softmax(fingerprint.source_logits[index], 0).max(0)
-    return f"{study.classes[label]} {probability:.2f}\n(truth {study.classes[fingerprint.truth[index]]})"
+def _answer(shown: dict) -> str:
+    return f"{shown['label']} {shown['probability']:.2f}"

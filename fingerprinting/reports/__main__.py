@@ -1,0 +1,24 @@
+"""Draw every table, page and figure anew, and write the numbers of README and docs, from results/records alone.
+
+    python -m fingerprinting.reports                          # all studies
+    python -m fingerprinting.reports STUDY=cv/fashion_mnist   # of those that begin so the figures
+    python -m fingerprinting.reports FIGURES=False            # tables, pages, README and docs
+
+Needs no model. A step draws what it measured by itself; README and docs are written here and by reproduce.py alone.
+"""
+
+import sys
+import time
+
+from fingerprinting import files, settings
+from fingerprinting.reports import everything
+
+STUDY = ""  # how the folders of the studies whose figures are drawn begin: domain/dataset/tier; empty: all
+FIGURES = True  # whether figures are drawn too
+DOMAIN = ""  # path of a domain file of your own, whose inputs figures show
+
+if __name__ == "__main__":
+    with settings.endings():
+        started, constants = time.perf_counter(), settings.of_no_study(globals(), sys.argv[1:])
+        everything.write(**constants)
+        print(f"written to {files.results_dir()}: {time.perf_counter() - started:.0f} s")

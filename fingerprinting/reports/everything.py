@@ -1,0 +1,31 @@
+"""All tables, pages, figures and the numbers of README and docs, from records alone."""
+
+from types import SimpleNamespace
+
+from fingerprinting.domain import DOMAINS, Domain, load_domain
+from fingerprinting.reports import deepcore_tables, documents, overlap, pages, passport_pages, show, tables
+from fingerprinting.runtime import UserError
+
+
+def write(study: str = "", figures: bool = True, domain: str = "") -> None:
+    """study: how the folders begin of those whose figures are drawn; domain: the file of a domain of somebody's own."""
+    folders = [folder for folder in pages.study_folders() if folder.startswith(study)]
+    if not folders:
+        raise UserError(f"no study begins with {study!r}; there are {', '.join(pages.study_folders()) or 'none'}")
+    own = load_domain(domain) if domain else None
+    for folder in folders if figures else ():
+        print(f"figures of {folder}", flush=True)
+        show.every_figure(folder, _show(folder, own))
+    for report in (tables, overlap, deepcore_tables):
+        report.write()
+    for folder in passport_pages.study_folders():
+        passport_pages.write(SimpleNamespace(folder=folder))
+    documents.write()
+
+
+def _show(folder: str, own: Domain | None):
+    """How the study's domain draws an input; None for a domain that cannot be found by its name."""
+    name = folder.split("/")[0]
+    if own and own.name == name:
+        return own.show
+    return load_domain(name).show if name in DOMAINS else None
