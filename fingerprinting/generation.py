@@ -112,6 +112,7 @@ def _sample_rows(study: Study, origin: Fingerprint, evolved_print: Fingerprint) 
             "truth": study.classes[origin.truth[index]],
             "primary": seen(origin, index),
             "evolved": seen(evolved_print, index),
+            **({} if read else {"difference": thumbnail(evolved_print.inputs[index] - origin.inputs[index])}),
         }
         for component in COMPONENTS
         for place, index in enumerate(origin.of_component(component).nonzero().flatten()[:count])

@@ -399,7 +399,7 @@ def test_a_second_run_makes_no_point_again_and_other_constants_do(there, capsys,
 
 def test_pictures(judged):
     names = {path.name for path in (judged[1] / "results" / "figures").iterdir()}
-    assert names == {f"cv-digits-smoke-deepcore-{name}.png" for name in ("points", "radius", "scores", "clusters")}
+    assert names == {f"cv-digits-smoke-deepcore-{name}.svg" for name in ("points", "radius", "scores", "clusters")}
 
 
 def test_text_is_left_out():

@@ -71,9 +71,9 @@ def test_table_page_and_picture(study, found):
     page = pages.page_path(study.folder).read_text()
     assert "| fingerprint | reading, output | 100 asked | 400 asked |" in page
     assert "| primary | match rate, labels | 0.19 | 0.88 |" in page
-    assert charts.extraction(study.folder, [METHOD], found).read_bytes()[:4] == b"\x89PNG"
+    assert charts.extraction(study.folder, [METHOD], [METHOD], found).read_text().startswith("<?xml")
 
 
 def test_without_a_sweep_nothing_is_said_nor_drawn(study):
     assert sweep.section([]) == []
-    assert charts.extraction(study.folder, [METHOD], []) is None
+    assert charts.extraction(study.folder, [METHOD], [METHOD], []) is None

@@ -66,7 +66,7 @@ def test_train_verify_and_attack(run, tmp_path):
             assert forged["signature_detection"] > shown  # of what the forger claims; half of it where fake3 begins
     rows = Records.at("cv/digits/smoke", "passports").rows()
     assert all(max(row["misfit"]) < 1e-3 for row in rows if row["attack"] == "solve")
-    assert (tmp_path / "results" / "figures" / "cv-digits-smoke-passports-conv3.png").is_file()
+    assert (tmp_path / "results" / "figures" / "cv-digits-smoke-passports-conv3.svg").is_file()
     page = (tmp_path / "results" / "tables" / "cv-digits-smoke-passports.md").read_text()
     assert "residual_block" in page and "fake2" in page
     assert "attacks are finished already" in run("cv/passport/attack.py")[1]

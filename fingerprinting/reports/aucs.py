@@ -1,11 +1,13 @@
 """AUCs: of each theft, their means, all methods in all studies side by side, and what papers report beside them."""
 
+from fingerprinting.methods import Method
 from fingerprinting.records import Records
 from fingerprinting.reports.cells import READINGS, Reading, auc, counts, names, reading_of
 from fingerprinting.reports.formats import markdown_table
 from fingerprinting.reports.pages import heading, links
 from fingerprinting.reports.published import PUBLISHED
 from fingerprinting.suspects import ATTACKS, MEANS, NEGATIVES
+from fingerprinting.verdicts import METHOD
 
 COLUMNS = (
     "tier,domain,dataset,method,output,representation,attack,negatives,n_pirated,n_independent,auc,auc_low,auc_high,"
@@ -64,6 +66,16 @@ def mean_aucs(study_folder: str) -> dict[Reading, dict]:
         for row in _ordered(Records.at(study_folder, "auc").rows())
         if (row["attack"], row["negatives"]) == ("mean_same_task", "all")
     }
+
+
+def telling(study_folder: str, methods: list[Method], count: int = 4) -> list[Method]:
+    """Those of the methods that a figure with few panels shows: Primary, ours, and the best others by mean AUC."""
+    found = mean_aucs(study_folder)
+    named = [method for method in methods if method.name in ("primary", METHOD)]
+    others = [method for method in methods if method not in named and method.reading in found]
+    others.sort(key=lambda method: -found[method.reading]["auc"])
+    kept = [*named, *others[: max(0, count - len(named))]]
+    return [method for method in methods if method in kept]
 
 
 def summary(studies: list[str]) -> str:

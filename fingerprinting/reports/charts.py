@@ -2,47 +2,32 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
 from fingerprinting import suspects
 from fingerprinting.methods import Method
-from fingerprinting.reports.cells import in_words, reading_of
-from fingerprinting.reports.figures import COLUMNS, canvas, panels, path_of, title_of
-from fingerprinting.verdicts import METHOD
+from fingerprinting.reports.cells import reading_of
+from fingerprinting.reports.figures import BLUE, GREEN, ORANGE, SKY, VERMILION, canvas, panels, path_of, title_of
 
 
-def radar(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
-    """AUC of every theft against all independents, one web per fingerprint and a line per reading (TIFS Fig. 2)."""
-    found = {(*reading_of(row), row["attack"]): row["auc"] for row in rows}
-    names = list(dict.fromkeys(method.name for method in methods))
-    thefts = [name for name in suspects.ATTACKS if any(key[-1] == name for key in found)]
-    angles = np.linspace(0, 2 * np.pi, len(thefts), endpoint=False)
-    lines = -(-len(names) // COLUMNS)
-    size = (4.2 * COLUMNS, 3.3 * lines + 0.6)
-    title = "AUC of each theft against all independents"
-    with canvas(study_folder, "radar", title, lines, COLUMNS, size, projection="polar") as (_, axes):
-        for axis in axes.flat[len(names) :]:
-            axis.remove()
-        for axis, name in zip(axes.flat, names, strict=False):
-            for method in methods:
-                values = [found.get((name, method.output, method.representation.__name__, theft)) for theft in thefts]
-                if method.name == name and any(value is not None for value in values):
-                    closed = np.array([*values, values[0]], float)
-                    label = in_words(method.output, method.representation.__name__)
-                    (line,) = axis.plot([*angles, angles[0]], closed, lw=1.2, alpha=0.8, label=label)
-                    # markers of their own: a line on polar axes shows none at a value that stands alone
-                    axis.scatter(angles, closed[:-1], s=6, color=line.get_color(), alpha=0.8, clip_on=False, zorder=3)
-            axis.set_ylim(0, 1)
-            axis.set_yticks([0.5, 1.0], ["0.5", "1"], fontsize=6)
-            axis.set_xticks(angles, thefts, fontsize=5.5)
-            for angle, label in zip(angles, axis.get_xticklabels(), strict=True):  # beside the circle, not across it
-                side = np.cos(angle)
-                label.set_horizontalalignment("center" if abs(side) < 0.1 else "left" if side > 0 else "right")
-            axis.tick_params(axis="x", pad=-2)
-            axis.set_title(name, fontsize=9)
-            axis.legend(fontsize=5, loc="lower left", bbox_to_anchor=(-0.15, -0.22))
-    return path_of(study_folder, "radar")
+def thefts(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
+    """AUC of every theft (columns) against all independents by every reading (lines): a cell's colour and number."""
+    found = {(reading_of(row), row["attack"]): row["auc"] for row in rows}
+    names = [name for name in suspects.ATTACKS if any(attack == name for _, attack in found)]
+    lines = [method for method in methods if any((method.reading, name) in found for name in names)]
+    values = np.array([[found.get((method.reading, name), np.nan) for name in names] for method in lines])
+    title, size = "AUC of each theft against all independents", (0.75 * len(names) + 3.2, 0.24 * len(lines) + 1.6)
+    with canvas(study_folder, "thefts", title, 1, 1, size) as (figure, axes):
+        axis = axes[0][0]
+        image = axis.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+        for line, column in np.argwhere(~np.isnan(values)):
+            shade = "white" if values[line, column] < 0.6 else "black"
+            text = f"{values[line, column]:.2f}"
+            axis.text(column, line, text, ha="center", va="center", fontsize=6.5, color=shade)
+        axis.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=7)
+        axis.set_yticks(range(len(lines)), map(title_of, lines), fontsize=7)
+        figure.colorbar(image, ax=axis, shrink=0.6, label="1 tells all, 0.5 is a coin").ax.tick_params(labelsize=7)
+    return path_of(study_folder, "thefts")
 
 
 def cost(study_folder: str, rows: list[dict]) -> Path:
@@ -53,7 +38,7 @@ def cost(study_folder: str, rows: list[dict]) -> Path:
         axis = axes[0][0]
         for offset, (column, label) in enumerate(parts.items()):
             heights = np.arange(len(rows)) + (offset - 1) * 0.27
-            axis.barh(heights, [row[column] for row in rows], 0.25, label=label)
+            axis.barh(heights, [row[column] for row in rows], 0.25, label=label, color=(BLUE, SKY, ORANGE)[offset])
         axis.set_yticks(range(len(rows)), [f"{row['method']} ({row['queries']})" for row in rows], fontsize=7)
         axis.set_xscale("log")
         axis.set_xlabel("seconds, one run on one machine", fontsize=8)
@@ -64,22 +49,34 @@ def cost(study_folder: str, rows: list[dict]) -> Path:
     return path_of(study_folder, "cost")
 
 
-def extraction(study_folder: str, methods: list[Method], rows: list[dict]) -> Path | None:
-    """AUC of the extraction sweep's students by how many inputs were asked (left), and by what they learnt (right)."""
+def extraction(study_folder: str, methods: list[Method], telling: list[Method], rows: list[dict]) -> Path | None:
+    """AUC of the extraction sweep's students by how many inputs were asked (left), and by what they learnt (right).
+
+    telling: the methods that have a colour; the others are grey.
+    """
     if not rows:
         return None
-    title = "how much a thief by extraction must ask"
-    with canvas(study_folder, "extraction", title, 1, 2, (10.5, 4.6)) as (figure, axes):
+    colours = dict(zip((method.key for method in telling), (VERMILION, BLUE, GREEN, ORANGE), strict=False))
+    with canvas(study_folder, "extraction", "how much a thief by extraction must ask", 1, 2, (8.5, 3.8)) as (
+        figure,
+        axes,
+    ):
         asked, learnt = axes[0]
         sizes = sorted({row["asked"] for row in rows})
-        for number, method in enumerate(methods):
-            style = {"color": matplotlib.colormaps["tab20"](number % 20), "ms": 4, "lw": 1.2, "alpha": 0.8}
-            if method.name == METHOD:
-                style |= {"color": "black", "lw": 2.2}
+        for method in sorted(methods, key=lambda method: method.key in colours):
+            named = method.key in colours
+            style = {
+                "color": colours.get(method.key, "#bbbbbb"),
+                "ms": 4 if named else 2.5,
+                "lw": 1.8 if named else 0.8,
+            }
             own = [row for row in rows if reading_of(row) == method.reading]
             means = [np.mean([row["beats"] for row in own if row["asked"] == size]) for size in sizes]
-            asked.plot(sizes, means, "o-", label=title_of(method), **style)
-            learnt.plot([row["fidelity"] for row in own], [row["beats"] for row in own], "o", **style)
+            label = title_of(method) if named else None
+            asked.plot(sizes, means, "o-", label=label, **style)
+            if named:
+                learnt.plot([row["fidelity"] for row in own], [row["beats"] for row in own], "o", **style)
+        asked.plot([], [], "-", color="#bbbbbb", lw=0.8, label="others")
         asked.set_xscale("log")
         asked.set_xticks(sizes, sizes)
         asked.minorticks_off()
@@ -90,7 +87,7 @@ def extraction(study_folder: str, methods: list[Method], rows: list[dict]) -> Pa
             axis.set_ylim(-0.03, 1.03)
             axis.set_ylabel("AUC against all independents", fontsize=8)
             axis.tick_params(labelsize=7)
-        figure.legend(*asked.get_legend_handles_labels(), loc="outside right center", fontsize=7)
+        figure.legend(*asked.get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=3)
     return path_of(study_folder, "extraction")
 
 
@@ -105,10 +102,10 @@ def erasure(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
                 if reading_of(row) == method.reading:
                     height = len(answers) - 1 - answers.index(row["attack_on_queries"])
                     before, after = row["auc_before"], row["auc_after"]
-                    axis.plot([row["auc_low"], row["auc_high"]], [height] * 2, lw=3, alpha=0.25, color="#c0392b")
+                    axis.plot([row["auc_low"], row["auc_high"]], [height] * 2, lw=3, alpha=0.25, color=VERMILION)
                     axis.plot([before, after], [height] * 2, lw=0.9, color="#666666")
-                    axis.plot(before, height, "o", ms=5, mfc="white", color="#2471a3", label="honest")
-                    axis.plot(after, height, "o", ms=4, color="#c0392b", label="answering back, 95% interval")
+                    axis.plot(before, height, "o", ms=5, mfc="white", color=BLUE, label="honest")
+                    axis.plot(after, height, "o", ms=4, color=VERMILION, label="answering back, 95% interval")
             axis.axvline(0.5, color="grey", lw=0.7, ls=":")
             axis.set_xlim(0, 1.03)
             axis.set_yticks(range(len(answers)), reversed(answers), fontsize=7)

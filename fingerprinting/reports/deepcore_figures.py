@@ -7,23 +7,24 @@ import numpy as np
 from fingerprinting import statistics
 from fingerprinting.attacks import KINDS
 from fingerprinting.clustering import ALGORITHMS
+from fingerprinting.domain import Domain
 from fingerprinting.hearing import GROUPS, SCORES
 from fingerprinting.methods import Method
 from fingerprinting.records import Records
 from fingerprinting.reports.cells import in_words
-from fingerprinting.reports.figures import COLOURS, canvas, panels
+from fingerprinting.reports.figures import BLUE, COLOURS, ORANGE, SKY, VERMILION, canvas, panels
 from fingerprinting.thumbnails import restored
 
-SHADES = dict(tampered="#c0392b", extracted="#e59866", homologous="#2471a3", irrelevant="#7fb3d5")
+SHADES = dict(tampered=VERMILION, extracted=ORANGE, homologous=BLUE, irrelevant=SKY)
 
 
-def draw(study_folder: str, show: Callable | None) -> None:
-    """Every figure whose records are there; show(axis, input) draws a point, without it there is no figure of them."""
+def draw(study_folder: str, domain: Domain | None) -> None:
+    """Every figure whose records are there; without the domain that draws its inputs none of the points."""
     lengths, points, models = (
         Records.at(study_folder, f"deepcore_{topic}").rows() for topic in ("lengths", "points", "models")
     )
-    if points and show:
-        _points(study_folder, points, show)
+    if points and domain and domain.show:
+        _points(study_folder, points, domain.show)
     if lengths:
         _radius(study_folder, lengths)
     if models:

@@ -15,7 +15,7 @@ def write(study: str = "", figures: bool = True, domain: str = "") -> None:
     own = load_domain(domain) if domain else None
     for folder in folders if figures else ():
         print(f"figures of {folder}", flush=True)
-        show.every_figure(folder, _show(folder, own))
+        show.every_figure(folder, _domain(folder, own))
     for report in (tables, overlap, deepcore_tables):
         report.write()
     for folder in passport_pages.study_folders():
@@ -23,9 +23,9 @@ def write(study: str = "", figures: bool = True, domain: str = "") -> None:
     documents.write()
 
 
-def _show(folder: str, own: Domain | None):
-    """How the study's domain draws an input; None for a domain that cannot be found by its name."""
+def _domain(folder: str, own: Domain | None) -> Domain | None:
+    """The study's domain; None for one of somebody's own whose file was not named."""
     name = folder.split("/")[0]
     if own and own.name == name:
-        return own.show
-    return load_domain(name).show if name in DOMAINS else None
+        return own
+    return load_domain(name) if name in DOMAINS else None

@@ -1,9 +1,11 @@
 """The picture of a fingerprint: samples of each component before and after evolving, from records."""
 
-from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from fingerprinting import files
+from fingerprinting.domain import Domain
 from fingerprinting.queries.primary import COMPONENTS
 from fingerprinting.records import Records
 from fingerprinting.reports.figures import canvas, path_of
@@ -11,36 +13,54 @@ from fingerprinting.reports.formats import markdown_table
 from fingerprinting.thumbnails import restored
 
 SIDES = ("primary", "evolved")
+SAMPLES = 2  # of each component that are drawn
 
 
-def samples(study_folder: str, show: Callable | None) -> Path | None:
-    """Samples before (left) and after evolving (right), with the source's answers under them; None without records.
+def samples(study_folder: str, domain: Domain | None) -> Path | None:
+    """Samples of each component before and after evolving, their difference, and the source's answers.
 
-    show(axis, input) draws one input. Inputs that are read rather than looked at stand in a Markdown table instead.
+    None without records, or where the domain cannot draw its inputs. Inputs that are read rather than looked at stand
+    in a Markdown table instead.
     """
     rows = Records.at(study_folder, "samples").rows()
     if not rows:
         return None
     if isinstance(rows[0]["primary"]["input"], str):
         return _table(study_folder, rows)
-    if show is None:
+    if domain is None or domain.show is None:
         return None
-    columns = {name: [row for row in rows if row["component"] == name] for name in COMPONENTS}
-    most = max(map(len, columns.values()))
-    title = "primary samples (left) and the same evolved (right), with the source's answers"
-    size = (1.45 * 2 * most + 0.6, 1.95 * len(COMPONENTS))
-    with canvas(study_folder, "samples", title, len(COMPONENTS), 2 * most, size) as (_, axes):
-        for line, (name, own) in zip(axes, columns.items(), strict=True):
-            line[0].set_ylabel(name.replace("_", " "), fontsize=8)
-            for column, axis in enumerate(line):
+    found = {name: [row for row in rows if row["component"] == name][:SAMPLES] for name in COMPONENTS}
+    lines = {name: own for name, own in found.items() if own}
+    columns = 3 * max(map(len, lines.values()))
+    size = (1.5 * columns + 0.6, 1.8 * len(lines) + 0.3)
+    title = "Primary samples, the same evolved, and the difference; below: the source's answer"
+    with canvas(study_folder, "samples", title, len(lines), columns, size) as (_, axes):
+        for line, (name, own) in zip(axes, lines.items(), strict=True):
+            for axis in line[3 * len(own) :]:
+                axis.set_visible(False)
+            for axis in line:
                 axis.set_xticks([])
                 axis.set_yticks([])
-                half, place = divmod(column, most)
-                if place < len(own):
-                    shown = own[place][SIDES[half]]
-                    show(axis, restored(shown["input"]))
-                    axis.set_xlabel(f"{_answer(shown)}\n(truth {own[place]['truth']})", fontsize=7)
+            line[0].set_ylabel(name.replace("_", " "), fontsize=8)
+            for place, row in enumerate(own):
+                before, after, change = line[3 * place : 3 * place + 3]
+                for axis, side in zip((before, after), SIDES, strict=True):
+                    domain.show(axis, restored(row[side]["input"]))
+                    axis.set_xlabel(_answer(row[side]), fontsize=7)
+                before.set_title(f"truth: {row['truth']}", fontsize=7)
+                _difference(change, restored(row["difference"]), domain)
     return path_of(study_folder, "samples")
+
+
+def _difference(axis, change: torch.Tensor, domain: Domain) -> None:
+    """What was added: as it is where inputs have a sign, else around the middle of their range, enlarged to fill it."""
+    low, high = domain.input_range
+    largest = change.abs().max().item()
+    if low < 0:
+        domain.show(axis, change)
+    else:
+        domain.show(axis, (low + high) / 2 + change * (high - low) / 2 / (largest or 1.0))
+    axis.set_xlabel(f"at most {largest:.2g}", fontsize=7)
 
 
 def _table(study_folder: str, rows: list[dict]) -> Path:

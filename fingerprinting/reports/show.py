@@ -1,10 +1,10 @@
 """What is drawn and printed of a study once a step has recorded it; nothing here needs a model."""
 
-from collections.abc import Callable
-
+from fingerprinting.domain import Domain
 from fingerprinting.methods import shown
 from fingerprinting.records import Records
 from fingerprinting.reports import (
+    aucs,
     charts,
     deepcore_figures,
     deepcore_tables,
@@ -23,14 +23,14 @@ from fingerprinting.study import Study
 
 def evolved(study: Study) -> None:
     """After evolved.py: samples before and after."""
-    if drawn := samples(study.folder, study.domain.show):
+    if drawn := samples(study.folder, study.domain):
         print(f"samples: {drawn}")
 
 
 def deepcore(study: Study) -> None:
     """After deepcore.py: figures, tables, the study's page on core points; nothing where the domain has none."""
     if Records.of(study, "deepcore_lengths").rows():
-        deepcore_figures.draw(study.folder, study.domain.show)
+        deepcore_figures.draw(study.folder, study.domain)
         deepcore_tables.write()
         print(deepcore_tables.page(study.folder))
 
@@ -65,25 +65,26 @@ def comparison(study_folder: str) -> None:
         Records.at(study_folder, topic).rows() for topic in ("auc", "timing", "overlap", "extraction")
     )
     methods, pool = methods_of(auc), judged(study_folder, "scored")
+    telling = aucs.telling(study_folder, shown(methods))
     if pool:  # version 0.1 recorded no distances that figures could be drawn from
         for draw in (separation.roc, separation.strips, separation.fidelity):
-            draw(study_folder, shown(methods), pool)
-        overlap.figure(study_folder, shown(methods_of(overlaps)), pool, overlaps)
-    charts.radar(study_folder, methods, [row for row in auc if row["negatives"] == "all"])
+            draw(study_folder, telling, pool)
+        overlap.figure(study_folder, [method for method in telling if method in methods_of(overlaps)], pool, overlaps)
+    charts.thefts(study_folder, methods, [row for row in auc if row["negatives"] == "all"])
     charts.cost(study_folder, timing)
-    charts.extraction(study_folder, shown(methods_of(extracted)), extracted)
+    charts.extraction(study_folder, shown(methods_of(extracted)), telling, extracted)
 
 
 def answers(study_folder: str) -> None:
     """The figure of thieves that answer back, where that was recorded."""
     if rows := Records.at(study_folder, "erasure").rows():
-        charts.erasure(study_folder, methods_of(rows), rows)
+        charts.erasure(study_folder, aucs.telling(study_folder, shown(methods_of(rows))), rows)
 
 
-def every_figure(study_folder: str, show: Callable | None) -> None:
-    """All that a study's records give. show(axis, input) draws one input, as its domain does."""
-    samples(study_folder, show)
-    deepcore_figures.draw(study_folder, show)
+def every_figure(study_folder: str, domain: Domain | None) -> None:
+    """All that a study's records give; without its domain no pictures of inputs."""
+    samples(study_folder, domain)
+    deepcore_figures.draw(study_folder, domain)
     if Records.at(study_folder, "auc").rows():
         comparison(study_folder)
     answers(study_folder)
