@@ -1,6 +1,6 @@
 """Whole scripts on bad data: one clear sentence, exit status 2, nothing written; odd but readable data just work.
 
-What each loader refuses in detail stands in test_nlp_data.py and test_bci_data.py, whose files are written here again.
+What each loader refuses in detail stands in test_nlp_data.py and test_bci_*.py, whose files are written here again.
 Most scripts run in this process, because importing torch takes seconds.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_bci_data import (
+from eeg_files import (
     SCP1_LABELS,
     Malicious,
     bdf,

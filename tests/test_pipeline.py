@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from eeg_files import write_ts
 from safetensors.torch import load_file
-from test_bci_data import write_ts
 from test_nlp_data import write_news, write_shopping
 
 from fingerprinting import statistics
