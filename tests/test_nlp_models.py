@@ -413,7 +413,7 @@ class Foreign:
 
 
 def test_nothing_foreign_is_run_and_nothing_but_the_three_files_is_read(published_folder, tmp_path):
-    """Code and weights that config.json names, pickled weights, another tokeniser, adapters: beside the files or alone."""
+    """What config.json names, pickled weights, another tokeniser and adapters: beside the files, or instead of them."""
     mark, before = tmp_path / "was_run", built(PUBLISHED).state_dict()
     (published_folder / "evil.py").write_text(f"open({str(mark)!r}, 'w')\n")
     evil = {"AutoConfig": "evil.Evil", "AutoModel": "evil.Evil", "AutoTokenizer": ["evil.Evil", "evil.Evil"]}
