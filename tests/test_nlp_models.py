@@ -402,6 +402,19 @@ def test_odd_weights_are_refused(published_folder, spoilt, why):
         built(PUBLISHED)
 
 
+@pytest.mark.parametrize(
+    "change", [lambda words: words[:-1], lambda words: [*words, "b"], lambda words: words[:-1] + ["a"]]
+)
+def test_a_vocabulary_that_does_not_fit_the_embedding_is_refused(published_folder, change):
+    path = published_folder / "vocab.txt"
+    words = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("".join(f"{word}\n" for word in change(words)), encoding="utf-8")
+    with pytest.raises(
+        UserError, match=f"published does not hold bert-base-chinese .[0-9]+ words, {len(words)} expected"
+    ):
+        built(PUBLISHED)
+
+
 class Foreign:
     """Unpickled, it leaves a file behind."""
 
