@@ -60,6 +60,11 @@ class Dataset:
     def __post_init__(self) -> None:
         if len(set(self.classes)) < len(self.classes) or not all(isinstance(name, str) for name in self.classes):
             raise UserError(f"{self.name} has classes {self.classes}; its loader must give each a text of its own")
+        if unsayable := [name for name in self.classes if name.strip() != name or name.splitlines() != [name]]:
+            raise UserError(
+                f"{self.name} has a class {unsayable[0]!r}; its loader must give names on one line, without blanks "
+                "around them, as answers have them"
+            )
         for part in (part for part in (self.pool, self.test, self.dev) if part is not None):
             _check(self.name, part)
             if part.inputs.shape[1:] != self.pool.inputs.shape[1:]:
