@@ -44,7 +44,10 @@ def npy(path: Path, name: str) -> np.ndarray:
                 raise EOFError
             found = None if kind.hasobject else np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, TypeError, EOFError, OverflowError, SyntaxError, tokenize.TokenError):
-            raise damaged(path, name) from None
+            raise UserError(
+                f"{path} is damaged or truncated; get it again, or move the .npy files of its folder away and run "
+                f"python data/prepare.py DATASET={name}"
+            ) from None
     if found is None:
         raise UserError(f"{path} holds Python objects, which are not opened; save it as an array of numbers")
     return found

@@ -83,8 +83,8 @@ def reading(path: Path, instead: str) -> Iterator[BinaryIO]:
     """An open file; where there is none, or the system refuses it, a sentence that ends in `instead`."""
     try:
         if not path.is_file():  # opening a pipe would wait for whoever writes to it
-            wrong = "is no regular file" if os.path.lexists(path) else "does not exist"
-            raise UserError(f"{path} {wrong}; {instead}")
+            wrong = "is no regular file; move it away, and" if os.path.lexists(path) else "does not exist;"
+            raise UserError(f"{path} {wrong} {instead}")
         with path.open("rb") as file:
             yield file
     except OSError as error:
