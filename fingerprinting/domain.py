@@ -64,6 +64,8 @@ class Domain:
     evolve: Callable[..., torch.Tensor] = evolve_by_gradient
     # screen(inputs, thief, name, device, input_range) -> what a thief learns of its own inputs, to judge queries by
     screen: Callable[..., Screen] = autoencoder.screen
+    # data set or lexicon -> file below DATA_DIR -> its published sha256 or md5; who has another one is told so
+    published: dict[str, dict[str, str]] = field(default_factory=dict)
     lexicons: tuple[str, ...] = ()  # what `prepare` fetches besides the data sets; steps go without it where they must
     show: Callable | None = None  # show(axis, input) draws one input; a domain whose inputs are read gives `describe`
     describe: Callable[[torch.Tensor], str] | None = None

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from filelock import FileLock
@@ -17,7 +18,10 @@ from safetensors.torch import save_file
 from fingerprinting.runtime import REPOSITORY, UserError
 
 # What the system says of a folder that is a file, belongs to somebody else, or lies on what is only read.
-UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
+UNWRITABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT),
+    errno.ELOOP,
+)
 LOCK = ".lock"  # in the folder of results
 
 
@@ -49,9 +53,52 @@ def atomic(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
-        temporary.replace(path)
+        with _writable(path):
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def together(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Write files called `names` into the yielded folder; they come to `folder`, in that order, when all are whole.
+
+    What lies there already under such a name is kept.
+    """
+    with _writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".tmp")
+    with temporary as place:
+        yield Path(place)
+        for name in names:
+            with (Path(place) / name).open("rb") as written:
+                os.fsync(written.fileno())
+        for name in names:
+            if not os.path.lexists(folder / name):
+                (Path(place) / name).replace(folder / name)
+
+
+@contextlib.contextmanager
+def reading(path: Path, instead: str) -> Iterator[BinaryIO]:
+    """An open file; where there is none, or the system refuses it, a sentence that ends in `instead`."""
+    try:
+        if not path.is_file():  # opening a pipe would wait for whoever writes to it
+            wrong = "is no regular file; move it away, and" if os.path.lexists(path) else "does not exist;"
+            raise UserError(f"{path} {wrong} {instead}")
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror or error}); make it readable, or {instead}") from None
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, by name, without hidden files, which are never data; nothing where there is no folder."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}); make it readable, or name another one") from None
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import joblib
 
+from fingerprinting import published
 from fingerprinting.domain import COMMITTED, TIERS, Domain, load_domain
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError, provenance
@@ -38,9 +39,12 @@ def run(step: Callable, script: dict, domain: str = "") -> None:
     """
     with endings():
         study, constants = resolve(script, domain, sys.argv[1:])
+        altered = published.altered(study)
+        published.announce(altered)
         started = time.perf_counter()
         if step(study, **constants) is not SKIPPED:
             _record_time(study, script, time.perf_counter() - started)
+        published.record(study, altered)
 
 
 def _record_time(study: Study, script: dict, seconds: float) -> None:

@@ -154,6 +154,11 @@ def prepare_synonyms() -> None:
 
 
 PREPARERS = {"thuocl": prepare_thuocl, "shop_reviews": prepare_shop_reviews, "synonyms": prepare_synonyms}
+PUBLISHED = {  # data set -> file -> its sha256
+    "thuocl": {"thuocl/THUOCL.json": THUOCL_SHA256},
+    "shop_reviews": {f"shop_reviews/{name}": checksum for name, checksum in REVIEWS.values()},
+    "synonyms": {"synonyms/cilin.txt": SYNONYMS_SHA256},
+}
 
 
 def _without_test(name: str, classes: tuple[str, ...], texts: list[list[str]]) -> Dataset:
