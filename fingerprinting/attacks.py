@@ -13,6 +13,7 @@ from fingerprinting.runtime import UserError
 from fingerprinting.shares import drawn, examples_of, owners_share
 from fingerprinting.study import ModelId, Study
 from fingerprinting.training import Objective, Recipe
+from fingerprinting.weights import filled
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def honest(study: Study, job: Job) -> Training:
 
 def adopted(weights: Path, study: Study, job: Job) -> Training:
     """A model that the owner has trained elsewhere."""
-    return Training(checkpoints.filled(fresh(study, job), weights), None)
+    return Training(filled(fresh(study, job), weights), None)
 
 
 def honest_adversarial(study: Study, job: Job) -> Training:
