@@ -154,9 +154,7 @@ def removal(study: Study, job: Job) -> Training:
 def transfer(study: Study, job: Job) -> Training:
     """A parent's weights, a new head and task, every layer trained: theft of the source, or an honest model's reuse."""
     model = open_model(study, job.parent)
-    path = study.domain.architecture(job.model.architecture).head
-    old = model.get_submodule(path)
-    model.set_submodule(path, nn.Linear(old.in_features, len(study.target_classes)))
+    checkpoints.exchange_head(model, study.domain.architecture(job.model.architecture).head, len(study.target_classes))
     return Training(model, study.target_parts[job.options.get("part", "attacker")])
 
 

@@ -61,6 +61,12 @@ def build(domain: Domain, architecture: str, classes: int, shape: tuple[int, ...
     return model
 
 
+def exchange_head(model: nn.Module, path: str, classes: int) -> None:
+    """A new last linear layer, of another task, in place of the one at that path."""
+    old = model.get_submodule(path)
+    model.set_submodule(path, nn.Linear(old.in_features, classes, dtype=old.weight.dtype))
+
+
 def _copies(_model: nn.Module, given: tuple) -> tuple:
     return tuple(value.clone() if isinstance(value, torch.Tensor) else value for value in given)
 
@@ -98,7 +104,7 @@ def check(
 def check_moved(domain: Domain, name: str, classes: int, inputs: torch.Tensor, device: torch.device = CPU) -> None:
     """Whether a new last layer is all that a network needs for another task, of one class more."""
     model, head = _made(domain, name, classes, inputs), domain.architecture(name).head
-    model.set_submodule(head, nn.Linear(model.get_submodule(head).in_features, classes + 1))
+    exchange_head(model, head, classes + 1)
     with _said(f"{name!r} cannot be moved to another task"):
         logits = _asked(model, inputs, device)
     _check_logits(name, logits, (len(inputs), classes + 1), f" with {head!r} exchanged for one of {classes + 1}")

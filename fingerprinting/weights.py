@@ -66,7 +66,9 @@ def _sharded(index: Path) -> dict[str, torch.Tensor]:
         places = content["weight_map"]
         fits = all(isinstance(name, str) and SHARD.fullmatch(name) for name in places.values())
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{index} is no index of safetensors files: its weight_map must name each tensor's") from None
+        places = fits = None
+    if not places:
+        raise UserError(f"{index} is no index of safetensors files: its weight_map must name each tensor's")
     if not fits:
         raise UserError(f"{index} names shards that are no safetensors files in its own folder; put them beside it")
     shards = sorted(set(places.values()))
@@ -130,12 +132,12 @@ def _check_names(path: Path, given: dict[str, torch.Tensor], wanted: dict[str, t
     if given.keys() == wanted.keys():
         return
     advice = "let the domain's architectures build the model that was saved"
-    shared = [name for name in given if name in wanted and not name.endswith(COUNTER)]
+    has, wants = (sorted(name for name in names if not name.endswith(COUNTER)) for names in (given, wanted))
     lacking = ".".join([*_common_parts(wanted), ""])
-    if not shared and {f"{lacking}{name}" for name in given} & set(wanted):
+    if not set(has) & set(wants) and {f"{lacking}{name}" for name in has} & set(wants):
         raise UserError(f"{path} does not fit the architecture: write {lacking!r} before each of its names")
-    if not shared:
-        has, wants = (", ".join(sorted(names)[:NAMED]) for names in (given, wanted))
+    if not set(has) & set(wants):
+        has, wants = (", ".join(names[:NAMED]) or "nothing" for names in (has, wants))
         raise UserError(f"{path} does not fit the architecture: it has {has} ..., wanted are {wants} ...; {advice}")
     name = min(given.keys() ^ wanted.keys())
     has, wants = (tuple(state[name].shape) if name in state else "nothing" for state in (given, wanted))
