@@ -110,7 +110,8 @@ def is_folder(name) -> bool:
 
 def shortened(value) -> str:
     """What somebody wrote, as a sentence can show it."""
-    return repr(value) if len(repr(value)) <= LONGEST else f"{repr(value)[:LONGEST]}..."
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _are_texts(values) -> bool:
@@ -149,12 +150,12 @@ FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "targets": (lambda value: _is_table(value, _is_text), "a dict from data sets to their targets, '' where none is"),
     "pool_size": (lambda value: _is_table(value, _is_size), "a dict from tiers to counts above 0, or None for all"),
     "architectures": (
-        lambda value: bool(value) and _is_table(value, lambda one: isinstance(one, Architecture)),
+        lambda value: _is_table(value, lambda one: isinstance(one, Architecture)) and bool(value),
         "a dict from names to Architectures, one at least",
     ),
     "source": (lambda value: _is_table(value, _is_text), "a dict from tiers to an architecture's name"),
     "students": (
-        lambda value: _is_table(value, lambda names: bool(names) and _are_texts(names)),
+        lambda value: _is_table(value, lambda names: _are_texts(names) and bool(names)),
         "a dict from tiers to tuples of architectures' names, one at least",
     ),
     "input_range": (_is_range, "the lowest and the highest number of an input, or None"),

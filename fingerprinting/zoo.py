@@ -44,8 +44,8 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
             _write_plan(study, step, jobs)
             skipped = [_train_all(study, step, several, prepare) for several in (first, then) if several]
     except Exception:
-        there = {files.read_metadata(model.path)["sha256"] for model in promised if model.path.is_file()}
-        records.put(row for row in rows if row["sha256"] in there)
+        there = {model.name: files.read_metadata(model.path) for model in promised if model.path.is_file()}
+        records.put(row for row in rows if row["key"] in there and _is_of(row, there[row["key"]]))
         raise
     return SKIPPED if any(skipped) else None
 
@@ -61,8 +61,8 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
         print(f"{len(outdated)} that are there are trained again: {outdated[0].name} ...", flush=True)
     for model in outdated:  # should this run be stopped, they must not be judged in place of what it promised
         aside.put(model.path)
-    known = {row["key"]: row["sha256"] for row in records.rows()}
-    records.put(record_of(found) for found in before if found and known.get(found["name"]) != found["sha256"])
+    known = {row["key"]: row for row in records.rows()}
+    records.put(record_of(found) for found in before if found and not _is_of(known.get(found["name"]), found))
     begun = not study.force and any(_resume_path(study, job).is_file() for job in todo)
     parallel = joblib.Parallel(
         n_jobs=study.at_a_time, return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
@@ -235,6 +235,11 @@ def _finished_or_waiting(study: Study, job: Job) -> dict | None:
     if job.model.path.is_file() and aside.waits(job.model.path, settings):
         aside.put(job.model.path)
     return _finished(study, job) if aside.back(job.model.path, settings) else None
+
+
+def _is_of(row: dict | None, metadata: dict) -> bool:
+    """Whether a row of the records is of the very model whose file says that."""
+    return row is not None and all(row.get(part) == metadata[part] for part in ("sha256", "settings"))
 
 
 def record_of(metadata: dict) -> dict:
