@@ -136,14 +136,16 @@ def test_a_network_that_writes_to_its_input_changes_nothing(place):
     assert torch.equal(*results)
 
 
-def test_predictions_hand_out_copies_to_any_module():
+@pytest.mark.parametrize("shape", [(10, 1, 6, 6), (10, 6, 6), (10, 36)], ids=["images", "signals", "texts"])
+def test_predictions_hand_out_copies_to_any_module(shape):
     class Bare(nn.Module):
         def forward(self, inputs):
             return inputs.mul_(2).flatten(1)[:, :3]
 
-    kept = INPUTS.clone()
+    stored = INPUTS.view(shape) if len(shape) > 2 else (100 * INPUTS.view(shape)).int()
+    kept = stored.clone()
     asked = [predict(Bare(), kept, CPU) for _ in range(2)]
-    assert torch.equal(kept, INPUTS) and torch.equal(*asked)
+    assert torch.equal(kept, stored) and torch.equal(*asked)
 
 
 def test_stored_images_are_converted_and_not_copied_once_more(monkeypatch):
