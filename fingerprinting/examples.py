@@ -14,6 +14,12 @@ def physical(inputs: torch.Tensor) -> torch.Tensor:
     return inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
 
 
+def handed_out(inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Physical inputs on `device` in memory of their own: whoever gets them may write to them, what is kept stays."""
+    placed = runtime.place(physical(inputs.to(device)), device)
+    return placed.clone() if placed.data_ptr() == inputs.data_ptr() else placed
+
+
 @dataclass(frozen=True)
 class Examples:
     """inputs (N, ...) as stored, targets (N,) class indices or (N, C) probabilities."""

@@ -23,6 +23,7 @@ UNWRITABLE = (
     errno.ELOOP,
 )
 LOCK = ".lock"  # in the folder of results
+SHARED = "shared_tensors"  # in metadata, where there are any: name -> the name under which that tensor is stored
 
 
 def data_dir() -> Path:
@@ -144,9 +145,12 @@ def key_of(settings: dict) -> str:
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -> None:
-    """Safetensors with JSON metadata; digests of both are added, so that damage is seen when they are read."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {**metadata, "sha256": digest(tensors)}
+    """Safetensors with JSON metadata; digests of both are added, so that damage is seen when they are read.
+
+    What stands under several names, as tied weights do, is stored once; the digest is that of all names.
+    """
+    tensors, shared = _once(tensors)
+    metadata = {**metadata, "sha256": digest(_under_all_names(tensors, shared)), **({SHARED: shared} if shared else {})}
     metadata["metadata_sha256"] = key_of(metadata)
     with atomic(path) as temporary:
         try:
@@ -156,17 +160,40 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -
             raise OSError(str(error)) from error
 
 
+def _once(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors on the CPU, none in another one's memory, and which further names stand for which of them."""
+    stored, shared, names, memories = {}, {}, {}, set()
+    for name, tensor in tensors.items():
+        view = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if tensor.numel() and view in names:
+            shared[name] = names[view]
+            continue
+        names[view] = name
+        value = tensor.detach().cpu().contiguous()
+        memory = value.untyped_storage().data_ptr()
+        stored[name] = value.clone() if memory in memories else value
+        memories.add(memory)
+    return stored, shared
+
+
+def _under_all_names(stored: dict[str, torch.Tensor], shared: dict[str, str]) -> dict[str, torch.Tensor]:
+    return stored | {name: stored[first] for name, first in shared.items()}
+
+
 def read_metadata(path: Path) -> dict:
     """The metadata of a file of `save_tensors`, without its tensors."""
     with _opened(path) as file:
-        return _metadata(path, file)
+        return _metadata(path, file)[0]
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
     """Tensors and metadata of a file of `save_tensors`; a truncated or altered file is refused."""
     with _opened(path) as file:
-        metadata = _metadata(path, file)
+        metadata, shared = _metadata(path, file)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    if not isinstance(shared, dict) or not all(isinstance(n, str) and n in tensors for n in shared.values()):
+        raise _damaged(path)
+    tensors = _under_all_names(tensors, shared)
     if digest(tensors) != metadata["sha256"]:
         raise _damaged(path)
     return tensors, metadata
@@ -183,7 +210,8 @@ def _opened(path: Path) -> Iterator:
         raise _damaged(path) from None
 
 
-def _metadata(path: Path, file) -> dict:
+def _metadata(path: Path, file) -> tuple[dict, dict[str, str]]:
+    """What the file says, and which names stand for which of its tensors."""
     texts = file.metadata() or {}
     if "sha256" not in texts:
         raise UserError(f"{path} was not written by this project; give a file that one of its scripts wrote")
@@ -193,7 +221,7 @@ def _metadata(path: Path, file) -> dict:
         raise _damaged(path) from None
     if metadata.pop("metadata_sha256", None) != key_of(metadata):
         raise _damaged(path)
-    return metadata
+    return metadata, metadata.pop(SHARED, {})
 
 
 def _damaged(path: Path) -> UserError:

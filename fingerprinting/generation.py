@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from fingerprinting import attacks, fingerprints, runtime
+from fingerprinting import aside, attacks, fingerprints, runtime
 from fingerprinting.examples import physical
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.evolved import Evolution
@@ -75,7 +75,7 @@ def evolved(study: Study, **constants) -> str | None:
     confident = origin.of_component("confident_correct") | origin.of_component("confident_wrong")
     inputs = study.domain.evolve(
         model,
-        origin.inputs.to(study.device),
+        origin.inputs.to(study.device, copy=True),  # the domain's own code, which may write to what it gets
         confident.to(study.device),
         Evolution(**constants),
         study.domain.input_range,
@@ -157,6 +157,7 @@ def finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, 
     }
     path = fingerprints.path_of(study, method)
     fingerprints.save(path, Fingerprint(**{**vars(fingerprint), "metadata": metadata}))
+    aside.forget(path)
     Records.of(study, "fingerprints").put([{"key": f"{study.folder}/{method}", **metadata}])
     sizes = ", ".join(f"{size} {name}" for name, size in fingerprint.sizes.items() if size)
     print(f"{method} fingerprint: {sizes or f'{len(fingerprint)} queries'}; {metadata['seconds']:.1f} s; {path}")

@@ -54,11 +54,12 @@ def _rounded_up(share: float) -> str:
 def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     """Write the queries and, after them, the control questions, as arrays and, where inputs are read, as texts."""
     inputs = torch.cat([fingerprint.inputs, fingerprint.extra["control_inputs"]])
+    described = study.domain.describe and "".join(f"{study.domain.describe(one.clone())}\n" for one in inputs)
     with files.atomic(folder / INPUTS) as temporary, temporary.open("wb") as file:
         np.save(file, inputs.numpy(), allow_pickle=False)
     written = str(folder / INPUTS)
-    if study.domain.describe:
-        files.write_text(folder / TEXTS, "".join(f"{study.domain.describe(one)}\n" for one in inputs))
+    if described:
+        files.write_text(folder / TEXTS, described)
         written += f", the same to read in {folder / TEXTS}"
     about = {
         "study": study.folder,

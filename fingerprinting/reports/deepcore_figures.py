@@ -38,7 +38,7 @@ def _points(study: Study, hearing: Hearing) -> Path:
             moment = [moment for moment in metadata["trace"] if moment["step"] <= length][-1]
             axes[row][0].set_ylabel(f"{length} steps", fontsize=8)
             for axis, index in zip(axes[row], chosen, strict=True):
-                study.domain.show(axis, hearing.stages[row].inputs[index])
+                study.domain.show(axis, hearing.stages[row].inputs[index].clone())
                 axis.set_xticks([])
                 axis.set_yticks([])
                 note = f"radius {moment['radius'][index]:.3g}, p {moment['confidence'][index]:.3f}"

@@ -36,7 +36,7 @@ def samples(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Path:
                 half, place = divmod(column, SAMPLES)
                 if place < len(chosen):
                     fingerprint = (origin, evolved)[half]
-                    study.domain.show(axis, fingerprint.inputs[chosen[place]])
+                    study.domain.show(axis, fingerprint.inputs[chosen[place]].clone())
                     axis.set_xlabel(_answer(study, fingerprint, chosen[place]), fontsize=7)
     return path_of(study, "samples")
 
@@ -47,7 +47,7 @@ def _sample_table(study: Study, origin: Fingerprint, evolved: Fingerprint) -> Pa
         for index in torch.nonzero(origin.of_component(name)).flatten()[: 2 * SAMPLES].tolist():
             cells = [name]
             for fingerprint in (origin, evolved):
-                cells.append(study.domain.describe(fingerprint.inputs[index]).replace("|", "\\|"))
+                cells.append(study.domain.describe(fingerprint.inputs[index].clone()).replace("|", "\\|"))
                 cells.append(_answer(study, fingerprint, index).replace("\n", " "))
             lines.append(f"| {' | '.join(cells)} |")
     path = path_of(study, "samples").with_suffix(".md")
