@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from fingerprinting import files
 from fingerprinting.runtime import UserError
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -52,7 +53,7 @@ def filled(model: nn.Module, path: Path) -> nn.Module:
 
 
 def _in_folder(folder: Path) -> Path:
-    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    found = files.visible(folder)
     indices = [path for path in found if path.name.endswith(INDEX)]
     offered = indices or [path for path in found if path.suffix == ".safetensors"]
     if len(offered) != 1:
