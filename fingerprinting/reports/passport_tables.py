@@ -6,7 +6,18 @@ from fingerprinting.reports.formats import markdown_table
 from fingerprinting.reports.published import PASSPORTS
 
 SCHEMES = ("plain", "1", "2", "3")
-ATTACKS = ("none", "fake1", "fake2", "fake3", "residual_block", "solve", "fine_tune", "flip", "prune")
+ATTACKS = (
+    "none",
+    "fake1",
+    "fake1_noise",
+    "fake2",
+    "fake3",
+    "residual_block",
+    "solve",
+    "fine_tune",
+    "flip",
+    "prune",
+)
 SWEEPS = {"flip": "share of signs flipped", "prune": "share of weights pruned"}
 FINGERPRINTS = ("primary", "akh", "sac_m")
 VALID = (
