@@ -94,6 +94,7 @@ def measure(
             rows.append({"key": f"{name}/{kind}", "forgery": kind, **about})
             rows[-1] |= _measured(study, net, held, tried, parts["test"])
         Records.of(study, "image_passports").put(rows)
+    passport_pages.write(study)
     print(passport_pages.page(study.folder))
 
 
