@@ -41,7 +41,10 @@ SIGN_WEIGHT = 0.1
 PASSPORT_IMAGES = 20
 DRAWS = dict(smoke=2, quick=5, cpu=10, paper=10)
 WAYS = ("aligned", "fresh", "released", "centred", "noise")
-FORGERIES = ("images", "image", "in_place", "shared", "fresh_net", "own_net", "centred", "ones", "positive", "noise")
+FORGERIES = (
+    *("images", "gamma", "beta", "image", "in_place", "shared", "fresh_net", "own_net"),
+    *("centred", "ones", "positive", "noise"),
+)
 
 Pair = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]  # P_γ and P_β (n, C, h, w) by path
 
@@ -199,6 +202,16 @@ def images(forger: Forger, draw: torch.Generator) -> Pair:
     return forger.of_images(forger.plain, draw)
 
 
+def only_gamma(forger: Forger, draw: torch.Generator) -> Pair:
+    """Which of the two costs accuracy: P_γ of images, P_β the owner's."""
+    return images(forger, draw)[0], forger.held.beta
+
+
+def only_beta(forger: Forger, draw: torch.Generator) -> Pair:
+    """P_β of images, P_γ the owner's."""
+    return forger.held.gamma, images(forger, draw)[1]
+
+
 def one_image(forger: Forger, draw: torch.Generator) -> Pair:
     """Of one image each: its channels shuffled."""
     return forger.of_images(forger.plain, draw, 1)
@@ -253,6 +266,8 @@ def noise(forger: Forger, draw: torch.Generator) -> Pair:
 
 kinds_of_forgery: dict[str, Callable[[Forger, torch.Generator], Pair]] = {
     "images": images,
+    "gamma": only_gamma,
+    "beta": only_beta,
     "image": one_image,
     "in_place": in_place,
     "shared": shared,

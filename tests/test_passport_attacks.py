@@ -101,7 +101,8 @@ def test_each_draw_and_each_passport_takes_images_of_its_own(study, monkeypatch)
     monkeypatch.setattr(passports, "activations", lambda *given: seen.append(given[2]) or activations(*given))
     hit = attacked(study)
     seen.clear()
-    attacks.fake1(hit, SimpleNamespace(draws=2))[None]()
+    outcome = attacks.fake1(hit, SimpleNamespace(draws=2))[None]()
+    assert outcome.notes["draws"] == 2 and outcome.notes["owner_accuracy"] == pytest.approx(hit.accuracy(hit.net))
     assert [len(images) for images in seen] == [20] * 4
     assert not torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
     owner = {image.numpy().tobytes() for image in hit.world.parts["owner"].inputs}

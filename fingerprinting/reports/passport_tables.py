@@ -30,6 +30,8 @@ WAYS = {  # what the owner did, in benchmarks/image_passports.py
 FORGERIES = {  # what the forger brought
     "owner": "the owner's",
     "images": "other images (fake1)",
+    "gamma": "other images for γ, β the owner's",
+    "beta": "other images for β, γ the owner's",
     "image": "one other image each",
     "in_place": "other images, not shuffled",
     "shared": "other images, one passport for γ and β",
@@ -93,7 +95,7 @@ def forgeries(rows: list[dict]) -> list[str]:
         "beforehand (residual_block; what comes out by itself is no evidence and not counted), all layers with the "
         "old (FTAL) or a new head (RTAL) "
         "(fine_tune: the owner's passports in what came out). Of what is drawn (fake1, fake1_noise) the mean over "
-        "draws; the best is in brackets."
+        "draws; the best is in brackets, and behind fake1 what the owner's passports give on the very same network."
     )
     return [note, "", *table, ""]
 
@@ -250,6 +252,7 @@ def _outcome(row: dict | None) -> str:
     claimed = row["signature_detection"]
     detection = "nothing claimed" if claimed is None else f"{claimed:.1%}"
     best = f" (best {row['highest_accuracy']:.3f})" if row.get("draws", 1) > 1 else ""
+    best += f" of {row['owner_accuracy']:.3f}" if "owner_accuracy" in row else ""
     return f"{row['accuracy']:.3f}{best}; {detection} ({row['owner_detection']:.1%})"
 
 
