@@ -51,9 +51,9 @@ def attack(
     for needed in (plain, *worlds):
         world.require(needed)
     world.same_start(plain, worlds)
-    records, pieces = Records.of(study, "passports"), []
+    records, pieces, pretrained = Records.of(study, "passports"), [], world.open_released(plain)
     for protected in worlds:
-        target = Target(protected, world.open_released(protected), protected.passports())
+        target = Target(protected, world.open_released(protected), protected.passports(), pretrained)
         for name in ATTACKS if kind == "all" else (kind,):
             pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
     known = {row["key"]: row for row in records.rows()}
