@@ -18,6 +18,7 @@ LOADERS = {
 }
 
 PREPARERS = {"scp1": partial(ts.prepare, "SelfRegulationSCP1"), "blink": partial(ts.prepare, "Blink")}
+PUBLISHED = {"scp1": ts.published("SelfRegulationSCP1"), "blink": ts.published("Blink")}
 
 
 def load(name: str) -> Dataset:

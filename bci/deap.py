@@ -3,11 +3,23 @@
 The files are band-passed from 4 to 45 Hz, referenced to the average and sampled at RATE already.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
 
-from bci.recordings import RATE, VALENCE_THRESHOLD, Trial, check, check_scale, windowed
+from bci.recordings import (
+    RATE,
+    RATINGS,
+    VALENCE_THRESHOLD,
+    Trial,
+    check,
+    check_unit,
+    classes_of,
+    only,
+    visible,
+    windowed,
+)
 from fingerprinting import files
 from fingerprinting.examples import Dataset
 from fingerprinting.pickles import load_arrays
@@ -19,13 +31,15 @@ ELECTRODES = (
     *("Fp1", "AF3", "F3", "F7", "FC5", "FC1", "C3", "T7", "CP5", "CP1", "P3", "P7", "PO3", "O1", "Oz", "Pz"),
     *("Fp2", "AF4", "Fz", "F4", "F8", "FC6", "FC2", "Cz", "C4", "T8", "CP6", "CP2", "P4", "P8", "PO4", "O2"),
 )
-CHANNELS, RATINGS = 40, 4
+CHANNELS, SCALES = 40, 4  # valence, arousal, dominance, liking
 BASELINE, SECONDS = 3, 60  # seconds before a video, seconds of it
+NUMBERS = "fiu"  # numpy's kinds of them, of any width and byte order
+MANY = 10  # trials; in so many somebody says more than the middle of a scale at least once
 
 
 def deap(name: str, by_subject: bool) -> Dataset:
     folder = files.data_dir() / "DEAP" / FOLDER
-    paths = sorted(folder.glob("s*.dat"))
+    paths = _subjects(folder)
     if not paths:
         raise UserError(f"{folder} holds no s01.dat to s32.dat; data/README.md says where they come from")
     return windowed(name, [trial for path in paths for trial in read(path)], by_subject)
@@ -36,26 +50,59 @@ def read(path: Path) -> list[Trial]:
     content = load_arrays(path)
     data, labels = content.get("data"), content.get("labels")
     expected = (CHANNELS, (BASELINE + SECONDS) * RATE)
-    if not (isinstance(data, np.ndarray) and data.ndim == 3 and data.shape[1:] == expected and len(data)):
+    if not (_numbers(data) and data.ndim == 3 and data.shape[1:] == expected and len(data)):
         raise UserError(
             f"data of {path} is {_described(data)}, not trials of {expected[0]} channels and {expected[1]} samples "
             f"({BASELINE + SECONDS} s at {RATE} Hz); take DEAP's {FOLDER}"
         )
-    if not (isinstance(labels, np.ndarray) and labels.shape == (len(data), RATINGS) and np.isfinite(labels).all()):
+    if not (_numbers(labels) and labels.shape == (len(data), SCALES)):
         raise UserError(
-            f"labels of {path} ({_described(labels)}) are not {RATINGS} ratings for each of {len(data)} trials; "
+            f"labels of {path} ({_described(labels)}) are not {SCALES} ratings for each of {len(data)} trials; "
             "get the file again"
         )
-    signals = data[:, : len(ELECTRODES)].astype(np.float32)
+    _check_ratings(labels, path)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused
+        signals = data[:, : len(ELECTRODES)].astype(np.float32)
     check(signals, path)
     baseline = signals[..., : BASELINE * RATE].mean(2, keepdims=True)
     trials = signals[..., BASELINE * RATE :] - baseline
-    check_scale(np.median(np.abs(trials)), path)
+    check_unit(trials, path)
+    classes = classes_of(labels[:, 0])
     return [
-        Trial(trial, int(valence > VALENCE_THRESHOLD), path.stem)
-        for trial, valence in zip(trials, labels[:, 0], strict=True)
+        Trial(trial, int(label), path.stem, f"trial {number} of {path}")
+        for number, (trial, label) in enumerate(zip(trials, classes, strict=True), 1)
     ]
 
 
+def _subjects(folder: Path) -> list[Path]:
+    """The subjects' files by number; two of a number, such as `s01.dat` and `s01 (1).dat`, are refused."""
+    numbered = {}
+    for path in visible(folder, ".dat"):
+        found = re.match(r"s0*(\d+)", path.stem, re.IGNORECASE | re.ASCII)
+        if not found:
+            raise UserError(f"{path} is not named s01.dat to s32.dat as DEAP's files are; rename it or take it away")
+        numbered.setdefault(found[1], []).append(path)
+    return sorted(only(paths, "files of a subject") for paths in numbered.values())
+
+
+def _check_ratings(ratings: np.ndarray, path: Path) -> None:
+    """Refuses what is no scale from 1 to 9: binarised, scaled, or of five steps."""
+    lowest, highest = ratings.min(), ratings.max()
+    if not RATINGS[0] <= lowest <= highest <= RATINGS[1]:
+        raise UserError(
+            f"labels of {path} run from {lowest:g} to {highest:g} where ratings are numbers from {RATINGS[0]} to "
+            f"{RATINGS[1]}; give the ratings as they were published"
+        )
+    if len(ratings) >= MANY and highest <= VALENCE_THRESHOLD:
+        raise UserError(
+            f"no label of {path} is above {highest:g} in {len(ratings)} trials, so they are no ratings from "
+            f"{RATINGS[0]} to {RATINGS[1]}; give the ratings as they were published"
+        )
+
+
+def _numbers(value) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in NUMBERS
+
+
 def _described(value) -> str:
-    return f"of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+    return f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

@@ -64,6 +64,7 @@ DOMAIN = Domain(
     name="bci",
     load=data.load,
     prepare=data.prepare,
+    published=data.PUBLISHED,
     datasets=dict(smoke="scp1", quick="scp1", cpu="scp1", paper="deap"),
     targets=dict(scp1="blink", deap="mahnob", deap_subjects="mahnob_subjects"),
     pool_size=dict(smoke=200, quick=None, cpu=None, paper=None),

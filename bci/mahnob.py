@@ -3,28 +3,32 @@
 Treated as DEAP's makers treated theirs: 32 electrodes, 4 to 45 Hz, average reference, resampled to RATE.
 """
 
+import math
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
+from bci import bdf
 from bci.deap import ELECTRODES
-from bci.recordings import RATE, VALENCE_THRESHOLD, Trial, check, check_scale, windowed
+from bci.recordings import RATE, RATINGS, WINDOW, Trial, check, check_unit, classes_of, only, visible, windowed
 from fingerprinting import files
 from fingerprinting.examples import Dataset
 from fingerprinting.runtime import UserError
 
 BAND = (4.0, 45.0)  # Hz
 BASELINE = 30  # seconds before a stimulus
+LEAST_BASELINE = 1.0  # seconds
 MARGIN = 2.0  # seconds kept behind a stimulus until the signal is filtered, whose edges ring
-MICROVOLT = 1e6  # mne counts in volt
-BDF_FIELDS = {"header": (184, 8), "records": (236, 8), "channels": (252, 4)}  # place and width in a BDF's header
-PER_CHANNEL, SAMPLES_FIELD = 256, 216  # bytes of header a channel, and those of them before `samples a record`
+TOLERANCE = 0.5  # seconds by which a stimulus may differ from its session's cutLenSec
+FASTEST = 16384  # samples a second, the most that BioSemi's amplifiers take
+WHOLE_RATINGS = {str(rating) for rating in range(RATINGS[0], RATINGS[1] + 1)}
 
 
 def mahnob(name: str, by_subject: bool) -> Dataset:
     folder = files.data_dir() / "MAHNOB-HCI" / "Sessions"
-    sessions = sorted(folder.glob("*/session.xml"), key=lambda path: (len(path.parent.name), path.parent.name))
+    sessions = _sessions(folder)
+    _check_once(sessions)
     trials = [trial for path in sessions if (trial := read(path))]
     if not trials:
         raise UserError(f"{folder} holds no session.xml of an emotion trial with a BDF; see data/README.md")
@@ -33,58 +37,114 @@ def mahnob(name: str, by_subject: bool) -> Dataset:
 
 def read(session: Path) -> Trial | None:
     """The trial that a session.xml describes; None where nobody was asked what they felt or no EEG was recorded."""
+    root = _root(session)
+    recordings = visible(session.parent, ".bdf")
+    if "feltArsl" not in root.attrib or not recordings:
+        return None
+    valence, subject = root.get("feltVlnc", ""), root.find("subject")
+    if valence not in WHOLE_RATINGS:
+        raise UserError(
+            f"{session} gives {valence[:20]!r} as feltVlnc, no whole number from 1 to 9; get the file again"
+        )
+    if subject is None or not subject.get("id", "").strip():
+        raise UserError(f"{session} lacks its subject's id; get the file again")
+    path = only(recordings, "recordings of a session")
+    label = classes_of(np.array([int(valence)]))[0]
+    return Trial(signal(path, _seconds(root, session)), int(label), subject.get("id").strip(), str(path))
+
+
+def signal(path: Path, seconds: float | None) -> np.ndarray:
+    """(32, samples) of a BDF from the stimulus's start to its end, the mean of the baseline before it subtracted.
+
+    `seconds` is how long the stimulus lasts, None where that is not known.
+    """
+    import mne  # slow to import, and needed for this set only
+
+    recording = bdf.read(path, ELECTRODES)
+    rate = recording.rate
+    if not RATE <= rate <= FASTEST:
+        raise UserError(f"{path} has {rate:g} samples a second, not {RATE} to {FASTEST}; take another file")
+    begin, finish = stimulus(recording.triggers, rate, seconds, path)
+    start, end = begin / rate, finish / rate
+    if end - start < WINDOW / RATE:
+        raise UserError(f"the stimulus of {path} is shorter than {WINDOW / RATE:g} s, a window; leave the session out")
+    if start < LEAST_BASELINE:
+        raise UserError(f"{path} lacks a baseline of {LEAST_BASELINE:g} s before its stimulus; leave the session out")
+    kept = slice(max(0, begin - round(BASELINE * rate)), finish + round(MARGIN * rate) + 1)
+    signals = recording.signals[:, kept]
+    check(signals[None], path)
+    raw = mne.io.RawArray(signals, mne.create_info(list(ELECTRODES), rate, "eeg"), verbose="error")
+    raw.filter(*BAND, verbose="error")
+    check_unit(raw.get_data()[None], path)
+    data = raw.set_eeg_reference("average", verbose="error").resample(RATE, verbose="error").get_data()
+    before, after = (round(span * RATE) for span in (min(start, BASELINE), min(start, BASELINE) + end - start))
+    return (data[:, before:after] - data[:, :before].mean(1, keepdims=True)).astype(np.float32)
+
+
+def stimulus(triggers: np.ndarray, rate: float, seconds: float | None, path: Path) -> tuple[int, int]:
+    """The samples at which a stimulus starts and ends: two rises of the trigger (samples,) that lie `seconds` apart.
+
+    Where `seconds` is not known, the only two rises. Anything else is refused: a stray code must not move a stimulus.
+    """
+    rising = np.flatnonzero(np.diff(triggers) > 0) + 1
+    rises = rising[np.diff(rising, prepend=-1) > 1]  # the bits of a code may come one after the other
+    if seconds is None:
+        if len(rises) != 2:
+            raise UserError(
+                f"{path} has {len(rises)} rises in Status where a stimulus's start and end are 2, and its session.xml "
+                "lacks cutLenSec, which would tell them from others; leave the session out"
+            )
+        return int(rises[0]), int(rises[1])
+    bounds = (rises + (seconds + sign * TOLERANCE) * rate for sign in (-1, 1))
+    first, last = (np.searchsorted(rises, bound, side) for bound, side in zip(bounds, ("left", "right"), strict=True))
+    first = np.maximum(first, np.arange(len(rises)) + 1)
+    pairs = np.maximum(last - first, 0)
+    if pairs.sum() != 1:
+        raise UserError(
+            f"of the {len(rises)} rises in Status of {path}, {pairs.sum()} pairs are {seconds:g} s apart as cutLenSec "
+            "of session.xml says, where a stimulus's start and end are 1; leave the session out"
+        )
+    start = int(pairs.argmax())
+    return int(rises[start]), int(rises[first[start]])
+
+
+def _sessions(folder: Path) -> list[Path]:
+    """Every session's session.xml, in the order of the folders' numbers."""
+    places = [place for place in folder.glob("*") if place.is_dir() and not place.name.startswith(".")]
+    places.sort(key=lambda place: (len(place.name), place.name))
+    found = [[path for path in visible(place, ".xml") if path.stem.lower().startswith("session")] for place in places]
+    return [only(paths, "descriptions of a session") for paths in found if paths]
+
+
+def _check_once(sessions: list[Path]) -> None:
+    """A session in two folders would stand on two sides of a cut."""
+    seen = {}
+    for path in sessions:
+        number = _root(path).get("sessionId", str(path))
+        if number in seen:
+            raise UserError(f"{path} and {seen[number]} are both session {number}; keep one of them")
+        seen[number] = path
+
+
+def _root(session: Path) -> ElementTree.Element:
     try:
         root = ElementTree.parse(session).getroot()
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise UserError(f"{session} is truncated or no XML ({error}); get the file again") from None
-    recordings = sorted(session.parent.glob("*.bdf"))
-    if "feltArsl" not in root.attrib or not recordings:
+    if root.tag != "session":
+        raise UserError(f"{session} holds {root.tag[:20]!r}, not a session; get the file again")
+    return root
+
+
+def _seconds(root: ElementTree.Element, session: Path) -> float | None:
+    """How long the stimulus lasts; None where the session does not say."""
+    text = root.get("cutLenSec")
+    if text is None:
         return None
-    valence, subject = root.get("feltVlnc", ""), root.find("subject")
-    if not valence.isdecimal() or subject is None or "id" not in subject.attrib:
-        raise UserError(f"{session} lacks a whole number feltVlnc or its subject's id; get the file again")
-    return Trial(signal(recordings[0]), int(int(valence) > VALENCE_THRESHOLD), subject.get("id"))
-
-
-def signal(path: Path) -> np.ndarray:
-    """(32, samples) of a BDF from the stimulus's start to its end, the mean of the baseline before it subtracted."""
-    import mne  # slow to import, and needed for this set only
-
-    _check_whole(path)
     try:
-        raw = mne.io.read_raw_bdf(path, verbose="error")
-    except (ValueError, RuntimeError, OSError, IndexError, KeyError, ZeroDivisionError) as error:
-        raise UserError(f"{path} cannot be read as BDF ({error}); get the file again") from None
-    lacking = [name for name in (*ELECTRODES, "Status") if name not in raw.ch_names]
-    if lacking:
-        raise UserError(f"{path} has {len(raw.ch_names)} channels and lacks {', '.join(lacking)}; take another file")
-    rate = raw.info["sfreq"]
-    if rate < RATE:
-        raise UserError(f"{path} has {rate:g} samples a second, of which {RATE} cannot be made; take another file")
-    events = mne.find_events(raw, "Status", shortest_event=1, verbose="error")[:, 0] - raw.first_samp
-    if len(events) < 2 or events[0] < rate:
-        raise UserError(f"{path} lacks a baseline, or its stimulus's start and end in Status; leave the session out")
-    start, end = events[:2] / rate
-    raw.crop(max(0.0, start - BASELINE), min(end + MARGIN, raw.times[-1])).pick(list(ELECTRODES))
-    raw.load_data(verbose="error")
-    check(raw.get_data()[None], path)
-    raw.filter(*BAND, verbose="error").set_eeg_reference("average", verbose="error").resample(RATE, verbose="error")
-    data = raw.get_data() * MICROVOLT
-    check_scale(np.median(np.abs(data)), path)
-    before, after = (round(seconds * RATE) for seconds in (min(start, BASELINE), min(start, BASELINE) + end - start))
-    return (data[:, before:after] - data[:, :before].mean(1, keepdims=True)).astype(np.float32)
-
-
-def _check_whole(path: Path) -> None:
-    """A BDF's header says how long the file is."""
-    content = path.read_bytes()
-    try:
-        header, records, channels = (int(content[at : at + width]) for at, width in BDF_FIELDS.values())
-        at = 256 + SAMPLES_FIELD * channels
-        samples = [int(content[at + 8 * channel : at + 8 * channel + 8]) for channel in range(channels)]
+        seconds = float(text)
     except ValueError:
-        raise UserError(f"{path} is no BDF or its header is truncated; get the file again") from None
-    if not records:
-        raise UserError(f"{path} holds no data; get the file again")
-    if header != 256 + PER_CHANNEL * channels or len(content) < header + 3 * sum(samples) * records:
-        raise UserError(f"{path} is shorter than its header says; get the file again")
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UserError(f"{session} gives {text[:20]!r} as cutLenSec, no number of seconds; get the file again")
+    return seconds

@@ -3,6 +3,7 @@
 An input is float32 (channels, samples), in microvolt at RATE.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from scipy.signal import resample_poly
 
+from fingerprinting import files
 from fingerprinting.examples import Dataset, Examples
 from fingerprinting.runtime import UserError
 
@@ -20,16 +22,42 @@ INPUT_RANGE = (-2000.0, 2000.0)
 WINDOW = RATE  # samples; emotion sets are cut into windows of a second
 HELD_OUT = 10  # of ten trials (or subjects) of long recordings one is test and one is dev
 EMOTION_CLASSES = ("low valence", "high valence")
-VALENCE_THRESHOLD = 5  # of ratings from 1 to 9
+RATINGS = (1, 9)  # the scale on which people say what they felt
+VALENCE_THRESHOLD = 5  # of such a rating
+# Median amplitude of an electrode's signal, microvolt: SCP1 has 6, Blink 13 to 26, standardised signals .7. A thousand
+# times less or more is another unit.
+AMPLITUDES = (0.1, 1000.0)
+MICROVOLTS = {"millivolt": 1e3, "volt": 1e6, "nanovolt": 1e-3}
+CHANNEL_RATIO = 300  # electrodes of one unit differ by less; the next unit is 1000 away
 
 
 @dataclass(frozen=True)
 class Trial:
-    """signal (channels, samples), baseline removed; its class; who was recorded."""
+    """signal (channels, samples), baseline removed; its class; who was recorded; the file, and its place in it."""
 
     signal: np.ndarray
     label: int
     subject: str
+    origin: str
+
+
+def visible(folder: Path, suffix: str) -> list[Path]:
+    """A folder's files of that suffix in any case, by name; hidden ones, such as a Mac's `._x.bdf`, are never data."""
+    found = (path for path in files.visible(folder) if path.suffix.lower() == suffix and path.is_file())
+    return sorted(found, key=lambda path: path.name.lower())
+
+
+def only(candidates: list[Path], what: str) -> Path:
+    """The one candidate; of several none is taken unasked."""
+    if len(candidates) > 1:
+        first, second = candidates[0], candidates[1].name
+        raise UserError(f"{first} and {second} are two {what}; keep one of them")
+    return candidates[0]
+
+
+def classes_of(valence: np.ndarray) -> np.ndarray:
+    """(N,) ratings -> (N,) places in EMOTION_CLASSES."""
+    return (valence > VALENCE_THRESHOLD).astype(int)
 
 
 def resampled(signals: np.ndarray, rate: int) -> np.ndarray:
@@ -38,7 +66,7 @@ def resampled(signals: np.ndarray, rate: int) -> np.ndarray:
 
 
 def check(signals: np.ndarray, path: Path) -> None:
-    """Refuses (trials, channels, samples) in microvolt with gaps, a dead electrode or an implausible scale."""
+    """Refuses (trials, channels, samples) with gaps or a dead electrode."""
     if not np.isfinite(signals).all():
         raise UserError(f"{path} holds NaN or infinite values; fill the gaps or leave the recording out")
     flat = np.flatnonzero((signals == signals[..., :1]).all((0, 2)))
@@ -48,17 +76,50 @@ def check(signals: np.ndarray, path: Path) -> None:
         )
 
 
-def check_scale(amplitude: float, path: Path) -> None:
-    """Refuses what cannot be microvolt, judged by INPUT_RANGE."""
-    if amplitude > INPUT_RANGE[1]:
+def check_unit(signals: np.ndarray, path: Path) -> None:
+    """Refuses (trials, channels, samples) that cannot be microvolt, or of which one channel has another unit.
+
+    An amplitude is the median distance from a trial's own median, so that neither a level nor artefacts count.
+    """
+    distances = np.abs(signals - np.median(signals, axis=2, keepdims=True))
+    amplitudes = np.median(distances, axis=(0, 2))
+    usual = np.median(amplitudes)
+    if not AMPLITUDES[0] <= usual <= AMPLITUDES[1]:
         raise UserError(
-            f"{path} has amplitudes of {amplitude:.0f} where EEG in microvolt stays below {INPUT_RANGE[1]:.0f}; "
-            "convert its unit"
+            f"{path} has amplitudes of {usual:.2g} where EEG in microvolt has {AMPLITUDES[0]:g} to {AMPLITUDES[1]:g}; "
+            f"{_conversion(usual, *AMPLITUDES)}"
+        )
+    ratios = np.maximum(amplitudes, 1e-30) / usual
+    odd = int(np.abs(np.log(ratios)).argmax())
+    if not 1 / CHANNEL_RATIO <= ratios[odd] <= CHANNEL_RATIO:
+        conversion = _conversion(amplitudes[odd], usual / CHANNEL_RATIO, usual * CHANNEL_RATIO)
+        raise UserError(
+            f"channel {odd + 1} of {path} has amplitudes of {amplitudes[odd]:.2g} where the others have {usual:.2g}; "
+            f"{conversion}, or interpolate the electrode"
+        )
+
+
+def _conversion(amplitude: float, lowest: float, highest: float) -> str:
+    """What to do with a signal of that amplitude, so that it lies between the two."""
+    for unit, factor in MICROVOLTS.items():
+        if lowest <= amplitude * factor <= highest:
+            return f"this looks like {unit}, so multiply it by {factor:g}"
+    return "convert its unit"
+
+
+def check_range(signals: np.ndarray, path: Path) -> None:
+    """Refuses what lies beyond INPUT_RANGE."""
+    highest = np.abs(signals).max()
+    if highest > INPUT_RANGE[1]:
+        raise UserError(
+            f"{path} has values of {highest:.0f} where EEG in microvolt stays below {INPUT_RANGE[1]:.0f}; "
+            "convert its unit, or leave out the cases with artefacts"
         )
 
 
 def windowed(name: str, trials: list[Trial], by_subject: bool) -> Dataset:
     """The trials' windows; test and dev are whole trials, or whole subjects, and the pool is grouped likewise."""
+    _check_once(trials)
     places = _subjects(trials) if by_subject else _trials(trials)
     parts = {"test": places % HELD_OUT == 0, "dev": places % HELD_OUT == 1, "pool": places % HELD_OUT > 1}
     groups = places if by_subject else np.arange(len(trials))
@@ -73,8 +134,23 @@ def windowed(name: str, trials: list[Trial], by_subject: bool) -> Dataset:
         counts[part] = torch.tensor([len(windows) for windows in cut])
         labels = torch.tensor([trial.label for trial, own in zip(trials, chosen, strict=True) if own])
         examples[part] = Examples(torch.cat(cut), labels.repeat_interleave(counts[part]))
+    if len(labels := {trial.label for trial in trials}) == 1:
+        raise UserError(
+            f"all {len(trials)} trials of {name} are {EMOTION_CLASSES[labels.pop()]}; check that its ratings run from "
+            f"{RATINGS[0]} to {RATINGS[1]}, or give more recordings"
+        )
     groups = torch.from_numpy(groups[parts["pool"]]).repeat_interleave(counts["pool"])
     return Dataset(name, EMOTION_CLASSES, examples["pool"], examples["test"], examples["dev"], groups)
+
+
+def _check_once(trials: list[Trial]) -> None:
+    """Refuses a recording that is there twice: it would cross a cut."""
+    seen = {}
+    for trial in trials:
+        digest = hashlib.sha256(np.ascontiguousarray(trial.signal)).digest()
+        if digest in seen:
+            raise UserError(f"{trial.origin} holds the signal of {seen[digest]} again; keep one of them")
+        seen[digest] = trial.origin
 
 
 def _windows(signal: np.ndarray) -> torch.Tensor:

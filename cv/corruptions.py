@@ -80,12 +80,12 @@ def apply(name: str, images: np.ndarray, severity: int, seed: int) -> np.ndarray
 
 
 def write(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    """CIFAR-10-C's layout: a file per corruption, (5 N, 32, 32, 3), severities one after another; labels.npy last."""
-    for name in CORRUPTIONS:
-        _save(folder / f"{name}.npy", np.concatenate([apply(name, images, level, seed=0) for level in range(1, 6)]))
-    _save(folder / "labels.npy", np.tile(labels, 5))
+    """CIFAR-10-C's layout: a file per corruption, (5 N, 32, 32, 3), severities one after another; labels.npy last.
 
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with files.atomic(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array)
+    Nothing comes to the folder before all is made, and nothing that lies there is replaced.
+    """
+    with files.together(folder, [*(f"{name}.npy" for name in CORRUPTIONS), "labels.npy"]) as place:
+        for name in CORRUPTIONS:
+            severities = [apply(name, images, severity, seed=0) for severity in range(1, 6)]
+            np.save(place / f"{name}.npy", np.concatenate(severities))
+        np.save(place / "labels.npy", np.tile(labels, 5))

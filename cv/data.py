@@ -4,26 +4,25 @@ Images are uint8 (N, channels, height, width), 0 to 255; labels int64 (N,). Sour
 """
 
 import gzip
+import re
 import shutil
 import socket
-import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from cv import corruptions
-from cv.formats import cifar, damaged, idx, missing, npy
+from cv.formats import cifar, damaged, idx, missing, names, npy, packed_rows, pixels, whole_numbers
 from fingerprinting import fetch, files
 from fingerprinting.examples import Dataset, Examples, held_out
-from fingerprinting.pickles import load_arrays
+from fingerprinting.runtime import UserError
 
 FASHION_CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 DIGIT_CLASSES = tuple("0123456789")
 
-FASHION_FILES = {  # gzipped name -> sha256
+FASHION_PACKED = {  # sha256 of what is fetched
     "train-images-idx3-ubyte.gz": "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
     "train-labels-idx1-ubyte.gz": "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
     "t10k-images-idx3-ubyte.gz": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
@@ -31,8 +30,32 @@ FASHION_FILES = {  # gzipped name -> sha256
 }
 MNIST_FILE = "mnist_5k.csv.gz"
 MNIST_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
+PUBLISHED = {  # data set -> file as it is read -> its sha256, or the md5 that torchvision knows
+    "fashion_mnist": {
+        "FashionMNIST/raw/train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "FashionMNIST/raw/train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "FashionMNIST/raw/t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "FashionMNIST/raw/t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    },
+    "mnist_5k": {f"mnist_5k/{MNIST_FILE}": MNIST_SHA256},
+    "cifar10": {
+        "cifar-10-batches-py/data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "cifar-10-batches-py/data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "cifar-10-batches-py/data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "cifar-10-batches-py/data_batch_4": "634d18415352ddfa80567beed471001a",
+        "cifar-10-batches-py/data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        "cifar-10-batches-py/test_batch": "40351d587109b95175f43aff81a1287e",
+    },
+    "cifar100": {
+        "cifar-100-python/train": "16019d7e3df5f24257cddd939b257f8d",
+        "cifar-100-python/test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+        "cifar-100-python/meta": "7973b15100ade9c7d40fb424638fde48",
+    },
+}
 
 CORRUPTION_SEVERITY = 3  # 1 to 5; CIFAR-10-C stores all five, 10,000 rows each
+SAMPLED_IMAGES = 500  # of a corruption's first two severities, to see that they show the same
+SAME_IMAGES = 0.8  # by which share of the difference between two images two severities of one may differ
 DIGITS_FOR_TRANSFER = 3  # every third of scikit-learn's digits belongs to the transfer target
 
 
@@ -48,30 +71,22 @@ def prepare(name: str) -> None:
 
 
 def fashion_mnist() -> Dataset:
+    return Dataset("fashion_mnist", FASHION_CLASSES, *map(_fashion_part, ("train", "t10k")))
+
+
+def _fashion_part(part: str) -> Examples:
     folder = files.data_dir() / "FashionMNIST" / "raw"
-    parts = {
-        part: [idx(folder / f"{part}-{content}-ubyte", "fashion_mnist") for content in ("images-idx3", "labels-idx1")]
-        for part in ("train", "t10k")
-    }
-    if any(images.ndim != 3 or labels.shape != (len(images),) for images, labels in parts.values()):
-        raise damaged(folder, "fashion_mnist")
-    pool, test = (_examples(images[:, None], labels) for images, labels in parts.values())
-    return Dataset("fashion_mnist", FASHION_CLASSES, pool, test)
+    path = folder / f"{part}-images-idx3-ubyte"
+    images, labels = idx(path, "fashion_mnist", 3), idx(folder / f"{part}-labels-idx1-ubyte", "fashion_mnist", 1)
+    if len(images) != len(labels):
+        raise damaged(path, "fashion_mnist", f"{len(images)} images for {len(labels)} labels")
+    return _examples(pixels(images, path)[:, None], labels)
 
 
 def mnist_5k() -> Dataset:
     path = files.data_dir() / "mnist_5k" / MNIST_FILE
-    if not path.is_file():
-        raise missing(path, "mnist_5k")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # an empty file is a warning to numpy
-            rows = np.loadtxt(path, delimiter=",", dtype=np.uint8)
-    except (ValueError, EOFError, OSError, UserWarning, zlib.error):
-        raise damaged(path, "mnist_5k") from None
-    if rows.ndim != 2 or rows.shape[1] != 785:
-        raise damaged(path, "mnist_5k")
-    images = rows[:, :-1].reshape(-1, 1, 28, 28)
+    rows = packed_rows(path, "mnist_5k", 785)
+    images = pixels(rows[:, :-1], path).reshape(-1, 1, 28, 28)
     return held_out("mnist_5k", DIGIT_CLASSES, *_tensors(images, rows[:, -1]))
 
 
@@ -86,30 +101,73 @@ def cifar10() -> Dataset:
 def cifar100() -> Dataset:
     folder = files.data_dir() / "cifar-100-python"
     pool, test = (_examples(*cifar(folder / part, "fine_labels", "cifar100")) for part in ("train", "test"))
-    names = load_arrays(folder / "meta").get("fine_label_names", ())
-    if len(names) <= max(pool.targets.max(), test.targets.max()):
-        raise damaged(folder / "meta", "cifar100")
-    return Dataset("cifar100", tuple(names), pool, test)
+    return Dataset("cifar100", names(folder / "meta", "fine_label_names", "cifar100"), pool, test)
 
 
 def cifar10_c() -> Dataset:
     """Every base image once, at one severity, the corruptions taking turns: no image stands on both sides of a cut."""
     folder = files.data_dir() / "CIFAR-10-C"
-    names = sorted(path.stem for path in folder.glob("*.npy") if path.stem != "labels")
-    if not names or not (folder / "labels.npy").is_file():
-        raise missing(folder, "cifar10_c")
-    labels = npy(folder / "labels.npy", "cifar10_c")
-    count = len(labels) // 5
+    stored = _corruption_files(folder)
+    labels = _labels_of_severities(stored.pop("labels"))
+    count = len(labels)
     first = (CORRUPTION_SEVERITY - 1) * count
     images = np.empty((count, 32, 32, 3), np.uint8)
-    for turn, name in enumerate(names):
-        stored = npy(folder / f"{name}.npy", "cifar10_c")
-        if stored.shape != (len(labels), 32, 32, 3):
-            raise damaged(folder / f"{name}.npy", "cifar10_c")
-        images[turn :: len(names)] = stored[first : first + count][turn :: len(names)]
-    return held_out(
-        "cifar10_c", CIFAR10_CLASSES, *_tensors(images.transpose(0, 3, 1, 2), labels[first : first + count])
-    )
+    for turn, path in enumerate(stored.values()):
+        severities = _severities(path, count)
+        images[turn :: len(stored)] = severities[first : first + count][turn :: len(stored)]
+    return held_out("cifar10_c", CIFAR10_CLASSES, *_tensors(images.transpose(0, 3, 1, 2), labels))
+
+
+def _corruption_files(folder: Path) -> dict[str, Path]:
+    """Name -> file of the corruptions and of their labels, by alphabet."""
+    stored: dict[str, Path] = {}
+    for path in files.visible(folder):
+        if path.suffix.lower() == ".npy":
+            if not re.fullmatch(r"[\w-]+", path.stem) or path.stem in stored:
+                raise UserError(f"{path} looks like a second copy of a file; keep one .npy for each corruption")
+            stored[path.stem] = path
+    if not stored:
+        raise missing(folder / "labels.npy", "cifar10_c")
+    if "labels" not in stored or len(stored) == 1:
+        raise UserError(
+            f"{folder} holds {', '.join(stored)} alone, where labels.npy and at least one corruption belong together; "
+            "put the rest there, or move these files away and run python data/prepare.py DATASET=cifar10_c"
+        )
+    return stored
+
+
+def _labels_of_severities(path: Path) -> np.ndarray:
+    """Those of the base images (N,), which stand in the file five times, once for each severity."""
+    labels = whole_numbers(npy(path, "cifar10_c"), path)
+    count = len(labels) // 5
+    if len(labels) % 5 or not count or not np.array_equal(labels, np.tile(labels[:count], 5)):
+        raise UserError(
+            f"{path} holds {len(labels)} labels that are not the same ones five times, once for each severity; a "
+            "severity alone cannot be read: put all five one after another, as CIFAR-10-C is published"
+        )
+    return labels[:count]
+
+
+def _severities(path: Path, count: int) -> np.ndarray:
+    """The images of a corruption (5 N, 32, 32, 3), if the second severity shows the same N images as the first.
+
+    The first two severities of an image differ by a fifth of what two images do at most, in all that is made here.
+    """
+    stored = npy(path, "cifar10_c")
+    if stored.shape != (5 * count, 32, 32, 3):
+        raise UserError(
+            f"{path} has shape {stored.shape}, not {(5 * count, 32, 32, 3)}: five severities of the {count} images "
+            "that labels.npy speaks of, one after another, with colours last"
+        )
+    sample = np.linspace(0, count - 1, min(count, SAMPLED_IMAGES)).astype(int)
+    mild, next_one = (pixels(stored[rows], path).astype(float) for rows in (sample, count + sample))
+    others = np.roll(mild, 1, axis=0)
+    if count > 1 and np.abs(next_one - mild).mean() > SAME_IMAGES * np.abs(next_one - others).mean():
+        raise UserError(
+            f"{path} does not hold five severities of the same {count} images one after another; a severity alone "
+            "cannot be read: put all five into the file, as CIFAR-10-C is published"
+        )
+    return stored
 
 
 def digits() -> Dataset:
@@ -140,17 +198,18 @@ LOADERS = {
 def prepare_fashion_mnist() -> None:
     """Debian's package or torchvision's download: the same bytes, whichever answers first."""
     folder = files.data_dir() / "FashionMNIST" / "raw"
-    if all((folder / name.removesuffix(".gz")).is_file() for name in FASHION_FILES):
+    unpacked = [name.removesuffix(".gz") for name in FASHION_PACKED]
+    if all((folder / name).is_file() for name in unpacked):
         return
     debian = fetch.debian_package("dataset-fashion-mnist")
     sources = {
         "Debian's package": lambda place: debian(place) / "usr" / "share" / "datasets" / "fashion-mnist",
         "torchvision's download": lambda place: _torchvision("FashionMNIST", place) / "FashionMNIST" / "raw",
     }
-    with fetch.first_to_answer("Fashion-MNIST", sources, FASHION_FILES) as found:
-        for name in FASHION_FILES:
-            with files.atomic(folder / name.removesuffix(".gz")) as path, gzip.open(found / name) as packed:
-                path.write_bytes(packed.read())
+    with fetch.first_to_answer("Fashion-MNIST", sources, FASHION_PACKED) as found:  # noqa: SIM117
+        with files.together(folder, unpacked) as place:
+            for name in unpacked:
+                (place / name).write_bytes(gzip.decompress((found / f"{name}.gz").read_bytes()))
 
 
 def prepare_mnist_5k() -> None:
@@ -165,12 +224,13 @@ CIFAR_FILES = {
 
 
 def prepare_cifar(name: str, folder: str) -> None:
-    if all((files.data_dir() / folder / file).is_file() for file in CIFAR_FILES[folder]):
+    destination, wanted = files.data_dir() / folder, CIFAR_FILES[folder]
+    if all((destination / file).is_file() for file in wanted):
         return
-    with fetch.first_to_answer(name, {"torchvision's download": lambda place: _torchvision(name, place)}, {}) as found:
-        for file in CIFAR_FILES[folder]:
-            with files.atomic(files.data_dir() / folder / file) as path:
-                shutil.copyfile(found / folder / file, path)
+    with fetch.first_to_answer(name, {"torchvision's download": lambda place: _torchvision(name, place)}, {}) as found:  # noqa: SIM117
+        with files.together(destination, wanted) as place:
+            for file in wanted:
+                shutil.copyfile(found / folder / file, place / file)
 
 
 def prepare_cifar10() -> None:
@@ -178,9 +238,9 @@ def prepare_cifar10() -> None:
 
 
 def prepare_cifar10_c() -> None:
-    """Made from CIFAR-10's test images when the published files are not there; the same layout, fewer corruptions."""
+    """Made from CIFAR-10's test images when no array is there; the same layout, fewer corruptions."""
     folder = files.data_dir() / "CIFAR-10-C"
-    if (folder / "labels.npy").is_file():
+    if any(path.suffix.lower() == ".npy" for path in files.visible(folder)):
         return
     prepare_cifar10()
     test = cifar10().test

@@ -42,6 +42,7 @@ DOMAIN = Domain(
     name="cv",
     load=data.load,
     prepare=data.prepare,
+    published=data.PUBLISHED,
     datasets=dict(smoke="fashion_mnist", quick="fashion_mnist", cpu="fashion_mnist", paper="cifar10"),
     targets=dict(fashion_mnist="mnist_5k", cifar10="cifar10_c", cifar100="cifar10", digits="digits_corrupted"),
     pool_size=dict(smoke=2_500, quick=16_000, cpu=50_000, paper=None),

@@ -13,6 +13,7 @@ from fingerprinting.runtime import UserError
 from fingerprinting.shares import drawn, examples_of, owners_share
 from fingerprinting.study import ModelId, Study
 from fingerprinting.training import Objective, Recipe
+from fingerprinting.weights import filled
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def honest(study: Study, job: Job) -> Training:
 
 def adopted(weights: Path, study: Study, job: Job) -> Training:
     """A model that the owner has trained elsewhere."""
-    return Training(checkpoints.filled(fresh(study, job), weights), None)
+    return Training(filled(fresh(study, job), weights), None)
 
 
 def honest_adversarial(study: Study, job: Job) -> Training:
@@ -153,9 +154,7 @@ def removal(study: Study, job: Job) -> Training:
 def transfer(study: Study, job: Job) -> Training:
     """A parent's weights, a new head and task, every layer trained: theft of the source, or an honest model's reuse."""
     model = open_model(study, job.parent)
-    path = study.domain.architecture(job.model.architecture).head
-    old = model.get_submodule(path)
-    model.set_submodule(path, nn.Linear(old.in_features, len(study.target_classes)))
+    checkpoints.exchange_head(model, study.domain.architecture(job.model.architecture).head, len(study.target_classes))
     return Training(model, study.target_parts[job.options.get("part", "attacker")])
 
 

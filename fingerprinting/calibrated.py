@@ -151,10 +151,10 @@ def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.nda
 def _ability(
     owner: Owner, able: list[Suspect], weak: list[Suspect], judges: list[Suspect], count: int
 ) -> dict[str, torch.Tensor]:
-    """Control questions, held out from every party's training, and what share of them calibration models get right."""
+    """Control questions of all classes alike, held out from every party's training, and each judge's share right."""
     study, dev = owner.study, owner.dev
     right = [labels_of(study, models, physical(dev.inputs)) == dev.targets.numpy() for models in (able, weak)]
-    asked = torch.from_numpy(evidence.controls(*right, count))
+    asked = torch.from_numpy(evidence.controls(*right, dev.targets.numpy(), count))
     inputs, truth = physical(dev.inputs[asked]), dev.targets[asked]
     ability = (labels_of(study, judges, inputs) == truth.numpy()).mean(1)
     return {"control_inputs": inputs, "control_truth": truth, "honest_ability": torch.from_numpy(ability)}

@@ -40,7 +40,7 @@ def deepcore(
     try:
         owner.movable()
     except UnsuitedError as reason:
-        fingerprints.path_of(study, "deepcore").unlink(missing_ok=True)
+        fingerprints.set_aside(study, "deepcore")
         print(f"deepcore is left out: {reason}")
         return SKIPPED
     made = _make(owner, start, points, sorted({min(length, ascent.steps) for length in lengths}), ascent)

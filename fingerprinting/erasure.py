@@ -86,7 +86,7 @@ def _ask(
     sizes = [len(found) for found in prints.values()]
     inputs, labels = screened.cost_inputs
     erased = {
-        attack: torch.cat([erase(part) for part in (*(found.inputs for found in prints.values()), inputs)])
+        attack: torch.cat([erase(part.clone()) for part in (*(found.inputs for found in prints.values()), inputs)])
         for attack, erase in screen.erasures.items()
     }
     benign_flagged = screened.benign > screened.evasion_threshold

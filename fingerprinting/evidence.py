@@ -63,9 +63,17 @@ def everything(bits: np.ndarray, _origins: np.ndarray) -> np.ndarray:
     return np.arange(bits.shape[1])
 
 
-def controls(able: np.ndarray, less_able: np.ndarray, n: int) -> np.ndarray:
-    """Indices of the n examples that tell best how able a model is, from who gets them right (models, examples)."""
-    return separation(able, less_able).argsort(kind="stable")[::-1][:n].copy()
+def controls(able: np.ndarray, less_able: np.ndarray, truth: np.ndarray, n: int) -> np.ndarray:
+    """Indices of the n examples that tell best how able a model is, from who gets them right (models, examples).
+
+    truth (examples,): classes take turns, the best example of each before the second best of any, so that one answer to
+    all of them is no able model's.
+    """
+    ranked = separation(able, less_able).argsort(kind="stable")[::-1]
+    turn = np.empty(len(ranked), dtype=int)
+    for label in np.unique(truth):
+        turn[truth[ranked] == label] = np.arange(np.count_nonzero(truth == label))
+    return ranked[turn.argsort(kind="stable")][:n]
 
 
 def fit(bits: np.ndarray, origins: np.ndarray, strength: float = STRENGTH) -> Weights:

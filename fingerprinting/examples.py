@@ -14,6 +14,12 @@ def physical(inputs: torch.Tensor) -> torch.Tensor:
     return inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
 
 
+def handed_out(inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Physical inputs on `device` in memory of their own: whoever gets them may write to them, what is kept stays."""
+    placed = runtime.place(physical(inputs.to(device)), device)
+    return placed.clone() if placed.data_ptr() == inputs.data_ptr() else placed
+
+
 @dataclass(frozen=True)
 class Examples:
     """inputs (N, ...) as stored, targets (N,) class indices or (N, C) probabilities."""
@@ -58,8 +64,13 @@ class Dataset:
     groups: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
-        if len(set(self.classes)) < len(self.classes) or not all(isinstance(name, str) for name in self.classes):
+        if not all(isinstance(name, str) for name in self.classes) or len(set(self.classes)) < len(self.classes):
             raise UserError(f"{self.name} has classes {self.classes}; its loader must give each a text of its own")
+        if unsayable := [name for name in self.classes if name.strip() != name or name.splitlines() != [name]]:
+            raise UserError(
+                f"{self.name} has a class {unsayable[0]!r}; its loader must give names on one line, without blanks "
+                "around them, as answers have them"
+            )
         for part in (part for part in (self.pool, self.test, self.dev) if part is not None):
             _check(self.name, part)
             if part.inputs.shape[1:] != self.pool.inputs.shape[1:]:
@@ -71,17 +82,23 @@ class Dataset:
                 raise UserError(
                     f"{self.name} has labels from {low} to {high} for {len(self.classes)} classes; get its files again"
                 )
+        if self.groups is not None and self.groups.shape != (len(self.pool),):
+            raise UserError(f"{self.name} has groups of another number than its pool; its loader must give one each")
 
 
 def _check(name: str, part: Examples) -> None:
     """What a loader of somebody's own may get wrong."""
+    if not isinstance(part, Examples):
+        raise UserError(f"{name} has a {type(part).__name__} as a part; its loader must make Examples(inputs, targets)")
     if not all(isinstance(value, torch.Tensor) for value in (part.inputs, part.targets)):
         raise UserError(f"{name} holds no tensors; its loader must make torch tensors of inputs and labels")
-    if len(part.inputs) != len(part.targets):
-        raise UserError(f"{name} has {len(part.inputs)} inputs and {len(part.targets)} labels in one part")
     if part.targets.dtype != torch.int64 or part.targets.dim() != 1:
         raise UserError(f"{name} has labels of {part.targets.dtype}; its loader must give one int64 number an example")
-    if part.inputs.dtype in (torch.float64, torch.float16, torch.bfloat16):
+    if part.inputs.dim() < 2:
+        raise UserError(f"{name} has inputs of shape {tuple(part.inputs.shape)}; its loader must give (N, ...)")
+    if len(part.inputs) != len(part.targets):
+        raise UserError(f"{name} has {len(part.inputs)} inputs and {len(part.targets)} labels in one part")
+    if part.inputs.dtype in (torch.float64, torch.float16, torch.bfloat16, torch.bool) or part.inputs.is_complex():
         raise UserError(f"{name} has inputs of {part.inputs.dtype}; its loader must give float32, or uint8 for images")
     if part.inputs.is_floating_point() and not part.inputs.isfinite().all():
         raise UserError(f"{name} has inputs that are no numbers; its loader must leave them out")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from fingerprinting import files, suspects
+from fingerprinting import aside, files, suspects
 from fingerprinting.queries.primary import COMPONENTS
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.study import Study
@@ -84,11 +84,17 @@ def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
     return Fingerprint(**tensors, metadata=metadata, extra=extra)
 
 
-def drop_of_another_source(study: Study, method: str, source_sha256: str) -> None:
+def set_aside(study: Study, method: str) -> None:
+    """What cannot be made as it is asked for now is not matched either; it is back when its settings are."""
+    if (path := path_of(study, method)).is_file():
+        aside.put(path)
+
+
+def set_aside_of_another_source(study: Study, method: str, source_sha256: str) -> None:
     """Matching refuses such a file and sends its user to make it again, which does no good where that cannot be."""
     path = path_of(study, method)
     if path.is_file() and files.read_metadata(path).get("source_sha256") != source_sha256:
-        path.unlink()
+        aside.put(path)
 
 
 def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
@@ -121,4 +127,6 @@ def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
 def is_current(study: Study, method: str, settings: dict) -> bool:
     """Whether the fingerprint is there and was made with these very settings (the source's digest among them)."""
     path = path_of(study, method)
-    return path.is_file() and not study.force and files.read_metadata(path).get("settings") == settings
+    if study.force:
+        return False
+    return aside.back(path, settings) or path.is_file() and aside.settings_of(path) == settings

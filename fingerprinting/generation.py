@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from fingerprinting import attacks, fingerprints, runtime
+from fingerprinting import aside, attacks, fingerprints, runtime
 from fingerprinting.examples import physical
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.queries.evolved import Evolution
@@ -77,7 +77,7 @@ def evolved(study: Study, **constants) -> str | None:
     confident = origin.of_component("confident_correct") | origin.of_component("confident_wrong")
     inputs = study.domain.evolve(
         model,
-        origin.inputs.to(study.device),
+        origin.inputs.to(study.device, copy=True),  # the domain's own code, which may write to what it gets
         confident.to(study.device),
         Evolution(**constants),
         study.domain.input_range,
@@ -100,7 +100,7 @@ def _sample_rows(study: Study, origin: Fingerprint, evolved_print: Fingerprint) 
 
     def seen(fingerprint: Fingerprint, index: int) -> dict:
         probability, label = torch.softmax(fingerprint.source_logits[index], 0).max(0)
-        found = fingerprint.inputs[index]
+        found = fingerprint.inputs[index].clone()  # the domain's own code may write to what it gets
         shown = {"label": study.classes[label], "probability": probability.item()}
         return {"input": read(found) if read else thumbnail(found), **shown}
 
@@ -185,6 +185,7 @@ def finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, 
     }
     path = fingerprints.path_of(study, method)
     fingerprints.save(path, Fingerprint(**{**vars(fingerprint), "metadata": metadata}))
+    aside.forget(path)
     Records.of(study, "fingerprints").put([{"key": f"{study.folder}/{method}", **metadata}])
     sizes = ", ".join(f"{size} {name}" for name, size in fingerprint.sizes.items() if size)
     print(f"{method} fingerprint: {sizes or f'{len(fingerprint)} queries'}; {metadata['seconds']:.1f} s; {path}")

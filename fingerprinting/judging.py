@@ -2,12 +2,17 @@
 
 import json
 import math
+import os
+import re
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from fingerprinting import attacks, files, fingerprints, verdicts
+from fingerprinting.domain import COMMITTED
 from fingerprinting.fingerprints import Fingerprint
 from fingerprinting.reports.formats import markdown_table
 from fingerprinting.representations import TRANSFER
@@ -16,6 +21,9 @@ from fingerprinting.study import SKIPPED, Study
 from fingerprinting.verdicts import METHOD
 
 INPUTS, TEXTS, ABOUT, VERDICT = "questions.npy", "questions.txt", "questions.json", "verdict.json"
+LARGEST = 10_000_000  # bytes of a file that is read here; answers to some hundred questions are far smaller
+SHOWN = 40  # characters of an answer in a sentence
+NUMBER = re.compile(r"\+?[0-9]+(\.[0-9]*)?(e\+?[0-9]+)?")  # also as NumPy's savetxt writes it: 3.000e+00
 
 
 def judge(study: Study, *, questions: str, answers: str, other_task: bool, level: float, cleared: float) -> str:
@@ -24,10 +32,14 @@ def judge(study: Study, *, questions: str, answers: str, other_task: bool, level
     source_sha256 = attacks.weights_sha256(study, study.source_id)
     fingerprint, folder = fingerprints.load(study, METHOD, source_sha256), Path(questions)
     _check_support(fingerprint, other_task, level)
+    warnings = _warnings(study, fingerprint, other_task, level)
     if answers:
-        print(_judged(study, fingerprint, folder, Path(answers), other_task, level, cleared))
+        _check_questions(folder, fingerprint)
+        found = _judged(study, fingerprint, Path(answers), other_task, level, cleared) | {"warnings": warnings}
+        files.write_text(folder / VERDICT, json.dumps(found, indent=1) + "\n")
+        print("\n".join([*_page(found), "", f"the same for machines: {folder / VERDICT}"]))
     else:
-        print(_asked(study, fingerprint, folder))
+        print("\n".join([_asked(study, fingerprint, folder), *(f"Warning: {one}." for one in warnings)]))
     return SKIPPED
 
 
@@ -53,12 +65,15 @@ def _rounded_up(share: float) -> str:
 
 def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     """Write the queries and, after them, the control questions, as arrays and, where inputs are read, as texts."""
+    _check_free(study, folder)
     inputs = torch.cat([fingerprint.inputs, fingerprint.extra["control_inputs"]])
+    describe = study.domain.describe
+    texts = [" ".join(describe(one.clone()).splitlines()) for one in inputs] if describe else []  # a line each
     with files.atomic(folder / INPUTS) as temporary, temporary.open("wb") as file:
         np.save(file, inputs.numpy(), allow_pickle=False)
     written = str(folder / INPUTS)
-    if study.domain.describe:
-        files.write_text(folder / TEXTS, "".join(f"{study.domain.describe(one)}\n" for one in inputs))
+    if texts:
+        files.write_text(folder / TEXTS, "".join(f"{text}\n" for text in texts))
         written += f", the same to read in {folder / TEXTS}"
     about = {
         "study": study.folder,
@@ -77,93 +92,175 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     )
 
 
-def _judged(
-    study: Study,
-    fingerprint: Fingerprint,
-    folder: Path,
-    path: Path,
-    other_task: bool,
-    level: float,
-    cleared: float,
-) -> str:
-    _check_questions(folder, fingerprint)
+def _judged(study: Study, fingerprint: Fingerprint, path: Path, other_task: bool, level: float, cleared: float) -> dict:
     n, controls = len(fingerprint), len(fingerprint.extra["control_truth"])
     classes = None if other_task else study.classes
-    labels = torch.tensor(parse(_text(path), n + controls, classes, path))
-    found = verdicts.verdict(fingerprint, labels[:n], None if other_task else labels[n:], level, cleared)
-    about = {"study": study.folder, "fingerprint_sha256": fingerprint.metadata["sha256"], "queries": n, **found}
-    files.write_text(folder / VERDICT, json.dumps(about, indent=1) + "\n")
-    return "\n".join([*_page(fingerprint, found, n), "", f"the same for machines: {folder / VERDICT}"])
+    labels = torch.tensor(read(path, n + controls, classes))
+    found = verdicts.measured(fingerprint, labels[:n], None if other_task else labels[n:], level, cleared)
+    return {
+        "study": study.folder,
+        "fingerprint_sha256": fingerprint.metadata["sha256"],
+        "queries": n,
+        **found,
+        "outcome": verdicts.passed(found),
+        "why": verdicts.why(found),
+    }
 
 
-def _page(fingerprint: Fingerprint, found: dict, n: int) -> list[str]:
+def _page(found: dict) -> list[str]:
     rows = [
         ["verdict", f"**{found['outcome']}**"],
-        ["queries", str(n)],
-        ["honest models that show as much", f"p = {found['p_honest']:.3f} of {found['n_calibration']}"],
-        ["thefts that show as little", f"p = {found['p_stolen']:.3f} of {found['n_thefts']}"],
-        ["stolen at", f"p of honest models up to {found['level']}"],
+        *([[f"why {verdicts.INCONCLUSIVE}", found["why"]]] if found["why"] else []),
+        *(["**warning**", warning] for warning in found["warnings"]),
+        ["queries", str(found["queries"])],
+        ["compared with", f"{found['n_calibration']} calibration models, {found['n_thefts']} reference thefts"],
+        ["honest models that show as much", f"p = {found['p_honest']:.3f}"],
+        ["thefts that show as little", f"p = {found['p_stolen']:.3f}"],
+        ["stolen at", f"p of honest models up to {found['level']}, and of thefts above {found['cleared']}"],
         ["independent at", f"p of thefts up to {found['cleared']}, and of honest models above {verdicts.USUAL}"],
         *([name.replace("_", " "), f"{found[name]:+.2f}"] for name in verdicts.TRACES if name in found),
     ]
     if "ability" in found:
-        honest = fingerprint.extra["honest_ability"]
-        said = f"{found['ability']:.2f}; calibration models {honest.min():.2f} to {honest.max():.2f}"
+        least, most = found["honest_ability"]
+        said = f"{found['ability']:.2f}; calibration models {least:.2f} to {most:.2f}"
         rows.append(["control questions answered rightly", said])
     if (least := 1 / (1 + found["n_thefts"])) > found["cleared"]:
         few = f"{found['n_thefts']} thefts clear nobody below CLEARED={_rounded_up(least)}"
         rows.append(["why never independent", f"{few}; give a higher one, or references.py more copies"])
-    if not found["in_range"]:
-        rows.append(["why inconclusive", "less able than all calibration models: they say nothing about such models"])
     return markdown_table(["", ""], rows)
+
+
+def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, level: float) -> list[str]:
+    """What makes a verdict weaker than it looks."""
+    prefix, said = TRANSFER if other_task else "", []
+    honest, thefts = (len(fingerprint.extra[prefix + name]) for name in ("honest", "thefts"))
+    if study.tier not in COMMITTED:
+        said.append(f"TIER={study.tier} is for a first look: accuse nobody by it; TIER=cpu is for verdicts")
+    if honest < verdicts.FEW:
+        most = verdicts.accused_at_most(level, honest)
+        said.append(
+            f"the level rests on {honest} calibration models only: where chance chose them badly, up to {most:.0%} of "
+            f"honest models are accused instead of {level:.0%}"
+        )
+    if thefts < verdicts.FEW:
+        said.append(f"what thefts look like rests on {thefts} of them only")
+    truth, able = fingerprint.extra["control_truth"], fingerprint.extra["honest_ability"]
+    alike = int(truth.unique(return_counts=True)[1].max())
+    if not other_task and alike / len(truth) >= able.min():
+        said.append(
+            f"{alike} of the {len(truth)} control questions are of one class, so one answer to all of them is as able "
+            "as a calibration model; calibrated.py FORCE=True chooses them class by class"
+        )
+    return said
+
+
+def _check_free(study: Study, folder: Path) -> None:
+    """The questions for another source stay, with the verdict that was passed on answers to them."""
+    path = folder / ABOUT
+    if path.is_file() and (there := _about(path).get("study")) != study.folder:
+        raise UserError(f"{folder} holds the questions of {there}; give QUESTIONS=another folder")
 
 
 def _check_questions(folder: Path, fingerprint: Fingerprint) -> None:
     path = folder / ABOUT
     if not path.is_file():
         raise UserError(f"{path} is missing; run judge.py without ANSWERS first, or give QUESTIONS=its folder")
-    try:
-        asked = json.loads(_text(path)).get("fingerprint_sha256")
-    except (json.JSONDecodeError, AttributeError):
-        raise UserError(f"{path} is damaged; run judge.py without ANSWERS again") from None
-    if asked != fingerprint.metadata["sha256"]:
+    if _about(path).get("fingerprint_sha256") != fingerprint.metadata["sha256"]:
         raise UserError(
             f"the questions in {folder} are of another fingerprint than is there now; run judge.py without ANSWERS "
             "and ask the suspect again"
         )
 
 
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise UserError(f"{path} does not exist")
+def _about(path: Path) -> dict:
+    """What stands in questions.json."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        about = json.loads(_text(path))
+    except (ValueError, RecursionError):  # no JSON, a number of too many digits, brackets without end
+        about = None
+    if not (isinstance(about, dict) and isinstance(about.get("study"), str)):
+        raise UserError(f"{path} is damaged; delete it and run judge.py without ANSWERS again")
+    return about
+
+
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise UserError(f"{path} is no file" if path.exists() else f"{path} does not exist")
+        if (size := path.stat().st_size) > LARGEST:
+            raise UserError(f"{path} has {size} bytes, far too many to be read here; give another file")
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{path} is no text in UTF-8") from None
+        text = "\0"
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({os.strerror(error.errno)}); give another file") from None
+    if "\0" in text:  # UTF-16, or a picture
+        raise UserError(f"{path} is no text in UTF-8; save it as one")
+    return text
+
+
+def read(path: Path, count: int, classes: tuple[str, ...] | None) -> list[int]:
+    """The answers in a file, as `parse` has them."""
+    return parse(_text(path), count, classes, path)
 
 
 def parse(text: str, count: int, classes: tuple[str, ...] | None, path: Path) -> list[int]:
     """Answers, a line each: names of `classes` or places among them; any words where no classes are given.
 
-    Where a class is called as another one's place, names alone are taken: 1 to 5 stars are places 0 to 4.
+    Lines end in LF, CRLF or CR and nowhere else; blanks around an answer, byte order marks and empty lines after the
+    last one do not count. Where a class is called as another one's place, names alone are taken: 1 to 5 stars are
+    places 0 to 4.
     """
-    lines = [line.strip() for line in text.rstrip().splitlines()]
+    lines = [line.strip() for line in re.split(r"\r\n|\r|\n", text.replace("\ufeff", ""))]
+    while lines and not lines[-1]:
+        lines.pop()
     if len(lines) != count:
         raise UserError(f"{path} has {len(lines)} answers to {count} questions; give a line for each")
     if missing := [number for number, line in enumerate(lines, 1) if not line]:
         raise UserError(f"line {missing[0]} of {path} is empty; every question needs an answer")
     if classes is None:
         places = {word: place for place, word in enumerate(dict.fromkeys(lines))}
-    else:
-        places = {name: place for place, name in enumerate(classes)} | ({} if _clash(classes) else _places(classes))
-    if unknown := [(number, line) for number, line in enumerate(lines, 1) if line not in places]:
-        number, line = unknown[0]
+        return [places[line] for line in lines]
+    known = _known(classes)
+    found = [_place(line, known) for line in lines]
+    if None in found:
+        number = found.index(None)
+        said = lines[number] if len(lines[number]) <= SHOWN else lines[number][:SHOWN] + "…"
         or_places = "" if _clash(classes) else f" or 0 to {len(classes) - 1}"
         raise UserError(
-            f"line {number} of {path} says {line!r}, which is no class; take {', '.join(classes)}{or_places}, or "
+            f"line {number + 1} of {path} says {said!r}, which is no class; take {', '.join(classes)}{or_places}, or "
             "OTHER_TASK=True if its classes are others"
         )
-    return [places[line] for line in lines]
+    return found
+
+
+Known = list[tuple[Callable[[str], str], dict[str, int]]]  # ways to spell, and what is so spelt -> place of a class
+
+
+def _known(classes: tuple[str, ...]) -> Known:
+    """From the strictest spelling on; one that makes two names alike is left out."""
+    names = [(spelt, {spelt(name): place for place, name in enumerate(classes)}) for spelt in SPELLINGS]
+    names = [(spelt, places) for spelt, places in names if len(places) == len(classes)]
+    return names if _clash(classes) else [*names, (_as_number, _places(classes))]
+
+
+def _place(line: str, known: Known) -> int | None:
+    return next((places[spelt(line)] for spelt, places in known if spelt(line) in places), None)
+
+
+def _in_any_case(text: str) -> str:
+    """Ａ, A and a are one letter, and so is an accent that stands alone with its letter."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def _as_number(text: str) -> str:
+    """3.0, 3e+00 and 03 are 3."""
+    word = _in_any_case(text)
+    number = float(word) if NUMBER.fullmatch(word) else math.nan
+    return f"{number:.0f}" if number.is_integer() else word
+
+
+SPELLINGS = (str.strip, _in_any_case, _as_number)
 
 
 def _places(classes: tuple[str, ...]) -> dict[str, int]:
@@ -172,4 +269,4 @@ def _places(classes: tuple[str, ...]) -> dict[str, int]:
 
 def _clash(classes: tuple[str, ...]) -> bool:
     places = _places(classes)
-    return any(places.get(name, place) != place for place, name in enumerate(classes))
+    return any(places.get(_as_number(name), place) != place for place, name in enumerate(classes))

@@ -24,13 +24,14 @@ TIMED = 3  # calls of which a suspect's seconds are the median
 
 def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cleared: float) -> None:
     """Ask, score, count: from the zoo and the fingerprints to records."""
+    verdicts.check_levels(level, cleared)
     names = _names(study, fingerprints_used)
     pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
-    agreement = _describe(study, pool, suspects.beside(study))
     source = attacks.weights_sha256(study, study.source_id)
     prints = {name: fingerprints.load(study, name, source) for name in names}
     methods = readable(prints)
     fingerprints.check_origin(study, prints)
+    agreement = _describe(study, pool, suspects.beside(study))
     scores: dict[str, dict[str, float]] = defaultdict(dict)  # method key -> model name -> distance
     for suspect in tqdm([*pool, *references, *swept], desc="match", unit="model"):
         for name, fingerprint in prints.items():

@@ -66,9 +66,9 @@ def baselines(study: Study, *, method: str | tuple[str, ...], n: int, **constant
             skipped |= _make(study, name, n, own_constants(name, constants))
         except UnsuitedError as reason:
             if len(names) == 1:
-                fingerprints.drop_of_another_source(study, name, attacks.weights_sha256(study, study.source_id))
+                fingerprints.set_aside_of_another_source(study, name, attacks.weights_sha256(study, study.source_id))
                 raise
-            fingerprints.path_of(study, name).unlink(missing_ok=True)
+            fingerprints.set_aside(study, name)
             print(f"{name} is left out: {reason}")
     return SKIPPED if skipped else None
 

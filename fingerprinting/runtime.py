@@ -31,8 +31,8 @@ def device(name: str = "auto") -> torch.device:
         return accelerator or torch.device("cpu")
     try:
         chosen = torch.device(name)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError):
+        torch.zeros(1, device=chosen).item()  # `meta` makes tensors, but computes nothing
+    except (RuntimeError, AssertionError, ImportError):
         raise UserError(f"device {name!r} cannot be used here; try DEVICE=cpu or DEVICE=auto") from None
     return chosen
 

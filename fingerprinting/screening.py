@@ -51,10 +51,13 @@ class Screened:
     @cached_property
     def benign(self) -> torch.Tensor:
         """Scores of test inputs, which neither fitting nor thresholds have seen."""
-        return self.screen.score(self.cost_inputs[0])
+        return self._score(self.cost_inputs[0])
+
+    def _score(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.screen.score(inputs.clone())  # the domain's own code, which may write to what it gets
 
     def detection(self, inputs: torch.Tensor) -> Detection:
-        scores = self.screen.score(inputs)
+        scores = self._score(inputs)
         rates = {
             f"detection_rate_{name}": (scores > threshold).double().mean().item()
             for name, threshold in self.thresholds.items()

@@ -7,12 +7,15 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
 
 import joblib
 
-from fingerprinting.domain import TIERS, Domain, load_domain
+from fingerprinting import published
+from fingerprinting.domain import DOMAINS, TIERS, Domain, load_domain
 from fingerprinting.records import Records
 from fingerprinting.runtime import REPOSITORY, UserError, provenance
 from fingerprinting.study import SKIPPED, Study
@@ -30,6 +33,10 @@ COMMON = {
 }
 
 
+SHARED = ("batch_size", "weight_decay", "min_updates", "augment")  # what a domain's constants may be
+TOO_MANY = 2**31  # of anything that is counted
+
+
 def run(step: Callable, script: dict, domain: str = "", report: Callable[[Study], None] | None = None) -> None:
     """Call `step(study, **constants)` with a script's globals; a user's mistake ends in one sentence and status 2.
 
@@ -39,9 +46,12 @@ def run(step: Callable, script: dict, domain: str = "", report: Callable[[Study]
     """
     with endings():
         study, constants = resolve(script, domain, sys.argv[1:])
+        altered = published.altered(study)
+        published.announce(altered)
         started = time.perf_counter()
         if step(study, **constants) is not SKIPPED:
             _record_time(study, script, time.perf_counter() - started)
+        published.record(study, altered)
         if report:
             report(study)
 
@@ -67,8 +77,9 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
         raise UserError(f"unknown TIER {tier!r}; take one of {', '.join(TIERS)}")
     values = {}
     for name, default in defaults.items():
-        values[name] = _typed(name, overrides.get(name), _chosen(default, tier, chosen.name))
+        values[name] = _typed(name, overrides.get(name), _chosen(name, default, tier, chosen.name))
     shared = {name.lower(): values[name] for name in chosen.constants}
+    _check_shared(chosen, shared)
     study = Study(
         address=address,
         dataset=values["DATASET"] or _usual_dataset(chosen, tier),
@@ -83,6 +94,19 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     )
     hidden = set(COMMON) | set(chosen.constants) | {"DOMAIN"}
     return study, {name.lower(): values[name] for name in own if name not in hidden}
+
+
+def _check_shared(domain: Domain, shared: dict) -> None:
+    """A domain's constants are those that all steps share; somebody's own may name others, or give other types."""
+    usual = {part.name: part.default for part in fields(Study) if part.name in SHARED}
+    for name, value in shared.items():
+        if name not in usual:
+            known = ", ".join(SHARED).upper()
+            raise UserError(f"no step knows constant {name.upper()} of {domain.name}; constants= may hold {known}")
+        like = usual[name]
+        if type(value) is not type(like) and not (type(value) is int and isinstance(like, float)):
+            wanted = f"{_article(like)} like {like!r}"
+            raise UserError(f"constant {name.upper()}={value!r} of {domain.name} has the wrong type; give {wanted}")
 
 
 def of_no_study(script: dict, words: list[str]) -> dict:
@@ -104,13 +128,23 @@ def _usual_dataset(domain: Domain, tier: str) -> str:
     return domain.datasets[tier]
 
 
-def _chosen(value, tier: str, domain: str):
+def _chosen(name: str, value, tier: str, domain: str):
     """A constant may be a table by domain, by tier, or both; a domain it does not name takes the first entry."""
     if not isinstance(value, dict):
         return value
-    if set(value) <= set(TIERS):
-        return _chosen(value[tier], tier, domain)
-    return _chosen(value.get(domain, next(iter(value.values()))), tier, domain)
+    if set(value) & set(TIERS):
+        if tier not in value or not set(value) <= set(TIERS):
+            raise UserError(f"{name} has values for {_listed(value)}; give one for each tier: {_listed(TIERS)}")
+        return _chosen(name, value[tier], tier, domain)
+    if not set(value) & {*DOMAINS, domain}:
+        raise UserError(
+            f"{name} has values for {_listed(value)}, which are neither tiers ({_listed(TIERS)}) nor domains"
+        )
+    return _chosen(name, value.get(domain, next(iter(value.values()))), tier, domain)
+
+
+def _listed(names: Iterable) -> str:
+    return ", ".join(map(str, names))
 
 
 def own_constants(script: Path) -> set[str]:
@@ -137,7 +171,9 @@ def _typed(name: str, text: str | None, default):
     if text is None or isinstance(default, str):
         return default if text is None else text
     try:
-        value = ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         value = text
     if isinstance(default, tuple):
@@ -149,6 +185,8 @@ def _typed(name: str, text: str | None, default):
         raise UserError(f"{name}={text} has the wrong type; give {_article(default)} like {default!r}")
     if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
         raise UserError(f"{name}={text} must not be negative or infinite")
+    if type(value) is int and value >= TOO_MANY:
+        raise UserError(f"{name}={text} is too large; give a whole number below {TOO_MANY}")
     return value
 
 

@@ -3,10 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-from fingerprinting import attacks, checkpoints, files, zoo
+from fingerprinting import attacks, files, zoo
+from fingerprinting import weights as foreign
 from fingerprinting.attacks import Job
 from fingerprinting.runtime import UserError
-from fingerprinting.study import Study
+from fingerprinting.study import Study, load_dataset
 
 ZOO = (
     "source",
@@ -40,7 +41,7 @@ def prepare(study: Study) -> None:
     """The files of the study's data set and of its transfer target, checked by reading them."""
     for name in filter(None, (study.dataset, study.target)):
         study.domain.prepare(name)
-        dataset = study.domain.load(name)
+        dataset = load_dataset(study.domain, name)
         shape = "x".join(str(side) for side in dataset.pool.inputs.shape[1:])
         print(f"{name}: {len(dataset.pool)} + {len(dataset.test)} examples of {shape}, {len(dataset.classes)} classes")
     for name in study.domain.lexicons:
@@ -56,9 +57,14 @@ def source(study: Study, *, epochs: int, learning_rate: float, weights: str) -> 
     if not weights:
         return zoo.train(study, "source", [Job(study.source_id, recipe, {"part": "owner"})])
     path = Path(weights).resolve()
-    options = {"weights_sha256": files.digest(checkpoints.foreign_weights(path))}
+    given = foreign.read(path)
+    options = {"weights_sha256": files.digest(given)}
     job = Job(study.source_id, recipe, options)
-    attacks.adopted(path, study, job)  # what does not fit is said before it takes the place of the model that is there
+    # What does not fit is said before it takes the place of the model that is there.
+    model = attacks.adopted(path, study, job).model
+    if prefix := foreign.prefix_of(given, model.state_dict()):
+        print(f"{path}: {prefix!r}, with which all of its names begin, is left out", flush=True)
+    zoo.check(study, job.model.architecture, path)
     skipped = zoo.train(study, "source", [job], partial(attacks.adopted, path))
     metadata = attacks.metadata_of(study, study.source_id)
     print(

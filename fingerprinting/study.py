@@ -8,12 +8,13 @@ import joblib
 import torch
 
 from fingerprinting import files, runtime, splits
-from fingerprinting.domain import DOMAINS, TIERS, Domain, load_domain
+from fingerprinting.domain import DOMAINS, TIERS, Domain, is_folder, load_domain
 from fingerprinting.examples import Dataset, Examples, physical
 from fingerprinting.runtime import REPOSITORY, UserError
 from fingerprinting.training import Recipe
 
 SPLIT = "-split_"  # between a tier and the seed of another cut
+MANY = 64  # models trained or asked side by side, whatever the cores
 SKIPPED = "skipped"  # what a step returns when its work, or part of it, was finished before
 
 
@@ -63,8 +64,12 @@ class Study:
             raise UserError(f"unknown TIER {self.tier!r}; take one of {', '.join(TIERS)}")
         if self.precision not in runtime.PRECISIONS:
             raise UserError(f"unknown PRECISION {self.precision!r}; take one of {', '.join(runtime.PRECISIONS)}")
+        if self.workers > (most := max(MANY, 4 * joblib.cpu_count())):
+            raise UserError(
+                f"WORKERS={self.workers} are too many processes; give {most} or fewer, or 0 for one per core"
+            )
         for name in (self.domain.name, self.dataset):
-            if not name or "/" in name:
+            if not is_folder(name):
                 raise UserError(f"{name!r} cannot be the name of a folder; give the domain and its data sets others")
         for name in filter(None, (self.dataset, self.target)):
             if name not in self.domain.targets and name not in self.domain.targets.values():
@@ -169,11 +174,11 @@ class Study:
 
     @property
     def source_architecture(self) -> str:
-        return self.domain.source[self.tier]
+        return self.domain.of_tier("source", self.tier)
 
     @property
     def students(self) -> tuple[str, ...]:
-        return self.domain.students[self.tier]
+        return tuple(self.domain.of_tier("students", self.tier))
 
     @property
     def architectures(self) -> tuple[str, ...]:
@@ -191,12 +196,21 @@ class Study:
         return Recipe(epochs, learning_rate, self.batch_size, self.weight_decay, self.min_updates, self.augment)
 
 
+def load_dataset(domain: Domain, name: str) -> Dataset:
+    """A domain's data set; UserError where its files are missing or its `load` returns something else."""
+    try:
+        found = domain.load(name)
+    except FileNotFoundError as error:
+        raise UserError(f"load({name!r}) of {domain.name} finds no {error.filename}; put it there") from error
+    if not isinstance(found, Dataset):
+        raise UserError(f"load({name!r}) of {domain.name} returned a {type(found).__name__}; it must return a Dataset")
+    return found
+
+
 @lru_cache(maxsize=4)
 def _dataset(address: str, name: str) -> Dataset:
     domain = load_domain(address)
-    found = domain.load(name)
-    if not isinstance(found, Dataset):
-        raise UserError(f"load({name!r}) of {domain.name} returned a {type(found).__name__}; it must return a Dataset")
+    found = load_dataset(domain, name)
     _check_range(domain, found)
     return found
 
@@ -215,7 +229,7 @@ def _check_range(domain: Domain, dataset: Dataset) -> None:
 
 @lru_cache(maxsize=4)
 def _parts(address: str, name: str, tier: str, split_seed: int) -> dict[str, Examples]:
-    return splits.cut(_dataset(address, name), load_domain(address).pool_size[tier], split_seed)
+    return splits.cut(_dataset(address, name), load_domain(address).of_tier("pool_size", tier), split_seed)
 
 
 @lru_cache(maxsize=4)

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from fingerprinting import files, runtime
-from fingerprinting.examples import Examples, physical
+from fingerprinting.examples import Examples, handed_out
 from fingerprinting.runtime import UserError
 
 PREDICTION_BATCH = 256  # on a CPU larger batches leave the cache and are slower
 SIGNALS_BATCH = 64  # of recordings, which bci's nets keep in dozens of maps (benchmarks/layouts.py)
+FEWEST = 2  # examples in a batch: one has no variance, by which batch norm divides
 RESUME_EVERY = 30.0  # seconds of training between two resumable states
 
 Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -41,6 +42,8 @@ class Recipe:
         ):
             if value <= 0:
                 raise UserError(f"{name}={value} trains nothing; give more than 0")
+        if self.batch_size < FEWEST:
+            raise UserError(f"BATCH_SIZE={self.batch_size} is too few for batch norm; give {FEWEST} or more")
 
     def updates(self, examples: int) -> int:
         """Updates per epoch; the incomplete last batch is dropped, which batch norm would need two examples for."""
@@ -57,7 +60,7 @@ def predictions(
     runtime.place(model, device).eval()
     for piece in inputs.split(batch_size or (SIGNALS_BATCH if inputs.dim() == 3 else PREDICTION_BATCH)):
         with torch.inference_mode():  # not around the yield, which would leave it on in the caller
-            logits = model(runtime.place(physical(piece.to(device)), device))
+            logits = model(handed_out(piece, device))
         yield logits
 
 
@@ -89,6 +92,8 @@ def fit(
     Every epoch draws from generators named after the model and the epoch, so a run that is killed and resumed at an
     epoch's end reaches the same bits as one that was not.
     """
+    if len(train) < FEWEST:
+        raise UserError(f"{name} is to be trained on {len(train)} examples; give its part or share {FEWEST} or more")
     runtime.place(model, device)
     optimizer = torch.optim.AdamW(
         [weight for weight in model.parameters() if weight.requires_grad],

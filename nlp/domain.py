@@ -25,6 +25,7 @@ DOMAIN = Domain(
     name="nlp",
     load=data.load,
     prepare=data.prepare,
+    published=data.PUBLISHED,
     datasets=dict(smoke="thuocl", quick="thuocl", cpu="thuocl", paper="thucnews"),
     targets=dict(thuocl="shop_reviews", thucnews="online_shopping"),
     pool_size=dict(smoke=2_500, quick=20_000, cpu=60_000, paper=None),

@@ -1,6 +1,8 @@
 """Words replaced by synonyms out of the Harbin Institute of Technology's Cilin; source and terms: data/README.md."""
 
 import hashlib
+import re
+from pathlib import Path
 
 import torch
 
@@ -8,6 +10,7 @@ from fingerprinting import files
 from fingerprinting.runtime import UserError
 from nlp import data
 
+MARK = re.compile(r"[A-Z][a-z][0-9]{2}[A-Z][0-9]{2}[=#@]")
 SHORTEST = 2  # characters; single ones are as often pieces of an unknown word as words
 
 
@@ -66,7 +69,17 @@ def read() -> Lexicon | None:
         print("no synonyms: run python data/prepare.py DOMAIN=nlp to fetch the lexicon, see data/README.md")
         return None
     try:
-        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.split() for line in path.read_text(encoding="utf-8-sig").split("\n")]
     except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8; delete it and run python data/prepare.py DOMAIN=nlp") from None
-    return Lexicon([words for mark, *words in filter(None, lines) if mark.endswith("=")])
+        raise _damaged(path, "is not UTF-8") from None
+    for number, line in enumerate(lines, 1):
+        if line and not MARK.fullmatch(line[0]):
+            raise _damaged(path, f"has no mark such as Aa01A02= at the beginning of line {number}")
+    lexicon = Lexicon([words for mark, *words in filter(None, lines) if mark.endswith("=")])
+    if not lexicon.synonyms:
+        raise _damaged(path, "holds no synonyms")
+    return lexicon
+
+
+def _damaged(path: Path, what: str) -> UserError:
+    return UserError(f"{path} {what}; delete it and run python data/prepare.py DOMAIN=nlp")

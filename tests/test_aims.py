@@ -29,10 +29,10 @@ def judged():
     put("bci/own/cpu", "generalisation", *budgets)
     model = dict(kind="audit_irrelevant", role="independent", use="audit", share=1, level=0.01, cleared=0.05)
     model |= dict(n_calibration=102, n_thefts=90, in_range=True)
-    outcomes = (("stolen", 0.01), ("stolen", 0.01), ("stolen", 0.01), ("independent", 0.7))
+    values = ((0.01, 0.5), (0.01, 0.5), (0.01, 0.5), (0.7, 0.01))  # three that are accused, and one cleared
     fresh = [
-        {**model, "outcome": outcome, "p_honest": p, "evidence": evidence}
-        for (outcome, p), evidence in zip(outcomes, (0.1, 0.2, 0.3, 0.4), strict=True)
+        {**model, "p_honest": honest, "p_stolen": stolen, "evidence": evidence}
+        for (honest, stolen), evidence in zip(values, (0.1, 0.2, 0.3, 0.4), strict=True)
     ]
     less_able = {**fresh[0], "share": 0.1, "evidence": 9.0}
     stolen = [

@@ -1,6 +1,6 @@
 """Whole scripts on bad data: one clear sentence, exit status 2, nothing written; odd but readable data just work.
 
-What each loader refuses in detail stands in test_nlp_data.py and test_bci_data.py, whose files are written here again.
+What each loader refuses in detail stands in test_nlp_data.py and test_bci_*.py, whose files are written here again.
 Most scripts run in this process, because importing torch takes seconds.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_bci_data import (
+from eeg_files import (
     SCP1_LABELS,
     Malicious,
     bdf,
@@ -152,6 +152,21 @@ def bdf_of_64_hertz(data_dir: Path) -> tuple[str, ...]:
     return str(write_session(data_dir, 1, content=bdf(*session_signals(64), 64))), "has 64 samples a second"
 
 
+def binarised_ratings(data_dir: Path) -> tuple[str, ...]:
+    content = subject_of(1, seconds=60)
+    return str(write_deap(data_dir, [{**content, "labels": np.array([[1.0, 0, 1, 0]])}]) / "s01.dat"), "run from 0 to 1"
+
+
+def eeg_in_volt(data_dir: Path) -> tuple[str, ...]:
+    return str(write_scp1(data_dir, scp1_cases(12) * 1e-6)), "this looks like volt, so multiply it by 1e+06"
+
+
+def flickering_trigger(data_dir: Path) -> tuple[str, ...]:
+    signals, status = session_signals(256)
+    status[5 * 256 + 2] = 0
+    return str(write_session(data_dir, 1, content=bdf(signals, status, 256))), "of the 3 rises in Status", "2 pairs"
+
+
 CASES = [
     ("nlp", "thucnews", unknown_class),
     ("nlp", "thucnews", no_label),
@@ -161,6 +176,9 @@ CASES = [
     ("bci", "scp1", five_channels),
     ("bci", "deap", truncated_dat),
     ("bci", "deap", dat_of_32_channels),
+    ("bci", "scp1", eeg_in_volt),
+    ("bci", "deap", binarised_ratings),
+    ("bci", "mahnob", flickering_trigger),
     ("bci", "mahnob", truncated_bdf),
     ("bci", "mahnob", bdf_of_64_hertz),
 ]

@@ -48,6 +48,40 @@ def test_an_error_inside_makes_no_new_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_files_come_together_in_their_order_or_not_at_all(tmp_path):
+    folder = tmp_path / "set"
+    with pytest.raises(RuntimeError), files.together(folder, ["a", "b"]) as place:
+        (place / "a").write_text("whole")
+        raise RuntimeError
+    with pytest.raises(FileNotFoundError), files.together(folder, ["a", "b"]) as place:
+        (place / "a").write_text("whole")
+    assert not list(folder.iterdir())
+    (folder / "b").write_text("kept")
+    with files.together(folder, ["c", "b", "a"]) as place:
+        for name in "abc":
+            (place / name).write_text("new")
+        assert files.visible(folder) == [folder / "b"]
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a": "new", "b": "kept", "c": "new"}
+
+
+def test_together_says_where_it_cannot_write(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(UserError, match="set cannot be written to .Not a directory.; name another folder"):  # noqa: SIM117
+        with files.together(tmp_path / "file" / "set", ["a"]):
+            raise AssertionError
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_visible_files_are_those_without_a_dot_by_name(tmp_path):
+    for name in ("b", "a", ".hidden", "._a"):
+        (tmp_path / name).touch()
+    assert [path.name for path in files.visible(tmp_path)] == ["a", "b"]
+    assert files.visible(tmp_path / "absent") == files.visible(tmp_path / "a") == []
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(UserError, match="loop cannot be read .+; make it readable, or name another one"):
+        files.visible(tmp_path / "loop")
+
+
 def test_the_old_file_stands_until_the_block_ends(tmp_path):
     path = tmp_path / "file"
     files.write_text(path, "old")

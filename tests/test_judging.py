@@ -1,23 +1,24 @@
 """A suspect that can only be asked: the questions for it, how its answers are read, and the verdict on them."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fingerprinting import checkpoints, files, fingerprints, verdicts
 from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.judging import ABOUT, INPUTS, VERDICT, judge, parse
+from fingerprinting.judging import ABOUT, INPUTS, TEXTS, VERDICT, judge
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
 
 QUERIES, CONTROLS = 6, 4
 LEVELS = {"level": 0.1, "cleared": 0.1}
-CLASSES = ("ankle boot", "bag", "7")
 
 
 @pytest.fixture
@@ -37,7 +38,13 @@ def protected(study) -> Study:
     return study
 
 
-def keep(study: Study, shift: float = 0.0, moved: bool = True) -> None:
+def keep(
+    study: Study,
+    shift: float = 0.0,
+    moved: bool = True,
+    truth: Sequence[int] = range(CONTROLS),
+    able: tuple[float, float] = (0.5, 1.0),
+) -> None:
     draw = torch.Generator().manual_seed(0)
     logits = torch.randn(QUERIES, 10, generator=draw)
     pairs = QUERIES * (QUERIES - 1) // 2
@@ -48,8 +55,8 @@ def keep(study: Study, shift: float = 0.0, moved: bool = True) -> None:
         "honest": torch.linspace(0, 3, 19),
         "thefts": torch.linspace(5, 7, 19),
         "control_inputs": torch.rand(CONTROLS, 1, 8, 8, generator=draw),
-        "control_truth": torch.arange(CONTROLS),
-        "honest_ability": torch.linspace(0.5, 1, 19),
+        "control_truth": torch.tensor(list(truth)),
+        "honest_ability": torch.linspace(*able, 19),
     }
     if moved:
         extra |= {
@@ -124,46 +131,54 @@ def test_of_another_task_only_equal_answers_count(protected, tmp_path):
     found = answered(protected, tmp_path, ["liked"] * (QUERIES + CONTROLS), other_task=True)
     assert found["evidence"] == pytest.approx(QUERIES * (QUERIES - 1) / 2) and found["n_calibration"] == 9
     assert "ability" not in found
+    assert found["outcome"] == "inconclusive" and found["why"].startswith("one answer to all questions")
     words = [f"{number} stars" for number in range(QUERIES + CONTROLS)]
     assert answered(protected, tmp_path, words, other_task=True)["evidence"] == 0
 
 
-@given(st.lists(st.integers(0, 2), min_size=1, max_size=20), st.data())
-def test_names_and_places_say_the_same_with_any_ends_of_line(places, data):
-    """A class may be called as another one's place: names go first."""
-    lines = [CLASSES[place] if place == 2 or data.draw(st.booleans()) else str(place) for place in places]
-    ends = [data.draw(st.sampled_from(["\n", " \n", "\r\n"])) for _ in lines]
-    text = "".join(line + end for line, end in zip(lines, ends, strict=True))
-    assert parse(text, len(places), CLASSES, Path("answers.txt")) == places
+def test_small_calibration_and_tier_and_lopsided_controls_are_said_before_and_after(protected, tmp_path, capsys):
+    """19 models at a level of 10%: by the beta distribution of (2, 18), 23% may be accused in one draw of twenty."""
+    ask(protected, tmp_path)
+    before = capsys.readouterr().out
+    found = answered(protected, tmp_path, [0] * QUERIES + list(range(CONTROLS)))
+    page = capsys.readouterr().out
+    said = (
+        "TIER=smoke is for a first look: accuse nobody by it",
+        "the level rests on 19 calibration models only: where chance chose them badly, up to 23% of honest models are "
+        "accused instead of 10%",
+        "what thefts look like rests on 19 of them only",
+    )
+    assert len(found["warnings"]) == len(said)
+    assert all(one in before and one in page and one in " ".join(found["warnings"]) for one in said)
+    assert "| compared with | 19 calibration models, 19 reference thefts |" in page
+    keep(protected, truth=[0, 0, 0, 1])
+    ask(protected, tmp_path)
+    found = answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
+    assert found["warnings"][-1].startswith(
+        "3 of the 4 control questions are of one class, so one answer to all of them"
+    )
+    assert (found["ability"], found["in_range"], found["outcome"]) == (0.75, True, "inconclusive")
 
 
-def test_names_that_are_other_classes_places_are_taken_alone():
-    stars, path = ("1", "2", "3", "4", "5"), Path("answers.txt")
-    assert parse("1\n5\n3\n", 3, stars, path) == [0, 4, 2]
-    with pytest.raises(UserError, match="line 2 of answers.txt says '0', which is no class; take 1, 2, 3, 4, 5, or OT"):
-        parse("1\n0\n", 2, stars, path)
-    assert parse("0\n2\n", 2, ("0", "1", "2"), path) == [0, 2]
+def test_whoever_shows_more_than_honest_models_and_less_than_thefts_is_like_neither(protected, tmp_path, capsys):
+    """Evidence 4.7, honest models up to 3, thefts from 5 on."""
+    ask(protected, tmp_path)
+    labels = opened(protected).labels.tolist()
+    said = [*labels[:4], *((label + 1) % 10 for label in labels[4:]), *range(CONTROLS)]
+    found = answered(protected, tmp_path, said)
+    assert found["p_honest"] <= 0.1 and found["p_stolen"] <= 0.1 and found["outcome"] == "inconclusive"
+    assert "| why inconclusive | hardly any honest model shows as much evidence and hardly any theft" in (
+        capsys.readouterr().out
+    )
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("bag\n", "answers.txt has 1 answers to 2 questions; give a line for each"),
-        ("", "answers.txt has 0 answers to 2 questions"),
-        ("bag\n\nbag\n\n", "has 3 answers to 2 questions"),
-        ("\nbag", "line 1 of answers.txt is empty; every question needs an answer"),
-        (
-            "bag\ntrousers",
-            "line 2 of answers.txt says 'trousers', which is no class; take ankle boot, bag, 7 or 0 to 2",
-        ),
-        ("bag\n3", "line 2 of answers.txt says '3', which is no class"),
-        ("bag\n1.0", "line 2 of answers.txt says '1.0', which is no class"),
-    ],
-)
-def test_answers_that_cannot_be_read_are_refused(text, said):
-    with pytest.raises(UserError) as refused:
-        parse(text, 2, CLASSES, Path("answers.txt"))
-    assert said in str(refused.value)
+def test_whoever_is_abler_than_all_calibration_models_is_not_judged_by_them(protected, tmp_path):
+    keep(protected, able=(0.25, 0.75))
+    ask(protected, tmp_path)
+    labels = opened(protected).labels.tolist()
+    found = answered(protected, tmp_path, [*labels, *range(CONTROLS)])
+    assert found["outcome"] == "inconclusive" and found["why"].startswith("more able than all calibration models")
+    assert answered(protected, tmp_path, [*labels, *range(CONTROLS - 1), 0])["outcome"] == "stolen"
 
 
 def test_questions_of_another_fingerprint_or_none_are_refused(protected, tmp_path):
@@ -173,10 +188,51 @@ def test_questions_of_another_fingerprint_or_none_are_refused(protected, tmp_pat
     keep(protected, shift=1.0)
     with pytest.raises(UserError, match="of another fingerprint than is there now; .* ask the suspect again"):
         answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
-    (tmp_path / ABOUT).write_text("[]")
-    with pytest.raises(UserError, match="questions.json is damaged"):
-        answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
     assert not (tmp_path / VERDICT).exists()
+
+
+damaged = st.binary(max_size=60) | st.sampled_from(
+    [b"[]", b"{}", b'{"study": 1}', b"7" * 5_000, b"[" * 100_000, b"\xff\xfe{\0}\0", b'{"study": "cv"']
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(damaged)
+def test_whatever_stands_in_questions_json_is_refused_or_read(protected, tmp_path, content):
+    (tmp_path / ABOUT).write_bytes(content)
+    (tmp_path / VERDICT).write_text("of another suspect")
+    with pytest.raises(UserError, match=r"questions.json (is damaged; delete it|is no text in UTF-8)"):
+        answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
+    with pytest.raises(UserError, match=r"questions.json (is damaged; delete it|is no text in UTF-8)"):
+        ask(protected, tmp_path)
+    assert not (tmp_path / INPUTS).exists() and (tmp_path / VERDICT).read_text() == "of another suspect"
+
+
+def test_questions_of_another_study_are_not_written_over(protected, tmp_path):
+    ask(protected, tmp_path)
+    about = json.loads((tmp_path / ABOUT).read_text())
+    (tmp_path / ABOUT).write_text(json.dumps({**about, "study": "nlp/own/cpu"}))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(UserError, match="holds the questions of nlp/own/cpu; give QUESTIONS=another folder"):
+        ask(protected, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_refused_answer_leaves_the_verdict_that_was_there(protected, tmp_path):
+    ask(protected, tmp_path)
+    answered(protected, tmp_path, [0] * QUERIES + list(range(CONTROLS)))
+    before = (tmp_path / VERDICT).read_bytes()
+    for words in ([0], ["no class"] * (QUERIES + CONTROLS), [""] * (QUERIES + CONTROLS)):
+        with pytest.raises(UserError):
+            answered(protected, tmp_path, words)
+        assert (tmp_path / VERDICT).read_bytes() == before and not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_question_to_read_is_one_line_whatever_the_domain_says(protected, tmp_path):
+    described = replace(protected.domain, describe=lambda one: "two\nlines\x0band\u2028more")
+    vars(protected)["domain"] = described
+    ask(protected, tmp_path)
+    assert (tmp_path / TEXTS).read_text() == "two lines and more\n" * (QUERIES + CONTROLS)
 
 
 def test_what_the_models_cannot_support_is_refused(protected, tmp_path):
@@ -190,10 +246,6 @@ def test_what_the_models_cannot_support_is_refused(protected, tmp_path):
     ask(protected, tmp_path)
     with pytest.raises(UserError, match="cannot judge a suspect of another task"):
         answered(protected, tmp_path, words, other_task=True)
-    (tmp_path / "picture.txt").write_bytes(b"\xff\xfe\x00")
-    for name, said in (("picture.txt", "is no text in UTF-8"), ("nothing.txt", "does not exist")):
-        with pytest.raises(UserError, match=said):
-            judge(protected, questions=str(tmp_path), answers=str(tmp_path / name), other_task=False, **LEVELS)
 
 
 def test_the_script_without_a_fingerprint_says_what_to_run(run_here):

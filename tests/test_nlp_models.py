@@ -3,15 +3,22 @@
 The published BERT is stood in for by a folder of the same layout with a tiny network and vocabulary, written here.
 """
 
+import json
+import os
+import pickle
+import re
 import subprocess
 import sys
 from itertools import combinations
+from pathlib import Path
+from unittest import mock
 
 import huggingface_hub
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fingerprinting import checkpoints, objectives, pruning
@@ -31,12 +38,10 @@ CLASSES = 7
 TEXTS = ["中国", "一", "hello 世界!", "", "漢字と仮名", "𠮷野家", "长" * LENGTH, "北京大学出版社", "a", "。，！"]
 
 
-@pytest.fixture(autouse=True)
-def published_folder(tmp_path, monkeypatch):
-    """A folder with the files of bert-base-chinese, but tiny; its words are some characters and word pieces."""
+def write_published(folder: Path) -> None:
+    """The files of bert-base-chinese, but tiny; its words are some characters and word pieces."""
     from transformers import BertConfig, BertModel
 
-    folder = tmp_path / "published"
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"中国一世界北京大学出版社长，。！", "hel", "##lo", "a", "!"]
     config = BertConfig(
         vocab_size=len(words), hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
@@ -44,6 +49,12 @@ def published_folder(tmp_path, monkeypatch):
     seed_everything("published")
     BertModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def published_folder(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "published"
+    write_published(folder)
     monkeypatch.setenv("BERT_DIR", str(folder))
     return folder
 
@@ -322,6 +333,143 @@ def test_a_folder_that_lacks_something_is_refused(published_folder, damage, how)
         UserError, match="published does not hold bert-base-chinese .+config.json, vocab.txt, model.saf"
     ):
         built(PUBLISHED)
+
+
+def rewritten(folder, **changes) -> None:
+    """The folder's config.json with other values; None takes one away."""
+    found = json.loads((folder / "config.json").read_text()) | changes
+    kept = {name: value for name, value in found.items() if value is not None}
+    (folder / "config.json").write_text(json.dumps(kept))
+
+
+def test_the_published_weights_are_those_that_transformers_loads(published_folder):
+    """Under their published names too: the whole of pretraining, with gamma and beta for weight and bias."""
+    from transformers import BertForPreTraining, BertModel
+
+    whole = BertForPreTraining.from_pretrained(published_folder).state_dict()
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    named = {re.sub("|".join(old), lambda found: old[found[0]], name): value.clone() for name, value in whole.items()}
+    save_file(named, published_folder / "model.safetensors")
+    expected = BertModel.from_pretrained(published_folder).state_dict()
+    found = built(PUBLISHED).bert.state_dict()
+    assert set(found) == set(expected) and all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_become_float32(published_folder, dtype):
+    path = published_folder / "model.safetensors"
+    weights = {name: weight.to(dtype) for name, weight in load_file(path).items()}
+    save_file(weights, path)
+    rewritten(published_folder, dtype=str(dtype).removeprefix("torch."))
+    found = built(PUBLISHED).bert.state_dict()
+    assert all(torch.equal(found[name], weight.float()) for name, weight in weights.items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"model_type": "roberta"}, "config.json is of another model"),
+        ({"model_type": None}, "config.json is of another model"),
+        ({"num_hidden_layers": 3}, "no floats called encoder.layer.2."),
+        ({"num_hidden_layers": 10**9}, "ValueError"),
+        ({"hidden_size": 48}, "RuntimeError"),
+        ({"hidden_size": "24"}, "Error"),
+        ({"hidden_act": "eval"}, "Error"),
+    ],
+)
+def test_settings_of_another_network_are_refused(published_folder, changes, why):
+    """transformers would draw weights at random that the file lacks."""
+    rewritten(published_folder, **changes)
+    with pytest.raises(UserError, match=f"published does not hold bert-base-chinese .*{why}"):
+        built(PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "why"),
+    [
+        (lambda weight: weight.to(torch.int8), "no floats called embeddings.word_embeddings.weight among its weights"),
+        (lambda weight: weight.to(torch.float8_e4m3fn), "no floats called embeddings.word_embeddings.weight"),
+        (lambda weight: weight * float("nan"), "weights that are no numbers"),
+        (lambda weight: weight[:-1].clone(), "RuntimeError"),
+    ],
+    ids=["int8", "float8", "nan", "a row less"],
+)
+def test_odd_weights_are_refused(published_folder, spoilt, why):
+    path, name = published_folder / "model.safetensors", "embeddings.word_embeddings.weight"
+    weights = load_file(path)
+    save_file(weights | {name: spoilt(weights[name])}, path)
+    with pytest.raises(UserError, match=f"published does not hold bert-base-chinese .*{why}"):
+        built(PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda words: words[:-1], lambda words: [*words, "b"], lambda words: words[:-1] + ["a"]]
+)
+def test_a_vocabulary_that_does_not_fit_the_embedding_is_refused(published_folder, change):
+    path = published_folder / "vocab.txt"
+    words = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("".join(f"{word}\n" for word in change(words)), encoding="utf-8")
+    with pytest.raises(
+        UserError, match=f"published does not hold bert-base-chinese .[0-9]+ words, {len(words)} expected"
+    ):
+        built(PUBLISHED)
+
+
+class Foreign:
+    """Unpickled, it leaves a file behind."""
+
+    def __init__(self, mark) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple:
+        return open, (str(self.mark), "w")
+
+
+def test_nothing_foreign_is_run_and_nothing_but_the_three_files_is_read(published_folder, tmp_path):
+    """What config.json names, pickled weights, another tokeniser and adapters: beside the files, or instead of them."""
+    mark, before = tmp_path / "was_run", built(PUBLISHED).state_dict()
+    (published_folder / "evil.py").write_text(f"open({str(mark)!r}, 'w')\n")
+    evil = {"AutoConfig": "evil.Evil", "AutoModel": "evil.Evil", "AutoTokenizer": ["evil.Evil", "evil.Evil"]}
+    rewritten(
+        published_folder, auto_map=evil, quantization_config={"quant_method": "evil"}, transformers_weights="x.bin"
+    )
+    (published_folder / "tokenizer_config.json").write_text(json.dumps({"auto_map": evil, "do_lower_case": False}))
+    (published_folder / "tokenizer.json").write_text("{}")
+    (published_folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "evil/evil"}))
+    for name in ("pytorch_model.bin", "x.bin"):
+        (published_folder / name).write_bytes(pickle.dumps(Foreign(mark)))
+    found = built(PUBLISHED).state_dict()
+    assert all(torch.equal(found[name], before[name]) for name in before)
+    (published_folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="published does not hold bert-base-chinese .no model.safetensors.; it needs"):
+        built(PUBLISHED)
+    assert not mark.exists()
+
+
+@pytest.fixture(scope="module")
+def published_by_bytes(tmp_path_factory) -> tuple[Path, dict[str, bytes]]:
+    folder = tmp_path_factory.mktemp("published")
+    write_published(folder)
+    return folder, {name: (folder / name).read_bytes() for name in bert.FILES}
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_whatever_the_bytes_of_its_files_one_sentence_or_a_whole_network(published_by_bytes, drawn):
+    """A change that is not refused leaves a network that answers with numbers."""
+    folder, contents = published_by_bytes
+    name = drawn.draw(st.sampled_from(bert.FILES))
+    content = bytearray(contents[name])
+    for _ in range(drawn.draw(st.integers(1, 3))):
+        content[drawn.draw(st.integers(0, min(len(content), 3000) - 1))] = drawn.draw(st.integers(0, 255))
+    cut_off = drawn.draw(st.sampled_from([0, 0, 1, 7, 100]))
+    (folder / name).write_bytes(bytes(content[: len(content) - cut_off]))
+    with mock.patch.dict(os.environ, BERT_DIR=str(folder)):
+        try:
+            assert built(PUBLISHED)(encode(TEXTS)).shape == (len(TEXTS), CLASSES)
+        except UserError as refusal:
+            assert "does not hold bert-base-chinese" in str(refusal) and "\n" not in str(refusal)
+    (folder / name).write_bytes(contents[name])
 
 
 AT_ONCE = """

@@ -10,12 +10,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cv.models import mlp
-from fingerprinting import attacks, checkpoints, files, settings, zoo
+from fingerprinting import attacks, files, settings, zoo
 from fingerprinting.attacks import Job
 from fingerprinting.domain import Architecture
 from fingerprinting.examples import Dataset, Examples
 from fingerprinting.runtime import UserError
 from fingerprinting.study import ModelId, Study
+from fingerprinting.weights import filled
 
 # Reviews of one to five stars, drawn as small pictures; there is no other task to move a model to.
 STARS = """
@@ -177,5 +178,5 @@ def test_weights_that_are_no_numbers_leave_the_source_where_it_is(tmp_path):
     model = nn.Linear(2, 2)
     save_file({"weight": torch.full((2, 2), torch.nan), "bias": torch.zeros(2)}, tmp_path / "nan.safetensors")
     with pytest.raises(UserError, match="nan.safetensors holds NaN or infinity in weight"):
-        checkpoints.filled(model, tmp_path / "nan.safetensors")
+        filled(model, tmp_path / "nan.safetensors")
     assert model.weight.isfinite().all()

@@ -1,23 +1,20 @@
-"""Passports: the layer against hand computation, signatures, files, the schemes' losses. Seconds on one core."""
+"""Passports: the layer against hand computation, signatures, the schemes' losses. Seconds on one core."""
 
 import copy
-import json
-from dataclasses import replace
 from math import comb
-from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F  # the field's standard name
 from hypothesis import given
 from hypothesis import strategies as st
+from small_passports import made, net
 from torch import nn
 
 from cv.domain import DOMAIN
-from cv.passport import attacks, measuring, passports, signature, target, thefts, training, verification, world
+from cv.passport import passports, signature, target, training, verification, world
 from cv.passport.layers import (
     BranchNorm,
-    ForgedNorm,
     FreeNorm,
     PassportNorm,
     branch_norms,
@@ -28,27 +25,8 @@ from cv.passport.layers import (
     sign_loss,
 )
 from fingerprinting import checkpoints, files, objectives, runtime
-from fingerprinting.examples import Examples
 from fingerprinting.runtime import UserError
 from fingerprinting.study import Study
-from fingerprinting.suspects import Suspect
-
-ABOUT = {"architecture": "conv3", "scheme": "v2", "model": "cv/digits/smoke/source/conv3-0", "domain": "cv"}
-CONFIG = {"1.0": False, "1.3": True, "1.6": "my model"}
-
-
-def net(name: str = "conv3") -> nn.Module:
-    torch.manual_seed(0)
-    built = DOMAIN.architecture(name).build(10, (1, 8, 8))
-    with torch.no_grad():  # statistics and factors that are not those of a fresh layer
-        built.train()(torch.rand(64, 1, 8, 8))
-    return built.eval()
-
-
-def made(plain: nn.Module, config: dict = CONFIG, **about) -> passports.Passports:
-    images = torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-    return passports.make(plain, config, images, 20, "test", {**ABOUT, **about})
-
 
 # The layer.
 
@@ -227,92 +205,6 @@ def test_triggers_prove_by_the_owners_classes_whatever_the_models_are():
     assert found > 0.5 and found == pytest.approx(tail)
 
 
-# Files.
-
-
-def test_a_passport_file_gives_back_what_was_saved(tmp_path):
-    plain = net()
-    held = made(plain)
-    protected = passports.install(copy.deepcopy(plain), held, public=True)
-    shown = training.trigger_images(world.World("cv", "digits", "smoke"), 5)
-    held = passports.Passports(**{**vars(held), "statistics": passports.statistics(protected), "triggers": shown})
-    passports.save(tmp_path / "passports.safetensors", held)
-    again = passports.load(tmp_path / "passports.safetensors")
-    for part in ("gamma", "beta", "signs"):
-        assert all(torch.equal(value, getattr(again, part)[path]) for path, value in getattr(held, part).items())
-    assert again.texts == {"1.3": "", "1.6": "my model"}
-    assert set(again.statistics) == {"1.3", "1.6"}
-    assert torch.equal(again.triggers.inputs, shown.inputs)
-    assert not torch.equal(held.gamma["1.3"], held.beta["1.3"])
-
-
-def test_wrong_and_damaged_passport_files_are_said(tmp_path):
-    path = tmp_path / "passports.safetensors"
-    passports.save(path, made(net()))
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match="damaged"):
-        passports.load(path)
-    changed = bytearray(whole)
-    changed[-1] ^= 1
-    path.write_bytes(bytes(changed))
-    with pytest.raises(UserError, match="damaged"):
-        passports.load(path)
-    checkpoints.save(path, net(), {"architecture": "conv3"})
-    with pytest.raises(UserError, match="holds no passports"):
-        passports.load(path)
-    tensors = {"gamma/1.3": torch.zeros(1, 16, 4, 4)}
-    files.save_tensors(path, tensors, {**ABOUT, "passport_texts": {"1.3": ""}})
-    with pytest.raises(UserError, match="two passports and a signature"):
-        passports.load(path)
-
-
-@pytest.mark.parametrize(
-    ("part", "spoilt"),
-    [
-        ("gamma", lambda value: value * torch.nan),
-        ("beta", lambda value: value.flatten()),
-        ("gamma", lambda value: value[:0]),
-        ("beta", lambda value: value[:, :, :0]),
-        ("signs", lambda value: value * 0),
-        ("signs", lambda value: value[None]),
-    ],
-)
-def test_values_that_no_passport_has_are_refused(tmp_path, part, spoilt):
-    held = made(net())
-    path = next(iter(held.gamma))
-    getattr(held, part)[path] = spoilt(getattr(held, part)[path])
-    passports.save(tmp_path / "passports.safetensors", held)
-    with pytest.raises(UserError, match="holds values that no passport or signature has"):
-        passports.load(tmp_path / "passports.safetensors")
-
-
-@pytest.mark.parametrize(
-    "spoilt",
-    [
-        lambda found: {"statistics": {"1.3": {"running_var": torch.tensor([1.0, torch.nan])}}},
-        lambda found: {"triggers": Examples(found.inputs, found.targets[:7])},
-        lambda found: {"triggers": Examples(found.inputs[0], found.targets)},
-        lambda found: {"triggers": Examples(found.inputs, found.targets - 1)},
-        lambda found: {"triggers": Examples(found.inputs, found.targets.float())},
-    ],
-    ids=["NaN in statistics", "too few labels", "one image", "negative labels", "labels that are no whole numbers"],
-)
-def test_statistics_and_triggers_that_nobody_made_are_refused(tmp_path, spoilt):
-    shown = Examples(torch.zeros(10, 1, 8, 8, dtype=torch.uint8), torch.arange(10))
-    path = tmp_path / "passports.safetensors"
-    passports.save(path, replace(made(net()), **spoilt(shown)))
-    with pytest.raises(UserError, match="holds values that no passport or signature has"):
-        passports.load(path)
-
-
-def test_a_signature_that_is_no_text_is_refused(tmp_path):
-    path = tmp_path / "config.json"
-    path.write_text('{"1.3": "\\ud800"}')
-    with pytest.raises(UserError, match="signs 1.3 with half of a surrogate pair"):
-        passports.read_config(str(path), "conv3")
-
-
 def test_convolutions_in_groups_and_norms_of_other_channels_carry_no_passport():
     """γ = W · P would have no meaning there."""
     body = [nn.Conv2d(4, 4, 3, groups=4), nn.BatchNorm2d(4), nn.Conv2d(4, 8, 1), nn.Identity(), nn.GroupNorm(2, 8)]
@@ -325,7 +217,7 @@ def test_trained_attacks_augment_as_the_owner_does(monkeypatch):
     used = []
     monkeypatch.setattr(target, "fit", lambda *given, **options: used.append(options))
     own = world.of(Study("cv", "digits", "smoke", device_name="cpu", augment=True), "conv3", "batch", "1")
-    attacked = target.Target(own, net(), made(net()))
+    attacked = target.Target(own, net(), made(net()), net())
     attacked.fitted(net(), objectives.cross_entropy, own.recipe(1, 0.01), "fake2")
     assert used[0]["augment"] is own.domain.augment and own.recipe(1, 0.01).augment
 
@@ -359,39 +251,6 @@ def test_loading_drops_no_key(tmp_path):
     assert all(
         torch.equal(value, whole[name]) for name, value in checkpoints.load(DOMAIN, path)[0].state_dict().items()
     )
-
-
-# Configurations.
-
-
-def test_configurations_name_layers_that_are_there():
-    for path in passports.CONFIGS.glob("*.json"):
-        for suffix in ("", "_gn"):
-            known = convolutions(DOMAIN.architecture(path.stem + suffix).build(10, (1, 28, 28)))
-            assert set(passports.read_config("", path.stem + suffix)) <= set(known)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "no JSON"),
-        ("[true]", "false, true or a text"),
-        ('{"1.3": 7}', "false, true or a text"),
-        ('{"9.9": true}', "no layer 9.9"),
-        ('{"1.3": false}', "names no layer"),
-        ('{"1.3": "five letters"}', "4 of its 12 characters would fit"),
-    ],
-)
-def test_configurations_that_make_no_sense(tmp_path, text, message):
-    path = tmp_path / "config.json"
-    path.write_text(text)
-    with pytest.raises(UserError, match=message):
-        made(net(), passports.read_config(str(path), "conv3"))
-
-
-def test_a_missing_configuration_is_said(tmp_path):
-    with pytest.raises(UserError, match="does not exist"):
-        passports.read_config(str(tmp_path / "none.json"), "conv3")
 
 
 def test_passports_are_shuffled_channels_of_real_activations():
@@ -438,87 +297,3 @@ def test_triggers_join_every_batch():
     ]
     added = zip(inputs[5:], labels[5:].tolist(), strict=True)
     assert all((image.contiguous().numpy().tobytes(), label) in pairs for image, label in added)
-
-
-# Attacks.
-
-
-def test_pruning_zeroes_the_smallest_share():
-    layer = nn.Sequential(nn.Linear(4, 1, bias=False))
-    layer[0].weight.data = torch.tensor([[0.1, -3.0, -0.2, 4.0]])
-    assert attacks.pruned(layer, 0.5)[0].weight.tolist() == [[0, -3, 0, 4]]
-    convolutional = attacks.pruned(runtime.place(net(), torch.device("cpu")), 0.3)
-    assert (convolutional.get_submodule("1.6").weight == 0).float().mean().item() == pytest.approx(0.3, abs=1e-3)
-
-
-def test_flipping_turns_exactly_the_share():
-    held = made(net())
-    turned = attacks.flipped(held, 0.25, runtime.generator("test"))
-    both = [torch.cat(list(part.signs.values())) for part in (held, turned)]
-    assert (both[0] != both[1]).sum() == 24  # of 96
-    assert turned.signs["1.3"].shape == held.signs["1.3"].shape
-
-
-@pytest.mark.parametrize("forge", [attacks._fake2, attacks._fake3])
-def test_a_forger_claims_a_signature_with_that_share_of_signs_turned(study, forge, monkeypatch):
-    claims, held = [], made(net())
-    monkeypatch.setattr(target.Target, "forged", lambda _self, _net, _part, claimed, *_: claims.append(claimed))
-    monkeypatch.setattr(attacks, "judged", lambda _target, _net, claimed: claims.append(claimed))
-    own = world.of(study, "conv3", "batch", "1")
-    forge(target.Target(own, net(), held), SimpleNamespace(noise=0.5, forge=None), 0.25)
-    assert len(claims) == 2
-    for claimed in claims:
-        assert sum((claimed.signs[path] != bits).sum() for path, bits in held.signs.items()) == 24  # of 96
-
-
-@pytest.mark.parametrize(("notes", "p_value"), [({"draws": 2}, None), ({"draws": 1}, 11 / 1024), ({}, 11 / 1024)])
-def test_bits_of_several_draws_are_no_test(study, notes, p_value):
-    own, reading = world.of(study, "conv3", "batch", "1"), verification.Reading("all", 10, 9, "", "")
-    outcome = target.Outcome(0.9, reading, reading, notes)
-    row = measuring.row_of(target.Target(own, net(), made(net())), "flip", 0.5, outcome)
-    assert row["p_value"] == (p_value and pytest.approx(p_value))
-
-
-def test_what_passports_prove_of_several_thefts_by_hand(study, monkeypatch):
-    found = iter([{"bits": 10, "agreed": 9, "p_value": 0.01}, {"bits": 10, "agreed": 5, "p_value": 0.6}, {}])
-    monkeypatch.setattr(thefts, "_checked", lambda *_: next(found))
-    models = [(study, Suspect(study.model_id("prune", "conv3", copy), {"test_accuracy": 0.9})) for copy in range(3)]
-    own = world.of(study, "conv3", "batch", "1")
-    row = thefts._row(own, "prune", models, None, {method.key: {} for method in thefts.READINGS}, [])
-    assert (row["n"], row["n_passports"], row["signature_detection"]) == (3, 2, 0.7)
-    assert (row["lowest_detection"], row["highest_detection"], row["highest_p_value"]) == (0.5, 0.9, 0.6)
-
-
-def test_a_passport_can_be_solved_for_any_scale_and_shift():
-    plain = net()
-    start = torch.rand(1, 32, 2, 2)
-    norm = plain.get_submodule("1.7")
-    norm.weight.data.normal_()
-    solved = attacks.preimage(plain, "1.6", "1.7", "weight", start)
-    made_of_it = plain.get_submodule("1.6")(solved).mean((0, 2, 3))
-    torch.testing.assert_close(made_of_it, norm.weight, atol=1e-4, rtol=1e-3)
-
-
-def test_fewer_values_than_channels_leave_a_misfit():
-    """A 1 x 1 convolution of 4 channels to 8: its γ lie in 4 of 8 dimensions, and the nearest one is found."""
-    pair = nn.Sequential(nn.Conv2d(4, 8, 1, bias=False), nn.BatchNorm2d(8))
-    pair[1].weight.data.normal_()
-    wanted, weights = pair[1].weight.detach(), pair[0].weight.detach().flatten(1)
-    solved = attacks.preimage(pair, "0", "1", "weight", torch.rand(1, 4, 3, 3))
-    nearest = weights @ torch.linalg.lstsq(weights, wanted[:, None]).solution[:, 0]
-    torch.testing.assert_close(pair[0](solved).mean((0, 2, 3)), nearest, atol=1e-4, rtol=1e-3)
-    assert (nearest - wanted).norm() > 0.1 * wanted.norm()
-
-
-def test_a_residual_block_stands_between_the_passports_and_the_scale():
-    convolution = nn.Conv2d(2, 3, 1, bias=False)
-    parts = (nn.BatchNorm2d(3), convolution, torch.rand(1, 2, 2, 2), torch.rand(1, 2, 2, 2))
-    forged, plain = ForgedNorm(None, *parts, expansion=2), PassportNorm(None, *parts)
-    raw = plain.affine()[0]
-    first, _, second = forged.blocks[0].body
-    torch.testing.assert_close(forged.affine()[0], raw + second(F.relu(first(raw))))
-    assert first.out_features == 6
-
-
-def test_configs_are_packed_with_the_package():
-    assert json.loads((passports.CONFIGS / "conv3.json").read_text())["1.6"] == "my model"

@@ -48,7 +48,8 @@ def test_train_verify_and_attack(run, tmp_path):
         valid = found[scheme, "none", ""]
         assert valid["signature_detection"] == 1
         assert valid["accuracy"] > plain - 0.1  # of 123 test images
-        assert found[scheme, "fake1", ""]["accuracy"] < 0.35
+        assert found[scheme, "fake1_noise", ""]["accuracy"] < 0.35
+        assert found[scheme, "fake1", ""]["signature_detection"] > 0.75  # other images read like the owner's
         assert found[scheme, "flip", "0.5000"]["accuracy"] < 0.5
         assert found[scheme, "flip", "0.5000"]["signature_detection"] == pytest.approx(0.5)
         assert found[scheme, "flip", "0.0000"]["accuracy"] == valid["accuracy"]

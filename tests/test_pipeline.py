@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from eeg_files import write_ts
 from safetensors.torch import load_file
-from test_bci_data import write_ts
 from test_nlp_data import write_news, write_shopping
 
-from fingerprinting import statistics
+from fingerprinting import statistics, verdicts
 from fingerprinting.attacks import KINDS
 from fingerprinting.domain import load_domain
 from fingerprinting.records import Records
@@ -248,15 +248,16 @@ def test_tampered_copies_are_nearer_than_independents(case, finished):
 
 def test_every_suspect_has_its_verdict(case, finished):
     """Copies trained away from the source are made after the matcher; one run from nothing judges them too."""
-    verdicts = case.rows(finished[0], "verdicts")
+    rows = case.rows(finished[0], "verdicts")
     judged = {kind for kind in KINDS if KINDS[kind].use in ("scored", "adaptive", "audit")} - {"source"}
-    assert judged - {row["kind"] for row in verdicts} <= {kind for kind in judged if KINDS[kind].on_target}
-    assert {row["outcome"] for row in verdicts} <= {"stolen", "independent", "inconclusive"}
-    copies = [row for row in verdicts if row["kind"] == "fine_tune_last"]
-    honest = [row for row in verdicts if (row["role"], row["use"]) == ("independent", "scored")]
-    evidence = (np.array([row["evidence"] for row in rows if row["kind"] in SAME_TASK]) for rows in (copies, honest))
+    assert judged - {row["kind"] for row in rows} <= {kind for kind in judged if KINDS[kind].on_target}
+    copies = [row for row in rows if row["kind"] == "fine_tune_last"]
+    honest = [row for row in rows if (row["role"], row["use"]) == ("independent", "scored")]
+    evidence = (np.array([row["evidence"] for row in found if row["kind"] in SAME_TASK]) for found in (copies, honest))
     assert statistics.auc(*(-values for values in evidence)) >= 0.9
-    assert {row["outcome"] for row in copies} <= ({"stolen"} if case.named else {"stolen", "inconclusive"})
+    # Of few control questions and calibration models, a copy may get more right than any of them.
+    outcomes = {verdicts.passed(row) for row in copies if row["in_range"]}
+    assert outcomes <= ({"stolen"} if case.named else {"stolen", "inconclusive"})
 
 
 def test_the_source_was_asked_right_and_wrong_answers_and_evolved_samples_are_plausible(case, finished):

@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -78,7 +77,7 @@ def test_committed_tables_are_written_from_the_records(monkeypatch):
         report.write()
     monkeypatch.setattr(passport_pages, "figure", lambda *_: None)
     for name in passport_pages.study_folders():
-        passport_pages.write(SimpleNamespace(folder=name))
+        passport_pages.write(name)
     for path in pages.folder().iterdir():
         committed = REPOSITORY / "results" / "tables" / path.name
         assert path.read_text() == committed.read_text(), f"{path.name} differs from results/records"

@@ -4,16 +4,17 @@
     python cv/passport/attack.py KIND=residual_block SCHEME=2
     python cv/passport/attack.py TIER=smoke             # seconds
 
-KIND: fake1 (random passports), fake2 (γ, β trained without passports), fake3 (passports trained from the owner's), flip
-(signs of γ turned round), prune (smallest weights zeroed), fine_tune (all layers, with the old head or a new one),
-residual_block (Chen et al. 2023), solve (passports computed, nothing trained), none (the owner's passports, for
-comparison) or all.
+KIND: fake1 (passports of other images), fake1_noise (of noise), fake2 (γ, β trained without passports), fake3
+(passports trained from the owner's), flip (signs of γ turned round), prune (smallest weights zeroed), fine_tune (all
+layers, with the old head or a new one), residual_block (Chen et al. 2023), solve (passports computed, nothing trained),
+none (the owner's passports, for comparison) or all.
 
 Needs cv/passport/train.py. Writes records, passports.csv, a page and figures to results/; numbers: docs/passports.md.
 """
 
 from cv.passport import measuring
 from fingerprinting import settings
+from fingerprinting.reports import show
 
 KIND = "all"
 SCHEME = "all"
@@ -38,4 +39,4 @@ CHOSEN_SHARES = dict(smoke=(1.0,), quick=(0.0, 1.0), cpu=(0.0, 0.5, 1.0), paper=
 EXPANSION = 4  # hidden width of a residual block, in channels
 
 if __name__ == "__main__":
-    settings.run(measuring.attack, globals(), "cv")
+    settings.run(measuring.attack, globals(), "cv", show.passports)

@@ -25,7 +25,7 @@ from cv.passport.passports import Passports
 from cv.passport.target import Outcome, Plan, Target, judged, mean, owned
 from fingerprinting import objectives, runtime
 
-SOLVER_IMAGES = 20  # of the forger's own, where a passport that is solved for starts
+FORGER_IMAGES = 20  # of the forger's own, for each of P_γ and P_β, as published
 FORGERY = "this is mine"  # what a forger who is free to choose would like to read, cut to what fits
 
 Pieces = dict[float | str | None, Callable[[], Outcome]]  # strength -> what measures it
@@ -37,16 +37,39 @@ def none(target: Target, plan: Plan) -> Pieces:
 
 
 def fake1(target: Target, plan: Plan) -> Pieces:
-    """Fake-1: passports drawn at random, uniform in [-1, 1]; the mean over several."""
-    return {None: lambda: mean([_fake1(target, number) for number in range(plan.draws)])}
+    """Fake-1 as the released code has it: passports made as the owner's, of other images; the mean over several."""
+    return {None: partial(_fake1_draws, target, plan)}
+
+
+def _fake1_draws(target: Target, plan: Plan) -> Outcome:
+    """With the accuracy under the owner's passports beside, since signs alone do not make a network work."""
+    outcome = mean([_fake1(target, number) for number in range(plan.draws)])
+    worth = verification.passport_accuracy(target.net, target.held, target.world.parts["test"], target.device)
+    return replace(outcome, notes={**outcome.notes, "owner_accuracy": worth})
 
 
 def _fake1(target: Target, number: int) -> Outcome:
+    draw, own = target.draw(f"fake1_images/{number}"), target.world.parts["attacker"].inputs
+    made = passports.of_images(target.pretrained, list(target.held.signs), own, FORGER_IMAGES, draw)
+    return _tried(target, *made)
+
+
+def fake1_noise(target: Target, plan: Plan) -> Pieces:
+    """Fake-1 with passports that come from no image: uniform in [-1, 1]; the mean over several."""
+    return {None: lambda: mean([_fake1_noise(target, number) for number in range(plan.draws)])}
+
+
+def _fake1_noise(target: Target, number: int) -> Outcome:
     draw = target.draw(f"fake1/{number}")
     gamma, beta = (
         {path: 2 * torch.rand(passport.shape, generator=draw) - 1 for path, passport in part.items()}
         for part in (target.held.gamma, target.held.beta)
     )
+    return _tried(target, gamma, beta)
+
+
+def _tried(target: Target, gamma: dict[str, torch.Tensor], beta: dict[str, torch.Tensor]) -> Outcome:
+    """The released network under passports that nobody trained, claimed with the owner's signature."""
     net = passports.install(target.copied(), replace(target.shipped, gamma=gamma, beta=beta), public=False)
     return judged(target, net, target.held)
 
@@ -185,7 +208,7 @@ def solve(target: Target, plan: Plan) -> Pieces:
 
 def _solve(target: Target) -> Outcome:
     part, owners = target.world.parts["attacker"], target.held
-    drawn = torch.randperm(len(part), generator=target.draw("solve"))[: 2 * SOLVER_IMAGES].chunk(2)
+    drawn = torch.randperm(len(part), generator=target.draw("solve"))[: 2 * FORGER_IMAGES].chunk(2)
     pairs, solved = convolutions(target.net), []
     for rows, name in zip(drawn, ("weight", "bias"), strict=True):
         own = passports.activations(target.net, list(owners.gamma), part.inputs[rows])
@@ -244,5 +267,6 @@ def trainable(net: nn.Module, weights: list[nn.Parameter]) -> None:
 
 
 ATTACKS: dict[str, Callable[[Target, Plan], dict]] = {
-    attack.__name__: attack for attack in (none, fake1, fake2, fake3, flip, prune, fine_tune, residual_block, solve)
+    attack.__name__: attack
+    for attack in (none, fake1, fake1_noise, fake2, fake3, flip, prune, fine_tune, residual_block, solve)
 }

@@ -11,7 +11,6 @@ from cv.passport.target import Outcome, Plan, Target
 from cv.passport.world import World
 from fingerprinting import files, runtime
 from fingerprinting.records import Records
-from fingerprinting.reports import passport_pages
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, ModelId, Study
 
@@ -51,9 +50,9 @@ def attack(
     for needed in (plain, *worlds):
         world.require(needed)
     world.same_start(plain, worlds)
-    records, pieces = Records.of(study, "passports"), []
+    records, pieces, pretrained = Records.of(study, "passports"), [], world.open_released(plain)
     for protected in worlds:
-        target = Target(protected, world.open_released(protected), protected.passports())
+        target = Target(protected, world.open_released(protected), protected.passports(), pretrained)
         for name in ATTACKS if kind == "all" else (kind,):
             pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
     known = {row["key"]: row for row in records.rows()}
@@ -70,8 +69,6 @@ def attack(
         print(f"{len(pieces) - len(todo)} of {len(pieces)} attacks are finished already", flush=True)
     for target, name, strength, run, key, settings in tqdm(todo, desc="attack", unit="attack", disable=not todo):
         records.put([{"key": key, **row_of(target, name, strength, run()), "settings": settings}])
-    passport_pages.write(study)
-    print(passport_pages.page(study.folder))
     return SKIPPED if len(todo) < len(pieces) else None
 
 

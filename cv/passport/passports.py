@@ -1,6 +1,7 @@
 """Passports: how they are made from real images, put into a network, and kept in a file of their own."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from fingerprinting.examples import Examples, physical
 from fingerprinting.runtime import REPOSITORY, UserError
 
 CONFIGS = REPOSITORY / "cv" / "passport" / "configs"
+LARGEST_CONFIG = 1 << 20  # bytes; a line for each of a network's layers takes thousands
+SCHEMES = ("v1", "v2", "v3")
 Config = dict[str, bool | str]  # path of a convolution -> false, true or a text signature
 
 
@@ -39,17 +42,34 @@ class Passports:
 def read_config(name: str, architecture: str) -> Config:
     """A JSON file by its path, or the architecture's own; layers that it leaves out carry no passport."""
     path = Path(name) if name else CONFIGS / f"{architecture.removesuffix('_gn')}.json"
-    if not path.is_file():
+    if not os.path.isfile(path):  # which, unlike Path's, says no to a name that is too long for a file
         raise UserError(f"the passport configuration {path} does not exist; give one with CONFIG=, see {CONFIGS.name}/")
+    if path.stat().st_size > LARGEST_CONFIG:
+        raise UserError(f"{path} is larger than any passport configuration; give the JSON file with CONFIG=")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError):
+        config = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+    except _RepeatedError as layer:
+        raise UserError(f"{path} names {layer} twice; keep the line that is meant") from None
+    except (ValueError, OSError, RecursionError):
         raise UserError(f"{path} is no JSON; give false, true or a text signature per layer") from None
     if not isinstance(config, dict) or not all(isinstance(value, (bool, str)) for value in config.values()):
         raise UserError(f"{path} must give false, true or a text signature per layer")
     if wrong := [layer for layer, value in config.items() if isinstance(value, str) and not _is_text(value)]:
         raise UserError(f"{path} signs {wrong[0]} with half of a surrogate pair, which is no text; give another")
     return config
+
+
+class _RepeatedError(Exception):
+    pass
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict:
+    """An object of JSON, whose later names would otherwise silently replace earlier ones."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedError(next(repr(name) for name in names if names.count(name) > 1))
+    return found
 
 
 def _is_text(value: str) -> bool:
@@ -72,11 +92,17 @@ def make(
     """Passports from the activations of `count` of the images (N, C, H, W) each, in a network trained without them."""
     signs = signatures(pretrained, config, draw := runtime.generator(f"passports/{name}"))
     texts = {path: config[path] if isinstance(config[path], str) else "" for path in signs}
-    drawn = torch.randperm(len(images), generator=draw)[: 2 * count].chunk(2)
-    gamma, beta = (
-        {p: shuffled(a, draw) for p, a in activations(pretrained, list(signs), images[i]).items()} for i in drawn
-    )
+    gamma, beta = of_images(pretrained, list(signs), images, count, draw)
     return Passports(gamma, beta, signs, texts, dict(metadata), triggers=triggers)
+
+
+def of_images(
+    net: nn.Module, paths: list[str], images: torch.Tensor, count: int, draw: torch.Generator
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """P_γ and P_β (1, C, h, w) by path: the shuffled activations of `count` of the images (N, C, H, W) each."""
+    drawn = torch.randperm(len(images), generator=draw)[: 2 * count].chunk(2)
+    gamma, beta = ({p: shuffled(a, draw) for p, a in activations(net, paths, images[i]).items()} for i in drawn)
+    return gamma, beta
 
 
 def signatures(net: nn.Module, config: Config, draw: torch.Generator) -> dict[str, torch.Tensor]:
@@ -151,13 +177,21 @@ def install(net: nn.Module, passports: Passports, public: bool) -> nn.Module:
 
 def _check_fit(net: nn.Module, pairs: dict[str, str], passports: Passports) -> None:
     fits = set(passports.gamma) | set(passports.statistics) <= set(pairs) and all(
-        passport.shape[1] == net.get_submodule(path).in_channels
+        _is_seen(passport, net.get_submodule(path))
         and len(passports.signs[path]) == net.get_submodule(path).out_channels
         for part in (passports.gamma, passports.beta)
         for path, passport in part.items()
     )
     if not fits:
         raise _misfit(passports)
+
+
+def _is_seen(passport: torch.Tensor, convolution: nn.Conv2d) -> bool:
+    """Whether a passport (n, C, h, w) can be an input: its channels, and a place for the kernel."""
+    if passport.shape[1] != convolution.in_channels:
+        return False
+    sizes = zip(passport.shape[2:], convolution.kernel_size, convolution.padding, convolution.dilation, strict=True)
+    return all(side + 2 * padding > dilation * (kernel - 1) for side, kernel, padding, dilation in sizes)
 
 
 def _misfit(passports: Passports) -> UserError:
@@ -195,33 +229,54 @@ def save(path: Path, passports: Passports) -> None:
 
 
 def load(path: Path) -> Passports:
-    """The passports in a file; every tensor must have its place."""
+    """The passports in a file; every tensor must have its place, and every value be one that passports have."""
     tensors, metadata = files.load_tensors(path)
     if "passport_texts" not in metadata:
         raise UserError(f"{path} holds no passports; give a file that python cv/passport/train.py wrote")
     parts: dict[str, dict] = {"gamma": {}, "beta": {}, "signs": {}, "statistics": {}, "triggers": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition("/")
+        if part not in parts:
+            raise UserError(f"{path} holds {name!r}, which is no part of a passport; take the owner's own file")
         if part == "statistics":
             layer, _, entry = rest.partition("/")
             parts[part].setdefault(layer, {})[entry] = value
         else:
             parts[part][rest] = value
     texts, triggers = metadata.pop("passport_texts"), parts.pop("triggers")
-    if not set(parts["gamma"]) == set(parts["beta"]) == set(parts["signs"]) == set(texts):
+    named = isinstance(texts, dict) and set(parts["gamma"]) == set(parts["beta"]) == set(parts["signs"]) == set(texts)
+    if not (named and texts):
         raise UserError(f"{path} does not hold two passports and a signature for each layer; take the owner's own file")
+    if not (
+        all(isinstance(metadata.get(name), str) for name in ("architecture", "scheme", "model"))
+        and metadata["scheme"] in SCHEMES
+    ):
+        raise UserError(f"{path} does not say of which network and scheme its passports are; take the owner's own file")
     shown = [*parts["gamma"].values(), *parts["beta"].values()]
-    signs = list(parts["signs"].values())
     measured = [value for state in parts["statistics"].values() for value in state.values()]
     if not (
-        all(passport.dim() == 4 and passport.numel() and passport.isfinite().all() for passport in shown)
-        and all(bits.dim() == 1 and (bits.abs() == 1).all() for bits in signs)
-        and all(value.isfinite().all() for value in measured)
+        all(passport.dim() == 4 and passport.numel() and _is_finite(passport) for passport in shown)
+        and all(_are_signs(parts["signs"][layer], text) for layer, text in texts.items())
+        and all(value.dtype == torch.long or _is_finite(value) for value in measured)
         and _are_triggers(triggers)
     ):
         raise UserError(f"{path} holds values that no passport or signature has; take the owner's own file")
     kept = Examples(triggers["inputs"], triggers["labels"]) if triggers else None
     return Passports(**parts, texts=texts, metadata=metadata, triggers=kept)
+
+
+def _is_finite(values: torch.Tensor) -> bool:
+    return values.dtype == torch.float32 and bool(values.isfinite().all())
+
+
+def _are_signs(bits: torch.Tensor, text: object) -> bool:
+    """Signs (channels,) whose first ones spell the text."""
+    if not (_is_finite(bits) and bits.dim() == 1 and (bits.abs() == 1).all()):
+        return False
+    if not (isinstance(text, str) and _is_text(text)):
+        return False
+    length = len(text.encode())
+    return 8 * length <= len(bits) and signature.decode(bits, length) == text
 
 
 def _are_triggers(found: dict[str, torch.Tensor]) -> bool:
@@ -232,4 +287,5 @@ def _are_triggers(found: dict[str, torch.Tensor]) -> bool:
         return False
     images, labels = found["inputs"], found["labels"]
     classes = labels.dtype == torch.long and labels.dim() == 1 and len(labels) and (labels >= 0).all()
-    return bool(classes) and images.dim() == 4 and len(images) == len(labels)
+    pixels = images.dim() == 4 and (images.dtype == torch.uint8 or _is_finite(images))
+    return bool(classes) and pixels and len(images) == len(labels)

@@ -12,6 +12,7 @@ fingerprints to data/artifacts/, records and tables to results/; numbers: docs/p
 
 from cv.passport import thefts
 from fingerprinting import settings
+from fingerprinting.reports import show
 
 SCHEME = "all"
 ARCHITECTURE = dict(smoke="conv3", quick="conv3", cpu="conv3", paper="small_resnet18")
@@ -30,4 +31,4 @@ N = dict(smoke=20, quick=100, cpu=100, paper=100)  # queries of AKH and SAC-m
 COMPONENTS_N = dict(smoke=10, quick=80, cpu=80, paper=80)  # of Primary, per component
 
 if __name__ == "__main__":
-    settings.run(thefts.steal, globals(), "cv")
+    settings.run(thefts.steal, globals(), "cv", show.passports)

@@ -40,6 +40,7 @@ class Target:
     world: World
     net: nn.Module  # as released
     held: Passports  # the owner's
+    pretrained: nn.Module  # the network without passports, in which the owner's were made
 
     @property
     def device(self) -> torch.device:
@@ -120,6 +121,11 @@ def mean(found: list[Outcome]) -> Outcome:
         return verification.total(readings)
 
     worths = [outcome.accuracy for outcome in found]
-    notes = {"draws": len(found), "lowest_accuracy": min(worths), "highest_accuracy": max(worths)}
+    notes = {
+        "draws": len(found),
+        "lowest_accuracy": min(worths),
+        "highest_accuracy": max(worths),
+        "highest_owner_detection": max(outcome.owner.detection for outcome in found),
+    }
     claims, owners = ([getattr(outcome, name) for outcome in found] for name in ("claimed", "owner"))
     return Outcome(sum(worths) / len(worths), joined(claims), joined(owners), notes)

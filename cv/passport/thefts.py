@@ -23,7 +23,6 @@ from fingerprinting import (
 )
 from fingerprinting.methods import METHODS
 from fingerprinting.records import Records
-from fingerprinting.reports import passport_pages
 from fingerprinting.runtime import UserError
 from fingerprinting.study import SKIPPED, Study
 from fingerprinting.suspects import Suspect
@@ -89,8 +88,6 @@ def steal(
             records = Records.of(study, "passport_thefts")
             others = [row for row in records.rows() if not row["key"].startswith(f"{protected.folder}/")]
             records.replace([*(row for row in others if not gone(row["key"], row.get("network"))), *rows])
-    passport_pages.write(study)
-    print(passport_pages.page(study.folder))
     return SKIPPED if any(skipped) else None
 
 

@@ -50,7 +50,7 @@ def train(
     options = {"config": layers, "sign_weight": sign_weight, "passport_images": passport_images, "start": "aligned"}
     for protected in schemes:
         if not protected.passport_path.is_file():
-            protected.source_id.path.unlink(missing_ok=True)  # trained again, since its passports are lost
+            protected = replace(protected, force=True)  # trained again, since its passports are lost
         own = {"triggers": triggers, "triggers_per_batch": triggers_per_batch} if protected.scheme == "v3" else {}
         job = Job(protected.source_id, recipe, {**owner, **options, **own}, plain.source_id)
         skipped.append(zoo.train(protected, "source", [job], protect))

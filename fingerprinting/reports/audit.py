@@ -6,7 +6,7 @@ import numpy as np
 
 from fingerprinting import runtime, statistics
 from fingerprinting.attacks import KINDS
-from fingerprinting.reports.verdicts import FOR_5_PERCENT
+from fingerprinting.reports.verdicts import FOR_5_PERCENT, accused_at_5
 from fingerprinting.suspects import MEANS
 
 THEFTS = MEANS["mean_same_task"]
@@ -53,5 +53,5 @@ def accused(verdicts: list[dict], data: str) -> dict[str, str]:
     rows = [row for row in verdicts if row["kind"] in kinds and row["share"] == 1]
     if not rows or rows[0]["n_calibration"] < FOR_5_PERCENT:
         return {}
-    share, low, high = statistics.share(np.array([row["p_honest"] <= 0.05 and row["in_range"] for row in rows]))
+    share, low, high = statistics.share(np.array([accused_at_5(row) for row in rows]))
     return {f"independents called stolen at 5%, audit, {data}": f"{share:.3f} [{low:.3f}, {high:.3f}], n = {len(rows)}"}

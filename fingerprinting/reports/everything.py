@@ -1,7 +1,5 @@
 """All tables, pages, figures and the numbers of README and docs, from records alone."""
 
-from types import SimpleNamespace
-
 from fingerprinting.domain import DOMAINS, Domain, load_domain
 from fingerprinting.reports import deepcore_tables, documents, overlap, pages, passport_pages, show, tables
 from fingerprinting.runtime import UserError
@@ -19,7 +17,7 @@ def write(study: str = "", figures: bool = True, domain: str = "") -> None:
     for report in (tables, overlap, deepcore_tables):
         report.write()
     for folder in passport_pages.study_folders():
-        passport_pages.write(SimpleNamespace(folder=folder))
+        passport_pages.write(folder)
     documents.write()
 
 

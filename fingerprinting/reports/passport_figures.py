@@ -3,16 +3,17 @@
 from fingerprinting.reports.figures import canvas
 from fingerprinting.reports.passport_tables import SWEEPS, schemes_of
 from fingerprinting.reports.published import PASSPORTS
-from fingerprinting.study import Study
 
 
-def figure(study: Study, attacks: list[dict]) -> None:
+def figure(study_folder: str, attacks: list[dict]) -> None:
     """Accuracy and detection against the share of signs flipped and of weights pruned, a column per scheme."""
     rows = [row for row in attacks if row["attack"] in SWEEPS]
     for name in dict.fromkeys(row["architecture"] for row in rows):
         own = [row for row in rows if row["architecture"] == name]
         schemes = schemes_of(own)
-        with canvas(study, f"passports-{name}", 2, len(schemes), (3.2 * len(schemes), 5.4)) as (drawn, axes):
+        title = f"{name}: passports under flipped signs and pruning"
+        size = (3.2 * len(schemes), 5.4)
+        with canvas(study_folder, f"passports-{name}", title, 2, len(schemes), size) as (drawn, axes):
             for line, (attack, label) in zip(axes, SWEEPS.items(), strict=True):
                 for axis, scheme in zip(line, schemes, strict=True):
                     found = [row for row in own if (row["attack"], row["scheme"]) == (attack, scheme)]
@@ -31,7 +32,6 @@ def figure(study: Study, attacks: list[dict]) -> None:
                     axis.set_xlabel(label, fontsize=7)
                     axis.tick_params(labelsize=7)
                     axis.grid(alpha=0.3)
-            drawn.suptitle(f"{study.dataset}, {name}: passports under flipped signs and pruning", fontsize=10)
             handles = {
                 label: handle
                 for axis in axes[:, 0]

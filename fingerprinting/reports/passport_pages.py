@@ -1,5 +1,7 @@
 """What was measured of passports, from records: CSV files, pages and the numbers of docs/passports.md."""
 
+from collections import defaultdict
+
 from fingerprinting import files, turns
 from fingerprinting.domain import COMMITTED, DOMAINS, load_domain
 from fingerprinting.records import Records
@@ -14,12 +16,13 @@ from fingerprinting.reports.passport_tables import (
     SWEEPS,
     VALID,
     forgeries,
+    image_passports,
     published,
+    strangers,
     sweep,
     thefts,
     valid_cells,
 )
-from fingerprinting.study import Study
 
 COLUMNS = "tier,dataset,architecture,scheme,attack,strength,accuracy,signature_detection,n"
 THEFT_COLUMNS = (
@@ -39,20 +42,20 @@ Measured = tuple[list[dict], list[dict]]  # attacks, thefts
 
 
 @files.alone_in_results()
-def write(study: Study) -> None:
+def write(study_folder: str) -> None:
     """The tables over all studies, and the page and figures of this one."""
     found = {name: measured(name) for name in study_folders()}
     attacked = [row for attacks, _ in found.values() for row in attacks]
     write_topic("passports", COLUMNS, attacked)
     stolen = [_flat(row) for _, taken in found.values() for row in taken]
     write_topic("passport_thefts", THEFT_COLUMNS, stolen)
-    files.write_text(page_path(study.folder, "passports"), page(study.folder, found[study.folder]))
-    figure(study, found[study.folder][0])
+    files.write_text(page_path(study_folder, "passports"), page(study_folder, found[study_folder]))
+    figure(study_folder, found[study_folder][0])
 
 
 def study_folders() -> list[str]:
     """`domain/dataset/tier` of every study in which networks with passports were attacked or stolen."""
-    return with_records("passports", "passport_thefts")
+    return with_records("passports", "passport_thefts", "image_passports")
 
 
 def measured(study_folder: str) -> Measured:
@@ -91,6 +94,8 @@ def page(study_folder: str, found: Measured | None = None) -> str:
         for attack in SWEEPS:
             lines += sweep(attacks, attack)
         lines += thefts(taken)
+    if made := _image_passports(study_folder):
+        lines += ["## Passports of other images", "", *made]
     lines += ["## Published beside measured", "", *published(found[0]), ""]
     return "\n".join(lines)
 
@@ -99,6 +104,14 @@ def _networks(found: Measured) -> list[tuple[str, list[dict], list[dict]]]:
     """Architecture, its attacks and its thefts."""
     names = dict.fromkeys(row["architecture"] for part in found for row in part)
     return [(name, *([row for row in part if row["architecture"] == name] for part in found)) for name in names]
+
+
+def _image_passports(study_folder: str) -> list[str]:
+    """A table for each network, image size and length of training of benchmarks/image_passports.py."""
+    found: dict[str, list[dict]] = defaultdict(list)
+    for row in Records.at(study_folder, "image_passports").rows():
+        found[row["key"].rsplit("/", 2)[0]].append(row)
+    return [line for rows in found.values() for line in image_passports(rows)]
 
 
 def block() -> str:
@@ -118,6 +131,10 @@ def block() -> str:
         *published([row for attacks, _ in found.values() for row in attacks]),
         "",
     ]
+    for name in found:
+        if made := _image_passports(name):
+            lines += [f"Why passports of other images work, on {name.split('/')[1]}.", "", *made]
+    lines += strangers([row for _, taken in found.values() for row in taken])
     for name, both in found.items():
         address, dataset, tier = name.split("/")
         if address in DOMAINS and dataset == load_domain(address).datasets[tier]:

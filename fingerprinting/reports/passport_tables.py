@@ -6,9 +6,42 @@ from fingerprinting.reports.formats import markdown_table
 from fingerprinting.reports.published import PASSPORTS
 
 SCHEMES = ("plain", "1", "2", "3")
-ATTACKS = ("none", "fake1", "fake2", "fake3", "residual_block", "solve", "fine_tune", "flip", "prune")
+ATTACKS = (
+    "none",
+    "fake1",
+    "fake1_noise",
+    "fake2",
+    "fake3",
+    "residual_block",
+    "solve",
+    "fine_tune",
+    "flip",
+    "prune",
+)
 SWEEPS = {"flip": "share of signs flipped", "prune": "share of weights pruned"}
 FINGERPRINTS = ("primary", "akh", "sac_m")
+WAYS = {  # what the owner did, in benchmarks/image_passports.py
+    "aligned": "as everywhere here",
+    "fresh": "from fresh weights",
+    "released": "from fresh weights by SGD",
+    "centred": "passports less their mean",
+    "noise": "passports of noise",
+}
+FORGERIES = {  # what the forger brought
+    "owner": "the owner's",
+    "images": "other images (fake1)",
+    "gamma": "other images for γ, β the owner's",
+    "beta": "other images for β, γ the owner's",
+    "image": "one other image each",
+    "in_place": "other images, not shuffled",
+    "shared": "other images, one passport for γ and β",
+    "fresh_net": "other images, in a network with fresh weights",
+    "own_net": "other images, in the attacked network",
+    "centred": "other images, less their mean",
+    "ones": "1 everywhere",
+    "positive": "noise in [0, 1]",
+    "noise": "noise in [-1, 1] (fake1_noise)",
+}
 VALID = (
     "",
     "accuracy as released",
@@ -61,7 +94,8 @@ def forgeries(rows: list[dict]) -> list[str]:
         "signs that the forger's signature turns round (fake2, fake3), share of its own signature that was fixed "
         "beforehand (residual_block; what comes out by itself is no evidence and not counted), all layers with the "
         "old (FTAL) or a new head (RTAL) "
-        "(fine_tune: the owner's passports in what came out)."
+        "(fine_tune: the owner's passports in what came out). Of what is drawn (fake1, fake1_noise) the mean over "
+        "draws; the best is in brackets, and behind fake1 what the owner's passports give on the very same network."
     )
     return [note, "", *table, ""]
 
@@ -134,6 +168,47 @@ def _auc(row: dict, name: str) -> str:
     return f"{row['auc'][name]:.2f}" + (" [{:.2f}, {:.2f}]".format(*interval) if interval else "")
 
 
+def strangers(rows: list[dict]) -> list[str]:
+    """How many bits the owners' passports read in honest models, over all of them; nothing where none was read."""
+    read = [
+        model for row in rows if row["role"] == "independent" for model in row["models"].values() if "bits" in model
+    ]
+    if not read:
+        return []
+    agreed, lowest = [model["agreed"] for model in read], min(model["p_value"] for model in read)
+    return [
+        f"In networks of strangers the owners' passports read {min(agreed)} to {max(agreed)} of {read[0]['bits']} bits "
+        f"({len(read)} readings of honest models that have the layers; lowest p {_p(lowest)}).",
+        "",
+    ]
+
+
+def image_passports(rows: list[dict]) -> list[str]:
+    """What forged passports of many kinds do to one network whose owner made its passports in several ways."""
+    if not rows:
+        return []
+    ways = [way for way in WAYS if any(row["way"] == way for row in rows)]
+    found = {(row["forgery"], row["way"]): row for row in rows}
+    kinds = [kind for kind in FORGERIES if any(row["forgery"] == kind for row in rows)]
+    first = rows[0]
+    note = (
+        f"{first['architecture']}, {first['side']} × {first['side']} pixels, {first['examples']} examples, "
+        f"{first['epochs']} passes and as many again; {first['bits']} bits, {first['n']} test images, {first['draws']} "
+        "draws of each (`python benchmarks/image_passports.py`). Columns: what the owner did; rows: the passports that "
+        "are shown. Mean accuracy (highest); bits of the owner's signature; cosine of the mean patches of P_γ with the "
+        "owner's."
+    )
+    lines = [[FORGERIES[kind], *(_shown(found.get((kind, way))) for way in ways)] for kind in kinds]
+    return [note, "", *markdown_table(["passports", *(WAYS[way] for way in ways)], lines), ""]
+
+
+def _shown(row: dict | None) -> str:
+    if row is None:
+        return ""
+    best = f" ({row['highest_accuracy']:.3f})" if row["forgery"] != "owner" else ""
+    return f"{row['accuracy']:.3f}{best}; {row['owner_detection']:.1%}; {row['cosine']:.2f}"
+
+
 def published(rows: list[dict]) -> list[str]:
     """What others published, and the same of ours, on the same data where that was measured."""
     lines = []
@@ -176,7 +251,9 @@ def _outcome(row: dict | None) -> str:
         return ""
     claimed = row["signature_detection"]
     detection = "nothing claimed" if claimed is None else f"{claimed:.1%}"
-    return f"{row['accuracy']:.3f}; {detection} ({row['owner_detection']:.1%})"
+    best = f" (best {row['highest_accuracy']:.3f})" if row.get("draws", 1) > 1 else ""
+    best += f" of {row['owner_accuracy']:.3f}" if "owner_accuracy" in row else ""
+    return f"{row['accuracy']:.3f}{best}; {detection} ({row['owner_detection']:.1%})"
 
 
 def _strength(strength: float | str | None) -> str:

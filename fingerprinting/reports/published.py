@@ -59,7 +59,8 @@ class PublishedPassport:
 DEEPIPR = "Fan et al. 2019, 2021"
 PASSPORTS = [
     PublishedPassport("cifar10", "ResNet18", "none", None, (0.95, 0.95), f"{DEEPIPR}; about the plain network's"),
-    PublishedPassport("cifar10", "ResNet18", "fake1", None, (0.10, 0.12), DEEPIPR),
+    PublishedPassport("cifar10", "ResNet18", "fake1", None, (0.10, 0.12), f"{DEEPIPR}; most draws, the best 35%"),
+    PublishedPassport("cifar10", "ResNet18", "fake1_noise", None, (0.10, 0.12), f"{DEEPIPR}; the same, beside noise"),
     PublishedPassport("cifar10", "ResNet18", "fake2", 0.5, (0.66, 0.70), DEEPIPR),
     *(
         PublishedPassport("cifar100", "", "flip", share / 10, (value, value), DEEPIPR)

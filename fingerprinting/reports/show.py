@@ -13,6 +13,7 @@ from fingerprinting.reports import (
     generalisation,
     overlap,
     pages,
+    passport_pages,
     separation,
     tables,
 )
@@ -57,6 +58,12 @@ def answered_back(study: Study) -> None:
     tables.write(study.folder)
     print("\n".join(erasure.section(Records.of(study, "erasure").rows())))
     _places()
+
+
+def passports(study: Study) -> None:
+    """After cv/passport/attack.py and steal.py: the figures, tables, the study's page on passports."""
+    passport_pages.write(study.folder)
+    print(passport_pages.page(study.folder))
 
 
 def comparison(study_folder: str) -> None:

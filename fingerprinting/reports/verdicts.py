@@ -7,6 +7,7 @@ import numpy as np
 from fingerprinting import statistics
 from fingerprinting.attacks import KINDS
 from fingerprinting.reports.formats import markdown_table
+from fingerprinting.verdicts import FEW, INCONCLUSIVE, INDEPENDENT, STOLEN, passed
 
 FOR_5_PERCENT = 19  # calibration models: the least p-value of n is 1 / (n + 1)
 COLUMNS = (
@@ -34,19 +35,22 @@ def _shares(found: list[dict]) -> dict:
     """Of one group of models; a verdict that cannot be passed is no measurement: its share is left out."""
     own = {name: found[0][name] for name in ("level", "cleared", "n_calibration")}
     own["out_of_range"] = float(np.mean([not row["in_range"] for row in found]))
-    outcomes = {
-        name: sum(row["outcome"] == name for row in found) / len(found) for name in ("independent", "inconclusive")
-    }
+    passes = [passed(row) for row in found]
+    outcomes = {name: passes.count(name) / len(found) for name in (INDEPENDENT, INCONCLUSIVE)}
     # The least p-value of n models is 1 / (n + 1).
     if found[0]["cleared"] < 1 / (1 + found[0]["n_thefts"]):
-        del outcomes["independent"]
+        del outcomes[INDEPENDENT]
     if found[0]["level"] >= 1 / (1 + found[0]["n_calibration"]):
         names = ("stolen", "stolen_low", "stolen_high")
-        shares = statistics.share(np.array([row["outcome"] == "stolen" for row in found]))
+        shares = statistics.share(np.array([one == STOLEN for one in passes]))
         outcomes |= dict(zip(names, shares, strict=True))
     if found[0]["n_calibration"] >= FOR_5_PERCENT:
-        outcomes["stolen_at_5"] = float(np.mean([row["p_honest"] <= 0.05 and row["in_range"] for row in found]))
+        outcomes["stolen_at_5"] = float(np.mean([accused_at_5(row) for row in found]))
     return {**own, "n": len(found)} | outcomes
+
+
+def accused_at_5(row: dict) -> bool:
+    return passed({**row, "level": 0.05}) == STOLEN
 
 
 def stolen(row: dict) -> str:
@@ -65,10 +69,11 @@ def section(records: list[dict]) -> list[str]:
     heads = ["use", "kind", "n", "compared with", "stolen", "independent", "inconclusive", "out of range"]
     return [
         f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['level']:.0%} of the calibration "
-        "independents that a model is compared with show as much evidence (conformal p-value), `independent` "
-        f"where at most {first['cleared']:.0%} of the reference thefts, held out, show as little and most calibration "
-        "independents show more, else `inconclusive`, as is whatever is less able than all of them (`out of range`) "
-        "[95% binomial interval]; not possible where too few models are there to compare with.",
+        f"independents that a model is compared with show as much evidence (conformal p-value) and more than "
+        f"{first['cleared']:.0%} of the reference thefts, held out, as little; `independent` where no more thefts than "
+        "that show as little and most calibration independents show more; else `inconclusive`, as is whatever is less "
+        "or more able than all of them (`out of range`) [95% binomial interval]; not possible where too few models are "
+        f"there to compare with.{_caution(first['n_calibration'])}",
         "",
         *markdown_table(
             [*heads, "stolen at 5%"],
@@ -83,3 +88,7 @@ def section(records: list[dict]) -> list[str]:
         ),
         "",
     ]
+
+
+def _caution(n_calibration: int) -> str:
+    return f" **The levels rest on {n_calibration} calibration models only.**" if n_calibration < FEW else ""

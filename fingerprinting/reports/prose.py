@@ -1,0 +1,507 @@
+"""Numbers in the documents' prose: what was measured is computed here from records, the rest is listed as constants.
+
+People write the sentences, so that a number that changes makes somebody read its sentence again; tests/test_prose.py
+fails where one no longer holds, and where prose has a number that stands neither in MEASURED nor in docs/numbers.txt.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from string import Formatter
+
+from fingerprinting import verdicts
+from fingerprinting.records import Records
+from fingerprinting.reports import two_tests
+from fingerprinting.reports.cells import Reading
+from fingerprinting.reports.verdicts import accused_at_5
+from fingerprinting.runtime import REPOSITORY
+from fingerprinting.study import SPLIT
+from fingerprinting.suspects import MEANS
+
+README, RESULTS, CALIBRATED = "README.md", "docs/results.md", "docs/calibrated.md"
+CONSTANTS = REPOSITORY / "docs" / "numbers.txt"
+NOT_READ = (
+    "data/README.md",  # bytes, rows and classes of published files, which their loaders check
+    "docs/inputs.md",  # bounds on what is taken, each with a test beside it
+    "docs/passports.md",  # is being rewritten with its experiments
+)
+SKIPPED = ("## Papers",)  # sections of nothing but titles and years
+
+CIFAR, FASHION = "cv/cifar10/cpu", "cv/fashion_mnist/cpu"
+THUCNEWS, THUOCL, EEG = "nlp/thucnews/cpu", "nlp/thuocl/cpu", "bci/scp1/cpu"
+LABELS = (CIFAR, FASHION, THUCNEWS, THUOCL)  # studies of vision and text
+USUAL = (*LABELS, EEG)
+LABELS_ANEW = tuple(f"{study}{SPLIT}1" for study in (CIFAR, FASHION, THUOCL))
+EEG_FIRST, EEG_SECOND = (f"{EEG}{SPLIT}{seed}" for seed in (1, 2))
+EVERY = (*USUAL, *LABELS_ANEW, EEG_FIRST, EEG_SECOND)
+SAME_TASK = MEANS["mean_same_task"]
+FEWER = 72  # references, of a row of the table that is quoted
+EXTRACTIONS = tuple(name for name in SAME_TASK if name.startswith("extract"))
+KEPT = tuple(name for name in SAME_TASK if name not in EXTRACTIONS)  # thefts that keep the stolen weights
+MEAN = "mean_same_task"
+
+OWN: Reading = ("calibrated", "labels", "theft_evidence")
+FUAP: Reading = ("fuap", "probabilities", "code")
+CAE: Reading = ("cae", "labels", "answers")
+AKH: Reading = ("akh", "labels", "answers")
+RANDOM: Reading = ("random", "labels", "answers")
+SAC_W, SAC_M_LABELS = ((name, "labels", "correlation") for name in ("sac_w", "sac_m"))
+DEEPCORE: Reading = ("deepcore", "probabilities", "cosines")
+IRISFP: Reading = ("irisfp", "labels", "votes")
+BOUNDARY = (CAE, ("adv_tra", "labels", "answers"), ("ipguard", "labels", "answers"))
+BOUNDARY = (*BOUNDARY, ("modeldiff", "probabilities", "decision_distances"))
+PRIMARY, EVOLVED, SAC_M = ((name, "probabilities", "correlation") for name in ("primary", "evolved", "sac_m"))
+
+COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+WORDS = (
+    *COUNTS,
+    "eleven",
+    "twelve",
+    "twenty",
+    "thirty",
+    "forty",
+    "dozen",
+    "hundreds?",
+    "thousands?",
+    "million",
+    "twice",
+)
+WORDS += ("half", "halves", "thirds?", "quarters?", "fifths?", "tenths?", "hundredths?")
+NUMBER = re.compile(rf"(?<![\w.,-])-?\d+(?:[.,]\d+)*(?:e-?\d+)?|\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)
+BLOCK = re.compile(r"<!-- (\w+): written by code .*?<!-- end of \1 -->", re.DOTALL)
+NO_PROSE = (  # code, what links lead to, the numbers of steps and of lists
+    re.compile(r"^ {4}\S.*$", re.MULTILINE),
+    re.compile(r"`[^`]*`"),
+    re.compile(r"\]\([^)]*\)|<https?:[^>]*>"),
+    re.compile(r"^(?:\| )?\d+(?:\. | \|)", re.MULTILINE),
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Words of a document, with a format field for each number, and what these are by the records."""
+
+    document: str
+    words: str
+    values: Callable[[], Iterable]
+
+    def said(self) -> str:
+        values, fields = tuple(self.values()), sum(name is not None for _, name, *_ in Formatter().parse(self.words))
+        if len(values) != fields:  # several values, say, where all should be the same
+            raise ValueError(f"{self.words!r} has room for {fields} numbers, the records give {values}")
+        return self.words.format(*values)
+
+
+def documents() -> list[str]:
+    """Every document whose prose is read, from the repository's root."""
+    found = [path.relative_to(REPOSITORY).as_posix() for path in sorted(REPOSITORY.glob("docs/*.md"))]
+    return [name for name in (README, *found, "data/README.md") if name not in NOT_READ]
+
+
+def constants() -> dict[str, list[str]]:
+    """Document -> the words in it whose numbers were not measured: a line each in docs/numbers.txt."""
+    found: dict[str, list[str]] = {}
+    for line in CONSTANTS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("[") and line.endswith("]"):
+            words = found.setdefault(line[1:-1], [])
+        elif line.strip() and not line.startswith("#"):
+            words.append(line.strip())
+    return found
+
+
+def places(words: str, text: str) -> list[range]:
+    """Where words stand in a text, whose lines may be broken anywhere between them."""
+    pattern = r"\s+".join(map(re.escape, words.split()))
+    return [range(*found.span()) for found in re.finditer(pattern, _masked(text, [BLOCK]))]
+
+
+def unlisted(text: str, listed: Sequence[str]) -> Iterator[str]:
+    """The numbers of a text's prose that stand in none of the words that are listed, each with what is around it."""
+    known = {place for words in listed for found in places(words, text) for place in found}
+    for section in SKIPPED:
+        found = re.search(rf"^{section}$.*?(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+        known |= set(range(*found.span())) if found else set()
+    for found in NUMBER.finditer(_masked(text, [BLOCK, *NO_PROSE])):
+        if not known.issuperset(range(*found.span())):
+            yield " ".join(text[max(0, found.start() - 40) : found.end() + 40].split())
+
+
+def _masked(text: str, patterns: Sequence[re.Pattern]) -> str:
+    """The text with what matches blotted out, every other character in its place."""
+    for pattern in patterns:
+        text = pattern.sub(lambda found: re.sub(r"[^\n]", "·", found[0]), text)
+    return text
+
+
+# What the records say
+
+
+def auc(study: str, reading: Reading, attack: str = MEAN, negatives: str = "all") -> float:
+    wanted = (*reading, attack, negatives)
+    names = ("method", "output", "representation", "attack", "negatives")
+    return next(row["auc"] for row in Records.at(study, "auc").rows() if tuple(row[name] for name in names) == wanted)
+
+
+def varied(study: str, what: str, value: str, attack: str = "mean") -> float:
+    """AUC of the calibrated fingerprint with something left out or done otherwise."""
+    rows = Records.at(study, "generalisation").rows()
+    return next(row["auc"] for row in rows if (row["study"], row["value"], row["attack"]) == (what, value, attack))
+
+
+def left_out(study: str) -> float:
+    return varied(study, "theft left out", "extract_adversarial", "extract_adversarial")
+
+
+def made(study: str, method: str) -> dict:
+    """What is recorded of a fingerprint."""
+    return next(row for row in Records.at(study, "fingerprints").rows() if row["method"] == method)
+
+
+def between(values: Sequence[float]) -> tuple[float, float]:
+    return min(values), max(values)
+
+
+def judged(study: str, use: str, role: str) -> list[dict]:
+    """Verdicts' records on models of the source's task that saw all of their part."""
+    rows = Records.at(study, "verdicts").rows()
+    return [row for row in rows if (row["use"], row["role"], row["share"]) == (use, role, 1) and "ability" in row]
+
+
+def stolen(study: str, use: str, role: str) -> int:
+    """How many of them are called so."""
+    return sum(verdicts.passed(row) == verdicts.STOLEN for row in judged(study, use, role))
+
+
+def named(study: str) -> float:
+    """The share of thefts that is called stolen."""
+    return stolen(study, "scored", "pirated") / len(judged(study, "scored", "pirated"))
+
+
+def tampered_told_by_its_own_log_odds(study: str) -> tuple[float, float]:
+    found = two_tests.aucs(study, "scored")["tampering's alone"]
+    return between([found[theft] for theft in KEPT])
+
+
+def answering_back(study: str, attack: str, reading: Reading, column: str = "auc_after") -> float:
+    """Of the mean over thefts that answer back, or of copies trained away from the source."""
+    names, wanted = ("attack_on_queries", "method", "output", "representation", "negatives"), (attack, *reading, "all")
+    rows = Records.at(study, "erasure").rows()
+    found = [row for row in rows if tuple(row[name] for name in names) == wanted]
+    return next(row[column] for row in found if row["attack"] in (MEAN, "removal"))
+
+
+def seen_by_an_autoencoder(study: str) -> float:
+    """The share of the calibrated fingerprint's queries that a thief finds out, at 5% false alarms."""
+    rows = Records.at(study, "erasure").rows()
+    return next(row["detection_rate_fpr5"] for row in rows if row["method"] == "calibrated" and "detection_auc" in row)
+
+
+def points(study: str, attack: str) -> float:
+    """What an attack on queries costs the thief, in points of accuracy."""
+    rows = Records.at(study, "erasure").rows()
+    return 100 * next(row["accuracy_cost"] for row in rows if row["attack_on_queries"] == attack)
+
+
+def benchmarked(study: str, ratio: str) -> tuple[float, float]:
+    """Medians of a ratio, the least and the largest over numbers of threads."""
+    return between([row[ratio]["median"] for row in Records.at(study, "benchmarks").rows() if ratio in row])
+
+
+def seconds(study: str, step: str) -> float:
+    return next(row["seconds"] for row in Records.at(study, "steps").rows() if row["key"].endswith(f"/{step}"))
+
+
+def model(study: str, kind: str) -> dict:
+    return next(row for row in Records.at(study, "models").rows() if row["kind"] == kind)
+
+
+def own_models() -> tuple[int, int]:
+    """The least and the most that the calibrated fingerprint was made with."""
+    return between([made(study, "calibrated")["extra_models"] for study in EVERY])
+
+
+def asked_apart() -> tuple[int, int]:
+    """Questions of the calibrated fingerprint: queries, and controls."""
+    return made(CIFAR, "calibrated")["queries"], made(CIFAR, "calibrated")["settings"]["controls"]
+
+
+def questions() -> int:
+    return sum(asked_apart())
+
+
+def peers_questions() -> int:
+    return made(CIFAR, "cae")["queries"]
+
+
+def eeg_means() -> list[float]:
+    return [auc(study, OWN) for study in (EEG, EEG_FIRST, EEG_SECOND)]
+
+
+def extracted_adversarially(study: str) -> float:
+    return auc(study, OWN, "extract_adversarial")
+
+
+def moved() -> dict:
+    """A verdict's record on a model of another task."""
+    return next(row for row in Records.at(FASHION, "verdicts").rows() if row["kind"] == "transfer")
+
+
+def accused_in_audits() -> tuple[int, int, int]:
+    """Honest models called stolen in the audits of all studies, the fewest and the most, and of how many."""
+    audited = [study for study in EVERY if judged(study, "audit", "independent")]
+    (count,) = {len(judged(study, "audit", "independent")) for study in audited}
+    return *between([stolen(study, "audit", "independent") for study in audited]), count
+
+
+def irrelevant() -> tuple[float, str]:
+    """At 5%, one in how many of THUCNews' audit's irrelevant models is called stolen."""
+    rows = [row for row in judged(THUCNEWS, "audit", "independent") if "irrelevant" in row["kind"]]
+    return 0.05, in_words(len(rows) / sum(map(accused_at_5, rows)))
+
+
+def others_of_the_second() -> list[float]:
+    rows = Records.at(EEG_SECOND, "auc").rows()
+    rows = [row for row in rows if (row["attack"], row["negatives"]) == (MEAN, "all")]
+    return [row["auc"] for row in rows if row["method"] != "calibrated"]
+
+
+def vision_points() -> list[float]:
+    return [points(study, "reconstructed") for study in (CIFAR, FASHION)]
+
+
+def alike_students_cost() -> tuple[float, float]:
+    """Points of the mean AUC on THUCNews."""
+    values = ("students of few answers", "students of many answers")
+    return between([100 * (auc(THUCNEWS, OWN) - varied(THUCNEWS, "references alike", value)) for value in values])
+
+
+def kept(study: str) -> tuple[float, float]:
+    """AUC of the thefts that keep the stolen weights."""
+    return between([auc(study, OWN, theft) for theft in KEPT])
+
+
+def in_words(number: float) -> str:
+    return ("none", "one", *COUNTS)[round(number)]
+
+
+# What the documents say
+
+MEASURED = (
+    Measured(README, "Mean AUC over the {} thefts of the same task", lambda: [in_words(len(SAME_TASK))]),
+    Measured(README, "leads in vision and text with {:.3f} to {:.3f}", lambda: between([auc(s, OWN) for s in LABELS])),
+    Measured(
+        README,
+        "and with {:.3f} to {:.3f} on the {} zoos of them that were made anew",
+        lambda: (*between([auc(study, OWN) for study in LABELS_ANEW]), in_words(len(LABELS_ANEW))),
+    ),
+    Measured(
+        README,
+        "its price is {} to {} models of the owner's, and {} questions where peers ask {}",
+        lambda: (*own_models(), questions(), peers_questions()),
+    ),
+    Measured(README, "an owner has {} trials", lambda: [model(EEG, "source")["examples"]]),
+    Measured(
+        README,
+        "it reaches {:.2f}, {:.2f} and {:.2f} on {} zoos, FUAP {:.2f} and, on the second, {:.2f}:",
+        lambda: (*eeg_means(), in_words(len(eeg_means())), auc(EEG, FUAP), auc(EEG_FIRST, FUAP)),
+    ),
+    Measured(
+        README,
+        "its AUC for that theft falls to {:.2f} on Fashion-MNIST and {:.2f} on CIFAR-10, below a coin, from {:.2f} and "
+        "{:.2f}",
+        lambda: (left_out(FASHION), left_out(CIFAR), *(extracted_adversarially(s) for s in (FASHION, CIFAR))),
+    ),
+    Measured(README, "the audits counted {} to {} of {}", lambda: accused_in_audits()),
+    Measured(
+        README,
+        "There are {} calibration models and {} thefts of that kind",
+        lambda: [moved()["n_calibration"], in_words(moved()["n_thefts"])],
+    ),
+    Measured(
+        README,
+        "Peers ask up to {} queries, Primary and Evolved {} ({} in EEG), the calibrated fingerprint {} and {} for "
+        "control",
+        lambda: (peers_questions(), made(CIFAR, "primary")["queries"], made(EEG, "primary")["queries"], *asked_apart()),
+    ),
+    Measured(
+        README,
+        "Dataset Inference's ({:,}; {:,} in EEG)",
+        lambda: [made(study, "dataset_inference")["queries"] for study in (CIFAR, EEG)],
+    ),
+    Measured(
+        RESULTS,
+        "Primary finds students farther from the source than honest models of all {} kinds (AUC {:.2f} to {:.2f})",
+        lambda: (in_words(len(EXTRACTIONS)), *between([auc(FASHION, PRIMARY, name) for name in EXTRACTIONS])),
+    ),
+    Measured(
+        RESULTS,
+        "AKH and SAC-w by labels lead on both sets and reach {:.2f} and {:.2f} on THUOCL",
+        lambda: [auc(THUOCL, reading) for reading in (AKH, SAC_W)],
+    ),
+    Measured(RESULTS, "With {} trials of the owner's", lambda: [model(EEG, "source")["examples"]]),
+    Measured(
+        RESULTS,
+        "(CAE, ADV-TRA, IPGuard, ModelDiff) at {:.2f}",
+        lambda: {round(auc(EEG, one, theft), 2) for one in BOUNDARY for theft in KEPT if theft != "adversarial"},
+    ),
+    Measured(
+        RESULTS,
+        "point the wrong way where more than the last layer was trained ({:.2f} to {:.2f})",
+        lambda: between([auc(EEG, one, theft) for one in (PRIMARY, EVOLVED, SAC_M) for theft in KEPT[1:]]),
+    ),
+    Measured(
+        RESULTS,
+        "(AKH and SAC-w ask {} questions)",
+        lambda: {made(EEG, name)["queries"] for name in ("akh", "sac_w")},
+    ),
+    Measured(
+        RESULTS,
+        "FUAP leads by probabilities ({:.2f}) and CAE by labels among the peers ({:.2f}; fine-tuned and pruned copies "
+        "{:.2f}); the calibrated fingerprint has {:.2f} there and accuses homologous models before stolen ones "
+        "({:.2f})",
+        lambda: (
+            auc(EEG_FIRST, FUAP),
+            auc(EEG_FIRST, CAE),
+            *{round(auc(EEG_FIRST, CAE, theft), 2) for theft in KEPT if theft != "adversarial"},
+            auc(EEG_FIRST, OWN),
+            auc(EEG_FIRST, OWN, negatives="homologous"),
+        ),
+    ),
+    Measured(
+        RESULTS,
+        "were scored: {:.2f} to {:.2f} and, with every copy that keeps the weights found, {:.2f}",
+        lambda: (*between(others_of_the_second()), auc(EEG_SECOND, OWN)),
+    ),
+    Measured(
+        RESULTS,
+        "FUAP on Fashion-MNIST and in EEG ({:.2f} to {:.2f})",
+        lambda: between([auc(EEG, FUAP, theft) for theft in EXTRACTIONS]),
+    ),
+    Measured(
+        RESULTS,
+        "before answering cost it {} to {} points",
+        lambda: map(in_words, between([*vision_points(), *(points(s, "synonyms") for s in (THUCNEWS, THUOCL))])),
+    ),
+    Measured(RESULTS, "Passing a band of EEG only costs {:.0f} points", lambda: [points(EEG, "band_passed")]),
+    Measured(
+        RESULTS,
+        "(random trials, SAC-m and DeepCore to {:.2f} and less)",
+        lambda: [max(answering_back(EEG, "band_passed", reading) for reading in (RANDOM, SAC_M_LABELS, DEEPCORE))],
+    ),
+    Measured(
+        RESULTS,
+        "false alarms, {:.0%} on Fashion-MNIST, {:.0%} on CIFAR-10 and {:.0%} in EEG",
+        lambda: [seen_by_an_autoencoder(study) for study in (FASHION, CIFAR, EEG)],
+    ),
+    Measured(
+        RESULTS,
+        "IrisFP in EEG ({:.2f}, copies trained as usual {:.2f})",
+        lambda: [answering_back(EEG, "removal", IRISFP, f"auc_{it}") for it in ("after", "before")],
+    ),
+    Measured(RESULTS, "FUAP in part on Fashion-MNIST ({:.2f})", lambda: [answering_back(FASHION, "removal", FUAP)]),
+    Measured(
+        RESULTS,
+        "AKH on THUOCL ({:.2f}) and in EEG",
+        lambda: [answering_back(THUOCL, "removal", AKH)],
+    ),
+    Measured(
+        RESULTS,
+        "the calibrated fingerprint on Fashion-MNIST and in EEG ({:.2f})",
+        lambda: {round(answering_back(study, "removal", OWN), 2) for study in (FASHION, EEG)},
+    ),
+    Measured(
+        RESULTS,
+        "DeepCore all but in EEG ({:.2f})",
+        lambda: [answering_back(EEG, "removal", DEEPCORE)],
+    ),
+    Measured(
+        RESULTS,
+        "the source is right on {:.0%} of the test images",
+        lambda: [model(CIFAR, "source")["test_accuracy"]],
+    ),
+    Measured(
+        RESULTS,
+        "takes {:.1f} to {:.1f} times as long",
+        lambda: benchmarked(FASHION, "deepcore_class_after_class_to_one_batch"),
+    ),
+    Measured(
+        RESULTS,
+        "the paper's procedure {:.0f} to {:.0f} times",
+        lambda: benchmarked(FASHION, "deepcore_papers_procedure_to_one_batch"),
+    ),
+    Measured(
+        CALIBRATED,
+        "The price is {} to {} models of the owner's, {} questions and {} more for control, where peers ask {}",
+        lambda: (*own_models(), *asked_apart(), peers_questions()),
+    ),
+    Measured(
+        CALIBRATED,
+        "its AUC falls from {:.2f} to {:.2f} on Fashion-MNIST, from {:.2f} to {:.2f} on CIFAR-10, from {:.2f} to "
+        "{:.2f} on the one made anew",
+        lambda: [
+            value for s in (FASHION, CIFAR, LABELS_ANEW[0]) for value in (extracted_adversarially(s), left_out(s))
+        ],
+    ),
+    Measured(CALIBRATED, "its mean on THUCNews falls by {} to {} points", lambda: map(in_words, alike_students_cost())),
+    Measured(
+        CALIBRATED,
+        "A verdict at {:.0%} names {:.0%} to {:.0%} of the thefts in vision and text, {:.0%} to {:.0%} in EEG",
+        lambda: (
+            judged(FASHION, "scored", "pirated")[0]["level"],
+            *between([named(study) for study in (*LABELS, *LABELS_ANEW)]),
+            *between([named(study) for study in (EEG, EEG_FIRST, EEG_SECOND)]),
+        ),
+    ),
+    Measured(
+        CALIBRATED,
+        "are told at {:.2f} to {:.2f} on the usual zoo, at {:.2f} to {:.2f} on the first one made anew and at {:.2f}, "
+        "all {} kinds, on the second",
+        lambda: (*kept(EEG), *kept(EEG_FIRST), *set(kept(EEG_SECOND)), in_words(len(KEPT))),
+    ),
+    Measured(
+        CALIBRATED,
+        "tampering's log-odds alone tell them better ({:.2f} to {:.2f}, {:.2f} to {:.2f}, {:.2f})",
+        lambda: (
+            *tampered_told_by_its_own_log_odds(EEG),
+            *tampered_told_by_its_own_log_odds(EEG_FIRST),
+            *set(tampered_told_by_its_own_log_odds(EEG_SECOND)),
+        ),
+    ),
+    Measured(
+        CALIBRATED,
+        "Extractions lie between {:.2f} and {:.2f}, and on the first zoo made anew homologous models are accused "
+        "before stolen ones ({:.2f})",
+        lambda: (
+            *between([auc(s, OWN, theft) for s in (EEG, EEG_FIRST, EEG_SECOND) for theft in EXTRACTIONS]),
+            auc(EEG_FIRST, OWN, negatives="homologous"),
+        ),
+    ),
+    Measured(CALIBRATED, "At {:.0%} THUCNews' audit accuses one in {} of the irrelevant ones", lambda: irrelevant()),
+    Measured(
+        CALIBRATED,
+        "against the audit's {} independents the same evidence parts thefts less well than against the {} scored ones",
+        lambda: [len(judged(FASHION, use, "independent")) for use in ("audit", "scored")],
+    ),
+    Measured(
+        CALIBRATED,
+        "on Fashion-MNIST by {} minute",
+        lambda: [in_words((seconds(FASHION, "references.py") - 360) / 60)],
+    ),
+    Measured(
+        CALIBRATED,
+        "with {} of them the mean is {:.3f} instead of {:.3f} on CIFAR-10, and {:.3f} instead of {:.3f} on THUCNews",
+        lambda: (
+            FEWER,
+            *(value for s in (CIFAR, THUCNEWS) for value in (varied(s, "references", str(FEWER)), auc(s, OWN))),
+        ),
+    ),
+    Measured(
+        CALIBRATED,
+        "and yet {} and {} of {} thefts were named",
+        lambda: (
+            *(stolen(study, "scored", "pirated") for study in (CIFAR, LABELS_ANEW[0])),
+            *{len(judged(study, "scored", "pirated")) for study in (CIFAR, LABELS_ANEW[0])},
+        ),
+    ),
+    Measured(CALIBRATED, "On the first FUAP, by probabilities, leads ({:.2f})", lambda: [auc(EEG_FIRST, FUAP)]),
+)

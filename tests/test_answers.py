@@ -1,0 +1,200 @@
+"""A suspect's answers in a file: whatever stands in it, the classes that it means or a sentence."""
+
+import io
+import os
+import unicodedata
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from fingerprinting import judging
+from fingerprinting.judging import parse, read
+from fingerprinting.runtime import UserError
+
+CLASSES = ("ankle boot", "bag", "7")
+ODD = ("a\x0bb", "a\x1cb", "a\u2028b", "a\x85b", "e\u0301t\u00e9", "Straße", "教育", "3rd", "1.5", " blank ")
+STARS = ("1", "2", "3", "4", "5")
+CASED = ("a", "A", "b")
+PATH = Path("answers.txt")
+
+
+def folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def number(text: str) -> str:
+    """A whole number in plain digits, whatever way it is written without a sign less than it; else the text."""
+    word = folded(text)
+    if not word.isascii() or set(word) - set("0123456789.e+") or word.startswith(".") or "e-" in word:
+        return word
+    try:
+        value = Decimal(word)
+    except InvalidOperation:
+        return word
+    return str(int(value)) if value < 10**9 and value == int(value) else word
+
+
+def meant(line: str, classes: tuple[str, ...]) -> int | None:
+    """Independent of the parser: the class that is spelt so, else the one that is spelt alike, else the place."""
+    for alike in (str.strip, folded, number):
+        found = [place for place, name in enumerate(classes) if alike(name) == alike(line)]
+        if len({alike(name) for name in classes}) == len(classes) and found:
+            return found[0]
+    places = [str(place) for place in range(len(classes))]
+    clash = any(number(name) in places and number(name) != places[place] for place, name in enumerate(classes))
+    return places.index(number(line)) if number(line) in places and not clash else None
+
+
+def lines_of(text: str) -> list[str]:
+    """By the standard library's universal newlines."""
+    lines = [line.strip() for line in io.StringIO(text.replace("\ufeff", ""), newline=None).read().split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+spelt = st.sampled_from([*CLASSES, *ODD, *STARS, *CASED]).flatmap(
+    lambda name: st.sampled_from([name, name.upper(), name.title(), f" {name}\t", unicodedata.normalize("NFD", name)])
+)
+numbers = st.integers(0, 11).flatmap(
+    lambda one: st.sampled_from([str(one), f"{one}.0", f"{one}.", f"0{one}", f"+{one}", f"{one:.3e}", f"{one}.5"])
+)
+ends = st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\x0b", "\u2028", "\x85", "\x1c", "\ufeff", " ", ""])
+texts = st.lists(st.tuples(spelt | numbers | st.text(max_size=4), ends), max_size=6).map(
+    lambda found: "".join(one + end for one, end in found)
+)
+
+
+@settings(max_examples=1_000)
+@given(texts, st.sampled_from([CLASSES, ODD, STARS, CASED]), st.integers(0, 6))
+@example("7.0\n1\n", CLASSES, 2)
+@example("1.0\n5e0\n", STARS, 2)
+def test_whatever_the_text_it_means_what_an_independent_reader_says_or_is_refused(text, classes, count):
+    lines = lines_of(text)
+    expected = [meant(line, classes) for line in lines]
+    if len(lines) != count or "" in lines or None in expected:
+        with pytest.raises(UserError) as refused:
+            parse(text, count, classes, PATH)
+        assert "\n" not in str(refused.value)
+    else:
+        assert parse(text, count, classes, PATH) == expected
+
+
+@settings(max_examples=300)
+@given(texts, st.integers(1, 6))
+def test_words_of_another_task_are_equal_where_they_are_written_alike(text, count):
+    lines = lines_of(text)
+    if len(lines) != count or "" in lines:
+        with pytest.raises(UserError):
+            parse(text, count, None, PATH)
+    else:
+        found = parse(text, count, None, PATH)
+        assert [[one == other for other in found] for one in found] == [[a == b for b in lines] for a in lines]
+
+
+encoded = texts.flatmap(lambda text: st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]).map(text.encode))
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=40) | encoded, st.integers(1, 4))
+def test_whatever_the_bytes_they_are_read_as_utf_8_or_refused(tmp_path, content, count):
+    path = tmp_path / "answers.txt"
+    path.write_bytes(content)
+    try:
+        lines = lines_of(content.decode())
+    except UnicodeDecodeError:
+        lines = []
+    expected = [meant(line, CLASSES) for line in lines]
+    if b"\0" in content or len(lines) != count or "" in lines or None in expected:
+        with pytest.raises(UserError):
+            read(path, count, CLASSES)
+    else:
+        assert read(path, count, CLASSES) == expected
+
+
+@pytest.mark.parametrize("fmt", ["%.18e", "%d", "%.1f", "%02d"])
+def test_what_numpy_saves_is_read(tmp_path, fmt):
+    classes, places = tuple(f"class {place}" for place in range(120)), list(range(119, -1, -1))
+    np.savetxt(tmp_path / "answers.txt", np.array(places), fmt=fmt)
+    assert read(tmp_path / "answers.txt", 120, classes) == places
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gbk"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_of_another_encoding_is_refused(tmp_path, encoding, end):
+    path = tmp_path / "answers.txt"
+    path.write_bytes(end.join(["教育", "体育", "教育", "", ""]).encode(encoding))
+    if encoding.startswith("utf-8"):
+        assert read(path, 3, ("体育", "教育")) == [1, 0, 1]
+    else:
+        with pytest.raises(UserError, match="answers.txt is no text in UTF-8; save it as one"):
+            read(path, 3, ("体育", "教育"))
+
+
+def test_no_file_a_folder_and_one_that_is_far_too_large_are_refused(tmp_path, monkeypatch):
+    for name, said in (
+        ("nothing.txt", "nothing.txt does not exist"),
+        (".", "is no file"),
+        ("x" * 300, "cannot be read .*; give another file"),
+    ):
+        with pytest.raises(UserError, match=said):
+            read(tmp_path / name, 1, CLASSES)
+    path = tmp_path / "answers.txt"
+    with path.open("wb") as file:
+        os.truncate(file.fileno(), judging.LARGEST + 1)
+    with pytest.raises(UserError, match="has 10000001 bytes, far too many to be read here"):
+        read(path, 1, CLASSES)
+    path.write_text("bag\n")
+
+    def refused(_path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(UserError, match="answers.txt cannot be read .Permission denied.; give another file"):
+        read(path, 1, CLASSES)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=20), st.data())
+def test_names_and_places_say_the_same_with_any_ends_of_line(places, data):
+    """A class may be called as another one's place: names go first."""
+    lines = [CLASSES[place] if place == 2 or data.draw(st.booleans()) else str(place) for place in places]
+    ends = [data.draw(st.sampled_from(["\n", " \n", "\r\n", "\r", "\t\r\n"])) for _ in lines]
+    text = "".join(line + end for line, end in zip(lines, ends, strict=True))
+    assert parse(text, len(places), CLASSES, Path("answers.txt")) == places
+
+
+def test_names_that_are_other_classes_places_are_taken_alone():
+    stars, path = ("1", "2", "3", "4", "5"), Path("answers.txt")
+    assert parse("1\n5\n3\n", 3, stars, path) == [0, 4, 2]
+    with pytest.raises(UserError, match="line 2 of answers.txt says '0', which is no class; take 1, 2, 3, 4, 5, or OT"):
+        parse("1\n0\n", 2, stars, path)
+    assert parse("0\n2\n", 2, ("0", "1", "2"), path) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("bag\n", "answers.txt has 1 answers to 2 questions; give a line for each"),
+        ("", "answers.txt has 0 answers to 2 questions"),
+        ("bag\n\nbag\n\n", "has 3 answers to 2 questions"),
+        ("\nbag", "line 1 of answers.txt is empty; every question needs an answer"),
+        (
+            "bag\ntrousers",
+            "line 2 of answers.txt says 'trousers', which is no class; take ankle boot, bag, 7 or 0 to 2",
+        ),
+        ("bag\n3", "line 2 of answers.txt says '3', which is no class"),
+        ("bag\n1.5", "line 2 of answers.txt says '1.5', which is no class"),
+        ("bag\n-1", "line 2 of answers.txt says '-1', which is no class"),
+        ("bag\nnan", "line 2 of answers.txt says 'nan', which is no class"),
+        ("bag\n" + "9" * 5_000, f"line 2 of answers.txt says '{'9' * 40}…', which is no class"),
+        ("answer\nbag\nbag\n", "has 3 answers to 2 questions"),
+    ],
+)
+def test_answers_that_cannot_be_read_are_refused(text, said):
+    with pytest.raises(UserError) as refused:
+        parse(text, 2, CLASSES, Path("answers.txt"))
+    assert said in str(refused.value)

@@ -1,0 +1,70 @@
+"""What the calibrated fingerprint loses with something left out, on models whose answers are made by hand."""
+
+import numpy as np
+import pytest
+
+from fingerprinting import generalisation, suspects
+from fingerprinting.alternatives import SCORES, Answers
+from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
+from fingerprinting.generalisation import Variant
+from fingerprinting.study import Study
+from fingerprinting.suspects import Suspect
+
+
+def test_fewer_references_are_the_same_ones_in_every_process(study):
+    """Equal ranks keep the models' order, which no hash of a process decides."""
+    kinds = [f"reference_{kind}" for kind in ("extract_labels", "irrelevant", "homologous", "prune", "adversarial")]
+    models = [Suspect(study.model_id(kind, "mlp", 0), {}) for kind in kinds]
+    answers = Answers(models, np.zeros((len(models), 3), int))
+    usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3), "two log-odds")
+    kept = [[model.model.kind for model in few.fitted.models] for few in generalisation._fewer(usual, (2, 3, 4))]
+    assert kept == [kinds[:2], kinds[:3], kinds[:4]]
+
+
+def ten_of_each(study: Study, prefix: str = "") -> tuple[list[Suspect], np.ndarray]:
+    """Ten models of each origin, and their origins."""
+    kinds = {HONEST: "irrelevant", EXTRACTED: "extract_labels", TAMPERED: "prune"}
+    origins = np.repeat(list(kinds), 10)
+    models = [Suspect(study.model_id(prefix + kinds[one], "mlp", copy), {}) for copy, one in enumerate(origins)]
+    return models, origins
+
+
+def told_apart(study: Study, prefix: str = "") -> Answers:
+    """Thefts answer all of 60 queries as the source does, honest models the truth."""
+    models, origins = ten_of_each(study, prefix)
+    return Answers(models, np.where(origins[:, None] == HONEST, 1, 0).repeat(60, 1))
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_score_says_that_who_answers_as_the_source_stole_it(study, name):
+    fitted, judged = told_apart(study, "reference_"), told_apart(study)
+    rows = generalisation._rows(study, Variant("score", name, fitted, judged, 40, 0.5, np.arange(60), score=name))
+    assert {row["attack"]: row["auc"] for row in rows} == {"extract_labels": 1, "prune": 1, "mean": 1}
+
+
+def test_what_is_left_out_is_not_fitted_and_is_judged_alone(study):
+    def kinds(found: Answers) -> set[str]:
+        return {model.model.kind for model in found.models}
+
+    usual = Variant(
+        "all", "", told_apart(study, "reference_"), told_apart(study), 2, 0.5, np.arange(60), "two log-odds"
+    )
+    left = {one.value: one for one in generalisation._without(usual) if one.study == "theft left out"}
+    assert set(left) == {"extract_labels", "prune"}
+    for theft, variant in left.items():
+        assert kinds(usual.fitted) - kinds(variant.fitted) == {f"reference_{theft}"}
+        assert kinds(variant.judged) == {theft, "irrelevant"}
+
+
+def test_each_test_alone_sees_its_own_theft(study):
+    """Queries 0 to 2 tell extraction, 3 to 5 tampering; what was never fitted says nothing."""
+    models, origins = ten_of_each(study, "reference_")
+    bits = np.zeros((30, 6), bool)
+    bits[origins == EXTRACTED, :3] = bits[origins == TAMPERED, 3:] = True
+    answers = Answers(models, np.where(bits, 0, 1))
+    for name, own in (("extraction's log-odds", EXTRACTED), ("tampering's log-odds", TAMPERED)):
+        score = SCORES[name]
+        found = score(answers, answers)
+        assert found[origins == own].min() > found[origins != own].max()
+        without = answers.where(lambda model, own=own: suspects.origin(model) != own)
+        assert not score(without, answers).any()
