@@ -37,6 +37,7 @@ from fingerprinting.queries import (
     primary,
     sac,
 )
+from fingerprinting.records import Records
 from fingerprinting.reports import samples
 from fingerprinting.screening import Screened
 from fingerprinting.training import Recipe, fit, predict, predictions
@@ -288,13 +289,15 @@ def test_a_screen_keeps_queries_and_test_inputs(spoilt, parts_before, monkeypatc
 
 
 @pytest.mark.parametrize("read", [True, False])
-def test_pictures_and_texts_keep_what_they_show(spoilt, monkeypatch, read):
+def test_samples_are_kept_as_they_are_shown(spoilt, monkeypatch, read):
     found = primary_print(spoilt)
     inputs = found.inputs.clone()
     if not read:
         monkeypatch.setitem(vars(spoilt), "domain", replace(spoilt.domain, describe=None))
-    samples.samples(spoilt, found, found)
-    assert torch.equal(found.inputs, inputs)
+    rows = generation._sample_rows(spoilt, found, found)
+    Records.of(spoilt, "samples").replace(rows)
+    assert samples.samples(spoilt.folder, spoilt.domain).is_file()
+    assert torch.equal(found.inputs, inputs) and rows == generation._sample_rows(spoilt, found, found)
 
 
 def test_questions_are_written_as_they_are_kept(spoilt, tmp_path):
