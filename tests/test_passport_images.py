@@ -155,12 +155,13 @@ def test_the_pages_numbers_are_those_of_the_records(monkeypatch):
         f"{decimals(simple('images')['accuracy'])} of {decimals(simple('owner')['accuracy'])} on Fashion-MNIST",
         f"P_γ gives {decimals(usual('gamma')['accuracy'])} and {decimals(simple('gamma')['accuracy'])}",
         f"P_β {decimals(usual('beta')['accuracy'])} and {decimals(simple('beta')['accuracy'])}",
-        f"ends at {decimals(fresh['accuracy'])} and {decimals(released['accuracy'])}",
+        f"ends on CIFAR-10 at {decimals(fresh['accuracy'])} and {decimals(released['accuracy'])}",
         f"(best {decimals(fresh['highest_accuracy'])} and {decimals(released['highest_accuracy'])})",
         f"{percent(fresh['owner_detection'])} and {percent(released['owner_detection'])} of the bits",
         f"({decimals(harder['centred', 'owner']['accuracy'])} beside {decimals(usual('owner')['accuracy'])}; "
         f"{decimals(easier['centred', 'owner']['accuracy'])} beside {decimals(simple('owner')['accuracy'])})",
         f"only {percent(harder['noise', 'owner']['owner_detection'])} of their own bits",
+        f"1 everywhere show {percent(harder['centred', 'ones']['owner_detection'])} on CIFAR-10",
         f"up to {percent(harder['centred', 'noise']['highest_owner_detection'])} of them",
         f"give {' and '.join(both)} and show {' and '.join(bits)}",
     ]
