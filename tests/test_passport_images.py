@@ -118,3 +118,64 @@ def test_published_fake1_stands_beside_passports_of_images():
     rows = [dict(about, attack="fake1", accuracy=0.4), dict(about, attack="fake1_noise", accuracy=0.1)]
     lines = {line.split(" | ")[0].strip("| "): line for line in passport_tables.published(rows)}
     assert "0.400 (conv3, cifar10)" in lines["fake1"] and "0.100 (conv3, cifar10)" in lines["fake1_noise"]
+
+
+def test_the_pages_numbers_are_those_of_the_records(monkeypatch):
+    """What docs/passports.md says in prose about passports of other images."""
+    monkeypatch.delenv("RESULTS_DIR")
+    text = " ".join((REPOSITORY / "docs" / "passports.md").read_text(encoding="utf-8").split())
+    stolen, phrases = [], []
+    for dataset in ("fashion_mnist", "cifar10"):
+        rows = Records.at(f"cv/{dataset}/cpu", "passports").rows()
+        made = [row for row in rows if row["attack"] == "fake1" and row["architecture"] == "conv3"]
+        made.sort(key=lambda row: row["scheme"])
+        assert [row["scheme"] for row in made] == ["1", "2", "3"] and {row["draws"] for row in made} == {5}
+        phrases.append(f"show {listed(made, 'owner_detection', percent)} of the")
+        for name in ("accuracy", "highest_accuracy", "owner_accuracy"):
+            phrases.append(listed(made, name, decimals))
+        stolen += Records.at(f"cv/{dataset}/cpu", "passport_thefts").rows()
+    phrases.append("read " + passport_tables.strangers(stolen)[0].split("passports read ")[1].split(" bits")[0])
+    harder, easier = (
+        {(row["way"], row["forgery"]): row for row in Records.at(f"cv/{dataset}/cpu", "image_passports").rows()
+         if row["architecture"] == "conv3"}
+        for dataset in ("cifar10", "fashion_mnist")
+    )  # fmt: skip
+    usual, simple = (lambda kind: harder["aligned", kind]), (lambda kind: easier["aligned", kind])
+    fresh, released = harder["fresh", "images"], harder["released", "images"]
+    both = [decimals(each["centred", "images"]["accuracy"]) for each in (harder, easier)]
+    bits = [percent(each["centred", "images"]["owner_detection"]) for each in (harder, easier)]
+    phrases += [
+        f"a cosine of {usual('images')['cosine']:.2f}".replace("0.", "."),
+        f"{percent(usual('images')['owner_detection'])} of the signs",
+        f"1 everywhere show {percent(usual('ones')['owner_detection'])}",
+        f"noise in [0, 1] {percent(usual('positive')['owner_detection'])}",
+        f"through fresh weights {percent(usual('fresh_net')['owner_detection'])}",
+        f"of both signs {percent(usual('noise')['owner_detection'])}",
+        f"{decimals(usual('images')['accuracy'])} of {decimals(usual('owner')['accuracy'])} on CIFAR-10",
+        f"{decimals(simple('images')['accuracy'])} of {decimals(simple('owner')['accuracy'])} on Fashion-MNIST",
+        f"P_γ gives {decimals(usual('gamma')['accuracy'])} and {decimals(simple('gamma')['accuracy'])}",
+        f"P_β {decimals(usual('beta')['accuracy'])} and {decimals(simple('beta')['accuracy'])}",
+        f"ends on CIFAR-10 at {decimals(fresh['accuracy'])} and {decimals(released['accuracy'])}",
+        f"(best {decimals(fresh['highest_accuracy'])} and {decimals(released['highest_accuracy'])})",
+        f"{percent(fresh['owner_detection'])} and {percent(released['owner_detection'])} of the bits",
+        f"({decimals(harder['centred', 'owner']['accuracy'])} beside {decimals(usual('owner')['accuracy'])}; "
+        f"{decimals(easier['centred', 'owner']['accuracy'])} beside {decimals(simple('owner')['accuracy'])})",
+        f"only {percent(harder['noise', 'owner']['owner_detection'])} of their own bits",
+        f"1 everywhere show {percent(harder['centred', 'ones']['owner_detection'])} on CIFAR-10",
+        f"up to {percent(harder['centred', 'noise']['highest_owner_detection'])} of them",
+        f"give {' and '.join(both)} and show {' and '.join(bits)}",
+    ]
+    assert not [phrase for phrase in phrases if phrase not in text]
+
+
+def decimals(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
+
+
+def percent(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def listed(rows: list[dict], name: str, shown) -> str:
+    first, second, third = (shown(row[name]) for row in rows)
+    return f"{first}, {second} and {third}"
