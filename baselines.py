@@ -7,7 +7,8 @@ Needs <domain>/source.py, and <domain>/references.py for the peers that look at 
 fingerprints to data/artifacts/, their records to results/records/.
 """
 
-from fingerprinting import peers, settings
+from fingerprinting import cli
+from fingerprinting.fingerprints import baselines
 
 DOMAIN = "cv"
 METHOD = dict(smoke="all", quick="cheap", cpu="all", paper="all")  # all, cheap or one of them
@@ -68,4 +69,4 @@ DATASET_INFERENCE_EPOCHS = 1_000  # of the regressor (released code)
 DATASET_INFERENCE_LEARNING_RATE = 0.1  # of the regressor (released code)
 
 if __name__ == "__main__":
-    settings.run(peers.baselines, globals())
+    cli.run(baselines.baselines, globals())

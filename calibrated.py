@@ -7,7 +7,8 @@ Needs primary.py, evolved.py, <domain>/references.py, thirds.py and calibration.
 data/artifacts/, its record to results/; model_finger_match.py scores it beside the others and passes verdicts by it.
 """
 
-from fingerprinting import calibrated, settings
+from fingerprinting import cli
+from fingerprinting.calibrated import fitting
 
 DOMAIN = "cv"
 N = dict(smoke=40, quick=200, cpu=200, paper=200)  # queries
@@ -30,4 +31,4 @@ STANDARDISED = dict(cv=False, nlp=False, bci=True)  # each log-odds in deviation
 FOLDS = 3  # of the references, to see what thefts that were not fitted look like
 
 if __name__ == "__main__":
-    settings.run(calibrated.calibrated, globals())
+    cli.run(fitting.calibrated, globals())

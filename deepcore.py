@@ -7,7 +7,8 @@ Needs the zoo (<domain>/*.py with references.py). Writes the fingerprint to data
 to results/; model_finger_match.py scores it beside the others. Text has no points between tokens, and is left out.
 """
 
-from fingerprinting import deepcore, settings
+from fingerprinting import cli
+from fingerprinting.deepcore import identification
 from fingerprinting.reports import show
 
 DOMAIN = "cv"
@@ -23,4 +24,4 @@ LENGTHS = (0, 25, 50, 100, 200, 300)  # steps after which the points are kept, t
 CLUSTERS = 3  # of models: copies, extractions, independents
 
 if __name__ == "__main__":
-    settings.run(deepcore.deepcore, globals(), report=show.deepcore)
+    cli.run(identification.deepcore, globals(), report=show.deepcore)

@@ -7,8 +7,9 @@ Needs model_finger_match.py. The thief fits on the attacker's part alone. Writes
 data/artifacts/; records, tables (erasure.csv) and a figure to results/.
 """
 
-from fingerprinting import erasure, settings
+from fingerprinting import cli
 from fingerprinting.reports import show
+from fingerprinting.robustness import adaptive
 
 DOMAIN = "cv"
 HELD_OUT = dict(cv=0.2, nlp=0.2, bci=0.5)  # share of the attacker's part that sets thresholds and is not fitted on
@@ -31,4 +32,4 @@ FEATURE_WEIGHT = 0.5  # of the cosine between the copy's and the source's featur
 RANKING_WEIGHT = 0.5  # of the cosine between their logits of the classes other than the label; idle with two classes
 
 if __name__ == "__main__":
-    settings.run(erasure.answer_back, globals(), report=show.answered_back)
+    cli.run(adaptive.answer_back, globals(), report=show.answered_back)

@@ -6,7 +6,8 @@
 Needs primary.py. Writes the fingerprint to data/artifacts/, its records and a picture of samples to results/.
 """
 
-from fingerprinting import generation, settings
+from fingerprinting import cli
+from fingerprinting.fingerprints import generate
 from fingerprinting.reports import show
 
 DOMAIN = "cv"
@@ -18,4 +19,4 @@ SUBSTITUTIONS = 3  # text: characters that may change in a sample
 CANDIDATES = 32  # text: first-order best substitutions that are verified by asking the source
 
 if __name__ == "__main__":
-    settings.run(generation.evolved, globals(), report=show.evolved)
+    cli.run(generate.evolved, globals(), report=show.evolved)

@@ -7,7 +7,8 @@ Needs the zoo (<domain>/*.py) and calibrated.py, whose constants it varies. Writ
 changes no fingerprint.
 """
 
-from fingerprinting import generalisation, settings
+from fingerprinting import cli
+from fingerprinting.evaluation import ablation
 from fingerprinting.reports import show
 
 DOMAIN = "cv"
@@ -15,4 +16,4 @@ BUDGETS = dict(smoke=(20, 80), quick=(50, 100), cpu=(25, 50, 100, 320), paper=(2
 REFERENCES = dict(smoke=(12,), quick=(16, 32), cpu=(8, 16, 32, 48, 72), paper=(8, 16, 32, 48, 72))  # models
 
 if __name__ == "__main__":
-    settings.run(generalisation.generalisation, globals(), report=show.varied)
+    cli.run(ablation.generalisation, globals(), report=show.varied)

@@ -8,7 +8,8 @@ Needs calibrated.py. questions/questions.npy holds the inputs as models take the
 microvolt); texts stand in questions.txt too. The verdict is printed and written to questions/verdict.json.
 """
 
-from fingerprinting import judging, settings
+from fingerprinting import cli
+from fingerprinting.calibrated import judge
 
 DOMAIN = "cv"
 QUESTIONS = "questions"  # folder
@@ -18,4 +19,4 @@ LEVEL = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # share of honest mode
 CLEARED = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # share of reference thefts that a verdict may clear
 
 if __name__ == "__main__":
-    settings.run(judging.judge, globals())
+    cli.run(judge.judge, globals())

@@ -7,7 +7,8 @@ Needs the zoo (<domain>/*.py) and a fingerprint (primary.py, evolved.py, baselin
 figures to results/ in place of those of the last match; `python -m fingerprinting.reports` writes README and docs.
 """
 
-from fingerprinting import matching, settings
+from fingerprinting import cli
+from fingerprinting.evaluation import match
 from fingerprinting.reports import show
 
 DOMAIN = "cv"
@@ -16,4 +17,4 @@ CLEARED = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # share of reference
 FINGERPRINTS_USED = ()  # such as primary,sac_m; empty: all that there are
 
 if __name__ == "__main__":
-    settings.run(matching.match, globals(), report=show.matched)
+    cli.run(match.match, globals(), report=show.matched)

@@ -6,7 +6,8 @@
 Needs <domain>/source.py. Writes the fingerprint to data/artifacts/, its record to results/records/.
 """
 
-from fingerprinting import generation, settings
+from fingerprinting import cli
+from fingerprinting.fingerprints import generate
 
 DOMAIN = "cv"
 N = dict(
@@ -18,4 +19,4 @@ LABELS = "source"  # what is recorded: the source's own answer, or `truth` as in
 FEWER = dict(cv=False, nlp=False, bci=True)  # take what there is where the source leaves too few wrong samples
 
 if __name__ == "__main__":
-    settings.run(generation.primary, globals())
+    cli.run(generate.primary, globals())

@@ -13,11 +13,13 @@ import runpy
 import sys
 import time
 
-from fingerprinting import files, settings
-from fingerprinting.domain import DOMAINS, load_domain
-from fingerprinting.reports import documents, everything, passport_pages
-from fingerprinting.runtime import REPOSITORY, UserError
-from fingerprinting.steps import ROOT, ZOO
+from fingerprinting import cli
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.pipeline import ROOT, ZOO
+from fingerprinting.reports import documents, everything
+from fingerprinting.reports.sections import passport_pages
+from fingerprinting.study.domain import DOMAINS, load_domain
 
 # Left out at the quick tier, which is a first look.
 LATER = (
@@ -42,19 +44,19 @@ def main(words: list[str]) -> None:
     later = LATER if "TIER=quick" in words else ()
     steps = []
     for domain in domains:
-        known = set(settings.COMMON) | set(load_domain(domain).constants)
+        known = set(cli.COMMON) | set(load_domain(domain).constants)
         steps.append(("data/prepare.py", [f"DOMAIN={domain}"], known))
         steps += [(f"{domain}/{name}.py", [], known) for name in ZOO if name not in later]
         steps += [(f"{name}.py", [f"DOMAIN={domain}"], known) for name in ROOT if name not in later]
         if (REPOSITORY / domain / "passport").is_dir() and "passport" not in later:
             steps += [(f"{domain}/passport/{name}.py", [], known) for name in passport_pages.STEPS]
-    steps = [(script, own, known | settings.own_constants(REPOSITORY / script)) for script, own, known in steps]
+    steps = [(script, own, known | cli.own_constants(REPOSITORY / script)) for script, own, known in steps]
     for word in overrides:
         if not any(word.split("=")[0] in known for *_, known in steps):
             raise UserError(
                 f"no step knows {word!r}; give constants as NAME=value, each script lists its own by --help"
             )
-    fresh = not files.artifacts_dir().exists()
+    fresh = not storage.artifacts_dir().exists()
     started = time.perf_counter()
     for number, (script, own, known) in enumerate(steps, 1):
         given = own + [word for word in overrides if word.split("=")[0] in known]
@@ -94,5 +96,5 @@ def chosen(words: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    with settings.endings():
+    with cli.endings():
         main(sys.argv[1:])

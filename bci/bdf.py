@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
 
 MAGIC = b"\xffBIOSEMI"
 FIXED = {"header": (184, 8), "kind": (192, 44), "records": (236, 8), "duration": (244, 8), "channels": (252, 4)}

@@ -6,7 +6,7 @@
 from functools import partial
 
 from bci import deap, mahnob, ts
-from fingerprinting.examples import Dataset
+from fingerprinting.data.datasets import Dataset
 
 LOADERS = {
     "scp1": ts.scp1,

@@ -20,10 +20,10 @@ from bci.recordings import (
     visible,
     windowed,
 )
-from fingerprinting import files
-from fingerprinting.examples import Dataset
-from fingerprinting.pickles import load_arrays
-from fingerprinting.runtime import UserError
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Dataset
+from fingerprinting.data.safe_pickle import load_arrays
 
 FOLDER = "data_preprocessed_python"
 # The first 32 of a file's 40 channels.
@@ -38,7 +38,7 @@ MANY = 10  # trials; in so many somebody says more than the middle of a scale at
 
 
 def deap(name: str, by_subject: bool) -> Dataset:
-    folder = files.data_dir() / "DEAP" / FOLDER
+    folder = storage.data_dir() / "DEAP" / FOLDER
     paths = _subjects(folder)
     if not paths:
         raise UserError(f"{folder} holds no s01.dat to s32.dat; data/README.md says where they come from")

@@ -8,9 +8,9 @@ from bci import data
 from bci.models import ARCHITECTURES, odd
 from bci.plausible import evolve
 from bci.recordings import INPUT_RANGE, RATE
-from fingerprinting import autoencoder
-from fingerprinting.defences import Screen, Thief
-from fingerprinting.domain import Domain
+from fingerprinting.robustness import autoencoder
+from fingerprinting.robustness.evasion import Screen, Thief
+from fingerprinting.study.domain import Domain
 
 SHIFT = RATE // 16  # samples by which augmentation moves a recording at most
 BAND = (0.5, 40.0)  # Hz; the pass band that EEG is usually filtered to before it is looked at

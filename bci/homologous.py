@@ -6,7 +6,8 @@
 Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import independents, settings
+from fingerprinting import cli
+from fingerprinting.models import independent
 
 OVERLAPS = dict(smoke=(1.0,), quick=(1.0,), cpu=(1.0,), paper=(1.0,))  # shares of the owner's data they saw
 SAME_COPIES = dict(smoke=1, quick=1, cpu=4, paper=10)  # of the source's architecture, per overlap
@@ -18,4 +19,4 @@ EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(independents.homologous, globals(), "bci")
+    cli.run(independent.homologous, globals(), "bci")

@@ -6,7 +6,8 @@
 Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import independents, settings
+from fingerprinting import cli
+from fingerprinting.models import independent
 
 COPIES = dict(smoke=1, quick=2, cpu=4, paper=4)  # of every architecture, the source's included
 ADVERSARIAL_COPIES = dict(smoke=1, quick=1, cpu=4, paper=5)  # adversarially trained, going round the architectures
@@ -16,4 +17,4 @@ EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(independents.irrelevant, globals(), "bci")
+    cli.run(independent.irrelevant, globals(), "bci")

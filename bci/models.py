@@ -9,7 +9,7 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from bci.recordings import RATE
-from fingerprinting.domain import Architecture
+from fingerprinting.study.domain import Architecture
 
 Shape = tuple[int, ...]
 

@@ -6,7 +6,8 @@
 Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import independents, settings
+from fingerprinting import cli
+from fingerprinting.models import independent
 
 OVERLAPS = dict(
     smoke=(0.0, 0.5, 1.0),
@@ -20,4 +21,4 @@ EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the training par
 LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(independents.overlap, globals(), "bci")
+    cli.run(independent.overlap, globals(), "bci")

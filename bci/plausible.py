@@ -7,8 +7,8 @@ amplitude, which is what 1 is to an image; in microvolt the same constants would
 import torch
 from torch import nn
 
-from fingerprinting.queries.evolved import Evolution
-from fingerprinting.queries.evolved import evolve as evolve_by_gradient
+from fingerprinting.fingerprints.queries.evolved import Evolution
+from fingerprinting.fingerprints.queries.evolved import evolve as evolve_by_gradient
 
 TAIL = 1e-3  # share of a recording's power that lies below its pass band, and above it
 ROUNDS = 4  # projections on band and range in turn: after one, clipped tips leave 4% of the power outside, now 0.1%

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from scipy.signal import resample_poly
 
-from fingerprinting import files
-from fingerprinting.examples import Dataset, Examples
-from fingerprinting.runtime import UserError
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Dataset, Examples
 
 RATE = 128  # samples a second, DEAP's; recordings of other rates are resampled
 # Wider than what the recorders reach: SCP1's amplifier measures +-1000, Blink's headband 0 to 1650. Of long trials,
@@ -43,7 +43,7 @@ class Trial:
 
 def visible(folder: Path, suffix: str) -> list[Path]:
     """A folder's files of that suffix in any case, by name; hidden ones, such as a Mac's `._x.bdf`, are never data."""
-    found = (path for path in files.visible(folder) if path.suffix.lower() == suffix and path.is_file())
+    found = (path for path in storage.visible(folder) if path.suffix.lower() == suffix and path.is_file())
     return sorted(found, key=lambda path: path.name.lower())
 
 

@@ -8,7 +8,8 @@ calibrated fingerprint learns from them how less able models answer and, in visi
 to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import own_models, settings
+from fingerprinting import cli
+from fingerprinting.models import reference
 
 COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every design and kind
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' designs are used
@@ -28,4 +29,4 @@ EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(own_models.thirds, globals(), "bci")
+    cli.run(reference.thirds, globals(), "bci")

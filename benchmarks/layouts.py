@@ -13,11 +13,14 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from fingerprinting import checkpoints, objectives, runtime, settings, training
-from fingerprinting.examples import Examples, physical
-from fingerprinting.records import Records
-from fingerprinting.study import Study
-from fingerprinting.turns import in_turns, ratio, shown
+from fingerprinting import cli
+from fingerprinting.core import runtime
+from fingerprinting.core.timing import in_turns, ratio, shown
+from fingerprinting.data.datasets import Examples, physical
+from fingerprinting.study import checkpoints
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
+from fingerprinting.training import objectives, trainer
 
 DOMAIN = "bci"
 REPEATS = 5  # turns
@@ -27,7 +30,7 @@ ASKED = 512  # examples that a net is asked about in one turn; drawn with replac
 def measure(study: Study, *, repeats: int, asked: int) -> None:
     """Time answers and updates of a fresh network of each design."""
     layouts = {"first": torch.contiguous_format, "last": torch.channels_last}  # where channels stand
-    small, large = training.SIGNALS_BATCH, training.PREDICTION_BATCH
+    small, large = trainer.SIGNALS_BATCH, trainer.PREDICTION_BATCH
     runtime.one_thread()
     part = study.parts["owner"]
     drawn = torch.randint(len(part), (asked,), generator=runtime.generator("asked"))
@@ -92,4 +95,4 @@ def laid(value: nn.Module | torch.Tensor, memory_format: torch.memory_format) ->
 
 
 if __name__ == "__main__":
-    settings.run(measure, globals())
+    cli.run(measure, globals())

@@ -15,13 +15,16 @@ from collections.abc import Callable
 import torch
 
 from cv.passport import passports, training, world
-from fingerprinting import checkpoints, objectives, runtime, settings
-from fingerprinting.records import Records
-from fingerprinting.reports import passport_pages
-from fingerprinting.runtime import UserError
-from fingerprinting.study import Study
-from fingerprinting.training import predictions
-from fingerprinting.turns import in_turns, ratio, shown, thread_counts
+from fingerprinting import cli
+from fingerprinting.core import runtime
+from fingerprinting.core.runtime import UserError
+from fingerprinting.core.timing import in_turns, ratio, shown, thread_counts
+from fingerprinting.reports.sections import passport_pages
+from fingerprinting.study import checkpoints
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
+from fingerprinting.training import objectives
+from fingerprinting.training.trainer import predictions
 
 DOMAIN = "cv"
 ARCHITECTURE = dict(smoke="conv3", quick="conv3", cpu="conv3", paper="small_resnet18")
@@ -111,4 +114,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    settings.run(measure, globals())
+    cli.run(measure, globals())

@@ -12,10 +12,13 @@ from collections.abc import Callable
 
 import torch
 
-from fingerprinting import checkpoints, objectives, runtime, settings
-from fingerprinting.records import Records
-from fingerprinting.study import Study
-from fingerprinting.turns import in_turns, ratio, shown, thread_counts
+from fingerprinting import cli
+from fingerprinting.core import runtime
+from fingerprinting.core.timing import in_turns, ratio, shown, thread_counts
+from fingerprinting.study import checkpoints
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
+from fingerprinting.training import objectives
 
 DOMAIN = "cv"
 ARCHITECTURES = dict(
@@ -66,4 +69,4 @@ def measure(study: Study, *, architectures: tuple[str, ...], repeats: int, batch
 
 
 if __name__ == "__main__":
-    settings.run(measure, globals())
+    cli.run(measure, globals())

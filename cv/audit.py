@@ -6,7 +6,8 @@
 Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import own_models, settings
+from fingerprinting import cli
+from fingerprinting.models import reference
 
 COPIES = dict(smoke=1, quick=1, cpu=18, paper=18)  # of every design, on the attacker's and on the owner's part
 SHARES = dict(smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10))  # of the data: less able ones
@@ -20,4 +21,4 @@ EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(own_models.audit, globals(), "cv")
+    cli.run(reference.audit, globals(), "cv")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from fingerprinting import files
+from fingerprinting.core import storage
 
 Strengths = tuple[float, float, float, float, float]
 
@@ -84,7 +84,7 @@ def write(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
 
     Nothing comes to the folder before all is made, and nothing that lies there is replaced.
     """
-    with files.together(folder, [*(f"{name}.npy" for name in CORRUPTIONS), "labels.npy"]) as place:
+    with storage.together(folder, [*(f"{name}.npy" for name in CORRUPTIONS), "labels.npy"]) as place:
         for name in CORRUPTIONS:
             severities = [apply(name, images, severity, seed=0) for severity in range(1, 6)]
             np.save(place / f"{name}.npy", np.concatenate(severities))

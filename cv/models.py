@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
-from fingerprinting.domain import Architecture
+from fingerprinting.study.domain import Architecture
 
 Shape = tuple[int, ...]
 

@@ -7,7 +7,8 @@ Needs cv/source.py, cv/irrelevant.py and cv/homologous.py. Writes models to data
 their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, thefts
+from fingerprinting import cli
+from fingerprinting.models import stolen
 
 COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # stolen models
 IRRELEVANT_COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # of cv/irrelevant.py's models, moved the same way
@@ -16,4 +17,4 @@ EPOCHS = dict(smoke=3, quick=5, cpu=5, paper=20)  # passes over the attacker's p
 LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=1e-4)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(thefts.transfer, globals(), "cv")
+    cli.run(stolen.transfer, globals(), "cv")

@@ -6,9 +6,10 @@
 Writes to data/ (or DATA_DIR); what is there already is kept. Layouts, licences and sizes: data/README.md.
 """
 
-from fingerprinting import settings, steps
+from fingerprinting import cli
+from fingerprinting.models import source_model
 
 DOMAIN = "cv"
 
 if __name__ == "__main__":
-    settings.run(steps.prepare, globals())
+    cli.run(source_model.prepare, globals())

@@ -6,7 +6,8 @@
 Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, thefts
+from fingerprinting import cli
+from fingerprinting.models import stolen
 
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)
 EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes over the attacker's part
@@ -15,4 +16,4 @@ EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(thefts.adversarial, globals(), "nlp")
+    cli.run(stolen.adversarial, globals(), "nlp")

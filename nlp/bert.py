@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from fingerprinting import files
-from fingerprinting.runtime import UserError
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
 from nlp.characters import ROWS, Characters
 from nlp.data import decode
 
@@ -170,7 +170,7 @@ def _pretrained(settings: dict, weights: dict[str, torch.Tensor]) -> tuple[nn.Mo
 def _published_files() -> Path:
     from huggingface_hub import snapshot_download
 
-    folder = Path(os.environ.get(FOLDER) or files.data_dir() / PUBLISHED)
+    folder = Path(os.environ.get(FOLDER) or storage.data_dir() / PUBLISHED)
     if folder.is_dir():
         return folder
     try:

@@ -2,7 +2,7 @@
 
 import torch
 
-from fingerprinting.domain import Domain
+from fingerprinting.study.domain import Domain
 from nlp import data, language
 from nlp.evolve import evolve
 from nlp.models import ARCHITECTURES, continuous

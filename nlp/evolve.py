@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from fingerprinting.queries.evolved import Evolution
+from fingerprinting.fingerprints.queries.evolved import Evolution
 from nlp.characters import gb2312
 from nlp.models import continuous
 

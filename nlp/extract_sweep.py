@@ -6,7 +6,8 @@
 Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, thefts
+from fingerprinting import cli
+from fingerprinting.models import stolen
 
 SHARES = dict(
     smoke=(0.25, 1.0), quick=(0.25, 1.0), cpu=(0.03, 0.1, 0.3, 1.0), paper=(0.03, 0.1, 0.3, 1.0)
@@ -17,4 +18,4 @@ EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=20)  # passes over the answered inp
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(thefts.extract_sweep, globals(), "nlp")
+    cli.run(stolen.extract_sweep, globals(), "nlp")

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import torch
 
-from fingerprinting.defences import Screen, Thief
+from fingerprinting.robustness.evasion import Screen, Thief
 from nlp import data, synonyms
 
 END = "\0"  # stands before and after every text

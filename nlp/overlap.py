@@ -6,7 +6,8 @@
 Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import independents, settings
+from fingerprinting import cli
+from fingerprinting.models import independent
 
 OVERLAPS = dict(
     smoke=(0.0, 0.5, 1.0),
@@ -20,4 +21,4 @@ EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=20)  # passes over the training par
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(independents.overlap, globals(), "nlp")
+    cli.run(independent.overlap, globals(), "nlp")

@@ -7,7 +7,8 @@ Needs nlp/source.py. Peers make queries with them, thresholds are calibrated on 
 their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import own_models, settings
+from fingerprinting import cli
+from fingerprinting.models import reference
 
 COPIES = dict(smoke=1, quick=1, cpu=3, paper=3)  # of every design and kind
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independents' that are moved to the transfer target
@@ -30,4 +31,4 @@ EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    settings.run(own_models.references, globals(), "nlp")
+    cli.run(reference.references, globals(), "nlp")

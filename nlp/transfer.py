@@ -7,7 +7,8 @@ Needs nlp/source.py, nlp/irrelevant.py and nlp/homologous.py. Writes models to d
 their records to results/records/; times: docs/results.md.
 """
 
-from fingerprinting import settings, thefts
+from fingerprinting import cli
+from fingerprinting.models import stolen
 
 COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # stolen models
 IRRELEVANT_COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # of nlp/irrelevant.py's models, moved the same way
@@ -16,4 +17,4 @@ EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the attacker's pa
 LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    settings.run(thefts.transfer, globals(), "nlp")
+    cli.run(stolen.transfer, globals(), "nlp")

@@ -11,9 +11,9 @@ import torch
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
-from fingerprinting import study as studies
-from fingerprinting.runtime import REPOSITORY
-from fingerprinting.study import Study
+from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.study import study as studies
+from fingerprinting.study.study import Study
 
 PATIENCE = 120  # seconds that a script may take
 

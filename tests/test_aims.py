@@ -2,9 +2,9 @@
 
 import pytest
 
-from fingerprinting.records import Records
-from fingerprinting.reports import aims, verdicts
-from fingerprinting.reports.aims import AIMS, Aim
+from fingerprinting.reports.sections import targets, verdicts
+from fingerprinting.reports.sections.targets import AIMS, Aim
+from fingerprinting.study.records import Records
 
 THEFTS = {"fine_tune_last": 1.0, "prune": 0.97, "extract_labels": 0.91, "mean_same_task": 0.96}
 
@@ -44,13 +44,13 @@ def judged():
 
 
 def test_figures_are_those_of_labels_against_all_independents(judged):
-    assert aims.mean(judged) == 0.96
-    assert aims.mean_at_50(judged) == 0.8
-    assert aims.least(judged) == 0.9
-    assert aims.least_that_keeps_the_weights(judged) == 0.9
-    assert aims.mean_of_audit(judged) == pytest.approx(((2 / 4 + 4 / 4) / 2 + 0 / 4) / 2)
-    assert aims.least_of_audit(judged) == 0
-    assert aims.accused(judged) == pytest.approx(0.1941, abs=1e-4)  # Clopper and Pearson's interval of 3 in 4
+    assert targets.mean(judged) == 0.96
+    assert targets.mean_at_50(judged) == 0.8
+    assert targets.least(judged) == 0.9
+    assert targets.least_that_keeps_the_weights(judged) == 0.9
+    assert targets.mean_of_audit(judged) == pytest.approx(((2 / 4 + 4 / 4) / 2 + 0 / 4) / 2)
+    assert targets.least_of_audit(judged) == 0
+    assert targets.accused(judged) == pytest.approx(0.1941, abs=1e-4)  # Clopper and Pearson's interval of 3 in 4
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_verdict_that_too_few_models_allow_is_no_share(judged, n_calibration, 
     rows = verdicts.rows(found.rows())
     assert all({"stolen", "independent", "stolen_at_5"} & set(row) == possible for row in rows)
     assert all("not possible" in line for line in verdicts.section(found.rows())[4:-1]) == (len(possible) < 3)
-    assert (aims.accused(judged) is None) == ("stolen" not in possible)
+    assert (targets.accused(judged) is None) == ("stolen" not in possible)
 
 
 def test_what_is_missing_stands_beside_the_figure(judged):

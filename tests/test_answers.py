@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from fingerprinting import judging
-from fingerprinting.judging import parse, read
-from fingerprinting.runtime import UserError
+from fingerprinting.calibrated import judge
+from fingerprinting.calibrated.judge import parse, read
+from fingerprinting.core.runtime import UserError
 
 CLASSES = ("ankle boot", "bag", "7")
 ODD = ("a\x0bb", "a\x1cb", "a\u2028b", "a\x85b", "e\u0301t\u00e9", "Straße", "教育", "3rd", "1.5", " blank ")
@@ -145,7 +145,7 @@ def test_no_file_a_folder_and_one_that_is_far_too_large_are_refused(tmp_path, mo
             read(tmp_path / name, 1, CLASSES)
     path = tmp_path / "answers.txt"
     with path.open("wb") as file:
-        os.truncate(file.fileno(), judging.LARGEST + 1)
+        os.truncate(file.fileno(), judge.LARGEST + 1)
     with pytest.raises(UserError, match="has 10000001 bytes, far too many to be read here"):
         read(path, 1, CLASSES)
     path.write_text("bag\n")

@@ -5,11 +5,13 @@ import torch
 from safetensors.torch import save_file
 from test_suspects import save_model
 
-from fingerprinting import attacks, checkpoints, files, own_models, steps, zoo
-from fingerprinting.attacks import KINDS, Job
-from fingerprinting.runtime import UserError
-from fingerprinting.study import SKIPPED
-from fingerprinting.training import predict
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.models import build, reference, source_model, stealing, trained
+from fingerprinting.models.kinds import KINDS, Job
+from fingerprinting.study import checkpoints
+from fingerprinting.study.study import SKIPPED
+from fingerprinting.training.trainer import predict
 
 OPTIONS = {"temperature": 2.0, "epsilon": 0.03, "pgd_steps": 1}
 
@@ -28,7 +30,7 @@ def test_a_student_begins_the_same_whether_the_sources_answers_were_kept_or_must
 def test_a_student_of_a_share_has_the_sources_labels_of_what_was_asked_alone(study):
     """And the share is nested: what a thief who asks little has, one who asks more has too."""
     save_model(study, study.source_id)
-    source = attacks.open_model(study, study.source_id)
+    source = trained.open_model(study, study.source_id)
     inputs = {}
     for share in (0.1, 1.0):
         model = study.model_id("extract_sweep", "mlp", 0, f"share_{share:g}")
@@ -41,7 +43,7 @@ def test_a_student_of_a_share_has_the_sources_labels_of_what_was_asked_alone(stu
 
 def test_initial_weights_are_those_of_the_name(study):
     names = [study.model_id("irrelevant", "mlp", copy) for copy in (0, 0, 1)]
-    first, again, other = (next(attacks.fresh(study, Job(name, study.recipe(1, 0.01))).parameters()) for name in names)
+    first, again, other = (next(stealing.fresh(study, Job(name, study.recipe(1, 0.01))).parameters()) for name in names)
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
@@ -59,22 +61,22 @@ def test_a_source_that_was_trained_elsewhere_is_taken_as_it_is(study, tmp_path, 
     path = tmp_path / "mine.safetensors"
     state = own_model(study, path)
     step = {"epochs": 4, "learning_rate": 1e-2, "weights": str(path)}
-    assert steps.source(study, **step) is None
-    source = attacks.open_model(study, study.source_id)
+    assert source_model.source(study, **step) is None
+    source = trained.open_model(study, study.source_id)
     assert all(torch.equal(value, state[name]) for name, value in source.state_dict().items())
-    metadata, test = attacks.metadata_of(study, study.source_id), study.parts["test"]
+    metadata, test = trained.metadata_of(study, study.source_id), study.parts["test"]
     right = (predict(source, test.inputs, study.device).argmax(1) == test.targets).double().mean().item()
     assert metadata["test_accuracy"] == right and f"{right:.4f} of {len(test)} test examples" in capsys.readouterr().out
     assert metadata["epochs"] == metadata["examples"] == metadata["seconds"] == 0
-    assert metadata["settings"]["options"] == {"weights_sha256": files.digest(state)}
-    assert steps.source(study, **step) is SKIPPED
+    assert metadata["settings"]["options"] == {"weights_sha256": storage.digest(state)}
+    assert source_model.source(study, **step) is SKIPPED
     own_model(study, path, **{"2.bias": torch.ones(10)})  # another model under the same name
-    assert steps.source(study, **step) is None
-    assert attacks.open_model(study, study.source_id).state_dict()["2.bias"].tolist() == [1.0] * 10
+    assert source_model.source(study, **step) is None
+    assert trained.open_model(study, study.source_id).state_dict()["2.bias"].tolist() == [1.0] * 10
     own_model(study, path, "mlp")  # what does not fit leaves the model that is there
     with pytest.raises(UserError, match="does not fit the architecture"):
-        steps.source(study, **step)
-    assert attacks.open_model(study, study.source_id).state_dict()["2.bias"].tolist() == [1.0] * 10
+        source_model.source(study, **step)
+    assert trained.open_model(study, study.source_id).state_dict()["2.bias"].tolist() == [1.0] * 10
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_weights_of_another_architecture_are_refused(study, tmp_path, architectu
     path = tmp_path / "mine.safetensors"
     own_model(study, path, architecture, **changes)
     with pytest.raises(UserError) as refused:
-        steps.source(study, epochs=1, learning_rate=1e-2, weights=str(path))
+        source_model.source(study, epochs=1, learning_rate=1e-2, weights=str(path))
     assert said in str(refused.value) and not study.source_id.path.exists()
 
 
@@ -98,7 +100,7 @@ def test_pickles_and_missing_files_are_refused_unread(study, tmp_path):
     torch.save({"weight": torch.ones(1)}, tmp_path / "mine.pt")
     for name, said in (("mine.pt", "is no safetensors file; write one with"), ("none.pt", "does not exist")):
         with pytest.raises(UserError, match=said):
-            steps.source(study, epochs=1, learning_rate=1e-2, weights=str(tmp_path / name))
+            source_model.source(study, epochs=1, learning_rate=1e-2, weights=str(tmp_path / name))
 
 
 # The owner's own models
@@ -112,11 +114,11 @@ THEFTS |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3,)}
 @pytest.fixture
 def promised(study, monkeypatch):
     """promised(step, **constants) -> the jobs that the step would train."""
-    monkeypatch.setattr(zoo, "train", lambda study, step, jobs: list(jobs))
+    monkeypatch.setattr(build, "train", lambda study, step, jobs: list(jobs))
 
     def jobs(step: str, **constants) -> list[Job]:
         moved = {} if step == "thirds" else MOVED
-        return getattr(own_models, step)(study, **SCRATCH, **moved, **constants)
+        return getattr(reference, step)(study, **SCRATCH, **moved, **constants)
 
     return jobs
 
@@ -135,7 +137,7 @@ def test_thefts_for_reference_draw_their_own_data_where_they_are_told_to(study, 
     assert {job.model.kind for job in thefts} == {kind for kind in kinds if kind.startswith(step.rstrip("s"))}
     assert len(drawn) == len(plain)
     assert all(plain[name] == job for name, job in drawn.items() if "draw" not in job.options)
-    one, other = (attacks.part_of(study, job).inputs for job in thefts[:2])
+    one, other = (stealing.part_of(study, job).inputs for job in thefts[:2])
     assert one.shape == other.shape and not torch.equal(one, other)
 
 
@@ -143,7 +145,7 @@ def test_thefts_for_reference_draw_their_own_data_where_they_are_told_to(study, 
 def test_every_less_able_independent_has_drawn_its_own_share(study, promised, use):
     """As a stranger would: models of one and the same share are no independent evidence of how far honest ones go."""
     jobs = promised(use, shares=(0.5, 0.1), share_copies=2)
-    shares = [attacks.part_of(study, job) for job in jobs if "share" in job.options]
+    shares = [stealing.part_of(study, job) for job in jobs if "share" in job.options]
     assert len(shares) == 2 * 2 * (len(study.students) + 2) * {"calibration": 1, "audit": 2}[use]
     assert len({part.inputs.numpy().tobytes() for part in shares}) == len(shares)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bci import bdf
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
 
 NAMES = ("Fp1", "Cz", "O2")
 LABELS = [*NAMES, "Status"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bci import data, deap
 from bci.recordings import RATE, WINDOW
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bci import data, mahnob
 from bci.recordings import RATE, WINDOW
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
 
 
 @pytest.fixture(scope="module")

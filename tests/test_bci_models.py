@@ -9,9 +9,11 @@ from bci import models
 from bci.domain import DOMAIN, SHIFT, shifted_and_noisy, show
 from bci.models import ARCHITECTURES, SEGMENT, UNIT, BandMaps, Electrodes, LogPower, Scale
 from bci.recordings import INPUT_RANGE, RATE
-from fingerprinting import checkpoints, pruning, runtime
-from fingerprinting.domain import TIERS
-from fingerprinting.runtime import seed_everything
+from fingerprinting.core import runtime
+from fingerprinting.core.runtime import seed_everything
+from fingerprinting.study import checkpoints
+from fingerprinting.study.domain import TIERS
+from fingerprinting.training import pruning
 
 FORMATS = torch.contiguous_format, torch.channels_last
 

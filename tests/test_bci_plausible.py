@@ -10,7 +10,7 @@ from torch import nn
 
 from bci.plausible import TAIL, Plausible, evolve, pass_band
 from bci.recordings import INPUT_RANGE, RATE
-from fingerprinting.queries.evolved import Evolution
+from fingerprinting.fingerprints.queries.evolved import Evolution
 
 STRONG = Evolution(steps=20, learning_rate=0.05, mu=1e-5, omega=2.0, substitutions=0, candidates=0)
 PUBLISHED = Evolution(steps=10, learning_rate=1e-3, mu=1e-5, omega=2.0, substitutions=0, candidates=0)

@@ -6,8 +6,8 @@ import torch
 
 from bci import recordings
 from bci.recordings import INPUT_RANGE, RATE, WINDOW, Trial, only, visible, windowed
-from fingerprinting import splits
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data import splits
 
 
 def trials_of(count: int, subjects: int, seconds: float = 3.0) -> list[Trial]:

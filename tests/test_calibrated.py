@@ -12,33 +12,24 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting import (
-    attacks,
-    calibrated,
-    checkpoints,
-    evidence,
-    files,
-    fingerprints,
-    generalisation,
-    generation,
-    judging,
-    own_models,
-    steps,
-    suspects,
-    verdicts,
-)
-from fingerprinting.alternatives import Answers
-from fingerprinting.attacks import KINDS
-from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED, Weights
-from fingerprinting.examples import physical
-from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.generalisation import Variant
-from fingerprinting.methods import METHODS
-from fingerprinting.owner import Owner, UnsuitedError
-from fingerprinting.queries.calibrated import CANDIDATES, Making
-from fingerprinting.records import Records
-from fingerprinting.runtime import UserError
-from fingerprinting.study import SKIPPED, ModelId, Study
+from fingerprinting.calibrated import evidence, fitting, judge, verdicts
+from fingerprinting.calibrated.candidates import CANDIDATES, Making
+from fingerprinting.calibrated.evidence import Weights
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import physical
+from fingerprinting.evaluation import ablation
+from fingerprinting.evaluation.ablation import Variant
+from fingerprinting.evaluation.score_combinations import Answers
+from fingerprinting.fingerprints import generate, store
+from fingerprinting.fingerprints.owner import Owner, UnsuitedError
+from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.models import reference, source_model, suspects, trained
+from fingerprinting.models.kinds import EXTRACTED, HONEST, KINDS, TAMPERED
+from fingerprinting.study import checkpoints
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import SKIPPED, ModelId, Study
 
 ROWS = {method.representation.__name__: method for method in METHODS if method.name == "calibrated"}
 LEVELS = {"level": 0.2, "cleared": 0.2}
@@ -72,28 +63,28 @@ def small(folder) -> Study:
         patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
         patch.setenv("RESULTS_DIR", str(folder / "results"))
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
-        steps.source(study, epochs=1, learning_rate=1e-2, weights="")
+        source_model.source(study, epochs=1, learning_rate=1e-2, weights="")
         shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
         thefts = {"students": 1, "ratios": (0.5,), "temperature": 2.0}
         thefts |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3, 3e-3), "drawn": 0.0}
         moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
-        own_models.references(study, **shared, **thefts, **moved)
-        own_models.thirds(study, **shared, **thefts)
-        own_models.calibration(study, **shared, **moved, shares=(0.5,), share_copies=1)
-        generation.primary(study, n=5, labels="source", fewer=True)
-        assert calibrated.calibrated(study, **SETTINGS) is None
+        reference.references(study, **shared, **thefts, **moved)
+        reference.thirds(study, **shared, **thefts)
+        reference.calibration(study, **shared, **moved, shares=(0.5,), share_copies=1)
+        generate.primary(study, n=5, labels="source", fewer=True)
+        assert fitting.calibrated(study, **SETTINGS) is None
     return study
 
 
 def opened(study: Study) -> Fingerprint:
-    return fingerprints.load(study, "calibrated", attacks.weights_sha256(study, study.source_id))
+    return store.load(study, "calibrated", trained.weights_sha256(study, study.source_id))
 
 
 def labels_by_hand(study: Study, name: str, kinds: tuple[str, ...], inputs: torch.Tensor) -> np.ndarray:
     """Of the plan's models of those kinds, in its order."""
     plan = json.loads((study.artifacts / "plans" / f"{name}.json").read_text())
     models = [study.model_id(row["kind"], row["architecture"], row["copy"], row["variant"]) for row in plan]
-    found = [attacks.open_model(study, model).eval() for model in models if model.kind in kinds]
+    found = [trained.open_model(study, model).eval() for model in models if model.kind in kinds]
     with torch.no_grad():
         return np.stack([model(inputs).argmax(1).numpy() for model in found])
 
@@ -116,8 +107,8 @@ def test_the_file_holds_n_different_queries_and_how_they_came(small, outputs):
 
 def test_a_candidate_that_two_kinds_offer_stays_once_with_the_first(small, outputs):
     owner = Owner(small, "calibrated")
-    found, kind = calibrated.offer(owner, ("boundary", "mixed", "boundary"), making(20))
-    alone, _ = calibrated.offer(owner, ("boundary",), making(20))
+    found, kind = fitting.offer(owner, ("boundary", "mixed", "boundary"), making(20))
+    alone, _ = fitting.offer(owner, ("boundary",), making(20))
     assert Counter(kind.tolist()) == {0: 20, 1: 20}
     assert torch.equal(found.inputs[:20], alone.inputs) and torch.equal(found.truth[:20], alone.truth)
 
@@ -224,7 +215,7 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
     if on_target:
         held_out = evidence.cross_fitted(seen["reference"], origins, 3)
     else:  # queries are chosen without the fold's models too, among all candidates
-        offered, _ = calibrated.offer(Owner(small, "calibrated"), KIND_NAMES, Making(**MAKING))
+        offered, _ = fitting.offer(Owner(small, "calibrated"), KIND_NAMES, Making(**MAKING))
         source = labels_by_hand(small, "source", ("source",), offered.inputs)[0]
         labels = labels_by_hand(small, "references", kinds_of("reference", on_target=False), offered.inputs)
         choice = partial(evidence.choose, n=SETTINGS["n"], extraction_share=SETTINGS["extraction_share"])
@@ -256,9 +247,9 @@ def test_control_questions_tell_able_references_from_less_able_ones(small, outpu
 
 
 def test_it_is_finished_the_second_time(small, outputs):
-    path = fingerprints.path_of(small, "calibrated")
+    path = store.path_of(small, "calibrated")
     before = path.stat().st_mtime_ns
-    assert calibrated.calibrated(small, **SETTINGS) is SKIPPED and path.stat().st_mtime_ns == before
+    assert fitting.calibrated(small, **SETTINGS) is SKIPPED and path.stat().st_mtime_ns == before
 
 
 def models_of(small: Study, use: str) -> list[ModelId]:
@@ -278,17 +269,17 @@ def as_it_was(*paths) -> Iterator[None]:
 @pytest.mark.parametrize("use", ["reference", "calibration"])
 def test_another_reference_or_calibration_model_makes_it_again(small, outputs, use):
     changed = next(model for model in models_of(small, use) if model.kind.endswith("homologous_adversarial"))
-    path = fingerprints.path_of(small, "calibrated")
+    path = store.path_of(small, "calibrated")
     with as_it_was(changed.path, path):
         model, metadata = checkpoints.load(small.domain, changed.path)
         before = opened(small).metadata["settings"]
         with torch.no_grad():
             next(iter(model.parameters())).mul_(-1)
         checkpoints.save(changed.path, model, metadata)
-        assert calibrated.calibrated(small, **SETTINGS) is None
+        assert fitting.calibrated(small, **SETTINGS) is None
         after = opened(small).metadata["settings"]
     assert {name for name in before if before[name] != after[name]} == {"models_sha256"}
-    assert calibrated.calibrated(small, **SETTINGS) is SKIPPED
+    assert fitting.calibrated(small, **SETTINGS) is SKIPPED
 
 
 def test_verdicts_are_of_the_stored_calibration(small, outputs):
@@ -339,16 +330,16 @@ def test_who_can_only_be_asked_gets_the_same_verdict(small, outputs, tmp_path):
     found, levels = opened(small), {"level": 0.5, "cleared": 0.5}
     models = [suspects.source_of(small), *suspects.of_use(small, "calibration"), *suspects.references(small)]
     verdicts.judge(small, found, models, **levels)
-    judging.judge(small, questions=str(tmp_path), answers="", other_task=False, **levels)
-    questions = torch.from_numpy(np.load(tmp_path / judging.INPUTS))
+    judge.judge(small, questions=str(tmp_path), answers="", other_task=False, **levels)
+    questions = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
     outcomes = set()
     for row in Records.of(small, "verdicts").rows():
         (model,) = [model for model in models if model.model.name == row["key"]]
         answers = tmp_path / "answers.txt"
         labels = suspects.ask(small, model, questions).argmax(1).tolist()
         answers.write_text("".join(f"{label}\n" for label in labels))
-        judging.judge(small, questions=str(tmp_path), answers=str(answers), other_task=model.kind.on_target, **levels)
-        said = json.loads((tmp_path / judging.VERDICT).read_text())
+        judge.judge(small, questions=str(tmp_path), answers=str(answers), other_task=model.kind.on_target, **levels)
+        said = json.loads((tmp_path / judge.VERDICT).read_text())
         assert all(said[name] == row[name] for name in set(said) & set(row)) and "p_honest" in set(said) & set(row)
         assert said["outcome"] == verdicts.passed(row)
         outcomes.add(said["outcome"])
@@ -392,19 +383,19 @@ def test_reference_calibration_and_scored_models_share_no_name_and_no_seed(small
 
 
 def test_generalisation_wants_the_models_and_fingerprints_that_it_was_made_of(small, outputs):
-    path = fingerprints.path_of(small, "primary")
+    path = store.path_of(small, "primary")
     with as_it_was(path):
-        generation.primary(small, n=6, labels="source", fewer=True)
+        generate.primary(small, n=6, labels="source", fewer=True)
         with pytest.raises(UserError, match="made of other models .* run python calibrated.py DOMAIN=cv"):
-            generalisation.generalisation(small, budgets=(), references=())
+            ablation.generalisation(small, budgets=(), references=())
 
 
 @pytest.mark.parametrize("part", ["inputs", "source_logits", "extra"])
 def test_values_that_are_no_numbers_make_no_fingerprint(small, outputs, part):
-    found, path = opened(small), fingerprints.path_of(small, "broken")
+    found, path = opened(small), store.path_of(small, "broken")
     broken = {"centre": found.extra["centre"] * np.nan} if part == "extra" else getattr(found, part) / 0
     with pytest.raises(UserError, match="broken fingerprint came out with values that are no numbers"):
-        generation.finish(small, "broken", replace(found, **{part: broken}), {}, 0.0, {})
+        generate.finish(small, "broken", replace(found, **{part: broken}), {}, 0.0, {})
     assert not path.exists()
 
 
@@ -413,13 +404,13 @@ def test_missing_calibration_models_are_named_by_their_script(small, outputs):
     with as_it_was(plan):
         plan.unlink()
         with pytest.raises(UserError, match="lacks the models of python cv/calibration.py DATASET=digits TIER=smoke"):
-            calibrated.calibrated(small, **SETTINGS)
+            fitting.calibrated(small, **SETTINGS)
     with as_it_was(plan):
         models = json.loads(plan.read_text())
         further = asdict(small.model_id("calibration_homologous", "conv3", 99))
-        files.write_text(plan, json.dumps([*models, further]))
+        storage.write_text(plan, json.dumps([*models, further]))
         with pytest.raises(UserError, match=f"1 of {len(models) + 1} models of python cv/calibration.py .* missing"):
-            calibrated.calibrated(small, **SETTINGS)
+            fitting.calibrated(small, **SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -428,27 +419,27 @@ def test_missing_calibration_models_are_named_by_their_script(small, outputs):
 def test_a_step_that_made_no_models_is_named(small, outputs, step, said):
     plan = small.artifacts / "plans" / f"{step}.json"
     with as_it_was(plan):
-        files.write_text(plan, "[]")
+        storage.write_text(plan, "[]")
         with pytest.raises(UserError, match=f"give {said}.* above 0"):
-            calibrated.calibrated(small, **SETTINGS)
+            fitting.calibrated(small, **SETTINGS)
 
 
 def test_moved_references_without_moved_calibration_models_weigh_nothing(small, outputs):
-    plan, path = small.artifacts / "plans" / "calibration.json", fingerprints.path_of(small, "calibrated")
+    plan, path = small.artifacts / "plans" / "calibration.json", store.path_of(small, "calibrated")
     with as_it_was(plan, path):
         models = json.loads(plan.read_text())
-        files.write_text(plan, json.dumps([model for model in models if not KINDS[model["kind"]].on_target]))
-        assert calibrated.calibrated(small, **SETTINGS) is None
+        storage.write_text(plan, json.dumps([model for model in models if not KINDS[model["kind"]].on_target]))
+        assert fitting.calibrated(small, **SETTINGS) is None
         assert "honest" in opened(small).extra and "transfer_honest" not in opened(small).extra
 
 
 def test_another_evolved_fingerprint_makes_it_again(small, outputs):
-    primary, evolved = (fingerprints.path_of(small, method) for method in ("primary", "evolved"))
-    path = fingerprints.path_of(small, "calibrated")
+    primary, evolved = (store.path_of(small, method) for method in ("primary", "evolved"))
+    path = store.path_of(small, "calibrated")
     with as_it_was(path):
         evolved.write_bytes(primary.read_bytes())
         try:
-            assert calibrated.calibrated(small, **SETTINGS) is None
+            assert fitting.calibrated(small, **SETTINGS) is None
         finally:
             evolved.unlink()
 
@@ -459,12 +450,12 @@ def test_a_source_that_is_never_wrong_leaves_no_candidates_to_choose_from(small,
 
     monkeypatch.setitem(CANDIDATES, "wrong", none)
     with pytest.raises(UserError, match="calibrated finds no candidates of wrong"):
-        calibrated.calibrated(small, **{**SETTINGS, "kinds": ("wrong",)})
+        fitting.calibrated(small, **{**SETTINGS, "kinds": ("wrong",)})
 
 
 def test_candidates_of_a_missing_fingerprint_name_its_script(small, outputs):
     with pytest.raises(UserError, match="the evolved fingerprint is missing .* run python evolved.py DOMAIN=cv"):
-        calibrated.calibrated(small, **{**SETTINGS, "kinds": ("evolved", "mixed")})
+        fitting.calibrated(small, **{**SETTINGS, "kinds": ("evolved", "mixed")})
 
 
 def test_references_that_differ_less_leave_out_what_their_name_says(small, outputs):
@@ -474,7 +465,7 @@ def test_references_that_differ_less_leave_out_what_their_name_says(small, outpu
     names = {model.model.name for model in models}
     left_out = {
         variant.value: names - {model.model.name for model in variant.fitted.models}
-        for variant in generalisation._alike(usual)
+        for variant in ablation._alike(usual)
     }
     assert all("rate_0.003" in name for name in left_out["one rate of tampering"])
     students = {name for name in names if "/reference_extract" in name}

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting import calibrated
-from fingerprinting.owner import Owner
-from fingerprinting.queries.calibrated import CANDIDATES, Making, contrast
-from fingerprinting.runtime import UserError
-from fingerprinting.study import Study
+from fingerprinting.calibrated import fitting
+from fingerprinting.calibrated.candidates import CANDIDATES, Making, contrast
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints.owner import Owner
+from fingerprinting.study.study import Study
 
 SETTINGS = {"n": 24, "controls": 10, "kinds": ("wrong", "mixed"), "extraction_share": 0.75, "standardised": True}
 SETTINGS |= {"candidates": 30, "contrasted": 12, "steps": 5, "step_size": 0.03, "epsilon": 0.15, "sampled": 2}
@@ -55,5 +55,5 @@ def test_text_is_not_taken_for_numbers(kind):
 )
 def test_what_cannot_be_made_is_refused_in_a_sentence(study, changes, said):
     with pytest.raises(UserError) as refused:
-        calibrated.calibrated(study, **{**SETTINGS, **changes})
+        fitting.calibrated(study, **{**SETTINGS, **changes})
     assert said in str(refused.value) and "\n" not in str(refused.value)

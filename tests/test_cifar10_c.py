@@ -8,7 +8,7 @@ import torch
 from test_data import channel_major, write_cifar10
 
 from cv import corruptions, data
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
 
 # CIFAR-10-C
 

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from test_training import CPU, recipe, toy_data, toy_model
 from torch import nn
 
-from fingerprinting import objectives, runtime, settings
-from fingerprinting.examples import Examples
-from fingerprinting.runtime import UserError
-from fingerprinting.study import MANY, Study
-from fingerprinting.training import Recipe, fit
+from fingerprinting import cli
+from fingerprinting.core import runtime
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Examples
+from fingerprinting.study.study import MANY, Study
+from fingerprinting.training import objectives
+from fingerprinting.training.trainer import Recipe, fit
 
 DEFAULTS = [3, 0.5, True, "plain", (0.1, 0.2), (1, 2), ("a", "b"), ()]
 TEXTS = st.one_of(
@@ -35,7 +37,7 @@ def fits(value, default) -> bool:
     if isinstance(default, tuple):
         return type(value) is tuple and all(fits(item, default[0] if default else "") for item in value)
     in_range = not isinstance(value, int | float) or 0 <= value < math.inf
-    return type(value) is type(default) and in_range and (type(value) is not int or value < settings.TOO_MANY)
+    return type(value) is type(default) and in_range and (type(value) is not int or value < cli.TOO_MANY)
 
 
 @hypothesis_settings(max_examples=1000)
@@ -47,7 +49,7 @@ def fits(value, default) -> bool:
 @example("'\\d'", 3)
 def test_whatever_the_text_the_value_has_the_defaults_type(text, default):
     try:
-        value = settings._typed("NAME", text, default)
+        value = cli._typed("NAME", text, default)
     except UserError as error:
         assert str(error).startswith("NAME=")
         return

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from cv import corruptions, data
-from fingerprinting import settings
-from fingerprinting.runtime import UserError
+from fingerprinting import cli
+from fingerprinting.core.runtime import UserError
 
 DRAW = np.random.default_rng(0)
 
@@ -126,7 +126,7 @@ def test_missing_files_name_the_command_that_fetches_them(data_dir, name):
 
 @pytest.mark.parametrize("name", sorted(data.PREPARERS))
 def test_the_command_that_fetches_them_is_understood(name):
-    study, _ = settings.resolve({"DOMAIN": "cv"}, "", [f"DATASET={name}"])
+    study, _ = cli.resolve({"DOMAIN": "cv"}, "", [f"DATASET={name}"])
     assert study.dataset == name
 
 

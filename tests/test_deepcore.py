@@ -12,29 +12,23 @@ import pytest
 import torch
 from torch import nn
 
-from fingerprinting import (
-    clustering,
-    deepcore,
-    files,
-    independents,
-    own_models,
-    records,
-    steps,
-    suspects,
-    sweep,
-    thefts,
-    zoo,
-)
-from fingerprinting.deepcore_claims import along_the_way
-from fingerprinting.distances import mean_absolute, total_absolute
-from fingerprinting.fingerprints import Fingerprint, load
-from fingerprinting.hearing import SCORES
-from fingerprinting.owner import Owner, UnsuitedError
-from fingerprinting.queries.deepcore import STARTS, Ascent, core_points, core_queries, deepfool
-from fingerprinting.reports import deepcore_tables, overlap, pages, show
-from fingerprinting.representations import correlation, cosines, own_class
-from fingerprinting.study import ModelId, Study
-from fingerprinting.suspects import NEGATIVES, Suspect
+from fingerprinting.core import storage
+from fingerprinting.deepcore import clustering, identification
+from fingerprinting.deepcore.core_points import STARTS, Ascent, core_points, core_queries, deepfool
+from fingerprinting.deepcore.core_responses import SCORES
+from fingerprinting.deepcore.observations import along_the_way
+from fingerprinting.evaluation import overlap_sweep
+from fingerprinting.fingerprints.distances import mean_absolute, total_absolute
+from fingerprinting.fingerprints.owner import Owner, UnsuitedError
+from fingerprinting.fingerprints.representations import correlation, cosines, own_class
+from fingerprinting.fingerprints.store import Fingerprint, load
+from fingerprinting.models import build, reference, source_model, stolen, suspects
+from fingerprinting.models import independent as independents
+from fingerprinting.models.suspects import NEGATIVES, Suspect
+from fingerprinting.reports import pages, show
+from fingerprinting.reports.sections import deepcore, overlap
+from fingerprinting.study import records
+from fingerprinting.study.study import ModelId, Study
 
 OVERSHOOT = 0.02
 ASCENT = Ascent(steps=60, step_size=0.5, radius_every=10, tolerance=0.0, overshoot=OVERSHOOT, boundary_steps=50)
@@ -253,7 +247,7 @@ def test_together_whoever_is_not_with_most_independents_is_accused():
 
 def test_missed_and_false_identifications_by_clustering(study, monkeypatch):
     """Cluster 0 holds the source and its thefts, cluster 1 the honest; of what is judged some of each err."""
-    monkeypatch.setattr(deepcore, "ALGORITHMS", {"sign": by_sign})
+    monkeypatch.setattr(identification, "ALGORITHMS", {"sign": by_sign})
     cluster = {"source": 0, "prune": 0, "adversarial": 0, "extract_labels": 1}
     cluster |= {"irrelevant": 1, "homologous": 1, "homologous_adversarial": 0}
     cluster |= {"reference_prune": 0, "reference_homologous": 1}
@@ -263,7 +257,7 @@ def test_missed_and_false_identifications_by_clustering(study, monkeypatch):
         references=models[-2:],
         features=lambda asked: np.array([[cluster[one.model.kind]] for one in asked]),
     )
-    rows = {(row["negatives"], row["named_by"]): row for row in deepcore.cluster_rows(hearing, 2)}
+    rows = {(row["negatives"], row["named_by"]): row for row in identification.cluster_rows(hearing, 2)}
     for named_by in ("references", "scored"):
         for group, false in (("all", 1 / 3), ("homologous", 0)):
             row = rows[group, named_by]
@@ -289,17 +283,17 @@ CONSTANTS = dict(start="examples", points=1, lengths=(0, 10, 20), clusters=3) | 
     "step_size": 0.1,
 }
 ZOO = (
-    (steps.source, dict(epochs=4, learning_rate=1e-2, weights="")),
+    (source_model.source, dict(epochs=4, learning_rate=1e-2, weights="")),
     (independents.irrelevant, dict(copies=1, adversarial_copies=1)),
     (independents.homologous, dict(overlaps=(1.0,), same_copies=1, other_copies=0, adversarial_copies=1)),
     (independents.overlap, dict(overlaps=(0.0, 1.0), same_copies=1, other_copies=1)),
-    (thefts.fine_tune, dict(layers=("last", "all"), copies=1)),
-    (thefts.prune, dict(ratios=(0.5,), activity_examples=50)),
-    (thefts.adversarial, dict(copies=1)),
-    (thefts.transfer, dict(copies=1, irrelevant_copies=1, homologous_copies=1)),
-    (thefts.extract, dict(copies=1, temperature=2.0)),
+    (stolen.fine_tune, dict(layers=("last", "all"), copies=1)),
+    (stolen.prune, dict(ratios=(0.5,), activity_examples=50)),
+    (stolen.adversarial, dict(copies=1)),
+    (stolen.transfer, dict(copies=1, irrelevant_copies=1, homologous_copies=1)),
+    (stolen.extract, dict(copies=1, temperature=2.0)),
     (
-        own_models.references,
+        reference.references,
         dict(copies=1, students=2, ratios=(0.5,), tamper_epochs=1, tamper_learning_rates=(1e-3,), temperature=2.0)
         | dict(drawn=0.0, transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-3),
     ),
@@ -320,7 +314,7 @@ def judged(tmp_path_factory) -> tuple[Study, object]:
             known = inspect.signature(step).parameters
             shared = {name: value for name, value in (FAST | ATTACKED).items() if name in known or "constants" in known}
             step(study, **(shared | own))
-        assert deepcore.deepcore(study, **CONSTANTS) is None
+        assert identification.deepcore(study, **CONSTANTS) is None
         show.deepcore(study)
     return study, folder
 
@@ -338,7 +332,7 @@ def rows(study: Study, topic: str) -> list[dict]:
 
 
 def test_the_fingerprint_holds_a_point_of_each_class_and_where_it_was(there):
-    found = load(there, "deepcore", files.read_metadata(there.source_id.path)["sha256"])
+    found = load(there, "deepcore", storage.read_metadata(there.source_id.path)["sha256"])
     assert found.truth.tolist() == list(range(10))
     assert torch.equal(found.labels, found.truth), "a point of another class's region"
     snapshots = found.extra["snapshots"]
@@ -366,7 +360,7 @@ def test_the_tables_have_their_columns_and_every_row_of_them(there, judged):
         "deepcore_clusters": 3 * len(NEGATIVES) * 2,
         "deepcore_claims": 9,
     }
-    for topic, columns in deepcore_tables.COLUMNS.items():
+    for topic, columns in deepcore.COLUMNS.items():
         with (judged[1] / "results" / "tables" / f"{topic}-smoke.csv").open() as file:
             table = list(csv.DictReader(file))
         assert list(table[0]) == columns.split(",") and len(table) == counts[topic], topic
@@ -378,7 +372,7 @@ def test_the_tables_have_their_columns_and_every_row_of_them(there, judged):
 
 
 def test_scores_are_those_of_the_models(there):
-    source = files.read_metadata(there.source_id.path)["sha256"]
+    source = storage.read_metadata(there.source_id.path)["sha256"]
     fingerprint = load(there, "deepcore", source)
     pool = [suspect for suspect in suspects.gather(there) if suspect.model.kind == "extract_labels"]
     for method in SCORES:
@@ -390,11 +384,11 @@ def test_scores_are_those_of_the_models(there):
 
 
 def test_a_second_run_makes_no_point_again_and_other_constants_do(there, capsys, monkeypatch):
-    monkeypatch.setattr(deepcore, "judge", lambda *_: None)
-    assert deepcore.deepcore(there, **CONSTANTS) == "skipped"
+    monkeypatch.setattr(identification, "judge", lambda *_: None)
+    assert identification.deepcore(there, **CONSTANTS) == "skipped"
     assert "finished already" in capsys.readouterr().out
-    assert deepcore.deepcore(there, **CONSTANTS | {"step_size": 0.2}) is None
-    assert deepcore.deepcore(there, **CONSTANTS) is None
+    assert identification.deepcore(there, **CONSTANTS | {"step_size": 0.2}) is None
+    assert identification.deepcore(there, **CONSTANTS) is None
 
 
 def test_pictures(judged):
@@ -421,7 +415,7 @@ def test_the_sweep_is_planned_apart_from_what_is_judged(there):
 
 
 def test_without_a_sweep_there_is_none(there, monkeypatch):
-    monkeypatch.setattr(zoo, "planned", lambda study: {})
+    monkeypatch.setattr(build, "planned", lambda study: {})
     assert suspects.there(there, "sweep") == []
 
 
@@ -439,14 +433,14 @@ def test_overlap_rows_by_hand(study):
     names = [suspect.model.name for suspect in (*models, *known)]
     distances = dict(zip(names, [0.5, 3.0, 4.0, 0.0, 1.0, 2.0, 5.0], strict=True))
     fidelity = dict.fromkeys(names, 0.7)
-    same, other = sweep.overlap_rows(study, SCORES[0], models, distances, known, fidelity)
+    same, other = overlap_sweep.overlap_rows(study, SCORES[0], models, distances, known, fidelity)
     assert same["threshold"] == other["threshold"] == 1.5
     assert (same["design"], same["n"], same["distance"], same["accused"]) == ("same", 2, 1.75, 1)
     assert (other["design"], other["architecture"], other["accused"]) == ("other", "mlp", 0)
     records.Records.of(study, "overlap").put([same, other])
     records.Records.of(study, "auc").put([{"key": "any"}])
     overlap.write()
-    with (files.results_dir() / "tables" / "overlap-smoke.csv").open() as file:
+    with (storage.results_dir() / "tables" / "overlap-smoke.csv").open() as file:
         table = list(csv.DictReader(file))
     assert list(table[0]) == overlap.COLUMNS.split(",") and [row["overlap"] for row in table] == ["0.5000"] * 2
     text = pages.page_path(study.folder, "overlap").read_text()

@@ -9,10 +9,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import cv.domain
-from fingerprinting import settings
-from fingerprinting.domain import FIELDS, Architecture, Domain, load_domain
-from fingerprinting.runtime import UserError
-from fingerprinting.study import Study
+from fingerprinting import cli
+from fingerprinting.core.runtime import UserError
+from fingerprinting.study.domain import FIELDS, Architecture, Domain, load_domain
+from fingerprinting.study.study import Study
 
 FILE = """
 from dataclasses import replace
@@ -130,7 +130,7 @@ def test_what_is_missing_for_a_tier_is_said(own, changes, said):
     address = own(FILE.format(changes=f", {changes}"))
     words = ["TIER=smoke"] + ([] if changes.startswith("datasets") else ["DATASET=digits"])
     with pytest.raises(UserError) as refused:
-        study, _ = settings.resolve({"DOMAIN": address}, "", words)
+        study, _ = cli.resolve({"DOMAIN": address}, "", words)
         assert study.parts
         for name in (study.source_architecture, *study.students):
             study.domain.architecture(name)

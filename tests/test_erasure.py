@@ -16,19 +16,22 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from bci.domain import band_passed, smoothed
-from fingerprinting import autoencoder, defences, erasure, objectives, statistics, study
-from fingerprinting.attacks import KINDS
-from fingerprinting.changes import Draws
-from fingerprinting.defences import PERTURBATIONS, Screen, Thief
-from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.methods import METHODS
-from fingerprinting.readings import REFUSED, Readings
-from fingerprinting.records import Records
-from fingerprinting.reports import erasure as report
+from fingerprinting.core import statistics
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.models.kinds import KINDS
+from fingerprinting.models.suspects import ATTACKS, MEANS, Suspect
 from fingerprinting.reports.formats import write_csv
-from fingerprinting.runtime import UserError
-from fingerprinting.screening import Detection, Screened
-from fingerprinting.suspects import ATTACKS, MEANS, Suspect
+from fingerprinting.reports.sections import query_attacks as report
+from fingerprinting.robustness import adaptive, autoencoder, evasion
+from fingerprinting.robustness.attacked_responses import REFUSED, Readings
+from fingerprinting.robustness.evasion import PERTURBATIONS, Screen, Thief
+from fingerprinting.robustness.paired_bootstrap import Draws
+from fingerprinting.robustness.query_detector import Detection, Screened
+from fingerprinting.study import study
+from fingerprinting.study.records import Records
+from fingerprinting.training import objectives
 from nlp import data, synonyms
 from nlp.language import NGrams
 from nlp.synonyms import Lexicon
@@ -65,14 +68,14 @@ def draw(seed: int = 0) -> torch.Generator:
 def test_new_benign_inputs_are_flagged_no_more_often_than_promised_and_hardly_less(share):
     """Over 400 thieves of 199 held-out inputs each: the mean rate on new inputs, whatever the scores' distribution."""
     scores = torch.randn(400, 199 + 1000, generator=draw()).exp()
-    rates = [(row[199:] > defences.threshold(row[:199], share)).double().mean().item() for row in scores]
+    rates = [(row[199:] > evasion.threshold(row[:199], share)).double().mean().item() for row in scores]
     error = 3 * np.std(rates) / math.sqrt(len(rates))
     assert share - 1 / 200 - error <= np.mean(rates) <= share + error
 
 
 def test_a_threshold_by_hand():
-    assert defences.threshold(torch.arange(1.0, 100.0), 0.05) == 95  # the 95th of 99: (99 + 1) * 0.95
-    assert defences.threshold(torch.tensor([3.0, 1.0, 2.0]), 0.01) == 3  # too few for 1%: nothing seen is flagged
+    assert evasion.threshold(torch.arange(1.0, 100.0), 0.05) == 95  # the 95th of 99: (99 + 1) * 0.95
+    assert evasion.threshold(torch.tensor([3.0, 1.0, 2.0]), 0.01) == 3  # too few for 1%: nothing seen is flagged
 
 
 # The autoencoder
@@ -102,7 +105,7 @@ def test_noise_is_reproduced_worse_than_digits_and_is_flagged(digits, fitted):
     benign, strange = screen.score(digits[1200:]), screen.score(noise)
     assert torch.allclose(strange, autoencoder.errors(fitted, noise).detach(), atol=1e-5)
     assert statistics.auc(-strange.numpy(), -benign.numpy()) > 0.95
-    threshold = defences.threshold(benign[:300], 0.05)
+    threshold = evasion.threshold(benign[:300], 0.05)
     assert (strange > threshold).double().mean() > 0.7 > 0.2 > (benign[300:] > threshold).double().mean()
 
 
@@ -231,7 +234,7 @@ def test_rounded_answers_by_hand():
 def test_top_1_answers_by_hand():
     expected = F.one_hot(LOGITS.argmax(1), 3).float()
     assert torch.allclose(torch.softmax(given("top_1"), 1), expected, atol=3e-3)
-    assert torch.equal(given("top_1")[0, :2], torch.full((2,), math.log(defences.NOUGHT)))
+    assert torch.equal(given("top_1")[0, :2], torch.full((2,), math.log(evasion.NOUGHT)))
 
 
 def test_a_temperature_by_hand():
@@ -250,12 +253,12 @@ def test_noise_is_of_the_given_deviation_and_seeded():
 def test_random_answers_only_where_flagged_and_every_label_alike():
     logits = torch.randn(3000, 3, generator=draw()) + torch.tensor([3.0, 0.0, 0.0])
     flagged = torch.arange(3000) % 2 == 0
-    answered = defences.at_random(logits, flagged, draw(1))
+    answered = evasion.at_random(logits, flagged, draw(1))
     assert torch.equal(answered[~flagged], logits[~flagged])
     assert torch.equal(answered.sort(1).values, logits.sort(1).values)  # as sure as it was
     shares = answered[flagged].argmax(1).bincount(minlength=3) / flagged.sum()
     assert torch.allclose(shares, torch.full((3,), 1 / 3), atol=0.04)
-    assert torch.equal(answered, defences.at_random(logits, flagged, draw(1)))
+    assert torch.equal(answered, evasion.at_random(logits, flagged, draw(1)))
 
 
 # Reading what is answered
@@ -307,7 +310,7 @@ def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
     assert REFUSED not in readings.distances and readings.distances[""][paired.key]
 
 
-@pytest.mark.parametrize("attack", defences.SEEN)
+@pytest.mark.parametrize("attack", evasion.SEEN)
 def test_where_answers_are_visibly_cut_down_the_source_is_read_as_if_its_were_too(attack):
     methods = [method for method in METHODS if method.name == "primary"]
     readings = Readings(methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, THIEF)
@@ -318,7 +321,7 @@ def test_where_answers_are_visibly_cut_down_the_source_is_read_as_if_its_were_to
 
 
 def test_every_reading_of_primary_and_evolved_and_the_first_of_others():
-    keys = [method.key for method in erasure.chosen(["primary", "sac_m"])]
+    keys = [method.key for method in adaptive.chosen(["primary", "sac_m"])]
     assert [key for key in keys if key.startswith("primary")] == [m.key for m in METHODS if m.name == "primary"]
     assert [key for key in keys if key.startswith("sac_m")] == ["sac_m/labels/correlation"]
 
@@ -343,11 +346,13 @@ def test_what_answering_back_costs_and_that_refused_queries_are_not_read(study, 
     inputs, labels, refused = torch.rand(50, 1, 8, 8), torch.arange(50) % 4, torch.arange(40) < 10
     own, detected = fingerprint().source_logits, {"primary": detection(refused)}
     own[refused] = own[refused].roll(1, 1)
-    monkeypatch.setattr(erasure.suspects, "ask", lambda *given: own if len(given[2]) == 40 else 9.0 * F.one_hot(labels))
+    monkeypatch.setattr(
+        adaptive.suspects, "ask", lambda *given: own if len(given[2]) == 40 else 9.0 * F.one_hot(labels)
+    )
     about = {"thief": THIEF, "cost_inputs": (inputs, labels), "benign": torch.arange(50.0), "evasion_threshold": 39}
     screened = SimpleNamespace(screen=Screen(None, {}), **about)
     readings = Readings(METHODS[:1], {"primary": fingerprint()}, detected, THIEF)
-    costs = erasure._ask(study, screened, detected, readings, [suspect("prune", 0)])
+    costs = adaptive._ask(study, screened, detected, readings, [suspect("prune", 0)])
     kept = {attack: [0] for attack in ("rounded", "top_1", "temperature")}  # the label, and so the accuracy
     assert costs == costs | kept | {"refused": [pytest.approx(0.2)]}
     assert list(readings.distances["refused"][METHODS[0].key].values()) == [0]
@@ -360,7 +365,7 @@ def test_rows_set_what_was_answered_beside_what_would_have_been(study):
     before, after = ({key: dict(zip(names, found, strict=True))} for found in ([2, 1, 1, 3], [2, 3, 1, 3]))
     readings = SimpleNamespace(methods=METHODS[:1], distances={"": before, "rounded": after, "refused": after})
     detected, costs = {"primary": detection(torch.arange(4) < 1)}, {"rounded": [0.1, 0.3], "refused": []}
-    found = erasure._rows(study, readings, detected, costs, pool)
+    found = adaptive._rows(study, readings, detected, costs, pool)
     rows = {(row["attack_on_queries"], row["attack"]): row for row in found if row["negatives"] == "all"}
     assert rows["refused", "prune"]["answered"] == 0.75
     for place in (("rounded", "prune"), ("removal", "removal")):
@@ -402,7 +407,7 @@ def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_
     parts.asked.clear()
     screened.detection(attacker[:5])
     assert parts.asked == {"test"}  # measured on, after everything was chosen
-    assert screened.thresholds["fpr5"] == defences.threshold(calibration.flatten(1).double().mean(1), 0.05)
+    assert screened.thresholds["fpr5"] == evasion.threshold(calibration.flatten(1).double().mean(1), 0.05)
 
 
 # Removal

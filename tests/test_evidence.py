@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import ttest_ind, ttest_ind_from_stats
 from sklearn.linear_model import LogisticRegression
 
-from fingerprinting import evidence
-from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
+from fingerprinting.calibrated import evidence
+from fingerprinting.models.kinds import EXTRACTED, HONEST, TAMPERED
 
 
 def drawn_bits(counts: dict[int, int], n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting.examples import Dataset, Examples
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Dataset, Examples
 
 FINE = Examples(torch.rand(2, 3), torch.tensor([0, 1]))
 

@@ -5,13 +5,16 @@ import csv
 import numpy as np
 import pytest
 
-from fingerprinting import extraction, files, statistics
-from fingerprinting.methods import METHODS
-from fingerprinting.records import Records
-from fingerprinting.reports import charts, pages, tables
-from fingerprinting.reports import extraction as sweep
-from fingerprinting.study import Study
-from fingerprinting.suspects import NEGATIVES, Suspect
+from fingerprinting.core import statistics, storage
+from fingerprinting.evaluation import query_budget
+from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.models.suspects import NEGATIVES, Suspect
+from fingerprinting.reports import pages
+from fingerprinting.reports.figures import charts
+from fingerprinting.reports.sections import query_budget as sweep
+from fingerprinting.reports.sections import study_page
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
 
 METHOD = METHODS[0]
 ASKED = {0.25: 100, 1.0: 400}
@@ -37,7 +40,7 @@ def found(study) -> list[dict]:
     known = [*HONEST.values(), 0.0, 0.0, *DISTANCES.values(), 0.0]
     distances = {suspect.model.name: distance for suspect, distance in zip([*pool, *swept], known, strict=True)}
     agreement = {name: 0.7 + 0.1 * ("-1-share" in name) for name in distances}
-    return extraction.rows(study, [METHOD], pool, swept, {METHOD.key: distances}, agreement)
+    return query_budget.rows(study, [METHOD], pool, swept, {METHOD.key: distances}, agreement)
 
 
 def test_every_student_is_compared_with_all_independents_of_its_task(found):
@@ -60,8 +63,8 @@ def test_the_mean_over_students_is_the_auc_of_them_all(study, found):
 def test_table_page_and_picture(study, found):
     Records.of(study, "extraction").replace(found)
     Records.of(study, "auc").replace([])
-    tables.write()
-    with (files.results_dir() / "tables" / "extraction-smoke.csv").open() as file:
+    study_page.write()
+    with (storage.results_dir() / "tables" / "extraction-smoke.csv").open() as file:
         table = list(csv.DictReader(file))
     assert list(table[0]) == sweep.COLUMNS.split(",")
     assert [(row["asked"], row["n_pirated"], row["auc"]) for row in table] == [

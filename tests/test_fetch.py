@@ -19,8 +19,8 @@ import pytest
 from test_data import idx, write_cifar10, write_fashion, written
 
 from cv import data
-from fingerprinting import fetch
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data import download as fetch
 
 
 @pytest.fixture

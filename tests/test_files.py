@@ -17,24 +17,25 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cv.domain import DOMAIN
-from fingerprinting import checkpoints, files
-from fingerprinting.records import Records
-from fingerprinting.runtime import REPOSITORY, UserError
-from fingerprinting.settings import endings
+from fingerprinting.cli import endings
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.study import checkpoints
+from fingerprinting.study.records import Records
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
 
 
 def saved(folder: Path) -> Path:
     path = folder / "model.safetensors"
-    files.save_tensors(path, {"weight": torch.arange(6.0).reshape(2, 3)}, {"architecture": "conv3"})
+    storage.save_tensors(path, {"weight": torch.arange(6.0).reshape(2, 3)}, {"architecture": "conv3"})
     return path
 
 
 def test_an_error_inside_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "deep" / "file.txt"
-    files.write_text(path, "old")
-    with pytest.raises(RuntimeError), files.atomic(path) as temporary:
+    storage.write_text(path, "old")
+    with pytest.raises(RuntimeError), storage.atomic(path) as temporary:
         temporary.write_text("half of the n")
         raise RuntimeError
     assert path.read_text() == "old"
@@ -42,7 +43,7 @@ def test_an_error_inside_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
 
 
 def test_an_error_inside_makes_no_new_file(tmp_path):
-    with pytest.raises(KeyboardInterrupt), files.atomic(tmp_path / "new") as temporary:
+    with pytest.raises(KeyboardInterrupt), storage.atomic(tmp_path / "new") as temporary:
         temporary.write_text("half")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
@@ -50,24 +51,24 @@ def test_an_error_inside_makes_no_new_file(tmp_path):
 
 def test_files_come_together_in_their_order_or_not_at_all(tmp_path):
     folder = tmp_path / "set"
-    with pytest.raises(RuntimeError), files.together(folder, ["a", "b"]) as place:
+    with pytest.raises(RuntimeError), storage.together(folder, ["a", "b"]) as place:
         (place / "a").write_text("whole")
         raise RuntimeError
-    with pytest.raises(FileNotFoundError), files.together(folder, ["a", "b"]) as place:
+    with pytest.raises(FileNotFoundError), storage.together(folder, ["a", "b"]) as place:
         (place / "a").write_text("whole")
     assert not list(folder.iterdir())
     (folder / "b").write_text("kept")
-    with files.together(folder, ["c", "b", "a"]) as place:
+    with storage.together(folder, ["c", "b", "a"]) as place:
         for name in "abc":
             (place / name).write_text("new")
-        assert files.visible(folder) == [folder / "b"]
+        assert storage.visible(folder) == [folder / "b"]
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"a": "new", "b": "kept", "c": "new"}
 
 
 def test_together_says_where_it_cannot_write(tmp_path):
     (tmp_path / "file").write_text("kept")
     with pytest.raises(UserError, match="set cannot be written to .Not a directory.; name another folder"):  # noqa: SIM117
-        with files.together(tmp_path / "file" / "set", ["a"]):
+        with storage.together(tmp_path / "file" / "set", ["a"]):
             raise AssertionError
     assert (tmp_path / "file").read_text() == "kept"
 
@@ -75,17 +76,17 @@ def test_together_says_where_it_cannot_write(tmp_path):
 def test_visible_files_are_those_without_a_dot_by_name(tmp_path):
     for name in ("b", "a", ".hidden", "._a"):
         (tmp_path / name).touch()
-    assert [path.name for path in files.visible(tmp_path)] == ["a", "b"]
-    assert files.visible(tmp_path / "absent") == files.visible(tmp_path / "a") == []
+    assert [path.name for path in storage.visible(tmp_path)] == ["a", "b"]
+    assert storage.visible(tmp_path / "absent") == storage.visible(tmp_path / "a") == []
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(UserError, match="loop cannot be read .+; make it readable, or name another one"):
-        files.visible(tmp_path / "loop")
+        storage.visible(tmp_path / "loop")
 
 
 def test_the_old_file_stands_until_the_block_ends(tmp_path):
     path = tmp_path / "file"
-    files.write_text(path, "old")
-    with files.atomic(path) as temporary:
+    storage.write_text(path, "old")
+    with storage.atomic(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -111,9 +112,9 @@ def test_tensors_and_metadata_come_back_as_they_were(layout, metadata, seed):
     metadata = {name: value for name, value in metadata.items() if name != "sha256"}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file.safetensors"
-        files.save_tensors(path, tensors, metadata)
-        read, found = files.load_tensors(path)
-        assert files.read_metadata(path) == found == {**metadata, "sha256": files.digest(tensors)}
+        storage.save_tensors(path, tensors, metadata)
+        read, found = storage.load_tensors(path)
+        assert storage.read_metadata(path) == found == {**metadata, "sha256": storage.digest(tensors)}
     assert read.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert read[name].dtype == tensor.dtype
@@ -127,16 +128,16 @@ def test_metadata_can_be_read_without_this_project(tmp_path):
 
 def test_strided_tensors_and_tensors_with_gradients_can_be_saved(tmp_path):
     weight = nn.Parameter(torch.arange(6.0).reshape(2, 3))
-    files.save_tensors(tmp_path / "file", {"turned": weight.t(), "column": weight[:, 1]}, {})
-    read, _ = files.load_tensors(tmp_path / "file")
+    storage.save_tensors(tmp_path / "file", {"turned": weight.t(), "column": weight[:, 1]}, {})
+    read, _ = storage.load_tensors(tmp_path / "file")
     assert torch.equal(read["turned"], weight.detach().t())
     assert torch.equal(read["column"], weight.detach()[:, 1])
 
 
 def test_digest_sees_names_shapes_types_and_values_but_not_order():
     first, second = torch.arange(4.0), torch.ones(2)
-    digest = files.digest({"a": first, "b": second})
-    assert digest == files.digest({"b": second, "a": first})
+    digest = storage.digest({"a": first, "b": second})
+    assert digest == storage.digest({"b": second, "a": first})
     others = (
         {"a": first, "c": second},
         {"a": second, "b": first},
@@ -144,7 +145,7 @@ def test_digest_sees_names_shapes_types_and_values_but_not_order():
         {"a": first.view(torch.int32), "b": second},
         {"a": first + 1e-6, "b": second},
     )
-    assert digest not in [files.digest(other) for other in others]
+    assert digest not in [storage.digest(other) for other in others]
 
 
 def test_a_truncated_file_is_refused_at_every_length(tmp_path):
@@ -152,7 +153,7 @@ def test_a_truncated_file_is_refused_at_every_length(tmp_path):
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        for read in (files.load_tensors, files.read_metadata):
+        for read in (storage.load_tensors, storage.read_metadata):
             with pytest.raises(UserError, match="model.safetensors is damaged or truncated; delete it"):
                 read(path)
 
@@ -163,18 +164,18 @@ def test_a_flipped_byte_in_the_data_is_refused(tmp_path):
     for position in range(len(whole) - 6 * 4, len(whole)):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
         with pytest.raises(UserError, match="model.safetensors is damaged or truncated; delete it"):
-            files.load_tensors(path)
+            storage.load_tensors(path)
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x10, 0x80, 0xFF])
 def test_a_flipped_byte_in_the_header_never_ends_in_a_traceback(tmp_path, flip):
     path = saved(tmp_path)
     whole = path.read_bytes()
-    before, _ = files.load_tensors(path)
+    before, _ = storage.load_tensors(path)
     for position in range(len(whole) - 6 * 4):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ flip]) + whole[position + 1 :])
         try:
-            after, _ = files.load_tensors(path)
+            after, _ = storage.load_tensors(path)
         except UserError as error:
             assert str(path) in str(error)
         else:
@@ -188,21 +189,21 @@ def test_something_else_than_safetensors_is_refused(tmp_path, content):
     path = tmp_path / "notes.safetensors"
     path.write_bytes(content)
     with pytest.raises(UserError, match="notes.safetensors is damaged"):
-        files.load_tensors(path)
+        storage.load_tensors(path)
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"author": '"somebody"'}], ids=str)
 def test_a_foreign_safetensors_file_is_called_foreign(tmp_path, metadata):
     path = tmp_path / "foreign.safetensors"
     save_file({"weight": torch.ones(2)}, path, metadata)
-    for read in (files.load_tensors, files.read_metadata):
+    for read in (storage.load_tensors, storage.read_metadata):
         with pytest.raises(UserError, match="foreign.safetensors was not written by this project"):
             read(path)
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UserError, match="absent.safetensors does not exist"):
-        files.load_tensors(tmp_path / "absent.safetensors")
+        storage.load_tensors(tmp_path / "absent.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, change, sentence):
     model = checkpoints.build(DOMAIN, "conv3", 10, (1, 8, 8))
     checkpoints.save(path, model, metadata)
     read, _ = checkpoints.load(DOMAIN, path)
-    assert files.digest(read.state_dict()) == files.digest(model.state_dict())
+    assert storage.digest(read.state_dict()) == storage.digest(model.state_dict())
     checkpoints.save(path, model, metadata | change)
     with pytest.raises(UserError, match=sentence):
         checkpoints.load(DOMAIN, path)
@@ -244,14 +245,14 @@ def full_disk(monkeypatch):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(tempfile, "mkstemp", on_full_disk)
-    monkeypatch.setattr(files, "save_file", save_nothing)
+    monkeypatch.setattr(storage, "save_file", save_nothing)
 
 
 @pytest.mark.parametrize(
     "write",
     [
-        lambda path: files.write_text(path, "new"),
-        lambda path: files.save_tensors(path, {"weight": torch.ones(3)}, {}),
+        lambda path: storage.write_text(path, "new"),
+        lambda path: storage.save_tensors(path, {"weight": torch.ones(3)}, {}),
         lambda path: Records(path).put([{"key": "new"}]),
     ],
     ids=["text", "tensors", "records"],
@@ -266,7 +267,7 @@ def test_a_full_disk_ends_in_a_sentence_with_nothing_half_written(tmp_path, full
     assert said.startswith("the disk is full") and said.count("\n") == 1
     assert path.read_text() == '{"key": "old"}\n'
     left = [entry.name for entry in tmp_path.rglob("*") if entry.is_file()]
-    assert left in (["kept"], [files.LOCK, "kept"], ["kept", files.LOCK])
+    assert left in (["kept"], [storage.LOCK, "kept"], ["kept", storage.LOCK])
 
 
 TWO_WRITERS = """
@@ -373,5 +374,5 @@ def test_a_damaged_line_is_refused(tmp_path, damage):
 def test_a_folder_that_cannot_be_one_is_a_users_mistake(tmp_path, place):
     (tmp_path / "a file").write_text("here")
     with pytest.raises(UserError, match="cannot be written to .*; name another folder"):
-        files.write_text(tmp_path / place / "results.txt", "text")
+        storage.write_text(tmp_path / place / "results.txt", "text")
     assert (tmp_path / "a file").read_text() == "here"

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from fingerprinting import generalisation, suspects
-from fingerprinting.alternatives import SCORES, Answers
-from fingerprinting.evidence import EXTRACTED, HONEST, TAMPERED
-from fingerprinting.generalisation import Variant
-from fingerprinting.study import Study
-from fingerprinting.suspects import Suspect
+from fingerprinting.evaluation import ablation
+from fingerprinting.evaluation.ablation import Variant
+from fingerprinting.evaluation.score_combinations import SCORES, Answers
+from fingerprinting.models import suspects
+from fingerprinting.models.kinds import EXTRACTED, HONEST, TAMPERED
+from fingerprinting.models.suspects import Suspect
+from fingerprinting.study.study import Study
 
 
 def test_fewer_references_are_the_same_ones_in_every_process(study):
@@ -17,7 +18,7 @@ def test_fewer_references_are_the_same_ones_in_every_process(study):
     models = [Suspect(study.model_id(kind, "mlp", 0), {}) for kind in kinds]
     answers = Answers(models, np.zeros((len(models), 3), int))
     usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3), "two log-odds")
-    kept = [[model.model.kind for model in few.fitted.models] for few in generalisation._fewer(usual, (2, 3, 4))]
+    kept = [[model.model.kind for model in few.fitted.models] for few in ablation._fewer(usual, (2, 3, 4))]
     assert kept == [kinds[:2], kinds[:3], kinds[:4]]
 
 
@@ -38,7 +39,7 @@ def told_apart(study: Study, prefix: str = "") -> Answers:
 @pytest.mark.parametrize("name", SCORES)
 def test_every_score_says_that_who_answers_as_the_source_stole_it(study, name):
     fitted, judged = told_apart(study, "reference_"), told_apart(study)
-    rows = generalisation._rows(study, Variant("score", name, fitted, judged, 40, 0.5, np.arange(60), score=name))
+    rows = ablation._rows(study, Variant("score", name, fitted, judged, 40, 0.5, np.arange(60), score=name))
     assert {row["attack"]: row["auc"] for row in rows} == {"extract_labels": 1, "prune": 1, "mean": 1}
 
 
@@ -49,7 +50,7 @@ def test_what_is_left_out_is_not_fitted_and_is_judged_alone(study):
     usual = Variant(
         "all", "", told_apart(study, "reference_"), told_apart(study), 2, 0.5, np.arange(60), "two log-odds"
     )
-    left = {one.value: one for one in generalisation._without(usual) if one.study == "theft left out"}
+    left = {one.value: one for one in ablation._without(usual) if one.study == "theft left out"}
     assert set(left) == {"extract_labels", "prune"}
     for theft, variant in left.items():
         assert kinds(usual.fitted) - kinds(variant.fitted) == {f"reference_{theft}"}

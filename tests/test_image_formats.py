@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from test_data import DRAW, idx, python2
 
 from cv import formats
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
 
 DAMAGE = st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=2)
 

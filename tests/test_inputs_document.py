@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fingerprinting.runtime import REPOSITORY
+from fingerprinting.core.runtime import REPOSITORY
 
 DOCUMENT = REPOSITORY / "docs" / "inputs.md"
 HEADER = ["input", "accepted", "refused", "sentence", "test"]

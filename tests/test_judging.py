@@ -11,11 +11,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fingerprinting import checkpoints, files, fingerprints, verdicts
-from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.judging import ABOUT, INPUTS, TEXTS, VERDICT, judge
-from fingerprinting.runtime import UserError
-from fingerprinting.study import SKIPPED, Study
+from fingerprinting.calibrated import verdicts
+from fingerprinting.calibrated.judge import ABOUT, INPUTS, TEXTS, VERDICT, judge
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.study import checkpoints
+from fingerprinting.study.study import SKIPPED, Study
 
 QUERIES, CONTROLS = 6, 4
 LEVELS = {"level": 0.1, "cleared": 0.1}
@@ -71,15 +74,15 @@ def keep(
     metadata = {
         "domain": "cv",
         "classes": 10,
-        "source_sha256": files.read_metadata(study.source_id.path)["sha256"],
+        "source_sha256": storage.read_metadata(study.source_id.path)["sha256"],
         "settings": {},
     }
     found = Fingerprint(inputs, labels, labels.clone(), torch.full((QUERIES,), -1), logits, metadata, extra)
-    fingerprints.save(fingerprints.path_of(study, "calibrated"), found)
+    store.save(store.path_of(study, "calibrated"), found)
 
 
 def opened(study: Study) -> Fingerprint:
-    return fingerprints.load(study, "calibrated", files.read_metadata(study.source_id.path)["sha256"])
+    return store.load(study, "calibrated", storage.read_metadata(study.source_id.path)["sha256"])
 
 
 def answered(study: Study, folder: Path, words: list, **changes) -> dict:

@@ -16,18 +16,14 @@ from torch import nn
 import bci.domain
 import cv.domain
 import nlp.domain
-from fingerprinting import attacks, checkpoints, erasure, fingerprints, generation, judging, objectives, pruning
-from fingerprinting.adversarial import perturbation
-from fingerprinting.defences import Screen, Thief
-from fingerprinting.domain import Architecture
-from fingerprinting.examples import Examples
-from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.owner import Owner
-from fingerprinting.queries import (
+from fingerprinting.calibrated import candidates, judge
+from fingerprinting.data.datasets import Examples
+from fingerprinting.deepcore import core_points
+from fingerprinting.fingerprints import generate, store
+from fingerprinting.fingerprints.owner import Owner
+from fingerprinting.fingerprints.queries import (
     adv_tra,
     cae,
-    calibrated,
-    deepcore,
     evolved,
     fuap,
     ipguard,
@@ -37,10 +33,18 @@ from fingerprinting.queries import (
     primary,
     sac,
 )
-from fingerprinting.records import Records
-from fingerprinting.reports import samples
-from fingerprinting.screening import Screened
-from fingerprinting.training import Recipe, fit, predict, predictions
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.models import trained
+from fingerprinting.reports.figures import samples
+from fingerprinting.robustness import adaptive
+from fingerprinting.robustness.evasion import Screen, Thief
+from fingerprinting.robustness.query_detector import Screened
+from fingerprinting.study import checkpoints
+from fingerprinting.study.domain import Architecture
+from fingerprinting.study.records import Records
+from fingerprinting.training import objectives, pruning
+from fingerprinting.training.adversarial import perturbation
+from fingerprinting.training.trainer import Recipe, fit, predict, predictions
 
 CPU = torch.device("cpu")
 BOUNDS = (0.0, 1.0)
@@ -121,10 +125,10 @@ PLACES = {
     "conferrable_classes": lambda model, x: cae.conferrable_classes([model], [model, model], x, LABELS),
     "conferrability": lambda model, x: cae.conferrability([model, model], [model], x, LABELS),
     "deepcore": lambda model, x: (
-        deepcore.core_points(model, x, LABELS, deepcore.Ascent(4, 0.1, 2, 0.0, 0.02, 3), BOUNDS)[-1].inputs
+        core_points.core_points(model, x, LABELS, core_points.Ascent(4, 0.1, 2, 0.0, 0.02, 3), BOUNDS)[-1].inputs
     ),
-    "deepfool": lambda model, x: deepcore.deepfool(model, x, 0.02, 4),
-    "gradient": lambda model, x: deepcore.gradient(model, x.clone(), LABELS),
+    "deepfool": lambda model, x: core_points.deepfool(model, x, 0.02, 4),
+    "gradient": lambda model, x: core_points.gradient(model, x.clone(), LABELS),
 }
 
 
@@ -244,23 +248,23 @@ def thief(**changes) -> Thief:
 
 def primary_print(study) -> Fingerprint:
     save_model(study, study.source_id)
-    generation.primary(study, n=4, labels="source", fewer=True)
-    return fingerprints.load(study, "primary", attacks.weights_sha256(study, study.source_id))
+    generate.primary(study, n=4, labels="source", fewer=True)
+    return store.load(study, "primary", trained.weights_sha256(study, study.source_id))
 
 
 def test_mixing_keeps_the_owners_part(spoilt, parts_before):
     save_model(spoilt, spoilt.source_id)
-    owner, making = Owner(spoilt, "sac_m"), calibrated.Making(6, 0, 1, 0.1, 0.1, 1)
-    for made in (sac.sac_m(owner, 5), calibrated.mixed(owner, making), calibrated.mixed_twice(owner, making)):
+    owner, making = Owner(spoilt, "sac_m"), candidates.Making(6, 0, 1, 0.1, 0.1, 1)
+    for made in (sac.sac_m(owner, 5), candidates.mixed(owner, making), candidates.mixed_twice(owner, making)):
         assert made.inputs.any()
 
 
 def test_evolving_keeps_the_primary_fingerprint(spoilt, parts_before):
     origin = primary_print(spoilt)
     constants = {"steps": 3, "learning_rate": 0.1, "mu": 1e-5, "omega": 2.0, "substitutions": 1, "candidates": 1}
-    generation.evolved(spoilt, **constants)
-    made = fingerprints.load(spoilt, "evolved", origin.metadata["source_sha256"])
-    assert torch.equal(fingerprints.load(spoilt, "primary", origin.metadata["source_sha256"]).inputs, origin.inputs)
+    generate.evolved(spoilt, **constants)
+    made = store.load(spoilt, "evolved", origin.metadata["source_sha256"])
+    assert torch.equal(store.load(spoilt, "primary", origin.metadata["source_sha256"]).inputs, origin.inputs)
     step = (made.inputs.double() - origin.inputs.double()).flatten(1)
     for name, moved in made.metadata["moved"].items():
         assert moved["mean_l2"] == step[origin.of_component(name)].norm(dim=1).mean().item()
@@ -274,16 +278,16 @@ def test_a_screen_keeps_queries_and_test_inputs(spoilt, parts_before, monkeypatc
     assert torch.equal(found.inputs, inputs) and screened.benign.all()
     costs = screened.cost_inputs[0].clone()
     asked = []
-    monkeypatch.setattr(erasure.suspects, "ask", lambda study, suspect, given: asked.append(given.clone()) or 1 / 0)
+    monkeypatch.setattr(adaptive.suspects, "ask", lambda study, suspect, given: asked.append(given.clone()) or 1 / 0)
 
     class Read:
-        prints, compared = {"primary": found}, {erasure.REFUSED: []}
+        prints, compared = {"primary": found}, {adaptive.REFUSED: []}
 
         def put(self, *_):
             pass
 
     with pytest.raises(ZeroDivisionError):
-        erasure._ask(spoilt, screened, detected, Read(), [object()])
+        adaptive._ask(spoilt, screened, detected, Read(), [object()])
     assert torch.equal(found.inputs, inputs) and torch.equal(screened.cost_inputs[0], costs)
     assert torch.equal(asked[0], inputs)
 
@@ -294,19 +298,19 @@ def test_samples_are_kept_as_they_are_shown(spoilt, monkeypatch, read):
     inputs = found.inputs.clone()
     if not read:
         monkeypatch.setitem(vars(spoilt), "domain", replace(spoilt.domain, describe=None))
-    rows = generation._sample_rows(spoilt, found, found)
+    rows = generate._sample_rows(spoilt, found, found)
     Records.of(spoilt, "samples").replace(rows)
     assert samples.samples(spoilt.folder, spoilt.domain).is_file()
-    assert torch.equal(found.inputs, inputs) and rows == generation._sample_rows(spoilt, found, found)
+    assert torch.equal(found.inputs, inputs) and rows == generate._sample_rows(spoilt, found, found)
 
 
 def test_questions_are_written_as_they_are_kept(spoilt, tmp_path):
     found = primary_print(spoilt)
     asked = replace(found, extra={"control_inputs": found.inputs[:2].clone()})
     inputs = found.inputs.clone()
-    judging._asked(spoilt, asked, tmp_path)
-    assert np.array_equal(np.load(tmp_path / judging.INPUTS), torch.cat([inputs, inputs[:2]]).numpy())
-    sums = [float(line) for line in (tmp_path / judging.TEXTS).read_text().splitlines()]
+    judge._asked(spoilt, asked, tmp_path)
+    assert np.array_equal(np.load(tmp_path / judge.INPUTS), torch.cat([inputs, inputs[:2]]).numpy())
+    sums = [float(line) for line in (tmp_path / judge.TEXTS).read_text().splitlines()]
     assert sums == pytest.approx(torch.cat([inputs, inputs[:2]]).sum((1, 2, 3)).tolist(), abs=1e-3)
     assert torch.equal(found.inputs, inputs)
 

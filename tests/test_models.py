@@ -11,10 +11,11 @@ from torch import nn
 
 from cv.domain import DOMAIN, shifted_and_flipped
 from cv.models import ARCHITECTURES, Normalise
-from fingerprinting import checkpoints, pruning
-from fingerprinting.domain import TIERS, Domain, load_domain
-from fingerprinting.runtime import UserError, seed_everything
-from fingerprinting.study import Study
+from fingerprinting.core.runtime import UserError, seed_everything
+from fingerprinting.study import checkpoints
+from fingerprinting.study.domain import TIERS, Domain, load_domain
+from fingerprinting.study.study import Study
+from fingerprinting.training import pruning
 
 SMALL = ("conv3", "mlp", "lenet", "separable", "residual")
 LARGE = tuple(name for name in ARCHITECTURES if name not in SMALL)

@@ -12,11 +12,13 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 import cv.domain
-from fingerprinting import checkpoints, files, zoo
-from fingerprinting.attacks import Job
-from fingerprinting.domain import Architecture
-from fingerprinting.runtime import UserError
-from fingerprinting.training import predict
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.models import build as zoo
+from fingerprinting.models.kinds import Job
+from fingerprinting.study import checkpoints
+from fingerprinting.study.domain import Architecture
+from fingerprinting.training.trainer import predict
 
 CPU = torch.device("cpu")
 SHAPE = (1, 8, 8)
@@ -140,7 +142,7 @@ def test_what_works_is_saved_once_and_answers_the_same_when_it_is_loaded(build, 
     path = tmp_path / "net.safetensors"
     checkpoints.save(path, model, {"domain": "mine", "architecture": "net", "classes": 4, "shape": list(SHAPE)})
     loaded, metadata = checkpoints.load(domain, path)
-    assert metadata["sha256"] == files.digest(model.state_dict()) == files.digest(loaded.state_dict())
+    assert metadata["sha256"] == storage.digest(model.state_dict()) == storage.digest(loaded.state_dict())
     assert torch.equal(predict(model, INPUTS, CPU), predict(loaded, INPUTS, CPU))
     assert "shared_tensors" not in metadata
     for one, other in (("second", "third"), ("up", "down")):
@@ -272,22 +274,22 @@ def test_a_zoo_is_refused_before_it_writes_anything(study, kind):
     study.__dict__["address"] = "my_domain.py"
     jobs = [Job(study.model_id("irrelevant", "net", 0), study.recipe(1, 0.01), {"part": "attacker"})]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fingerprinting.study.load_domain", lambda address: own)
+        patch.setattr("fingerprinting.study.study.load_domain", lambda address: own)
         with pytest.raises(UserError):
             zoo.train(study, "irrelevant", jobs)
-    assert not files.artifacts_dir().exists()
+    assert not storage.artifacts_dir().exists()
 
 
 @pytest.mark.parametrize("build", [shared_module, tied_weights], ids=lambda build: build.__name__)
 def test_tied_weights_stay_tied_when_they_are_trained_and_are_written_once(build, tmp_path):
     model = build(4, SHAPE)
     path, apart = tmp_path / "tied.safetensors", tmp_path / "apart.safetensors"
-    files.save_tensors(path, model.state_dict(), {"note": "tied"})
+    storage.save_tensors(path, model.state_dict(), {"note": "tied"})
     copies = {name: value.clone() for name, value in model.state_dict().items()}
-    files.save_tensors(apart, copies, {"note": "tied"})
+    storage.save_tensors(apart, copies, {"note": "tied"})
     assert path.stat().st_size < apart.stat().st_size
-    (tied, said), (loose, said_too) = files.load_tensors(path), files.load_tensors(apart)
-    assert said == said_too == files.read_metadata(path)
+    (tied, said), (loose, said_too) = storage.load_tensors(path), storage.load_tensors(apart)
+    assert said == said_too == storage.read_metadata(path)
     assert tied.keys() == loose.keys() and all(torch.equal(tied[name], loose[name]) for name in tied)
 
 
@@ -295,11 +297,11 @@ def test_a_file_that_ties_what_it_does_not_hold_is_damaged(tmp_path, monkeypatch
     path = tmp_path / "tied.safetensors"
     weight = torch.ones(3)
     for names in ({"b": "absent"}, {"b": 3}, ["b"]):
-        monkeypatch.setattr(files, "_once", lambda tensors, names=names: ({"a": weight}, names))
-        monkeypatch.setattr(files, "_under_all_names", lambda stored, shared: {"a": weight, "b": weight})
-        files.save_tensors(path, {"a": weight, "b": weight}, {})
+        monkeypatch.setattr(storage, "_once", lambda tensors, names=names: ({"a": weight}, names))
+        monkeypatch.setattr(storage, "_under_all_names", lambda stored, shared: {"a": weight, "b": weight})
+        storage.save_tensors(path, {"a": weight, "b": weight}, {})
         with pytest.raises(UserError, match="is damaged or truncated"):
-            files.load_tensors(path)
+            storage.load_tensors(path)
 
 
 @pytest.mark.parametrize("name", ["conv3", "mlp", "lenet", "separable", "residual"])

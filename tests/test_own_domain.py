@@ -10,13 +10,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cv.models import mlp
-from fingerprinting import attacks, files, settings, zoo
-from fingerprinting.attacks import Job
-from fingerprinting.domain import Architecture
-from fingerprinting.examples import Dataset, Examples
-from fingerprinting.runtime import UserError
-from fingerprinting.study import ModelId, Study
-from fingerprinting.weights import filled
+from fingerprinting import cli
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Dataset, Examples
+from fingerprinting.models import build, trained
+from fingerprinting.models.kinds import Job
+from fingerprinting.study.domain import Architecture
+from fingerprinting.study.study import ModelId, Study
+from fingerprinting.study.weights import filled
 
 # Reviews of one to five stars, drawn as small pictures; there is no other task to move a model to.
 STARS = """
@@ -79,7 +81,7 @@ def test_a_suspect_is_judged_without_another_task(own, run_here, tmp_path):
             assert "stars has no transfer target" in ended.stdout
     study = study_of(own)
     questions = torch.from_numpy(np.load(tmp_path / "questions" / "questions.npy"))
-    source = attacks.open_model(study, study.source_id).eval()
+    source = trained.open_model(study, study.source_id).eval()
     with torch.no_grad():
         answers = source(questions).argmax(1)
     (tmp_path / "answers.txt").write_text("".join(f"{1 + answer}\n" for answer in answers.tolist()))
@@ -91,8 +93,8 @@ def test_a_suspect_is_judged_without_another_task(own, run_here, tmp_path):
 def test_models_are_not_moved_where_there_is_no_other_task(own, capsys):
     study = study_of(own)
     jobs = [Job(study.model_id("irrelevant_transfer", "mlp", 0), study.recipe(1, 0.01))]
-    zoo.train(study, "transfer", jobs)
-    assert zoo.planned(study) == {"transfer": []}
+    build.train(study, "transfer", jobs)
+    assert build.planned(study) == {"transfer": []}
     assert "stars has no transfer target, so no model of transfer is moved to one" in capsys.readouterr().out
 
 
@@ -118,8 +120,8 @@ def test_an_architecture_is_looked_at_before_anything_is_trained(own, architectu
     study.domain.architectures["own"] = architecture
     jobs = [Job(study.model_id("reference_prune", "own", 0), study.recipe(1, 0.01))]
     with pytest.raises(UserError, match=said):
-        zoo.train(study, "references", jobs)
-    assert not list(files.artifacts_dir().rglob("*.safetensors"))
+        build.train(study, "references", jobs)
+    assert not list(storage.artifacts_dir().rglob("*.safetensors"))
 
 
 SOME = Examples(torch.rand(6, 1, 8, 8), torch.arange(6) % 2)
@@ -171,7 +173,7 @@ def test_a_data_set_may_be_called_as_a_kind_of_model():
 
 def test_a_tier_without_a_data_set_is_named(own):
     with pytest.raises(UserError, match="mine names no data set for tier cpu; give DATASET="):
-        settings.resolve({"DOMAIN": own}, "", ["TIER=cpu"])
+        cli.resolve({"DOMAIN": own}, "", ["TIER=cpu"])
 
 
 def test_weights_that_are_no_numbers_leave_the_source_where_it_is(tmp_path):

@@ -24,9 +24,11 @@ from cv.passport.layers import (
     private_branch,
     sign_loss,
 )
-from fingerprinting import checkpoints, files, objectives, runtime
-from fingerprinting.runtime import UserError
-from fingerprinting.study import Study
+from fingerprinting.core import runtime, storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.study import checkpoints
+from fingerprinting.study.study import Study
+from fingerprinting.training import objectives
 
 # The layer.
 
@@ -244,10 +246,10 @@ def test_loading_drops_no_key(tmp_path):
     whole = plain.state_dict()
     few = {name: value for name, value in whole.items() if name != "1.4.bias"}
     for weights in ({**whole, "1.4.gamma": torch.zeros(3)}, few, {**whole, "1.4.bias": torch.zeros(3)}):
-        files.save_tensors(path, weights, about)
+        storage.save_tensors(path, weights, about)
         with pytest.raises(UserError, match="does not fit"):
             checkpoints.load(DOMAIN, path)
-    files.save_tensors(path, whole, about)
+    storage.save_tensors(path, whole, about)
     assert all(
         torch.equal(value, whole[name]) for name, value in checkpoints.load(DOMAIN, path)[0].state_dict().items()
     )

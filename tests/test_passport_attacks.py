@@ -12,8 +12,8 @@ from torch import nn
 
 from cv.passport import attacks, measuring, passports, target, thefts, verification, world
 from cv.passport.layers import ForgedNorm, PassportNorm
-from fingerprinting import runtime
-from fingerprinting.suspects import Suspect
+from fingerprinting.core import runtime
+from fingerprinting.models.suspects import Suspect
 
 # Fake-1.
 

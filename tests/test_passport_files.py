@@ -13,9 +13,10 @@ from small_passports import ABOUT, CONFIG, made, net
 from cv.domain import DOMAIN
 from cv.passport import passports, training, world
 from cv.passport.layers import convolutions
-from fingerprinting import checkpoints, files
-from fingerprinting.examples import Examples
-from fingerprinting.runtime import UserError
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Examples
+from fingerprinting.study import checkpoints
 
 # Files.
 
@@ -52,7 +53,7 @@ def test_wrong_and_damaged_passport_files_are_said(tmp_path):
     with pytest.raises(UserError, match="holds no passports"):
         passports.load(path)
     tensors = {"gamma/1.3": torch.zeros(1, 16, 4, 4)}
-    files.save_tensors(path, tensors, {**ABOUT, "passport_texts": {"1.3": ""}})
+    storage.save_tensors(path, tensors, {**ABOUT, "passport_texts": {"1.3": ""}})
     with pytest.raises(UserError, match="two passports and a signature"):
         passports.load(path)
 
@@ -232,9 +233,9 @@ def rewritten(path, tensors=None, **about) -> None:
     """A file whose digests are right, by somebody who does not hold to what train.py writes."""
     held = made(net())
     passports.save(path, held)
-    kept, metadata = files.load_tensors(path)
+    kept, metadata = storage.load_tensors(path)
     metadata = {name: value for name, value in (metadata | about).items() if value is not None}
-    files.save_tensors(path, kept | (tensors or {}), metadata)
+    storage.save_tensors(path, kept | (tensors or {}), metadata)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from small_passports import made, net
 
 from cv.passport import passports
 from cv.passport.layers import passport_norms
-from fingerprinting import files
-from fingerprinting.records import Records
-from fingerprinting.reports import passport_tables
-from fingerprinting.runtime import REPOSITORY
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.reports.sections import passport_tables
+from fingerprinting.study.records import Records
 
 WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1", "EPOCHS=8", "DRAWS=2")
 FEWER = ("WAYS=aligned,centred", "FORGERIES=images,centred,ones,noise")
@@ -36,7 +36,7 @@ def test_the_experiment_leaves_a_row_for_each_way_and_forgery(run_here):
     assert found["aligned", "images"]["owner_detection"] > 0.8  # mean patches of rectified activations are alike
     assert found["aligned", "ones"]["owner_detection"] > 0.8  # even a passport that comes from nothing
     assert found["centred", "ones"]["owner_detection"] < 0.75
-    page = (files.results_dir() / "tables" / "cv-digits-smoke-passports.md").read_text()
+    page = (storage.results_dir() / "tables" / "cv-digits-smoke-passports.md").read_text()
     assert "## Passports of other images" in page and "| 1 everywhere |" in page
 
 

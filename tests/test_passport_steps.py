@@ -4,9 +4,9 @@ import csv
 
 import pytest
 
-from fingerprinting.records import Records
-from fingerprinting.reports import passport_pages
-from fingerprinting.runtime import REPOSITORY
+from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.reports.sections import passport_pages
+from fingerprinting.study.records import Records
 
 WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
 SCRIPTS = ("train", "verify", "attack", "steal")

@@ -10,16 +10,21 @@ from hypothesis import strategies as st
 
 from bci.domain import spliced as spliced_recordings
 from cv.domain import BOX, cutmix
-from fingerprinting import files, fingerprints, own_models, peers, scoring, settings, statistics, steps
-from fingerprinting.attacks import KINDS, Job, part_of
-from fingerprinting.examples import Examples
-from fingerprinting.owner import Owner, UnsuitedError
-from fingerprinting.queries import plain, sac
-from fingerprinting.records import Records
-from fingerprinting.runtime import REPOSITORY, UserError
-from fingerprinting.shares import drawn, owners_share
-from fingerprinting.study import Study
-from fingerprinting.suspects import ATTACKS, NEGATIVES, Suspect
+from fingerprinting import cli
+from fingerprinting.core import statistics, storage
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.data.datasets import Examples
+from fingerprinting.fingerprints import baselines, metrics, store
+from fingerprinting.fingerprints.owner import Owner, UnsuitedError
+from fingerprinting.fingerprints.queries import plain, sac
+from fingerprinting.models import reference as own_models
+from fingerprinting.models import source_model
+from fingerprinting.models.kinds import KINDS, Job
+from fingerprinting.models.stealing import part_of
+from fingerprinting.models.subsets import drawn, owners_share
+from fingerprinting.models.suspects import ATTACKS, NEGATIVES, Suspect
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
 from nlp.data import decode, encode
 from nlp.domain import spliced as spliced_texts
 
@@ -103,7 +108,7 @@ def test_a_domain_that_does_not_mix_suits_no_method_that_does(study):
 
 @pytest.mark.parametrize("role", ["pirated", "independent"])
 def test_no_models_for_reference_suit_no_method_that_needs_them(study, monkeypatch, role):
-    monkeypatch.setattr("fingerprinting.suspects.mild", lambda _study: [])
+    monkeypatch.setattr("fingerprinting.models.suspects.mild", lambda _study: [])
     with pytest.raises(UnsuitedError, match=f"sac_w needs {role} models for reference; give references.py COPIES"):
         Owner(study, "sac_w").references(role)
 
@@ -114,15 +119,15 @@ def test_what_no_longer_suits_leaves_no_old_fingerprint(study, monkeypatch):
     def unsuited(owner: Owner, n: int) -> None:
         raise UnsuitedError("gets none wrong")
 
-    monkeypatch.setitem(peers.PEERS, "akh", unsuited)
+    monkeypatch.setitem(baselines.PEERS, "akh", unsuited)
     source = {"sha256": "a" * 64}
-    monkeypatch.setattr("fingerprinting.attacks.weights_sha256", lambda *_: source["sha256"])
-    path = fingerprints.path_of(study, "akh")
-    files.save_tensors(path, {"inputs": torch.zeros(1)}, {"source_sha256": "a" * 64})
+    monkeypatch.setattr("fingerprinting.models.stealing.weights_sha256", lambda *_: source["sha256"])
+    path = store.path_of(study, "akh")
+    storage.save_tensors(path, {"inputs": torch.zeros(1)}, {"source_sha256": "a" * 64})
     for sha256, there in (("a" * 64, True), ("b" * 64, False)):  # of this source other constants may still be good
         source["sha256"] = sha256
         with pytest.raises(UnsuitedError):
-            peers.baselines(study, method="akh", n=5)
+            baselines.baselines(study, method="akh", n=5)
         assert path.exists() == there
 
 
@@ -155,13 +160,15 @@ def test_every_constant_of_baselines_belongs_to_a_peer():
     import baselines
 
     own = {name.lower() for name in vars(baselines) if name.isupper()} - {"domain", "method", "n"}
-    claimed = {f"{name}_{key}" for name in peers.PEERS for key in peers.own_constants(name, dict.fromkeys(own, 0))}
+    claimed = {
+        f"{name}_{key}" for name in baselines.PEERS for key in baselines.own_constants(name, dict.fromkeys(own, 0))
+    }
     assert claimed == own
 
 
 def test_an_unknown_method_is_refused_with_the_names_there_are(study):
     with pytest.raises(UserError, match="unknown METHOD=sac; take all, cheap or one of random, akh"):
-        peers.baselines(study, method="sac", n=5)
+        baselines.baselines(study, method="sac", n=5)
 
 
 @pytest.mark.parametrize(
@@ -176,14 +183,14 @@ def test_an_unknown_method_is_refused_with_the_names_there_are(study):
 )
 def test_a_peer_is_made_again_when_the_references_of_its_kinds_are_others(study, monkeypatch, there, same):
     used = {"extra_models_used": {study.model_id("reference_irrelevant", "mlp", 0).name: "a"}}
-    settings = {"recipe": {"learning_rate": 1e-2}, "options": {}}
+    cli = {"recipe": {"learning_rate": 1e-2}, "options": {}}
     models = [
-        Suspect(study.model_id(f"reference_{kind}", "mlp", copy), {"sha256": sha, "settings": settings})
+        Suspect(study.model_id(f"reference_{kind}", "mlp", copy), {"sha256": sha, "settings": cli})
         for kind, copy, sha in there
     ]
-    monkeypatch.setattr(peers.files, "read_metadata", lambda _path: used)
-    monkeypatch.setattr(peers.suspects, "references", lambda _study: models)
-    assert peers._references_are_the_same(study, "cae") is same
+    monkeypatch.setattr(baselines.files, "read_metadata", lambda _path: used)
+    monkeypatch.setattr(baselines.suspects, "references", lambda _study: models)
+    assert baselines._references_are_the_same(study, "cae") is same
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +201,7 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
         patch.setenv("RESULTS_DIR", str(folder / "results"))
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
-        steps.source(study, epochs=1, learning_rate=1e-2, weights="")
+        source_model.source(study, epochs=1, learning_rate=1e-2, weights="")
         shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
         thefts = {"students": 2, "ratios": (0.5,), "tamper_epochs": 1, "temperature": 2.0}
         thefts |= {"tamper_learning_rates": (1e-3,), "drawn": 0.0}
@@ -319,7 +326,7 @@ def test_error_rates_by_hand():
     thefts = {kind: np.array([1.0, 4.0]) for kind in ATTACKS if not KINDS[kind].on_target}
     honest = {kind: np.array([2.5, 5.0, 6.0, 7.0]) for kind in NEGATIVES["all"]}
     references = {"reference_prune": np.array([1.0, 2.0]), "reference_irrelevant": np.array([3.0, 9.0])}
-    rows = {(row["negatives"], row["threshold_from"]): row for row in scoring.error_rows(thefts | honest, references)}
+    rows = {(row["negatives"], row["threshold_from"]): row for row in metrics.error_rows(thefts | honest, references)}
     owners, in_sample = rows["all", "references"], rows["all", "scored"]
     assert owners["threshold"] == 2.5 and (owners["mir"], owners["fir"]) == (0.5, 0.25)
     assert in_sample["threshold"] == 4.5 and (in_sample["mir"], in_sample["fir"]) == (0.0, 0.25)
@@ -327,12 +334,12 @@ def test_error_rates_by_hand():
     assert {group for group, _ in rows} == set(NEGATIVES)
 
 
-@pytest.mark.parametrize("name", peers.LEAST)
+@pytest.mark.parametrize("name", baselines.LEAST)
 def test_constants_that_make_no_fingerprint_are_refused(study, name):
-    least = peers.LEAST[name]
+    least = baselines.LEAST[name]
     with pytest.raises(UserError, match=f"{name.upper()}={least - 1} makes no fingerprint; take {least} or more"):
-        peers.baselines(study, method="all", n=5, **{name: least - 1})
+        baselines.baselines(study, method="all", n=5, **{name: least - 1})
 
 
 def test_every_least_is_of_a_constant():
-    assert {name.upper() for name in peers.LEAST} <= settings.own_constants(REPOSITORY / "baselines.py")
+    assert {name.upper() for name in baselines.LEAST} <= cli.own_constants(REPOSITORY / "baselines.py")

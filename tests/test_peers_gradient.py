@@ -5,19 +5,19 @@ import pytest
 import torch
 from torch import nn
 
-from fingerprinting import owner as owners
-from fingerprinting import peers
-from fingerprinting.distances import cosine
-from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.methods import METHODS
-from fingerprinting.owner import Owner, UnsuitedError, frozen
-from fingerprinting.queries.adv_tra import adv_tra, crossing_scale, tours, trajectories, walk
-from fingerprinting.queries.cae import Ensemble, cae, confer, conferrability, conferrable_classes
-from fingerprinting.queries.ipguard import boundary_loss, ipguard, to_boundary
-from fingerprinting.queries.modeldiff import diverged, modeldiff, score
-from fingerprinting.representations import decision_distances
-from fingerprinting.study import Study
-from fingerprinting.suspects import Suspect
+from fingerprinting.fingerprints import baselines
+from fingerprinting.fingerprints import owner as owners
+from fingerprinting.fingerprints.distances import cosine
+from fingerprinting.fingerprints.owner import Owner, UnsuitedError, frozen
+from fingerprinting.fingerprints.queries.adv_tra import adv_tra, crossing_scale, tours, trajectories, walk
+from fingerprinting.fingerprints.queries.cae import Ensemble, cae, confer, conferrability, conferrable_classes
+from fingerprinting.fingerprints.queries.ipguard import boundary_loss, ipguard, to_boundary
+from fingerprinting.fingerprints.queries.modeldiff import diverged, modeldiff, score
+from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.fingerprints.representations import decision_distances
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.models.suspects import Suspect
+from fingerprinting.study.study import Study
 
 SHAPE = (1, 8, 8)
 BOUNDS = (0.0, 1.0)
@@ -89,7 +89,7 @@ def owner(study, monkeypatch):
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_queries_are_inside_the_range_and_the_same_again(owner, name):
-    first, second = (peers.PEERS[name](owner(name), 20, **CONSTANTS[name]) for _ in range(2))
+    first, second = (baselines.PEERS[name](owner(name), 20, **CONSTANTS[name]) for _ in range(2))
     assert torch.equal(first.inputs, second.inputs) and torch.equal(first.truth, second.truth)
     assert first.inputs.min() >= 0 and first.inputs.max() <= 1
     assert len(first.inputs) == len(first.truth) <= 20
@@ -107,13 +107,13 @@ def test_adv_tra_takes_as_many_steps_to_a_class_as_asked(owner, length):
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_text_suits_none_of_them(name):
     with pytest.raises(UnsuitedError, match="moves inputs as numbers"):
-        peers.PEERS[name](Owner(Study("nlp", "thucnews", "smoke"), name), 10, **CONSTANTS[name])
+        baselines.PEERS[name](Owner(Study("nlp", "thucnews", "smoke"), name), 10, **CONSTANTS[name])
 
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_reference_models_are_counted_where_they_are_used(owner, name):
     used = owner(name)
-    peers.PEERS[name](used, 10, **CONSTANTS[name])
+    baselines.PEERS[name](used, 10, **CONSTANTS[name])
     assert [model.metadata["seconds"] for model in used.used.values()] == ([2.0] * 4 if name == "cae" else [])
     assert all("/reference_" in model for model in used.used)
 

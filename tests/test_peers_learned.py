@@ -12,18 +12,21 @@ from scipy.special import rel_entr, softmax
 from scipy.stats import ttest_ind
 from torch import nn
 
-from fingerprinting import attacks, fingerprints, own_models, peers, settings, steps, suspects
-from fingerprinting.attacks import KINDS
-from fingerprinting.distances import cosine, shortfall
-from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.methods import METHODS
-from fingerprinting.owner import Owner, UnsuitedError
-from fingerprinting.peers import PEERS
-from fingerprinting.queries import dataset_inference, fuap, irisfp, metafinger
-from fingerprinting.representations import code, membership, perceptron, steps_until_flip, votes
-from fingerprinting.runtime import REPOSITORY
-from fingerprinting.study import Study
-from fingerprinting.training import predict
+from fingerprinting import cli
+from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.fingerprints import baselines, store
+from fingerprinting.fingerprints.baselines import PEERS
+from fingerprinting.fingerprints.distances import cosine, shortfall
+from fingerprinting.fingerprints.owner import Owner, UnsuitedError
+from fingerprinting.fingerprints.queries import dataset_inference, fuap, irisfp, metafinger
+from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.fingerprints.representations import code, membership, perceptron, steps_until_flip, votes
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.models import reference as own_models
+from fingerprinting.models import source_model, suspects, trained
+from fingerprinting.models.kinds import KINDS
+from fingerprinting.study.study import Study
+from fingerprinting.training.trainer import predict
 
 LEARNED = ("fuap", "metafinger", "irisfp", "dataset_inference")
 BOUNDS = (0.0, 1.0)
@@ -364,23 +367,23 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
         patch.setenv("RESULTS_DIR", str(folder / "results"))
-        for step in (steps.source, own_models.references):
+        for step in (source_model.source, own_models.references):
             script = runpy.run_path(str(REPOSITORY / f"cv/{step.__name__}.py"))
-            study, constants = settings.resolve(script, "cv", common)
+            study, constants = cli.resolve(script, "cv", common)
             step(study, **constants)
         script = runpy.run_path(str(REPOSITORY / "baselines.py"))
-        open_model, ask = attacks.open_model, suspects.ask
+        open_model, ask = trained.open_model, suspects.ask
         for name in LEARNED:
             patch.setattr(
-                attacks, "open_model", lambda s, model, name=name: met[name].add(model.kind) or open_model(s, model)
+                trained, "open_model", lambda s, model, name=name: met[name].add(model.kind) or open_model(s, model)
             )
             patch.setattr(
                 suspects,
                 "ask",
                 lambda s, asked, inputs, name=name: met[name].add(asked.model.kind) or ask(s, asked, inputs),
             )
-            study, constants = settings.resolve(script, "", [*common, f"METHOD={name}"])
-            peers.baselines(study, **constants)
+            study, constants = cli.resolve(script, "", [*common, f"METHOD={name}"])
+            baselines.baselines(study, **constants)
     return folder / "artifacts", study, met
 
 
@@ -388,8 +391,8 @@ def made(tmp_path_factory):
 def result(request, made, monkeypatch) -> tuple[Study, Fingerprint, set[str]]:
     folder, study, met = made
     monkeypatch.setenv("ARTIFACTS_DIR", str(folder))
-    source = attacks.weights_sha256(study, study.source_id)
-    return study, fingerprints.load(study, request.param, source), met[request.param]
+    source = trained.weights_sha256(study, study.source_id)
+    return study, store.load(study, request.param, source), met[request.param]
 
 
 def test_inputs_are_in_range_and_as_many_as_promised(result):
@@ -416,7 +419,7 @@ def test_only_the_source_and_reference_models_were_met_and_all_are_counted(resul
 def test_the_source_is_nearest_and_a_stranger_is_far(result):
     study, fingerprint, _ = result
     (method,) = [method for method in METHODS if method.name == fingerprint.metadata["method"]]
-    again = predict(attacks.open_model(study, study.source_id), fingerprint.inputs, study.device)
+    again = predict(trained.open_model(study, study.source_id), fingerprint.inputs, study.device)
     stranger = fingerprint.source_logits.roll(1, 1)
     assert method.score(again, fingerprint) == pytest.approx(0, abs=1e-6)
     score = method.score(stranger, fingerprint)  # Dataset Inference's may be lower: the source is no limit of evidence
@@ -428,9 +431,9 @@ def test_fuaps_encoder_is_the_same_after_a_round_trip(made, monkeypatch):
     monkeypatch.setenv("ARTIFACTS_DIR", str(folder))
     script = runpy.run_path(str(REPOSITORY / "baselines.py"))
     words = ["TIER=smoke", "DATASET=digits", "DEVICE=cpu", "METHOD=fuap"]
-    _, constants = settings.resolve(script, "", words)
-    queries = fuap.fuap(Owner(study, "fuap"), constants["n"], **peers.own_constants("fuap", constants))
-    loaded = fingerprints.load(study, "fuap", attacks.weights_sha256(study, study.source_id))
+    _, constants = cli.resolve(script, "", words)
+    queries = fuap.fuap(Owner(study, "fuap"), constants["n"], **baselines.own_constants("fuap", constants))
+    loaded = store.load(study, "fuap", trained.weights_sha256(study, study.source_id))
     outputs = torch.softmax(loaded.source_logits, 1)
     assert torch.equal(queries.inputs, loaded.inputs)
     assert queries.extra.keys() <= loaded.extra.keys()
@@ -502,9 +505,9 @@ def test_dataset_inference_is_fitted_on_other_examples_than_it_asks_about(owner,
 def test_text_is_not_moved(name):
     study = Study("nlp", "thuocl", "smoke", device_name="cpu")
     script = runpy.run_path(str(REPOSITORY / "baselines.py"))
-    _, constants = settings.resolve(script, "nlp", ["TIER=smoke", "DEVICE=cpu"])
+    _, constants = cli.resolve(script, "nlp", ["TIER=smoke", "DEVICE=cpu"])
     with pytest.raises(UnsuitedError, match=name):
-        PEERS[name](Owner(study, name), 20, **peers.own_constants(name, constants))
+        PEERS[name](Owner(study, name), 20, **baselines.own_constants(name, constants))
 
 
 def test_one_step_of_the_universal_perturbation_is_a_step():

@@ -17,8 +17,8 @@ from hypothesis.extra import numpy as hnp
 from test_data import python2, write_cifar10
 
 from cv import data
-from fingerprinting.pickles import load_arrays
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.safe_pickle import load_arrays
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 

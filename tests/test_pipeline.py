@@ -23,14 +23,15 @@ from eeg_files import write_ts
 from safetensors.torch import load_file
 from test_nlp_data import write_news, write_shopping
 
-from fingerprinting import statistics, verdicts
-from fingerprinting.attacks import KINDS
-from fingerprinting.domain import load_domain
-from fingerprinting.records import Records
-from fingerprinting.reports import aucs
-from fingerprinting.reports.passport_pages import STEPS
-from fingerprinting.runtime import seed_from
-from fingerprinting.steps import ROOT, ZOO
+from fingerprinting.calibrated import verdicts
+from fingerprinting.core import statistics
+from fingerprinting.core.runtime import seed_from
+from fingerprinting.models.kinds import KINDS
+from fingerprinting.pipeline import ROOT, ZOO
+from fingerprinting.reports.sections import aucs
+from fingerprinting.reports.sections.passport_pages import STEPS
+from fingerprinting.study.domain import load_domain
+from fingerprinting.study.records import Records
 from nlp.characters import gb2312
 from nlp.data import GOODS
 

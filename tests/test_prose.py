@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fingerprinting.core.runtime import REPOSITORY
 from fingerprinting.reports import prose
 from fingerprinting.reports.prose import CONSTANTS, MEASURED, NOT_READ, NUMBER, Measured, places, unlisted
-from fingerprinting.runtime import REPOSITORY
 
 DOCUMENTS = prose.documents()
 TEXTS = {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in DOCUMENTS}

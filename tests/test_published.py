@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from test_data import write_cifar10, write_fashion, write_mnist
 
-from fingerprinting.domain import DOMAINS, load_domain
-from fingerprinting.runtime import REPOSITORY
+from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.study.domain import DOMAINS, load_domain
 
 TRAIN, TEST = (f"FashionMNIST/raw/{part}-images-idx3-ubyte" for part in ("train", "t10k"))
 PREPARE = ("data/prepare.py", "DOMAIN=cv", "DATASET=fashion_mnist")

@@ -17,16 +17,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cv.domain import DOMAIN
-from fingerprinting import checkpoints, files, fingerprints, generation, settings
-from fingerprinting import study as studies
-from fingerprinting.examples import Examples
-from fingerprinting.queries import evolved
-from fingerprinting.queries.evolved import Evolution
-from fingerprinting.queries.primary import COMPONENTS, select
-from fingerprinting.records import Records
-from fingerprinting.representations import match_rate
-from fingerprinting.runtime import REPOSITORY, UserError
-from fingerprinting.training import PREDICTION_BATCH, predict
+from fingerprinting import cli
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.data.datasets import Examples
+from fingerprinting.fingerprints import generate, store
+from fingerprinting.fingerprints.queries import evolved
+from fingerprinting.fingerprints.queries.evolved import Evolution
+from fingerprinting.fingerprints.queries.primary import COMPONENTS, select
+from fingerprinting.fingerprints.representations import match_rate
+from fingerprinting.study import checkpoints
+from fingerprinting.study import study as studies
+from fingerprinting.study.records import Records
+from fingerprinting.training.trainer import PREDICTION_BATCH, predict
 
 CPU = torch.device("cpu")
 WRONG = ("confident_wrong", "uncertain_wrong")
@@ -158,9 +161,9 @@ def source_with_wrong(study, monkeypatch):
 
 
 def primary_print(study, n: int = 8, labels: str = "source", fewer: bool = False):
-    generation.primary(study, n=n, labels=labels, fewer=fewer)
-    metadata = files.read_metadata(study.source_id.path)
-    return fingerprints.load(study, "primary", metadata["sha256"])
+    generate.primary(study, n=n, labels=labels, fewer=fewer)
+    metadata = storage.read_metadata(study.source_id.path)
+    return store.load(study, "primary", metadata["sha256"])
 
 
 def distinct_inputs(fingerprint) -> int:
@@ -199,7 +202,7 @@ def test_too_few_wrong_samples_end_in_a_sentence(source_with_wrong):
     study = source_with_wrong(owner=5, dev=4)
     with pytest.raises(UserError, match="fewer than N=8 .* FEWER=True"):
         primary_print(study)
-    assert not fingerprints.path_of(study, "primary").exists()
+    assert not store.path_of(study, "primary").exists()
     assert Records.of(study, "fingerprints").rows() == []
 
 
@@ -239,7 +242,7 @@ def test_wrong_constants_are_refused(source_with_wrong, constants, said):
 
 def test_a_finished_fingerprint_is_kept_until_a_constant_changes(source_with_wrong, capsys):
     study = source_with_wrong(owner=20, dev=0)
-    path = fingerprints.path_of(study, "primary")
+    path = store.path_of(study, "primary")
     primary_print(study)
     written = path.stat().st_mtime_ns
     primary_print(study)
@@ -250,8 +253,8 @@ def test_a_finished_fingerprint_is_kept_until_a_constant_changes(source_with_wro
 def test_evolved_keeps_the_primary_samples_order_and_says_how_far_they_went(source_with_wrong):
     study = source_with_wrong(owner=20, dev=0)
     origin = primary_print(study, n=4)
-    generation.evolved(study, **PUBLISHED, **TEXT_ONLY)
-    moved = fingerprints.load(study, "evolved", origin.metadata["source_sha256"])
+    generate.evolved(study, **PUBLISHED, **TEXT_ONLY)
+    moved = store.load(study, "evolved", origin.metadata["source_sha256"])
     assert torch.equal(moved.component, origin.component) and torch.equal(moved.truth, origin.truth)
     assert torch.equal(moved.labels, moved.source_logits.argmax(1))
     step = (moved.inputs - origin.inputs).flatten(1).norm(dim=1)
@@ -386,12 +389,12 @@ def test_a_rate_of_zero_or_no_step_moves_nothing(network, images, change):
 
 
 def test_evolving_changes_neither_its_inputs_nor_the_model(network, images):
-    before, inputs = files.digest(network.state_dict()), images.clone()
+    before, inputs = storage.digest(network.state_dict()), images.clone()
     mask = torch.arange(len(images)) % 2 == 0
     found = evolve(network, images, mask, **PUBLISHED)
     again = evolve(network.train(), images, mask, **PUBLISHED)
     assert torch.equal(found, again)
-    assert files.digest(network.state_dict()) == before and torch.equal(images, inputs)
+    assert storage.digest(network.state_dict()) == before and torch.equal(images, inputs)
 
 
 def test_confident_samples_grow_surer(network, images):
@@ -405,7 +408,7 @@ def test_confident_samples_grow_surer(network, images):
 def test_the_scripts_have_the_published_constants(tier):
     constants = {}
     for script in ("primary.py", "evolved.py"):
-        constants |= settings.resolve(runpy.run_path(str(REPOSITORY / script)), "", ["DOMAIN=cv", f"TIER={tier}"])[1]
+        constants |= cli.resolve(runpy.run_path(str(REPOSITORY / script)), "", ["DOMAIN=cv", f"TIER={tier}"])[1]
     published = {**PUBLISHED, "n": 80, "labels": "source", "fewer": False}
     assert {name: constants[name] for name in published} == published
     assert evolved.LOG_WEIGHT == 0.1

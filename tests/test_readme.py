@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from cv.domain import DOMAIN
-from fingerprinting import files, settings
-from fingerprinting.reports import deepcore_tables, documents, overlap, pages, passport_pages, tables
-from fingerprinting.runtime import REPOSITORY, UserError
+from fingerprinting import cli
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.reports import documents, pages
+from fingerprinting.reports.sections import deepcore, overlap, passport_pages, study_page
 
 TEXTS = {path: path.read_text(encoding="utf-8") for path in (REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"))}
 README = TEXTS[REPOSITORY / "README.md"]
@@ -21,13 +23,13 @@ COMMANDS = sorted(set(re.findall(r"python\s([\w/]+\.py)((?: [A-Z_]+=[^\s`…]+)*
 def test_every_command_exists_and_knows_its_constants(script, words):
     path = REPOSITORY / script
     assert path.is_file()
-    known = {"DOMAIN"} | set(settings.COMMON) | set(DOMAIN.constants) | settings.own_constants(path)
+    known = {"DOMAIN"} | set(cli.COMMON) | set(DOMAIN.constants) | cli.own_constants(path)
     assert {word.split("=")[0] for word in words.split()} <= known
 
 
 def test_the_constants_that_all_scripts_know_are_those():
     sentence = re.search(r"All scripts know\s(.*?),\sand the", README, re.DOTALL).group(1)
-    assert set(re.findall(r"`(\w+)`", sentence)) == set(settings.COMMON)
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(cli.COMMON)
 
 
 def test_every_file_of_the_tree_exists():
@@ -72,8 +74,8 @@ def test_numbers_are_written_from_the_records(document, monkeypatch):
 
 def test_committed_tables_are_written_from_the_records(monkeypatch):
     others = shutil.ignore_patterns("*quick*", "*smoke*")  # of somebody's own runs, which git ignores
-    shutil.copytree(REPOSITORY / "results" / "records", files.results_dir() / "records", ignore=others)
-    for report in (tables, overlap, deepcore_tables):
+    shutil.copytree(REPOSITORY / "results" / "records", storage.results_dir() / "records", ignore=others)
+    for report in (study_page, overlap, deepcore):
         report.write()
     monkeypatch.setattr(passport_pages, "figure", lambda *_: None)
     for name in passport_pages.study_folders():
@@ -97,4 +99,4 @@ def test_the_repository_holds_no_path_of_a_machine():
 
 
 def test_results_go_where_the_tests_say():
-    assert files.results_dir() != REPOSITORY / "results"
+    assert storage.results_dir() != REPOSITORY / "results"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fingerprinting.records import Records
-from fingerprinting.reports import replication
-from fingerprinting.reports.aucs import mean_aucs
+from fingerprinting.reports.sections import replication
+from fingerprinting.reports.sections.aucs import mean_aucs
+from fingerprinting.study.records import Records
 
 USUAL = {("calibrated", "theft_evidence"): 0.9, ("akh", "answers"): 0.8, ("random", "answers"): 0.6}
 

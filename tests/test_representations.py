@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting.distances import euclidean, mean_absolute
-from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.methods import METHODS, OUTPUTS, Method
-from fingerprinting.queries.primary import COMPONENTS
-from fingerprinting.representations import correlation, match_rate
+from fingerprinting.fingerprints.distances import euclidean, mean_absolute
+from fingerprinting.fingerprints.queries.primary import COMPONENTS
+from fingerprinting.fingerprints.registry import METHODS, OUTPUTS, Method
+from fingerprinting.fingerprints.representations import correlation, match_rate
+from fingerprinting.fingerprints.store import Fingerprint
 
 # Their readings need what their queries learnt: tests of their own.
 LEARNED = {"fuap", "irisfp", "dataset_inference", "calibrated"}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from fingerprinting import steps
+from fingerprinting import pipeline
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOMAINS = [name for name in ("cv", "nlp", "bci") if (REPOSITORY / name).is_dir()]
-STEPS = steps.ZOO
-ROOT = steps.ROOT
+STEPS = pipeline.ZOO
+ROOT = pipeline.ROOT
 WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
 
 

@@ -10,12 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_suspects import save_model
 
-from fingerprinting import aside, files, fingerprints, generation, peers, zoo
-from fingerprinting.attacks import KINDS, Job
-from fingerprinting.owner import UnsuitedError
-from fingerprinting.records import Records
-from fingerprinting.runtime import UserError
-from fingerprinting.study import SKIPPED
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints import baselines, generate, store
+from fingerprinting.fingerprints.owner import UnsuitedError
+from fingerprinting.models import build
+from fingerprinting.models.kinds import KINDS, Job
+from fingerprinting.study import aside
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import SKIPPED
 
 REFUSAL = UserError("training diverged; lower LEARNING_RATE")
 
@@ -58,24 +61,24 @@ def waiting(study) -> list[str]:
 @pytest.mark.parametrize("error", [UserError("training diverged"), OSError(28, "No space left on device"), KeyError(3)])
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_refused_step_leaves_what_was_there(quick, after, error):
-    zoo.train(quick, "irrelevant", jobs_of(quick, 1))
+    build.train(quick, "irrelevant", jobs_of(quick, 1))
     described = [{**row, "fidelity": 0.5} for row in Records.of(quick, "models").rows()]
     Records.of(quick, "models").put(described)
     before = state(quick)
     with pytest.raises(type(error)):
-        zoo.train(quick, "irrelevant", jobs_of(quick, 2), refusing(after, error))
+        build.train(quick, "irrelevant", jobs_of(quick, 2), refusing(after, error))
     assert state(quick) == before
     assert len(waiting(quick)) == after, "what was finished waits"
-    assert zoo.train(quick, "irrelevant", jobs_of(quick, 1)) is SKIPPED
+    assert build.train(quick, "irrelevant", jobs_of(quick, 1)) is SKIPPED
     assert state(quick) == before
 
 
 def test_what_a_refused_step_had_finished_is_taken_up_again(quick, capsys):
-    zoo.train(quick, "irrelevant", jobs_of(quick, 1))
+    build.train(quick, "irrelevant", jobs_of(quick, 1))
     with pytest.raises(UserError):
-        zoo.train(quick, "irrelevant", jobs_of(quick, 2), refusing(2))
+        build.train(quick, "irrelevant", jobs_of(quick, 2), refusing(2))
     capsys.readouterr()
-    zoo.train(quick, "irrelevant", jobs_of(quick, 2))
+    build.train(quick, "irrelevant", jobs_of(quick, 2))
     assert "2 of 3 models are finished already" in capsys.readouterr().out
     assert {row["epochs"] for row in Records.of(quick, "models").rows()} == {2}
     assert not waiting(quick) and not list(quick.artifacts.rglob("*.before"))
@@ -83,50 +86,50 @@ def test_what_a_refused_step_had_finished_is_taken_up_again(quick, capsys):
 
 @pytest.mark.parametrize("after", [0, 2])
 def test_after_an_interruption_the_same_settings_go_on_and_the_older_ones_come_back(quick, after):
-    zoo.train(quick, "irrelevant", jobs_of(quick, 1))
+    build.train(quick, "irrelevant", jobs_of(quick, 1))
     before = state(quick)
     with pytest.raises(KeyboardInterrupt):
-        zoo.train(quick, "irrelevant", jobs_of(quick, 2), refusing(after, KeyboardInterrupt()))
+        build.train(quick, "irrelevant", jobs_of(quick, 2), refusing(after, KeyboardInterrupt()))
     assert sum(job.model.path.is_file() for job in jobs_of(quick, 1)) == after, (
         "older ones are not judged in their place"
     )
     with pytest.raises(UserError):  # also a refusal after an interruption
-        zoo.train(quick, "irrelevant", jobs_of(quick, 3), refusing(1))
+        build.train(quick, "irrelevant", jobs_of(quick, 3), refusing(1))
     assert {name: text for name, text in state(quick).items() if "/" not in name} == {
         name: text for name, text in before.items() if "/" not in name
     }
-    assert zoo.train(quick, "irrelevant", jobs_of(quick, 1)) is SKIPPED
+    assert build.train(quick, "irrelevant", jobs_of(quick, 1)) is SKIPPED
     assert state(quick) == before
 
 
 def test_a_first_run_that_is_refused_promises_nothing(quick):
     with pytest.raises(UserError):
-        zoo.train(quick, "irrelevant", jobs_of(quick, 1), refusing(1))
-    assert zoo.planned(quick) == {}
+        build.train(quick, "irrelevant", jobs_of(quick, 1), refusing(1))
+    assert build.planned(quick) == {}
 
 
 def test_force_that_is_refused_brings_back_what_it_did_again(quick):
-    zoo.train(quick, "irrelevant", jobs_of(quick, 1))
+    build.train(quick, "irrelevant", jobs_of(quick, 1))
     before = state(quick)
     with pytest.raises(UserError):
-        zoo.train(replace(quick, force=True), "irrelevant", jobs_of(quick, 1), refusing(0))
+        build.train(replace(quick, force=True), "irrelevant", jobs_of(quick, 1), refusing(0))
     assert state(quick) == before
-    zoo.train(replace(quick, force=True), "irrelevant", jobs_of(quick, 1))
+    build.train(replace(quick, force=True), "irrelevant", jobs_of(quick, 1))
     assert not waiting(quick)
 
 
 def test_fewer_models_than_before_take_nothing_away(quick):
-    zoo.train(quick, "irrelevant", jobs_of(quick, 1))
+    build.train(quick, "irrelevant", jobs_of(quick, 1))
     with pytest.raises(UserError):
-        zoo.train(quick, "irrelevant", jobs_of(quick, 2, copies=1), refusing(0))
-    assert len(zoo.planned(quick)["irrelevant"]) == 3
+        build.train(quick, "irrelevant", jobs_of(quick, 2, copies=1), refusing(0))
+    assert len(build.planned(quick)["irrelevant"]) == 3
     assert all(job.model.path.is_file() for job in jobs_of(quick, 1))
 
 
 def test_names_that_begin_alike_are_not_forgotten_for_each_other(tmp_path):
     paths = [tmp_path / f"mlp-0-overlap_0{more}.safetensors" for more in ("", ".5")]
     for path in paths:
-        files.save_tensors(path, {}, {"settings": {"epochs": 1}})
+        storage.save_tensors(path, {}, {"settings": {"epochs": 1}})
         aside.put(path)
     aside.forget(paths[0])
     assert not aside.waits(paths[0], {"epochs": 1}) and aside.back(paths[1], {"epochs": 1})
@@ -137,7 +140,7 @@ def test_names_that_begin_alike_are_not_forgotten_for_each_other(tmp_path):
 def test_a_damaged_note_or_plan_is_one_sentence(content):
     with tempfile.TemporaryDirectory() as folder:
         plan = Path(folder) / "plans" / "source.json"
-        files.write_text(plan, "old")
+        storage.write_text(plan, "old")
         plan.with_suffix(".before").write_bytes(content)
         with pytest.raises(UserError, match="source.before is damaged; delete it"), aside.Exchange(plan, []):
             raise UserError("refused")
@@ -156,7 +159,7 @@ def test_a_damaged_plan_is_what_it_says_or_one_sentence(promised, place, change)
         content = json.dumps(promised).encode()
         path.write_bytes(content[:place] + change + content[place + len(change) :])
         try:
-            found = zoo._read_plan(path)
+            found = build._read_plan(path)
         except UserError as error:
             assert "source.json is damaged" in str(error)
             return
@@ -186,27 +189,27 @@ def test_damaged_records_are_what_they_say_or_one_sentence(keys, place, change):
 
 def test_a_fingerprint_that_cannot_be_made_now_comes_back_with_its_settings(study, monkeypatch, capsys):
     save_model(study, study.source_id)
-    peers.baselines(study, method="random", n=5)
-    path = fingerprints.path_of(study, "random")
+    baselines.baselines(study, method="random", n=5)
+    path = store.path_of(study, "random")
     before = path.read_bytes()
 
     def unsuited(*_, **__):
         raise UnsuitedError("random finds nothing")
 
     with monkeypatch.context() as patch:
-        patch.setitem(peers.PEERS, "random", unsuited)
-        peers.baselines(study, method=("random", "akh"), n=6)
+        patch.setitem(baselines.PEERS, "random", unsuited)
+        baselines.baselines(study, method=("random", "akh"), n=6)
     assert not path.is_file() and "random is left out: random finds nothing" in capsys.readouterr().out
-    assert peers.baselines(study, method="random", n=5) is SKIPPED
+    assert baselines.baselines(study, method="random", n=5) is SKIPPED
     assert path.read_bytes() == before
 
 
 def test_a_refused_fingerprint_leaves_the_one_that_is_there(study, monkeypatch):
     save_model(study, study.source_id)
-    generation.primary(study, n=3, labels="source", fewer=True)
-    before = fingerprints.path_of(study, "primary").read_bytes()
+    generate.primary(study, n=3, labels="source", fewer=True)
+    before = store.path_of(study, "primary").read_bytes()
     records = Records.of(study, "fingerprints").rows()
     with pytest.raises(UserError, match="the source leaves fewer than N="):
-        generation.primary(study, n=5000, labels="source", fewer=False)
-    assert fingerprints.path_of(study, "primary").read_bytes() == before
+        generate.primary(study, n=5000, labels="source", fewer=False)
+    assert store.path_of(study, "primary").read_bytes() == before
     assert Records.of(study, "fingerprints").rows() == records

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from fingerprinting import settings
-from fingerprinting.runtime import REPOSITORY, UserError
-from fingerprinting.study import Study
+from fingerprinting import cli
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.study.study import Study
 
 SCRIPT = {
     "__doc__": "What this script does.",
@@ -26,7 +26,7 @@ SCRIPT = {
 
 
 def resolve(*words: str) -> tuple[Study, dict]:
-    return settings.resolve(SCRIPT, "cv", list(words))
+    return cli.resolve(SCRIPT, "cv", list(words))
 
 
 def constants(*words: str) -> dict:
@@ -101,7 +101,7 @@ def test_what_all_steps_share_goes_into_the_study():
 
 
 def test_a_scripts_own_default_stands_before_the_domains():
-    study, _ = settings.resolve({"BATCH_SIZE": 5, "TIER": "quick"}, "cv", [])
+    study, _ = cli.resolve({"BATCH_SIZE": 5, "TIER": "quick"}, "cv", [])
     assert (study.batch_size, study.tier) == (5, "quick")
 
 
@@ -171,11 +171,11 @@ def test_other_mistakes_are_named(word, sentence):
 @pytest.mark.parametrize("domain", ["", "cv"])
 def test_an_unknown_domain_is_refused(domain, address):
     with pytest.raises(UserError, match=f"unknown domain '{address}'; take one of cv.* or the path of a domain.py"):
-        settings.resolve({"DOMAIN": "cv"}, domain, [f"DOMAIN={address}"])
+        cli.resolve({"DOMAIN": "cv"}, domain, [f"DOMAIN={address}"])
 
 
 def test_a_root_script_carries_its_domain_as_a_constant():
-    study, own = settings.resolve({"DOMAIN": "cv", "SAMPLES": 4}, "", ["TIER=smoke", "DATASET=digits"])
+    study, own = cli.resolve({"DOMAIN": "cv", "SAMPLES": 4}, "", ["TIER=smoke", "DATASET=digits"])
     assert (study.address, own) == ("cv", {"samples": 4})
 
 
@@ -185,11 +185,11 @@ def test_a_users_own_domain_file_is_taken(tmp_path):
         "from dataclasses import replace\nimport cv.domain\nDOMAIN = replace(cv.domain.DOMAIN, name='mine')\n"
     )
     for script, domain in (({"DOMAIN": "cv"}, ""), ({}, "cv")):
-        study, _ = settings.resolve(script, domain, [f"DOMAIN={path}", "DATASET=digits"])
+        study, _ = cli.resolve(script, domain, [f"DOMAIN={path}", "DATASET=digits"])
         assert study.domain.name == "mine"
     path.write_text("DOMAIN = 'cv'\n")
     with pytest.raises(UserError, match="mine.py defines no DOMAIN"):
-        settings.resolve({"DOMAIN": "cv"}, "", [f"DOMAIN={path}"])
+        cli.resolve({"DOMAIN": "cv"}, "", [f"DOMAIN={path}"])
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["EPOCHS=3", "--help"], ["NONSENSE", "--help"]], ids=" ".join)
@@ -206,7 +206,7 @@ def test_help_prints_docstring_and_constants(capsys, words):
 
 def test_endings_of_an_interruption_and_of_a_users_mistake(capsys):
     for error, status in ((KeyboardInterrupt(), 130), (UserError("do this"), 2)):
-        with pytest.raises(SystemExit) as ending, settings.endings():
+        with pytest.raises(SystemExit) as ending, cli.endings():
             raise error
         assert ending.value.code == status
     assert capsys.readouterr().err.splitlines()[1] == "do this"
@@ -253,5 +253,5 @@ def test_a_reader_may_leave_before_the_end(tmp_path):
 )
 def test_a_tuple_may_be_empty(words, found):
     """As `--help` prints it."""
-    _, own = settings.resolve({"USED": ()}, "cv", list(words))
+    _, own = cli.resolve({"USED": ()}, "cv", list(words))
     assert own["used"] == found

@@ -12,10 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinting import splits
-from fingerprinting.examples import Dataset, Examples
-from fingerprinting.runtime import UserError, seed_everything
-from fingerprinting.study import Study
+from fingerprinting.core.runtime import UserError, seed_everything
+from fingerprinting.data import splits
+from fingerprinting.data.datasets import Dataset, Examples
+from fingerprinting.study.study import Study
 
 PARTS = ("owner", "attacker", "reference", "dev", "test")
 CLASSES = ("cat", "dog", "ship")

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from fingerprinting import matching, scoring, statistics
-from fingerprinting.attacks import KINDS
-from fingerprinting.records import Records
+from fingerprinting.core import statistics
+from fingerprinting.evaluation import match
+from fingerprinting.fingerprints import metrics
+from fingerprinting.models.kinds import KINDS
+from fingerprinting.study.records import Records
 
 # Few distinct values, so that most draws hold ties.
 distances = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 3.0]) | st.floats(0, 2), min_size=1, max_size=12)
@@ -143,7 +145,7 @@ def zoo(seed: int = 0, **counts: int) -> dict[str, np.ndarray]:
 
 
 def rows_of(distances: dict[str, np.ndarray]) -> dict[tuple[str, str], dict]:
-    rows = scoring.auc_rows(distances, "test")
+    rows = metrics.auc_rows(distances, "test")
     assert len({(row["attack"], row["negatives"]) for row in rows}) == len(rows)
     return {(row["attack"], row["negatives"]): row for row in rows}
 
@@ -248,8 +250,8 @@ def test_a_group_without_models_has_no_row():
 
 
 def test_rows_are_the_same_every_time_and_differ_between_names():
-    assert scoring.auc_rows(zoo(), "one") == scoring.auc_rows(zoo(), "one")
-    first, second = scoring.auc_rows(zoo(), "one")[0], scoring.auc_rows(zoo(), "two")[0]
+    assert metrics.auc_rows(zoo(), "one") == metrics.auc_rows(zoo(), "one")
+    first, second = metrics.auc_rows(zoo(), "one")[0], metrics.auc_rows(zoo(), "two")[0]
     assert first["auc"] == second["auc"] and first["auc_low"] != second["auc_low"]
 
 
@@ -264,7 +266,7 @@ def test_what_later_steps_measured_of_other_models_is_dropped(study):
     kept = {"generalisation": [*usual, *further], "erasure": erased}
     for topic, rows in kept.items():
         Records.of(study, topic).replace(rows)
-    matching.drop_outdated(study, auc)
+    match.drop_outdated(study, auc)
     assert {topic: Records.of(study, topic).rows() for topic in kept} == kept
-    matching.drop_outdated(study, [{**row, "auc": row["auc"] - 0.1} for row in auc])
+    match.drop_outdated(study, [{**row, "auc": row["auc"] - 0.1} for row in auc])
     assert not any(Records.of(study, topic).rows() for topic in kept)

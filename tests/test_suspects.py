@@ -11,17 +11,20 @@ import pytest
 import torch
 from torch import nn
 
-from fingerprinting import answers, attacks, checkpoints, files, fingerprints, suspects
-from fingerprinting import study as studies
-from fingerprinting import zoo as training_zoo
-from fingerprinting.attacks import KINDS, Job
-from fingerprinting.domain import load_domain
-from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.queries.primary import COMPONENTS
-from fingerprinting.runtime import UserError
-from fingerprinting.study import ModelId, Study
-from fingerprinting.suspects import Suspect
-from fingerprinting.training import predict
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints.queries.primary import COMPONENTS
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.models import build as training_zoo
+from fingerprinting.models import responses, suspects, trained
+from fingerprinting.models.kinds import KINDS, Job
+from fingerprinting.models.suspects import Suspect
+from fingerprinting.study import checkpoints
+from fingerprinting.study import study as studies
+from fingerprinting.study.domain import load_domain
+from fingerprinting.study.study import ModelId, Study
+from fingerprinting.training.trainer import predict
 
 SOURCE = "cv/digits/smoke/source/conv3-0"
 # Step -> a kind that it makes; what is stolen from the source names it as its parent.
@@ -55,11 +58,11 @@ def save_model(study: Study, model: ModelId, parent_sha256: str | None = None, s
         "settings": {"parent": parent if parent_sha256 else None, "parent_sha256": parent_sha256},
     }
     checkpoints.save(model.path, checkpoints.build(study.domain, "conv3", 10, (1, 8, 8)), metadata)
-    return files.read_metadata(model.path)["sha256"]
+    return storage.read_metadata(model.path)["sha256"]
 
 
 def plan(study: Study, step: str, models: list[ModelId]) -> None:
-    files.write_text(study.artifacts / "plans" / f"{step}.json", json.dumps([asdict(model) for model in models]))
+    storage.write_text(study.artifacts / "plans" / f"{step}.json", json.dumps([asdict(model) for model in models]))
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ def test_gather_finds_every_planned_model_but_the_source(zoo):
 @pytest.mark.parametrize(("use", "kind"), [("third", "third_prune"), ("sweep", "extract_sweep")])
 def test_models_for_another_use_are_found_for_it_and_never_judged(zoo, use, kind):
     assert suspects.there(zoo, use) == []
-    save_model(zoo, model_id(zoo, kind), files.read_metadata(zoo.source_id.path)["sha256"])
+    save_model(zoo, model_id(zoo, kind), storage.read_metadata(zoo.source_id.path)["sha256"])
     plan(zoo, KINDS[kind].script, [model_id(zoo, kind)])
     assert [suspect.model.kind for suspect in suspects.there(zoo, use)] == [kind]
     assert kind not in {suspect.model.kind for suspect in suspects.gather(zoo)}
@@ -90,7 +93,7 @@ def test_models_for_another_use_are_found_for_it_and_never_judged(zoo, use, kind
 
 def test_a_later_step_that_was_stopped_or_is_older_than_the_source_does_not_stop_the_matcher(zoo):
     copies = [model_id(zoo, "removal", copy) for copy in range(3)]
-    save_model(zoo, copies[0], files.read_metadata(zoo.source_id.path)["sha256"])
+    save_model(zoo, copies[0], storage.read_metadata(zoo.source_id.path)["sha256"])
     save_model(zoo, copies[1], "0" * 64)
     plan(zoo, KINDS["removal"].script, copies)
     assert [suspect.model for suspect in suspects.finished(zoo, "adaptive")] == copies[:1]
@@ -199,7 +202,7 @@ def test_negatives_of_a_transferred_theft_are_moved_the_same_way():
 
 def test_fidelity_is_agreement_with_the_source_on_test(zoo):
     pool = {suspect.model.kind: suspect for suspect in suspects.gather(zoo)}
-    source = Suspect(zoo.source_id, files.read_metadata(zoo.source_id.path))
+    source = Suspect(zoo.source_id, storage.read_metadata(zoo.source_id.path))
     labels = suspects.ask(zoo, source, zoo.parts["test"].inputs).argmax(1)
     assert suspects.fidelity(zoo, source, labels) == 1.0
     other = suspects.ask(zoo, pool["prune"], zoo.parts["test"].inputs).argmax(1)
@@ -228,43 +231,43 @@ class Asked:
 
 def test_the_same_weights_are_asked_the_same_inputs_once(study):
     inputs, load = torch.rand(5, 1, 2, 2), Asked()
-    first = answers.ask(study, inputs, "a" * 64, load)
-    again = answers.ask(study, inputs.clone(), "a" * 64, Asked(scale=2.0))
+    first = responses.ask(study, inputs, "a" * 64, load)
+    again = responses.ask(study, inputs.clone(), "a" * 64, Asked(scale=2.0))
     assert load.times == 1 and first.shape == (5, 3) and torch.equal(first, again)
 
 
 @pytest.mark.parametrize("change", ["inputs", "order", "dtype", "weights"])
 def test_other_inputs_or_other_weights_are_asked_again(study, change):
     inputs, weights = torch.arange(20, dtype=torch.uint8).reshape(5, 1, 2, 2), "a" * 64
-    answers.ask(study, inputs, weights, Asked())
+    responses.ask(study, inputs, weights, Asked())
     other = {"inputs": inputs + 1, "order": inputs.flip(0), "dtype": inputs.float()}.get(change, inputs)
     load = Asked()
-    answers.ask(study, other, "b" * 64 if change == "weights" else weights, load)
+    responses.ask(study, other, "b" * 64 if change == "weights" else weights, load)
     assert load.times == 1
 
 
 def test_under_force_what_is_kept_is_asked_again(study):
     inputs, load = torch.rand(5, 1, 2, 2), Asked()
-    answers.ask(study, inputs, "a" * 64, Asked(scale=2.0))
-    again = answers.ask(replace(study, force=True), inputs, "a" * 64, load)
-    assert load.times == 1 and torch.equal(again, answers.ask(study, inputs, "a" * 64, Asked(scale=3.0)))
+    responses.ask(study, inputs, "a" * 64, Asked(scale=2.0))
+    again = responses.ask(replace(study, force=True), inputs, "a" * 64, load)
+    assert load.times == 1 and torch.equal(again, responses.ask(study, inputs, "a" * 64, Asked(scale=3.0)))
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf"), -float("inf")])
 def test_broken_answers_are_refused_and_not_kept(study, scale):
     inputs = torch.rand(5, 1, 2, 2)
     with pytest.raises(UserError, match="NaN or infinity"):
-        answers.ask(study, inputs, "a" * 64, Asked(scale))
-    assert torch.isfinite(answers.ask(study, inputs, "a" * 64, Asked())).all()
+        responses.ask(study, inputs, "a" * 64, Asked(scale))
+    assert torch.isfinite(responses.ask(study, inputs, "a" * 64, Asked())).all()
 
 
 def test_a_damaged_answer_is_refused(study):
     inputs = torch.rand(5, 1, 2, 2)
-    answers.ask(study, inputs, "a" * 64, Asked())
+    responses.ask(study, inputs, "a" * 64, Asked())
     (path,) = (study.artifacts / "answers").rglob("*.safetensors")
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(UserError, match="damaged or truncated; delete it"):
-        answers.ask(study, inputs, "a" * 64, Asked())
+        responses.ask(study, inputs, "a" * 64, Asked())
 
 
 def save_fingerprint(study: Study, method: str = "primary", **changes) -> Fingerprint:
@@ -272,14 +275,14 @@ def save_fingerprint(study: Study, method: str = "primary", **changes) -> Finger
     logits = torch.eye(10)[:8]
     component = torch.arange(8) % len(COMPONENTS)
     fingerprint = Fingerprint(torch.rand(8, 1, 8, 8), logits.argmax(1), torch.ones(8), component, logits, metadata)
-    fingerprints.save(fingerprints.path_of(study, method), fingerprint)
+    store.save(store.path_of(study, method), fingerprint)
     return fingerprint
 
 
 @pytest.mark.parametrize("method", ["primary", "evolved"])
 def test_a_fingerprint_comes_back_as_it_was(study, method):
     saved = save_fingerprint(study, method)
-    loaded = fingerprints.load(study, method, "s" * 64)
+    loaded = store.load(study, method, "s" * 64)
     assert loaded.sizes == dict.fromkeys(COMPONENTS, 2) and len(loaded) == 8
     assert all(
         torch.equal(value, vars(loaded)[name])
@@ -297,7 +300,7 @@ REFUSALS = {
 
 def refusal(study: Study, method: str) -> str:
     with pytest.raises(UserError) as refused:
-        fingerprints.load(study, method, "s" * 64)
+        store.load(study, method, "s" * 64)
     return str(refused.value)
 
 
@@ -306,7 +309,7 @@ def refusal(study: Study, method: str) -> str:
 def test_a_fingerprint_that_cannot_be_used_is_refused_with_the_script_to_run(study, method, wrong):
     if wrong != "missing":
         save_fingerprint(study, method, **REFUSALS.get(wrong, ({},))[0])
-    path = fingerprints.path_of(study, method)
+    path = store.path_of(study, method)
     if wrong in ("truncated", "empty"):
         path.write_bytes(path.read_bytes()[: -20 if wrong == "truncated" else 0])
     said = refusal(study, method)
@@ -319,10 +322,10 @@ def test_an_evolved_fingerprint_of_another_primary_is_refused(zoo):
     prints = {name: save_fingerprint(zoo, name) for name in ("primary", "evolved")}
     prints["primary"].metadata["sha256"] = "a"
     prints["evolved"].metadata["settings"] = {"primary_sha256": "a"}
-    fingerprints.check_origin(zoo, prints)
+    store.check_origin(zoo, prints)
     prints["evolved"].metadata["settings"] = {"primary_sha256": "b"}
     with pytest.raises(UserError, match="evolved fingerprint was made from another primary .* run python evolved"):
-        fingerprints.check_origin(zoo, prints)
+        store.check_origin(zoo, prints)
 
 
 def test_a_fingerprint_made_with_models_that_are_others_now_is_refused(zoo):
@@ -330,18 +333,18 @@ def test_a_fingerprint_made_with_models_that_are_others_now_is_refused(zoo):
     sha256 = save_model(zoo, model)
     plan(zoo, KINDS[model.kind].script, [model])
     made = {"cae": save_fingerprint(zoo, "cae", extra_models_used={model.name: sha256})}
-    fingerprints.check_origin(zoo, made)
+    store.check_origin(zoo, made)
     save_model(zoo, model, seed=1)
     with pytest.raises(UserError, match=f"cae fingerprint was made with {model.name}, .* run python baselines.py METH"):
-        fingerprints.check_origin(zoo, made)
+        store.check_origin(zoo, made)
     plan(zoo, KINDS[model.kind].script, [])
     with pytest.raises(UserError, match="which is gone"):
-        fingerprints.check_origin(zoo, made)
+        store.check_origin(zoo, made)
 
 
 def test_a_fingerprint_damaged_anywhere_is_refused(study):
     save_fingerprint(study)
-    path = fingerprints.path_of(study, "primary")
+    path = store.path_of(study, "primary")
     whole = path.read_bytes()
     for position in random.Random(0).sample(range(len(whole) - 2000, len(whole)), 20):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x40]) + whole[position + 1 :])
@@ -351,7 +354,7 @@ def test_a_fingerprint_damaged_anywhere_is_refused(study):
 
 def test_a_model_in_place_of_a_fingerprint_is_refused(study):
     save_model(study, study.source_id)
-    path = fingerprints.path_of(study, "primary")
+    path = store.path_of(study, "primary")
     path.parent.mkdir(parents=True)
     path.write_bytes(study.source_id.path.read_bytes())
     assert "primary.safetensors" in refusal(study, "primary")
@@ -359,11 +362,11 @@ def test_a_model_in_place_of_a_fingerprint_is_refused(study):
 
 def test_a_fingerprint_is_current_for_its_very_settings_only(study):
     settings = {"n": 8, "source_sha256": "s" * 64}
-    assert not fingerprints.is_current(study, "primary", settings)
+    assert not store.is_current(study, "primary", settings)
     save_fingerprint(study, settings=settings)
-    assert fingerprints.is_current(study, "primary", settings)
-    assert not fingerprints.is_current(study, "primary", settings | {"n": 9})
-    assert not fingerprints.is_current(replace(study, force=True), "primary", settings)
+    assert store.is_current(study, "primary", settings)
+    assert not store.is_current(study, "primary", settings | {"n": 9})
+    assert not store.is_current(replace(study, force=True), "primary", settings)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -373,7 +376,7 @@ def test_all_are_asked_side_by_side_what_each_is_asked_alone(zoo, workers):
     together = suspects.ask_all(replace(zoo, workers=workers), pool, inputs)
     assert torch.get_num_threads() == threads
     for suspect, logits in zip(pool, together, strict=True):
-        alone = predict(attacks.open_model(zoo, suspect.model), inputs, zoo.device)
+        alone = predict(trained.open_model(zoo, suspect.model), inputs, zoo.device)
         torch.testing.assert_close(logits, alone)
     different = {suspect.metadata["sha256"] for suspect in pool}
     assert len(list((zoo.artifacts / "answers").glob("*/*.safetensors"))) == len(different) > 1  # kept, asked once
@@ -387,11 +390,11 @@ def test_another_cut_has_a_zoo_of_its_own(study):
     assert other.columns["tier"] == "smoke-split_1"
     assert other.source_id.path.is_relative_to(other.artifacts)
     with pytest.raises(UserError, match=r"missing; run python cv/source.py DATASET=digits TIER=smoke SPLIT_SEED=1$"):
-        attacks.metadata_of(other, other.source_id)
+        trained.metadata_of(other, other.source_id)
 
 
 def test_a_damaged_plan_is_named(study):
-    files.write_text(study.artifacts / "plans" / "source.json", '[{"domain": "cv"')
+    storage.write_text(study.artifacts / "plans" / "source.json", '[{"domain": "cv"')
     with pytest.raises(UserError, match="source.json is damaged; delete it and run its step again"):
         training_zoo.planned(study)
 
@@ -446,7 +449,7 @@ def test_a_domain_of_ones_own_is_run_by_the_repositorys_scripts_and_has_a_name_o
     own = Study(str(path), "digits", "smoke")
     assert own.command("fine_tune") == f"python cv/fine_tune.py DOMAIN={path} DATASET=digits TIER=smoke"
     with pytest.raises(UserError, match=f"run python cv/source.py DOMAIN={path}"):
-        attacks.require(own, own.source_id)
+        trained.require(own, own.source_id)
     path.write_text("from cv.domain import DOMAIN\n")
     with pytest.raises(UserError, match="is called cv, whose models lie there already; give it another name="):
         load_domain(str(path))

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from fingerprinting.thumbnails import LEVELS, restored, thumbnail
+from fingerprinting.study.thumbnails import LEVELS, restored, thumbnail
 
 
 @pytest.mark.parametrize("low", [0.0, -800.0])

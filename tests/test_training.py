@@ -16,12 +16,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 
 from cv.domain import DOMAIN
-from fingerprinting import attacks, checkpoints, files, objectives, pruning, training, zoo
-from fingerprinting.adversarial import perturbation
-from fingerprinting.attacks import Job
-from fingerprinting.examples import Examples
-from fingerprinting.runtime import PRECISIONS, UserError, seed_everything
-from fingerprinting.training import Recipe, accuracy, fit, predict
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import PRECISIONS, UserError, seed_everything
+from fingerprinting.data.datasets import Examples
+from fingerprinting.models import build, kinds, stealing, trained
+from fingerprinting.models.kinds import Job
+from fingerprinting.study import checkpoints
+from fingerprinting.training import objectives, pruning, trainer
+from fingerprinting.training.adversarial import perturbation
+from fingerprinting.training.trainer import Recipe, accuracy, fit, predict
 
 CPU = torch.device("cpu")
 
@@ -53,7 +56,7 @@ def fitted(name: str = "a model", **options) -> tuple[str, dict]:
     progress = fit(
         model, toy_data(), toy_data(30, 1), recipe=recipe(epochs=4, augment=True), name=name, device=CPU, **settings
     )
-    return files.digest(model.state_dict()), progress
+    return storage.digest(model.state_dict()), progress
 
 
 # Recipe
@@ -176,7 +179,7 @@ def test_mixed_precision_learns_what_single_precision_does():
 def test_a_model_of_another_precision_is_another_model(thief):
     study = thief[0]
     job = Job(study.source_id, recipe(), {"part": "owner"})
-    usual, mixed = zoo._settings(study, job), zoo._settings(replace(study, precision="bfloat16"), job)
+    usual, mixed = build._settings(study, job), build._settings(replace(study, precision="bfloat16"), job)
     assert "precision" not in usual  # models made before the constant was one stay finished
     assert mixed == {**usual, "precision": "bfloat16"}
 
@@ -194,7 +197,7 @@ def test_another_name_gives_other_weights():
 @pytest.mark.parametrize("last_update", [8, 10, 14, 21, 27])
 def test_an_interrupted_run_continues_to_the_same_bits(tmp_path, monkeypatch, last_update):
     """7 updates an epoch, 4 epochs; a state is saved after each but the last."""
-    monkeypatch.setattr(training, "RESUME_EVERY", -1.0)
+    monkeypatch.setattr(trainer, "RESUME_EVERY", -1.0)
     undisturbed, progress = fitted()
     updates = []
 
@@ -229,7 +232,7 @@ def test_an_unreadable_state_is_not_the_end(tmp_path):
 
 def test_a_state_of_another_network_is_not_gone_on_from(tmp_path, monkeypatch, capsys):
     """The code of an architecture may have been changed since."""
-    monkeypatch.setattr(training, "RESUME_EVERY", -1.0)
+    monkeypatch.setattr(trainer, "RESUME_EVERY", -1.0)
     resume = tmp_path / "model.resume"
 
     def interrupted(*_):
@@ -246,18 +249,18 @@ def test_a_state_of_another_network_is_not_gone_on_from(tmp_path, monkeypatch, c
 
 def test_a_full_disk_while_a_state_is_saved_is_known_as_one(tmp_path, monkeypatch):
     """torch.save has its own words for it, which `endings` would not understand."""
-    genuine = files.tempfile.mkstemp
+    genuine = storage.tempfile.mkstemp
 
     def on_full_disk(**where):
         handle, name = genuine(**where)
-        files.Path(name).unlink()
-        files.Path(name).symlink_to("/dev/full")
+        storage.Path(name).unlink()
+        storage.Path(name).symlink_to("/dev/full")
         return handle, name
 
-    if not files.Path("/dev/full").exists():
+    if not storage.Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
-    monkeypatch.setattr(training, "RESUME_EVERY", -1.0)
-    monkeypatch.setattr(files.tempfile, "mkstemp", on_full_disk)
+    monkeypatch.setattr(trainer, "RESUME_EVERY", -1.0)
+    monkeypatch.setattr(storage.tempfile, "mkstemp", on_full_disk)
     with pytest.raises(OSError, match="No space left"):
         fitted(resume=tmp_path / "model.resume")
     assert not list(tmp_path.iterdir())
@@ -319,24 +322,24 @@ def outside_of_head(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value for name, value in model.state_dict().items() if not name.startswith("2.")}
 
 
-def trained_on(study, task: attacks.Training) -> nn.Module:
+def trained_on(study, task: kinds.Training) -> nn.Module:
     fit(task.model, task.part, study.parts["dev"], task.objective, recipe(1, 32), "thief", CPU, task.after_step)
     return task.model
 
 
 def test_fine_tuning_the_head_leaves_the_body_bit_identical(thief):
     study, job = thief
-    source = attacks.open_model(study, study.source_id)
-    stolen = trained_on(study, attacks.fine_tune_last(study, job("fine_tune_last")))
-    assert files.digest(outside_of_head(stolen)) == files.digest(outside_of_head(source))
+    source = trained.open_model(study, study.source_id)
+    stolen = trained_on(study, stealing.fine_tune_last(study, job("fine_tune_last")))
+    assert storage.digest(outside_of_head(stolen)) == storage.digest(outside_of_head(source))
     assert any("running_mean" in name for name in outside_of_head(stolen))
     assert not torch.equal(stolen.state_dict()["2.weight"], source.state_dict()["2.weight"])
 
 
 def test_fine_tuning_all_layers_moves_weights_and_statistics(thief):
     study, job = thief
-    source = attacks.open_model(study, study.source_id).state_dict()
-    stolen = trained_on(study, attacks.fine_tune_all(study, job("fine_tune_all"))).state_dict()
+    source = trained.open_model(study, study.source_id).state_dict()
+    stolen = trained_on(study, stealing.fine_tune_all(study, job("fine_tune_all"))).state_dict()
     assert not [name for name in source if torch.equal(source[name], stolen[name])]
 
 
@@ -380,7 +383,7 @@ def test_distillation_bears_probabilities_of_zero_and_one():
     assert torch.isfinite(loss) and torch.isfinite(student.grad).all()
 
 
-def gradient_of(task: attacks.Training) -> torch.Tensor:
+def gradient_of(task: kinds.Training) -> torch.Tensor:
     inputs, targets = next(task.part.batches(32, CPU))
     loss = task.objective(task.model.eval(), inputs, targets)
     return torch.cat([piece.flatten() for piece in torch.autograd.grad(loss, list(task.model.parameters()))])
@@ -388,12 +391,12 @@ def gradient_of(task: attacks.Training) -> torch.Tensor:
 
 def test_label_and_probability_extraction_go_different_ways(thief):
     study, job = thief
-    source = attacks.open_model(study, study.source_id)
+    source = trained.open_model(study, study.source_id)
     answers = predict(source, study.parts["attacker"].inputs, CPU)
     found = {}
     for kind, options in (("extract_labels", {}), ("extract_probabilities", {"temperature": 2.0})):
         seed_everything("student")
-        task = attacks.KINDS[kind].prepare(study, job(kind, "mlp", **options))
+        task = kinds.KINDS[kind].prepare(study, job(kind, "mlp", **options))
         assert torch.equal(task.part.inputs, study.parts["attacker"].inputs)
         assert torch.equal(task.part.targets, answers.argmax(1) if kind == "extract_labels" else answers.softmax(1))
         found[kind] = gradient_of(task)
@@ -412,7 +415,7 @@ def test_the_adversarial_objective_is_the_mean_of_clean_and_attacked():
     attacked = perturbed(model, data.inputs, data.targets, 0.1, 2, (0, 1))
     expected = (F.cross_entropy(model(data.inputs), data.targets) + F.cross_entropy(model(attacked), data.targets)) / 2
     seed_everything("attack")
-    found = objectives.adversarial(DOMAIN, 0.1, 2)(model, data.inputs, data.targets)
+    found = objectives.adversarial(DOMAIN.continuous, DOMAIN.input_range, 0.1, 2)(model, data.inputs, data.targets)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     assert found > F.cross_entropy(model(data.inputs), data.targets)
 
@@ -467,12 +470,12 @@ def test_perturbing_leaves_the_model_as_it_was():
     for number, weight in enumerate(model.parameters()):
         weight.grad = torch.full_like(weight, number)
     modes = [module.training for module in model.modules()]
-    before = files.digest(model.state_dict())
+    before = storage.digest(model.state_dict())
     data = toy_data(10)
     inputs = data.inputs.clone()
     perturbed(model, inputs, data.targets, 0.1, 3, (0, 1))
     assert [module.training for module in model.modules()] == modes
-    assert files.digest(model.state_dict()) == before
+    assert storage.digest(model.state_dict()) == before
     assert all((weight.grad == number).all() for number, weight in enumerate(model.parameters()))
     assert all(weight.requires_grad for weight in model.parameters())
     assert torch.equal(inputs, data.inputs)
@@ -567,8 +570,8 @@ def test_zeroed_units_say_exactly_nothing_also_after_updates(bias):
 @pytest.mark.parametrize("ratio", [0.3, 0.6])
 def test_a_pruned_source_has_lost_its_least_active_units(thief, ratio):
     study, job = thief
-    source, attacker = attacks.open_model(study, study.source_id), study.parts["attacker"]
-    task = attacks.prune(study, job("prune", ratio=ratio, activity_examples=len(attacker)))
+    source, attacker = trained.open_model(study, study.source_id), study.parts["attacker"]
+    task = stealing.prune(study, job("prune", ratio=ratio, activity_examples=len(attacker)))
     pruned = trained_on(study, task)
 
     def activity(model: nn.Module) -> np.ndarray:
@@ -588,7 +591,7 @@ def test_activity_is_measured_on_all_classes_of_a_part_that_lies_class_by_class(
     study, job = thief
     attacker = study.parts["attacker"]
     ordered = attacker.take(attacker.targets.argsort(stable=True))
-    monkeypatch.setattr(attacks, "part_of", lambda _study, _job: ordered)
+    monkeypatch.setattr(stealing, "part_of", lambda _study, _job: ordered)
     shown, measure = [], pruning.activity
 
     def noting(model, path, inputs, device, rectified) -> torch.Tensor:
@@ -596,7 +599,7 @@ def test_activity_is_measured_on_all_classes_of_a_part_that_lies_class_by_class(
         return measure(model, path, inputs, device, rectified)
 
     monkeypatch.setattr(pruning, "activity", noting)
-    attacks.prune(study, job("prune", ratio=0.3, activity_examples=100))
+    stealing.prune(study, job("prune", ratio=0.3, activity_examples=100))
     label = {
         image.numpy().tobytes(): int(target) for image, target in zip(ordered.inputs, ordered.targets, strict=True)
     }

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fingerprinting.records import Records
-from fingerprinting.reports import two_tests
-from fingerprinting.verdicts import TRACES
+from fingerprinting.calibrated.verdicts import TRACES
+from fingerprinting.reports.sections import score_combinations
+from fingerprinting.study.records import Records
 
 HONEST = [(-2.0, -1.0), (0.5, -3.0), (-1.0, 0.2), (-0.5, -0.4)]
 PRUNED, STUDENT = [(-3.0, 1.5), (-2.5, 0.1)], [(0.9, -4.0)]
@@ -39,9 +39,9 @@ def judged():
     return "bci/own/cpu"
 
 
-@pytest.mark.parametrize("name", two_tests.RULES)
+@pytest.mark.parametrize("name", score_combinations.RULES)
 def test_rules_are_those_by_hand(judged, name):
-    found = two_tests.aucs(judged, "scored")[name]
+    found = score_combinations.aucs(judged, "scored")[name]
     assert set(found) == {"prune", "extract_labels"}
     for theft, traces in (("prune", PRUNED), ("extract_labels", STUDENT)):
         scores = BY_HAND[name](np.array([*traces, *HONEST]))
@@ -49,15 +49,15 @@ def test_rules_are_those_by_hand(judged, name):
 
 
 def test_less_able_models_of_the_audit_have_no_part(judged):
-    assert all(auc == 0 for found in two_tests.aucs(judged, "audit").values() for auc in found.values())
+    assert all(auc == 0 for found in score_combinations.aucs(judged, "audit").values() for auc in found.values())
 
 
 def test_the_table_has_a_cell_where_something_was_measured(judged):
-    lines = two_tests.table([judged, "bci/other/cpu"])
-    assert len(lines) == 2 + 2 * len(two_tests.RULES)
+    lines = score_combinations.table([judged, "bci/other/cpu"])
+    assert len(lines) == 2 + 2 * len(score_combinations.RULES)
     assert lines[3] == "| the larger log-odds, against the scored independents | 0.875 (0.750) |  |"
-    assert all(line.endswith("0.000 (0.000) |  |") for line in lines[2 + len(two_tests.RULES) :])
+    assert all(line.endswith("0.000 (0.000) |  |") for line in lines[2 + len(score_combinations.RULES) :])
 
 
 def test_a_study_without_verdicts_has_none():
-    assert two_tests.aucs("bci/other/cpu", "scored") == {}
+    assert score_combinations.aucs("bci/other/cpu", "scored") == {}

@@ -7,15 +7,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from fingerprinting import evidence, verdicts
-from fingerprinting.fingerprints import Fingerprint
-from fingerprinting.methods import METHODS, readable
-from fingerprinting.records import Records
-from fingerprinting.reports import audit
-from fingerprinting.reports import verdicts as shares
+from fingerprinting.calibrated import evidence, verdicts
+from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints.registry import METHODS, readable
+from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.reports.pages import with_records
-from fingerprinting.runtime import UserError
-from fingerprinting.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
+from fingerprinting.reports.sections import audit
+from fingerprinting.reports.sections import verdicts as shares
+from fingerprinting.study.records import Records
 
 ROWS = {method.representation.__name__: method for method in METHODS if method.name == "calibrated"}
 LEVELS = {"level": 0.2, "cleared": 0.2}

@@ -13,8 +13,10 @@ from safetensors.torch import load, load_file, save, save_file, save_model
 from torch import nn
 
 from cv.models import conv3
-from fingerprinting import attacks, files, steps, weights
-from fingerprinting.runtime import UserError
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.models import source_model, trained
+from fingerprinting.study import weights
 
 SHAPE = (1, 8, 8)
 
@@ -45,10 +47,10 @@ def filled(path: Path) -> dict[str, torch.Tensor]:
 
 def refusal(path: Path) -> str:
     net = network(1)
-    before = files.digest(net.state_dict())
+    before = storage.digest(net.state_dict())
     with pytest.raises(UserError) as refused:
         weights.filled(net, path)
-    assert files.digest(net.state_dict()) == before and "\n" not in str(refused.value)
+    assert storage.digest(net.state_dict()) == before and "\n" not in str(refused.value)
     return str(refused.value)
 
 
@@ -56,7 +58,7 @@ def refusal(path: Path) -> str:
 def test_one_common_prefix_is_left_out(tmp_path, prefix):
     path = written(tmp_path, {prefix + name: value for name, value in STATE.items()})
     assert weights.prefix_of(weights.read(path), STATE) == prefix
-    assert files.digest(filled(path)) == files.digest(STATE)
+    assert storage.digest(filled(path)) == storage.digest(STATE)
 
 
 def test_a_prefix_of_some_names_only_is_none(tmp_path):
@@ -73,10 +75,10 @@ def test_names_that_the_architecture_has_below_a_prefix_are_told_of_it(tmp_path)
 
 def test_the_prefix_that_is_left_out_is_said(study, tmp_path, capsys):
     path = written(tmp_path, {f"module.{name}": value for name, value in STATE.items()})
-    steps.source(study, epochs=1, learning_rate=1e-2, weights=str(path))
+    source_model.source(study, epochs=1, learning_rate=1e-2, weights=str(path))
     assert "'module.', with which all of its names begin, is left out" in capsys.readouterr().out
-    source = attacks.open_model(study, study.source_id)
-    assert files.digest(source.state_dict()) == files.digest(STATE)
+    source = trained.open_model(study, study.source_id)
+    assert storage.digest(source.state_dict()) == storage.digest(STATE)
 
 
 def test_missing_counters_are_filled(tmp_path):
@@ -147,7 +149,7 @@ def test_tied_weights_that_were_written_once_are_found(tmp_path):
     save_model(saved, str(tmp_path / "tied.safetensors"))
     assert len(weights.read(tmp_path / "tied.safetensors")) == 3
     weights.filled(fresh, tmp_path / "tied.safetensors")
-    assert files.digest(fresh.state_dict()) == files.digest(saved.state_dict())
+    assert storage.digest(fresh.state_dict()) == storage.digest(saved.state_dict())
 
 
 # Several files
@@ -166,13 +168,13 @@ def sharded(folder: Path, places: dict[str, str] | None = None) -> Path:
 def test_shards_are_read_by_their_index_or_folder(tmp_path):
     index = sharded(tmp_path)
     for path in (index, tmp_path):
-        assert files.digest(filled(path)) == files.digest(STATE)
+        assert storage.digest(filled(path)) == storage.digest(STATE)
 
 
 def test_a_folder_is_its_only_file(tmp_path):
     written(tmp_path, STATE)
     (tmp_path / "._mine.safetensors").write_bytes(b"a Mac's")
-    assert files.digest(filled(tmp_path)) == files.digest(STATE)
+    assert storage.digest(filled(tmp_path)) == storage.digest(STATE)
     written(tmp_path, STATE, "other.safetensors")
     assert "holds 2 safetensors files, or indices of such; name the one to take" in refusal(tmp_path)
 
@@ -264,8 +266,8 @@ def test_numbers_that_torch_cannot_read_are_one_sentence(tmp_path, dtype):
 def test_weights_that_do_not_work_in_the_network_are_refused_before_the_source_is_touched(study, tmp_path):
     path = written(tmp_path, floats(lambda value: value * 1e30))
     with pytest.raises(UserError, match="makes NaN or infinity|answers an input alone otherwise"):
-        steps.source(study, epochs=1, learning_rate=1e-2, weights=str(path))
-    assert not files.artifacts_dir().exists()
+        source_model.source(study, epochs=1, learning_rate=1e-2, weights=str(path))
+    assert not storage.artifacts_dir().exists()
 
 
 WHOLE = save({name: STATE[name].clone() for name in ("2.weight", "2.bias", "1.1.num_batches_tracked")})
@@ -293,7 +295,7 @@ def test_any_bytes_are_what_safetensors_reads_or_one_sentence(changes, length, m
             with pytest.raises(Exception):  # noqa: B017 (whatever safetensors raises)
                 load(bytes(content))
             return
-        assert files.digest(found) == files.digest(load_file(path))
+        assert storage.digest(found) == storage.digest(load_file(path))
 
 
 @settings(max_examples=100)

@@ -13,7 +13,7 @@ Needs cv/passport/train.py. Writes records, passports.csv, a page and figures to
 """
 
 from cv.passport import measuring
-from fingerprinting import settings
+from fingerprinting import cli
 from fingerprinting.reports import show
 
 KIND = "all"
@@ -39,4 +39,4 @@ CHOSEN_SHARES = dict(smoke=(1.0,), quick=(0.0, 1.0), cpu=(0.0, 0.5, 1.0), paper=
 EXPANSION = 4  # hidden width of a residual block, in channels
 
 if __name__ == "__main__":
-    settings.run(measuring.attack, globals(), "cv", show.passports)
+    cli.run(measuring.attack, globals(), "cv", show.passports)

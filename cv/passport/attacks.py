@@ -23,7 +23,8 @@ from cv.passport.layers import (
 )
 from cv.passport.passports import Passports
 from cv.passport.target import Outcome, Plan, Target, judged, mean, owned
-from fingerprinting import objectives, runtime
+from fingerprinting.core import runtime
+from fingerprinting.training import objectives
 
 FORGER_IMAGES = 20  # of the forger's own, for each of P_γ and P_β, as published
 FORGERY = "this is mine"  # what a forger who is free to choose would like to read, cut to what fits

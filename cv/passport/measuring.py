@@ -9,10 +9,10 @@ from cv.passport import world
 from cv.passport.attacks import ATTACKS
 from cv.passport.target import Outcome, Plan, Target
 from cv.passport.world import World
-from fingerprinting import files, runtime
-from fingerprinting.records import Records
-from fingerprinting.runtime import UserError
-from fingerprinting.study import SKIPPED, ModelId, Study
+from fingerprinting.core import runtime, storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import SKIPPED, ModelId, Study
 
 
 def attack(
@@ -114,7 +114,7 @@ def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
 
 def plain_row(plain: World, model: ModelId) -> dict:
     """The same network without passports, to compare with; strength: "longer" where it was trained on."""
-    metadata = files.read_metadata(model.path)
+    metadata = storage.read_metadata(model.path)
     return {
         "key": f"{plain.folder}/none/{model.variant}",
         **plain.columns,

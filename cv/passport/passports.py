@@ -11,9 +11,9 @@ from torch import nn
 
 from cv.passport import signature
 from cv.passport.layers import BranchNorm, PassportNorm, branch_norms, convolutions
-from fingerprinting import files, runtime
-from fingerprinting.examples import Examples, physical
-from fingerprinting.runtime import REPOSITORY, UserError
+from fingerprinting.core import runtime, storage
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.data.datasets import Examples, physical
 
 CONFIGS = REPOSITORY / "cv" / "passport" / "configs"
 LARGEST_CONFIG = 1 << 20  # bytes; a line for each of a network's layers takes thousands
@@ -225,12 +225,12 @@ def save(path: Path, passports: Passports) -> None:
         tensors |= {f"statistics/{layer}/{name}": value for name, value in state.items()}
     if passports.triggers is not None:
         tensors |= {"triggers/inputs": passports.triggers.inputs, "triggers/labels": passports.triggers.targets}
-    files.save_tensors(path, tensors, {**passports.metadata, "passport_texts": passports.texts})
+    storage.save_tensors(path, tensors, {**passports.metadata, "passport_texts": passports.texts})
 
 
 def load(path: Path) -> Passports:
     """The passports in a file; every tensor must have its place, and every value be one that passports have."""
-    tensors, metadata = files.load_tensors(path)
+    tensors, metadata = storage.load_tensors(path)
     if "passport_texts" not in metadata:
         raise UserError(f"{path} holds no passports; give a file that python cv/passport/train.py wrote")
     parts: dict[str, dict] = {"gamma": {}, "beta": {}, "signs": {}, "statistics": {}, "triggers": {}}

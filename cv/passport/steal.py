@@ -11,7 +11,7 @@ fingerprints to data/artifacts/, records and tables to results/; numbers: docs/p
 """
 
 from cv.passport import thefts
-from fingerprinting import settings
+from fingerprinting import cli
 from fingerprinting.reports import show
 
 SCHEME = "all"
@@ -31,4 +31,4 @@ N = dict(smoke=20, quick=100, cpu=100, paper=100)  # queries of AKH and SAC-m
 COMPONENTS_N = dict(smoke=10, quick=80, cpu=80, paper=80)  # of Primary, per component
 
 if __name__ == "__main__":
-    settings.run(thefts.steal, globals(), "cv", show.passports)
+    cli.run(thefts.steal, globals(), "cv", show.passports)

@@ -12,9 +12,9 @@ from cv.passport.passports import Passports
 from cv.passport.training import protected_loss
 from cv.passport.verification import Reading
 from cv.passport.world import World
-from fingerprinting import runtime
-from fingerprinting.examples import Examples
-from fingerprinting.training import Objective, Recipe, accuracy, fit, predict
+from fingerprinting.core import runtime
+from fingerprinting.data.datasets import Examples
+from fingerprinting.training.trainer import Objective, Recipe, accuracy, fit, predict
 
 
 @dataclass(frozen=True)

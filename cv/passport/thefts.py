@@ -9,23 +9,15 @@ from cv.passport import verification, world
 from cv.passport.layers import convolutions
 from cv.passport.passports import Passports
 from cv.passport.world import World
-from fingerprinting import (
-    attacks,
-    files,
-    fingerprints,
-    generation,
-    peers,
-    runtime,
-    statistics,
-    suspects,
-    thefts,
-    zoo,
-)
-from fingerprinting.methods import METHODS
-from fingerprinting.records import Records
-from fingerprinting.runtime import UserError
-from fingerprinting.study import SKIPPED, Study
-from fingerprinting.suspects import Suspect
+from fingerprinting.core import runtime, statistics, storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints import baselines, generate, store
+from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.models import build, suspects, trained
+from fingerprinting.models import stolen as thefts
+from fingerprinting.models.suspects import Suspect
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import SKIPPED, Study
 
 # One reading by labels alone, the least that a suspect gives, for each of three fingerprints.
 READINGS = [
@@ -79,12 +71,12 @@ def steal(
             thefts.adversarial(protected, **tamper, **attack),
             thefts.transfer(protected, irrelevant_copies=0, homologous_copies=0, **tamper),
             thefts.extract(protected, **extract, **attack),
-            generation.primary(protected, n=components_n, labels="source", fewer=True),
-            peers.baselines(protected, method=("akh", "sac_m"), n=n),
+            generate.primary(protected, n=components_n, labels="source", fewer=True),
+            baselines.baselines(protected, method=("akh", "sac_m"), n=n),
         ]
         rows = compared(study, protected, honest)
         gone = world.gone(plain, [world.of(study, architecture, norm, name) for name in world.SCHEMES])
-        with files.alone_in_results():
+        with storage.alone_in_results():
             records = Records.of(study, "passport_thefts")
             others = [row for row in records.rows() if not row["key"].startswith(f"{protected.folder}/")]
             records.replace([*(row for row in others if not gone(row["key"], row.get("network"))), *rows])
@@ -93,20 +85,20 @@ def steal(
 
 def independents(study: Study) -> list[Suspect]:
     """The study's own independent models, the transferred ones among them: the zoo trained them without passports."""
-    planned, found = zoo.planned(study), []
+    planned, found = build.planned(study), []
     for step in ("irrelevant", "homologous", "transfer"):
         if step not in planned or not all(model.path.is_file() for model in planned[step]):
             command = study.command(step)
             raise UserError(f"the comparison needs independent models; run {command}")
-        found += [Suspect(model, attacks.metadata_of(study, model)) for model in planned[step]]
+        found += [Suspect(model, trained.metadata_of(study, model)) for model in planned[step]]
     return [suspect for suspect in found if suspect.kind.role == "independent"]
 
 
 def compared(study: Study, protected: World, honest: list[Suspect]) -> list[dict]:
     """One row per kind of theft, and of independent model: white-box and black-box evidence."""
     stolen = [
-        Suspect(model, attacks.metadata_of(protected, model))
-        for models in zoo.planned(protected).values()
+        Suspect(model, trained.metadata_of(protected, model))
+        for models in build.planned(protected).values()
         for model in models
         if model != protected.source_id
     ]
@@ -123,13 +115,13 @@ def compared(study: Study, protected: World, honest: list[Suspect]) -> list[dict
 
 def asked(study: Study, protected: World, stolen: list[Suspect], honest: list[Suspect]) -> dict[str, dict[str, float]]:
     """Method's key -> model's name -> distance from the protected source, by the fingerprints that it allowed."""
-    sha256 = attacks.weights_sha256(protected, protected.source_id)
+    sha256 = trained.weights_sha256(protected, protected.source_id)
     distances: dict[str, dict[str, float]] = {}
     for method in READINGS:
-        if not fingerprints.path_of(protected, method.name).is_file():  # AKH, where the source is never wrong
+        if not store.path_of(protected, method.name).is_file():  # AKH, where the source is never wrong
             distances[method.key] = {}
             continue
-        fingerprint = fingerprints.load(protected, method.name, sha256)
+        fingerprint = store.load(protected, method.name, sha256)
         distances[method.key] = {
             suspect.model.name: method.score(suspects.ask(owner, suspect, fingerprint.inputs), fingerprint)
             for owner, models in ((protected, stolen), (study, honest))
@@ -190,7 +182,7 @@ def _checked(owner: Study, suspect: Suspect, held: Passports) -> dict:
     wants_triggers = held.triggers is not None and not suspect.kind.on_target
     if not (needs_net or wants_triggers):
         return found
-    net = attacks.open_model(owner, suspect.model)
+    net = trained.open_model(owner, suspect.model)
     if needs_net and convolutions(net):
         reading = verification.total(verification.passport_readings(net, held))
         found |= {name: value for name, value in asdict(reading).items() if name in ("bits", "agreed")}

@@ -9,7 +9,7 @@ their records to results/records/; times: docs/results.md.
 """
 
 from cv.passport import training
-from fingerprinting import settings
+from fingerprinting import cli
 
 SCHEME = "all"  # 1: passports always used; 2: in a private branch; 3: scheme 2 with trigger images
 ARCHITECTURE = dict(smoke="conv3", quick="conv3", cpu="conv3", paper="small_resnet18")
@@ -23,4 +23,4 @@ TRIGGERS = 100  # scheme 3's images
 TRIGGERS_PER_BATCH = 3
 
 if __name__ == "__main__":
-    settings.run(training.train, globals(), "cv")
+    cli.run(training.train, globals(), "cv")

@@ -11,12 +11,15 @@ from cv.passport import passports, world
 from cv.passport.layers import branch_norms, private_branch, sign_loss
 from cv.passport.passports import Passports
 from cv.passport.world import PLAIN, World
-from fingerprinting import attacks, checkpoints, objectives, runtime, zoo
-from fingerprinting.attacks import Job, Training
-from fingerprinting.examples import Examples, physical
-from fingerprinting.runtime import UserError
-from fingerprinting.study import SKIPPED, Study
-from fingerprinting.training import Objective
+from fingerprinting.core import runtime
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Examples, physical
+from fingerprinting.models import build, stealing, trained
+from fingerprinting.models.kinds import Job, Training
+from fingerprinting.study import checkpoints
+from fingerprinting.study.study import SKIPPED, Study
+from fingerprinting.training import objectives
+from fingerprinting.training.trainer import Objective
 
 GRAIN = 4  # blobs of a trigger image along each side
 
@@ -44,8 +47,8 @@ def train(
     schemes = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
     recipe, owner = study.recipe(epochs, learning_rate), {"part": "owner"}
     skipped = [
-        zoo.train(plain, "source", [Job(plain.source_id, recipe, owner)]),
-        zoo.train(plain, "longer", [Job(plain.longer_id, recipe, owner, plain.source_id)], attacks.fine_tune_all),
+        build.train(plain, "source", [Job(plain.source_id, recipe, owner)]),
+        build.train(plain, "longer", [Job(plain.longer_id, recipe, owner, plain.source_id)], stealing.fine_tune_all),
     ]
     options = {"config": layers, "sign_weight": sign_weight, "passport_images": passport_images, "start": "aligned"}
     for protected in schemes:
@@ -53,7 +56,7 @@ def train(
             protected = replace(protected, force=True)  # trained again, since its passports are lost
         own = {"triggers": triggers, "triggers_per_batch": triggers_per_batch} if protected.scheme == "v3" else {}
         job = Job(protected.source_id, recipe, {**owner, **options, **own}, plain.source_id)
-        skipped.append(zoo.train(protected, "source", [job], protect))
+        skipped.append(build.train(protected, "source", [job], protect))
         print(f"{protected.source_id.path}\n{protected.passport_path}", flush=True)
     return SKIPPED if any(skipped) else None
 
@@ -70,7 +73,7 @@ def protect(study: World, job: Job) -> Training:
     as they were, the signs of the public γ would put the private branches of schemes 2 and 3 points below.
     """
     options, owner = job.options, study.parts["owner"]
-    pretrained = attacks.open_model(study, job.parent)
+    pretrained = trained.open_model(study, job.parent)
     metadata = {
         "domain": study.domain.name,
         "dataset": study.dataset,

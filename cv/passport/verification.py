@@ -12,12 +12,13 @@ from torch import nn
 from cv.passport import passports, signature, world
 from cv.passport.layers import BranchNorm, passport_norms, private_branch
 from cv.passport.passports import Passports
-from fingerprinting import checkpoints, runtime
-from fingerprinting.examples import Examples
-from fingerprinting.reports.formats import markdown_table
-from fingerprinting.runtime import UserError
-from fingerprinting.study import Study
-from fingerprinting.training import accuracy, predict
+from fingerprinting.core import runtime
+from fingerprinting.core.markdown import markdown_table
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Examples
+from fingerprinting.study import checkpoints
+from fingerprinting.study.study import Study
+from fingerprinting.training.trainer import accuracy, predict
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ many bits agree in a model that knows nothing of the passports: each agrees with
 """
 
 from cv.passport import verification
-from fingerprinting import settings
+from fingerprinting import cli
 
 SCHEME = "1"
 ARCHITECTURE = dict(smoke="conv3", quick="conv3", cpu="conv3", paper="small_resnet18")
@@ -17,4 +17,4 @@ MODEL = ""  # path of a model; empty: the one that cv/passport/train.py released
 PASSPORT = ""  # path of a passport file; empty: the one written with it
 
 if __name__ == "__main__":
-    settings.run(verification.verify, globals(), "cv")
+    cli.run(verification.verify, globals(), "cv")

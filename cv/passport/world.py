@@ -6,9 +6,10 @@ from pathlib import Path
 
 from cv.passport import passports
 from cv.passport.passports import Passports
-from fingerprinting import attacks, files
-from fingerprinting.runtime import UserError
-from fingerprinting.study import ModelId, Study
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.models import trained
+from fingerprinting.study.study import ModelId, Study
 
 SCHEMES = ("1", "2", "3")
 PLAIN = "plain"  # the same network, trained in the same way without passports
@@ -88,8 +89,8 @@ def require(world: World) -> None:
 def goes_on_from(plain: World, world: World) -> bool:
     """Whether a protected network, or the plain one that was trained on, began as the plain one that is there now."""
     path = (world.longer_id if world.scheme == PLAIN else world.source_id).path
-    start = files.read_metadata(plain.source_id.path)["sha256"]
-    return path.is_file() and files.read_metadata(path)["settings"]["parent_sha256"] == start
+    start = storage.read_metadata(plain.source_id.path)["sha256"]
+    return path.is_file() and storage.read_metadata(path)["settings"]["parent_sha256"] == start
 
 
 def same_start(plain: World, protected: list[World]) -> None:
@@ -104,7 +105,7 @@ def same_start(plain: World, protected: list[World]) -> None:
 
 def weights(world: World) -> str:
     """What is measured of a protected network depends on: the released weights and the owner's passports."""
-    return " ".join(files.read_metadata(path)["sha256"] for path in (world.source_id.path, world.passport_path))
+    return " ".join(storage.read_metadata(path)["sha256"] for path in (world.source_id.path, world.passport_path))
 
 
 def gone(plain: World, every: list[World]) -> Callable[[str, str | None], bool]:
@@ -127,4 +128,4 @@ def _command(world: World) -> str:
 def open_released(world: World):
     """The network as others get it: plain, on the study's device."""
     require(world)
-    return attacks.open_model(world, world.source_id)
+    return trained.open_model(world, world.source_id)

@@ -10,7 +10,8 @@ Needs no model. A step draws what it measured by itself; README and docs are wri
 import sys
 import time
 
-from fingerprinting import files, settings
+from fingerprinting import cli
+from fingerprinting.core import storage
 from fingerprinting.reports import everything
 
 STUDY = ""  # how the folders of the studies whose figures are drawn begin: domain/dataset/tier; empty: all
@@ -18,7 +19,7 @@ FIGURES = True  # whether figures are drawn too
 DOMAIN = ""  # path of a domain file of your own, whose inputs figures show
 
 if __name__ == "__main__":
-    with settings.endings():
-        started, constants = time.perf_counter(), settings.of_no_study(globals(), sys.argv[1:])
+    with cli.endings():
+        started, constants = time.perf_counter(), cli.of_no_study(globals(), sys.argv[1:])
         everything.write(**constants)
-        print(f"written to {files.results_dir()}: {time.perf_counter() - started:.0f} s")
+        print(f"written to {storage.results_dir()}: {time.perf_counter() - started:.0f} s")

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import joblib
 
-from fingerprinting import files, runtime, turns
-from fingerprinting.domain import COMMITTED
-from fingerprinting.records import Records
-from fingerprinting.reports import aims, aucs, calibrated, passport_pages, replication, two_tests
-from fingerprinting.reports.formats import markdown_table
+from fingerprinting.core import runtime, storage, timing
+from fingerprinting.core.markdown import markdown_table
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.pipeline import ROOT, ZOO
 from fingerprinting.reports.pages import heading, study_folders
-from fingerprinting.runtime import REPOSITORY, UserError
-from fingerprinting.steps import ROOT, ZOO
-from fingerprinting.training import PREDICTION_BATCH, SIGNALS_BATCH
+from fingerprinting.reports.sections import aucs, calibrated, passport_pages, replication, score_combinations, targets
+from fingerprinting.study.domain import COMMITTED
+from fingerprinting.study.records import Records
+from fingerprinting.training.trainer import PREDICTION_BATCH, SIGNALS_BATCH
 
 # Document -> the blocks between its markers.
 DOCUMENTS = {
@@ -28,15 +28,15 @@ MARKERS = "<!-- {}: written by code from results/records, do not edit -->", "<!-
 LINK = re.compile(r"\]\((?=results/)")  # blocks' links begin at the repository's root
 
 
-@files.alone_in_results()
+@storage.alone_in_results()
 def write() -> None:
     """Replace what stands between each pair of markers; only when these are the repository's own results."""
-    if files.results_dir() != REPOSITORY / "results":
+    if storage.results_dir() != REPOSITORY / "results":
         return
     for document in DOCUMENTS:
         path = REPOSITORY / document
         if path.is_file() and (written := rewritten(document)) != path.read_text(encoding="utf-8"):
-            files.write_text(path, written)
+            storage.write_text(path, written)
 
 
 def rewritten(document: str) -> str:
@@ -66,12 +66,12 @@ def record_run(overrides: list[str], domains: tuple[str, ...] | list[str], secon
         "cores": joblib.cpu_count(),
         "provenance": runtime.provenance(runtime.device()),
     }
-    Records(files.results_dir() / "records" / "runs.jsonl").put([row])
+    Records(storage.results_dir() / "records" / "runs.jsonl").put([row])
     write()
 
 
 def _runs() -> str:
-    rows = Records(files.results_dir() / "records" / "runs.jsonl").rows()
+    rows = Records(storage.results_dir() / "records" / "runs.jsonl").rows()
     cells = []
     for row in rows:
         before = [f"{row[name.lower()]:.0f} s" if row.get(name.lower()) else "" for name in BEFORE]
@@ -138,7 +138,7 @@ def _benchmarks() -> str:
     for study, row in _benchmarked(*ratios):
         found.setdefault((study, row["key"].rsplit("/", 1)[1].replace("_", " ")), {}).update(row)
     cells = [
-        [*where, *(turns.shown(row[name]) if name in row else "" for name in ratios)] for where, row in found.items()
+        [*where, *(timing.shown(row[name]) if name in row else "" for name in ratios)] for where, row in found.items()
     ]
     return "\n".join([*markdown_table(["study", "threads", *ratios.values()], cells), *_precision(), *_layouts()])
 
@@ -147,7 +147,7 @@ def _precision() -> list[str]:
     """What bfloat16 is worth in training, by network."""
     measured = "training_float32_to_bfloat16"
     cells = [
-        [study, row["architecture"], row["key"].rsplit("/", 1)[1].replace("_", " "), turns.shown(row[measured])]
+        [study, row["architecture"], row["key"].rsplit("/", 1)[1].replace("_", " "), timing.shown(row[measured])]
         for study, row in _benchmarked(measured)
     ]
     note = "What `PRECISION=bfloat16` is worth in training on that machine (`python benchmarks/precision.py`)."
@@ -163,7 +163,7 @@ def _layouts() -> list[str]:
         "training_first_to_last": "an update, channels first / last",
     }
     cells = [
-        [study, row["architecture"], row["layout"], *(turns.shown(row[name]) for name in ratios)]
+        [study, row["architecture"], row["layout"], *(timing.shown(row[name]) for name in ratios)]
         for study, row in _benchmarked(*ratios)
     ]
     note = (
@@ -191,8 +191,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "runs": _runs,
     "results": lambda: aucs.summary(_committed()),
     "calibrated": _calibrated,
-    "rules": lambda: "\n".join(two_tests.table(replication.beside(_judged()))),
-    "aims": lambda: "\n".join(aims.table(replication.beside(_judged()))),
+    "rules": lambda: "\n".join(score_combinations.table(replication.beside(_judged()))),
+    "aims": lambda: "\n".join(targets.table(replication.beside(_judged()))),
     "replication": lambda: "\n".join(replication.table(_committed())),
     "deepcore": _deepcore,
     "passports": passport_pages.block,

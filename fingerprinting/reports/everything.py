@@ -1,8 +1,9 @@
 """All tables, pages, figures and the numbers of README and docs, from records alone."""
 
-from fingerprinting.domain import DOMAINS, Domain, load_domain
-from fingerprinting.reports import deepcore_tables, documents, overlap, pages, passport_pages, show, tables
-from fingerprinting.runtime import UserError
+from fingerprinting.core.runtime import UserError
+from fingerprinting.reports import documents, pages, show
+from fingerprinting.reports.sections import deepcore, overlap, passport_pages, study_page
+from fingerprinting.study.domain import DOMAINS, Domain, load_domain
 
 
 def write(study: str = "", figures: bool = True, domain: str = "") -> None:
@@ -14,7 +15,7 @@ def write(study: str = "", figures: bool = True, domain: str = "") -> None:
     for folder in folders if figures else ():
         print(f"figures of {folder}", flush=True)
         show.every_figure(folder, _domain(folder, own))
-    for report in (tables, overlap, deepcore_tables):
+    for report in (study_page, overlap, deepcore):
         report.write()
     for folder in passport_pages.study_folders():
         passport_pages.write(folder)

@@ -4,14 +4,10 @@ import csv
 import io
 from pathlib import Path
 
-from fingerprinting import files
-from fingerprinting.domain import COMMITTED
+from fingerprinting.core import storage
 from fingerprinting.reports.pages import folder
-from fingerprinting.study import SPLIT
-
-
-def markdown_table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
+from fingerprinting.study.domain import COMMITTED
+from fingerprinting.study.study import SPLIT
 
 
 def write_topic(topic: str, columns: str, rows: list[dict]) -> None:
@@ -30,7 +26,7 @@ def write_csv(path: Path, columns: str, rows: list[dict]) -> None:
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(row.get(name)) for name in names} for row in rows)
-    files.write_text(path, text.getvalue())
+    storage.write_text(path, text.getvalue())
 
 
 def _cell(value) -> str:

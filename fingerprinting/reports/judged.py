@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from fingerprinting.attacks import KINDS, Kind
-from fingerprinting.methods import METHODS, Method
-from fingerprinting.records import Records
-from fingerprinting.reports.cells import reading_of
+from fingerprinting.fingerprints.registry import METHODS, Method
+from fingerprinting.models.kinds import KINDS, Kind
+from fingerprinting.reports.table_cells import reading_of
+from fingerprinting.study.records import Records
 
 
 @dataclass(frozen=True)

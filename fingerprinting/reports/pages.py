@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from fingerprinting import files
-from fingerprinting.domain import DOMAINS
-from fingerprinting.study import SPLIT
+from fingerprinting.core import storage
+from fingerprinting.study.domain import DOMAINS
+from fingerprinting.study.study import SPLIT
 
 
 def folder() -> Path:
-    return files.results_dir() / "tables"
+    return storage.results_dir() / "tables"
 
 
 def study_folders() -> list[str]:
@@ -19,7 +19,7 @@ def study_folders() -> list[str]:
 
 def with_records(*topics: str) -> list[str]:
     """`domain/dataset/tier` of every study that has records of any of these topics, in alphabetical order."""
-    records = files.results_dir() / "records"
+    records = storage.results_dir() / "records"
     found = [path for topic in topics for path in records.glob(f"*/*/*/{topic}.jsonl")]
     return sorted({path.parent.relative_to(records).as_posix() for path in found})
 
@@ -45,4 +45,4 @@ def heading(study_folder: str) -> str:
 def links(studies: Iterable[str], topic: str = "") -> str:
     """To the pages of studies, from the repository's root."""
     paths = [page_path(study, topic) for study in studies]
-    return ", ".join(f"[{path.stem}]({path.relative_to(files.results_dir().parent)})" for path in paths)
+    return ", ".join(f"[{path.stem}]({path.relative_to(storage.results_dir().parent)})" for path in paths)

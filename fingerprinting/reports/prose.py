@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
-from fingerprinting import verdicts
-from fingerprinting.records import Records
-from fingerprinting.reports import two_tests
-from fingerprinting.reports.cells import Reading
-from fingerprinting.reports.verdicts import accused_at_5
-from fingerprinting.runtime import REPOSITORY
-from fingerprinting.study import SPLIT
-from fingerprinting.suspects import MEANS
+from fingerprinting.calibrated import verdicts
+from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.models.suspects import MEANS
+from fingerprinting.reports.sections import score_combinations
+from fingerprinting.reports.sections.verdicts import accused_at_5
+from fingerprinting.reports.table_cells import Reading
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import SPLIT
 
 README, RESULTS, CALIBRATED = "README.md", "docs/results.md", "docs/calibrated.md"
 CONSTANTS = REPOSITORY / "docs" / "numbers.txt"
@@ -178,7 +178,7 @@ def named(study: str) -> float:
 
 
 def tampered_told_by_its_own_log_odds(study: str) -> tuple[float, float]:
-    found = two_tests.aucs(study, "scored")["tampering's alone"]
+    found = score_combinations.aucs(study, "scored")["tampering's alone"]
     return between([found[theft] for theft in KEPT])
 
 

@@ -1,25 +1,15 @@
 """What is drawn and printed of a study once a step has recorded it; nothing here needs a model."""
 
-from fingerprinting.domain import Domain
-from fingerprinting.methods import shown
-from fingerprinting.records import Records
-from fingerprinting.reports import (
-    aucs,
-    charts,
-    deepcore_figures,
-    deepcore_tables,
-    erasure,
-    figures,
-    generalisation,
-    overlap,
-    pages,
-    passport_pages,
-    separation,
-    tables,
-)
+from fingerprinting.fingerprints.registry import shown
+from fingerprinting.reports import pages
+from fingerprinting.reports.figures import canvas, charts, core_points, separation
+from fingerprinting.reports.figures.samples import samples
 from fingerprinting.reports.judged import judged, methods_of
-from fingerprinting.reports.samples import samples
-from fingerprinting.study import Study
+from fingerprinting.reports.sections import ablation, aucs, overlap, passport_pages, query_attacks, study_page
+from fingerprinting.reports.sections import deepcore as deepcore_tables
+from fingerprinting.study.domain import Domain
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
 
 
 def evolved(study: Study) -> None:
@@ -31,7 +21,7 @@ def evolved(study: Study) -> None:
 def deepcore(study: Study) -> None:
     """After deepcore.py: figures, tables, the study's page on core points; nothing where the domain has none."""
     if Records.of(study, "deepcore_lengths").rows():
-        deepcore_figures.draw(study.folder, study.domain)
+        core_points.draw(study.folder, study.domain)
         deepcore_tables.write()
         print(deepcore_tables.page(study.folder))
 
@@ -39,24 +29,24 @@ def deepcore(study: Study) -> None:
 def matched(study: Study) -> None:
     """After model_finger_match.py: figures of distances and AUCs, tables, the study's page."""
     comparison(study.folder)
-    tables.write(study.folder)
+    study_page.write(study.folder)
     overlap.write()
-    print(tables.page(study.folder))
+    print(study_page.page(study.folder))
     _places()
 
 
 def varied(study: Study) -> None:
     """After generalisation.py: tables, and the section on it."""
-    tables.write(study.folder)
-    print("\n".join(generalisation.section(Records.of(study, "generalisation").rows())))
+    study_page.write(study.folder)
+    print("\n".join(ablation.section(Records.of(study, "generalisation").rows())))
     _places()
 
 
 def answered_back(study: Study) -> None:
     """After detect_erase_attack.py: the figure, tables, and the section on it."""
     answers(study.folder)
-    tables.write(study.folder)
-    print("\n".join(erasure.section(Records.of(study, "erasure").rows())))
+    study_page.write(study.folder)
+    print("\n".join(query_attacks.section(Records.of(study, "erasure").rows())))
     _places()
 
 
@@ -91,11 +81,11 @@ def answers(study_folder: str) -> None:
 def every_figure(study_folder: str, domain: Domain | None) -> None:
     """All that a study's records give; without its domain no pictures of inputs."""
     samples(study_folder, domain)
-    deepcore_figures.draw(study_folder, domain)
+    core_points.draw(study_folder, domain)
     if Records.at(study_folder, "auc").rows():
         comparison(study_folder)
     answers(study_folder)
 
 
 def _places() -> None:
-    print(f"tables: {pages.folder()}\nfigures: {figures.folder()}")
+    print(f"tables: {pages.folder()}\nfigures: {canvas.folder()}")

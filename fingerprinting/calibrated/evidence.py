@@ -1,0 +1,139 @@
+"""What answers say about theft, weighed on models whose origin is known.
+
+A suspect is read as one bit per query: does it answer as the source does? Extraction and tampering leave different
+traces in these bits, so each has its own log-odds against independence, and the two make one verdict.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from fingerprinting.models.kinds import EXTRACTED, HONEST, TAMPERED
+
+SPREAD = 0.002  # added to a squared standard error: a query on which few models agree by chance is no sure query
+HELD_OUT = 3  # folds in which models are held out to see how far the log-odds of honest ones stray
+Choice = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (bits, origins) -> indices of candidates
+STRENGTH = 4.0  # inverse of the regularisation, divided among the queries: log-odds are as free whatever their number
+
+
+@dataclass(frozen=True)
+class Weights:
+    """centre (n,): share of honest models that agree; coefficients (k, n), intercepts (k,): log-odds of k thefts."""
+
+    centre: np.ndarray
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+
+    def evidence(self, bits: np.ndarray) -> np.ndarray:
+        """bits (..., n) -> (..., k): log-odds of each theft against independence."""
+        return (bits - self.centre) @ self.coefficients.T + self.intercepts
+
+
+Fit = Callable[[np.ndarray, np.ndarray], Weights]  # of (bits, origins)
+PARTS = tuple(part.name for part in fields(Weights))  # as they stand in a file
+
+
+def combined(evidence: np.ndarray) -> np.ndarray:
+    """(..., k) -> (...): log-odds that the model was stolen in one of the k ways."""
+    return np.logaddexp.reduce(evidence, axis=-1)
+
+
+def separation(stolen: np.ndarray, honest: np.ndarray) -> np.ndarray:
+    """Welch's t (n,) of bits (models, n) of stolen against honest models, its standard error never below SPREAD."""
+    squared_error = stolen.var(0) / len(stolen) + honest.var(0) / len(honest)
+    return (stolen.mean(0) - honest.mean(0)) / np.sqrt(squared_error + SPREAD)
+
+
+def choose(bits: np.ndarray, origins: np.ndarray, n: int, extraction_share: float) -> np.ndarray:
+    """Indices of the n candidates whose bits (models, candidates) separate best, a share of them for extraction."""
+    wanted = {EXTRACTED: round(extraction_share * n), TAMPERED: n - round(extraction_share * n)}
+    present = [origin for origin in wanted if (origins == origin).any()]
+    if len(present) == 1:
+        wanted = {present[0]: n}
+    chosen: list[int] = []
+    for origin in present:
+        ranked = np.abs(separation(bits[origins == origin], bits[origins == HONEST])).argsort(kind="stable")[::-1]
+        taken = set(chosen)
+        chosen += [index for index in ranked.tolist() if index not in taken][: wanted[origin]]
+    return np.array(chosen, dtype=int)
+
+
+def everything(bits: np.ndarray, _origins: np.ndarray) -> np.ndarray:
+    return np.arange(bits.shape[1])
+
+
+def controls(able: np.ndarray, less_able: np.ndarray, truth: np.ndarray, n: int) -> np.ndarray:
+    """Indices of the n examples that tell best how able a model is, from who gets them right (models, examples).
+
+    truth (examples,): classes take turns, the best example of each before the second best of any, so that one answer to
+    all of them is no able model's.
+    """
+    ranked = separation(able, less_able).argsort(kind="stable")[::-1]
+    turn = np.empty(len(ranked), dtype=int)
+    for label in np.unique(truth):
+        turn[truth[ranked] == label] = np.arange(np.count_nonzero(truth == label))
+    return ranked[turn.argsort(kind="stable")][:n]
+
+
+def fit(bits: np.ndarray, origins: np.ndarray, strength: float = STRENGTH) -> Weights:
+    """Multinomial logistic regression of origins (models,) on bits (models, n), every origin with the same weight."""
+    centre = bits[origins == HONEST].mean(0)
+    free = strength / bits.shape[1]
+    model = LogisticRegression(C=free, class_weight="balanced", max_iter=5_000).fit(bits - centre, origins)
+    if len(model.classes_) == 2:  # scikit-learn gives the second origin's log-odds alone
+        return Weights(centre, model.coef_, model.intercept_)
+    return Weights(centre, model.coef_[1:] - model.coef_[0], model.intercept_[1:] - model.intercept_[0])
+
+
+def fit_standardised(bits: np.ndarray, origins: np.ndarray) -> Weights:
+    """As fit, each log-odds less its mean over honest models that were held out, in their standard deviations.
+
+    Where few examples leave models unsure of much, the log-odds of both thefts stray among honest models, and the one
+    that strays more would drown what the other one says. Folds that lack a theft say nothing; plain where all do.
+    """
+    weights, thefts = fit(bits, origins), set(origins.tolist())
+    folds = list(_held_out(bits, origins, HELD_OUT, everything, fit, thefts))
+    honest = [found[origins[held_out] == HONEST] for held_out, found in folds]
+    if sum(map(len, honest)) < 2:
+        return weights
+    mean, deviation = (of(np.concatenate(honest), axis=0) for of in (np.mean, np.std))
+    scale = np.where(deviation > 0, deviation, 1)
+    return Weights(weights.centre, weights.coefficients / scale[:, None], (weights.intercepts - mean) / scale)
+
+
+def cross_fitted(
+    bits: np.ndarray, origins: np.ndarray, folds: int, choice: Choice = everything, fitted: Fit = fit
+) -> np.ndarray:
+    """Combined evidence (models,) of each model by what was chosen and fitted without its fold: every folds-th.
+
+    bits (models, candidates); choice(bits, origins) gives the indices of those that are asked.
+    """
+    found = np.empty(len(bits))
+    for held_out, log_odds in _held_out(bits, origins, folds, choice, fitted):
+        found[held_out] = combined(log_odds)
+    return found
+
+
+def _held_out(
+    bits: np.ndarray, origins: np.ndarray, folds: int, choice: Choice, fitted: Fit, known: Collection[int] = ()
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Which models a fold holds (models,) and their log-odds (m, k), of folds without which all `known` origins are."""
+    fold = np.arange(len(bits)) % folds
+    for number in range(folds):
+        seen = fold != number
+        if set(known) <= set(origins[seen].tolist()):
+            chosen = choice(bits[seen], origins[seen])
+            yield ~seen, fitted(bits[seen][:, chosen], origins[seen]).evidence(bits[~seen][:, chosen])
+
+
+def same_answer(labels: np.ndarray) -> np.ndarray:
+    """labels (..., n) of any label space -> (..., n (n - 1) / 2): which pairs of queries get the same answer."""
+    rows, columns = np.triu_indices(labels.shape[-1], 1)
+    return (labels[..., rows] == labels[..., columns]).astype(float)
+
+
+def p_value(evidence: float, honest: Sequence[float] | np.ndarray) -> float:
+    """Conformal: how often an honest model, drawn like those given, shows this much evidence or more."""
+    return (1 + int((np.asarray(honest) >= evidence).sum())) / (1 + len(honest))

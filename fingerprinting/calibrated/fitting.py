@@ -1,0 +1,200 @@
+"""The calibrated fingerprint: queries and weights from reference models, verdicts against calibration models.
+
+Disjoint sets of models: references choose the queries and weigh the answers, calibration independents say how far
+honest models go, and suspects are judged by both. Models that saw a third of the data help to make candidates and
+control questions, which say how able a suspect is. Only its top-1 labels are used.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+
+import numpy as np
+import torch
+
+from fingerprinting.calibrated import evidence
+from fingerprinting.calibrated.candidates import CANDIDATES, WITH_MODELS, Making, candidates
+from fingerprinting.calibrated.representation import TRANSFER
+from fingerprinting.calibrated.verdicts import METHOD
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import physical
+from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints.generate import begin, finish
+from fingerprinting.fingerprints.owner import Owner, Queries
+from fingerprinting.models import suspects, trained
+from fingerprinting.models.kinds import HONEST, TAMPERED
+from fingerprinting.models.suspects import Suspect, origin
+from fingerprinting.study.study import SKIPPED, Study
+
+
+def calibrated(
+    study: Study,
+    *,
+    n: int,
+    controls: int,
+    kinds: tuple[str, ...],
+    extraction_share: float,
+    standardised: bool,
+    folds: int,
+    **making: float,
+) -> str | None:
+    """Choose queries, weigh answers, and keep what calibration models and held-out thefts answer."""
+    if not kinds:
+        raise UserError(f"KINDS is empty; it takes {', '.join(CANDIDATES)}")
+    if unknown := set(kinds) - set(CANDIDATES):
+        raise UserError(f"unknown candidates {', '.join(sorted(unknown))}; KINDS takes {', '.join(CANDIDATES)}")
+    if n < 1 or not 0 <= extraction_share <= 1:
+        raise UserError(f"N={n} must be 1 or more, and EXTRACTION_SHARE={extraction_share} between 0 and 1")
+    makes = Making(**making)
+    if makes.candidates < 1 or controls < 1 or folds < 2:
+        raise UserError(
+            f"CANDIDATES={makes.candidates} and CONTROLS={controls} must be 1 or more, and FOLDS={folds} 2 or more"
+        )
+    if makes.sampled < 1:
+        raise UserError(f"SAMPLED={makes.sampled} must be 1 or more")
+    references, thirds, honest = models_of(study, kinds)
+    used = [*references, *thirds, *honest]
+    same_task, judges = of_task(references, on_target=False), of_task(honest, on_target=False)
+    origins = np.array([origin(model) for model in same_task])
+    _check(origins, judges, thirds)
+    settings = {
+        "n": n,
+        "controls": controls,
+        "kinds": list(kinds),
+        "making": making,
+        "extraction_share": extraction_share,
+        "standardised": standardised,
+        "folds": folds,
+        "strength": evidence.STRENGTH,
+        "spread": evidence.SPREAD,
+        "source_sha256": trained.weights_sha256(study, study.source_id),
+        **made_of(study, used),
+    }
+    if store.is_current(study, METHOD, settings):
+        print("the calibrated fingerprint is finished already")
+        return SKIPPED
+    started = begin(study)
+    owner = Owner(study, METHOD)
+    offered, kind = offer(owner, kinds, makes)
+    bits = bits_of(study, same_task, offered.inputs)
+    choice = partial(evidence.choose, n=n, extraction_share=extraction_share)
+    chosen = choice(bits, origins)
+    inputs = offered.inputs[chosen]
+    fitted = evidence.fit_standardised if standardised else evidence.fit
+    thefts = evidence.cross_fitted(bits, origins, folds, choice, fitted)[origins != HONEST]
+    extra = _weighed("", fitted(bits[:, chosen], origins), bits_of(study, judges, inputs), thefts)
+    extra |= _ability(owner, *(_honest(models) for models in (same_task, thirds)), judges, controls)
+    extra |= _transferred(study, references, honest, inputs, folds)
+    fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
+    finish(
+        study,
+        METHOD,
+        fingerprint,
+        settings,
+        started,
+        {
+            "query_kinds": dict(Counter(kinds[index] for index in kind[chosen].tolist())),
+            "offered_kinds": dict(Counter(kinds[index] for index in kind.tolist())),
+            "n_reference": len(references),
+            "n_thirds": len(thirds),
+            "n_calibration": len(honest),
+            "extra_models": len(used),
+            "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
+            "extra_models_used": {model.model.name: model.metadata["sha256"] for model in used},
+        },
+    )
+    return None
+
+
+def models_of(study: Study, kinds: Iterable[str]) -> tuple[list[Suspect], list[Suspect], list[Suspect]]:
+    """References, models of a third (thefts only where they make candidates) and calibration models that are there."""
+    references, thirds = suspects.of_use(study, "reference"), suspects.thirds(study)
+    if not set(kinds) & set(WITH_MODELS):
+        thirds = _honest(thirds)
+    return references, thirds, suspects.of_use(study, "calibration")
+
+
+def made_of(study: Study, used: Iterable[Suspect]) -> dict[str, str | None]:
+    """Digests of the fingerprints and models that are there now; a fingerprint keeps those that it was made of."""
+    return {
+        "primary_sha256": _content(study, "primary"),
+        "evolved_sha256": _content(study, "evolved"),
+        "models_sha256": storage.key_of({model.model.name: model.metadata["sha256"] for model in used}),
+    }
+
+
+def offer(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries, np.ndarray]:
+    """The candidates, no input twice, and the index (n,) into `kinds` of what each one is."""
+    found, kind = candidates(owner, kinds, making)
+    first = np.unique(found.inputs.flatten(1).numpy(), axis=0, return_index=True)[1]
+    kept = torch.from_numpy(np.sort(first))
+    return Queries(found.inputs[kept], found.truth[kept]), kind[kept].numpy()
+
+
+def of_task(models: list[Suspect], *, on_target: bool) -> list[Suspect]:
+    return [model for model in models if model.kind.on_target == on_target]
+
+
+def _honest(models: list[Suspect]) -> list[Suspect]:
+    return [model for model in models if origin(model) == HONEST]
+
+
+def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
+    """Top-1 labels (models, n)."""
+    return np.stack([logits.argmax(1).numpy() for logits in suspects.ask_all(study, models, inputs)])
+
+
+def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
+    """Whether each model answers as the source does (models, n)."""
+    source = labels_of(study, [suspects.source_of(study)], inputs)
+    return (labels_of(study, models, inputs) == source).astype(float)
+
+
+def _ability(
+    owner: Owner, able: list[Suspect], weak: list[Suspect], judges: list[Suspect], count: int
+) -> dict[str, torch.Tensor]:
+    """Control questions of all classes alike, held out from every party's training, and each judge's share right."""
+    study, dev = owner.study, owner.dev
+    right = [labels_of(study, models, physical(dev.inputs)) == dev.targets.numpy() for models in (able, weak)]
+    asked = torch.from_numpy(evidence.controls(*right, dev.targets.numpy(), count))
+    inputs, truth = physical(dev.inputs[asked]), dev.targets[asked]
+    ability = (labels_of(study, judges, inputs) == truth.numpy()).mean(1)
+    return {"control_inputs": inputs, "control_truth": truth, "honest_ability": torch.from_numpy(ability)}
+
+
+def _transferred(
+    study: Study, references: list[Suspect], honest: list[Suspect], inputs: torch.Tensor, folds: int
+) -> dict[str, torch.Tensor]:
+    """The same idea where labels mean other things: which queries get the same answer. Empty without such models."""
+    moved, calibrating = (of_task(models, on_target=True) for models in (references, honest))
+    origins = np.array([origin(model) for model in moved])
+    if not calibrating or min(np.count_nonzero(origins == side) for side in (HONEST, TAMPERED)) < 2:  # 1 held out
+        return {}
+    pairs, judging = (evidence.same_answer(labels_of(study, models, inputs)) for models in (moved, calibrating))
+    thefts = evidence.cross_fitted(pairs, origins, folds)[origins != HONEST]
+    return _weighed(TRANSFER, evidence.fit(pairs, origins), judging, thefts)
+
+
+def _weighed(
+    prefix: str, weights: evidence.Weights, calibrating: np.ndarray, thefts: np.ndarray
+) -> dict[str, torch.Tensor]:
+    """The weights, the evidence that features (calibration models, m) are by them, and that of thefts held out."""
+    found = {name: getattr(weights, name) for name in evidence.PARTS}
+    found["honest"] = evidence.combined(weights.evidence(calibrating))
+    found["thefts"] = thefts
+    return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
+
+
+def _content(study: Study, method: str) -> str | None:
+    path = store.path_of(study, method)
+    return storage.read_metadata(path)["sha256"] if path.is_file() else None
+
+
+def _check(origins: np.ndarray, calibration: list[Suspect], thirds: list[Suspect]) -> None:
+    if not (origins == HONEST).any() or (origins == HONEST).all():
+        raise UserError("answers are weighed on reference thefts and independents; give the references COPIES above 0")
+    if not calibration:
+        raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
+    if not _honest(thirds):
+        raise UserError("control questions are chosen with honest models of a third; give thirds.py COPIES above 0")

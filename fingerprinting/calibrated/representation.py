@@ -1,0 +1,35 @@
+"""How the calibrated fingerprint reads a suspect's labels, as evidence of theft; its rows of the table of methods."""
+
+import numpy as np
+import torch
+
+from fingerprinting.calibrated import evidence
+from fingerprinting.fingerprints.distances import shortfall
+from fingerprinting.fingerprints.registry import METHODS, Method
+from fingerprinting.fingerprints.store import Fingerprint
+
+TRANSFER = "transfer_"  # begins the names of what a calibrated fingerprint weighs the answers of another task with
+
+
+def theft_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) -> (): log-odds that a model of the source's task was stolen (calibrated fingerprint)."""
+    return torch.tensor(evidence.combined(traces(labels, fingerprint)))
+
+
+def transfer_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) of another task -> (): log-odds that its model was moved there from the source."""
+    return torch.tensor(evidence.combined(traces(labels, fingerprint, TRANSFER)))
+
+
+def traces(labels: torch.Tensor, fingerprint: Fingerprint, prefix: str = "") -> np.ndarray:
+    """labels (n,) -> (k,): log-odds of each theft; prefix TRANSFER: from labels that mean other things."""
+    weights = evidence.Weights(*(fingerprint.extra[prefix + name].double().numpy() for name in evidence.PARTS))
+    if prefix == TRANSFER:
+        return weights.evidence(evidence.same_answer(labels.numpy()))
+    return weights.evidence((labels == fingerprint.labels).double().numpy())
+
+
+METHODS += [
+    Method("calibrated", "labels", theft_evidence, shortfall, judges="source"),
+    Method("calibrated", "labels", transfer_evidence, shortfall, judges="target", needs="transfer_centre"),
+]

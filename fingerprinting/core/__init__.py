@@ -1,0 +1,1 @@
+"""What everything stands on: device, dtype and seeds, files, statistics, timing."""

@@ -1,0 +1,1 @@
+"""Data sets, who may see which example, downloads, pickles that run no code."""

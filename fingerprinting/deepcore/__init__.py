@@ -1,0 +1,1 @@
+"""DeepCore: core points, the radius around them, identification by clustering, its observations."""

@@ -1,0 +1,1 @@
+"""Matching and what is varied around it: overlap, query budgets, ablations."""

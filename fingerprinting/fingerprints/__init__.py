@@ -1,0 +1,1 @@
+"""Fingerprints: queries, representations, distances, and the table of methods."""

@@ -1,0 +1,128 @@
+"""What an owner makes queries with: the source, its data, and the models it trained for reference."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from fingerprinting.core import runtime
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Examples, physical
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.models import suspects, trained
+from fingerprinting.models.suspects import Suspect
+from fingerprinting.study.study import Study
+from fingerprinting.training.trainer import predict
+
+
+class UnsuitedError(UserError):
+    """A method that makes no sense for this domain, or finds nothing to work with here."""
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What a method asks: inputs (n, ...) physical and truth (n,), the class each one began from or aims at.
+
+    extra: named tensors that the method's reading needs besides.
+    """
+
+    inputs: torch.Tensor
+    truth: torch.Tensor
+    extra: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class Owner:
+    """Opens models on demand and notes which reference models a method has used, so that their cost is counted."""
+
+    def __init__(self, study: Study, method: str) -> None:
+        self.study = study
+        self.method = method
+        self.used: dict[str, Suspect] = {}  # reference models by name
+
+    @property
+    def device(self) -> torch.device:
+        return self.study.device
+
+    @property
+    def part(self) -> Examples:
+        """The owner's examples, on which the source was trained."""
+        return self.study.parts["owner"]
+
+    @property
+    def dev(self) -> Examples:
+        return self.study.parts["dev"]
+
+    @cached_property
+    def source(self) -> nn.Module:
+        """In evaluation mode, without gradients of its weights."""
+        return frozen(trained.open_model(self.study, self.study.source_id))
+
+    @cached_property
+    def source_logits(self) -> torch.Tensor:
+        """The source's logits (N, C) on the owner's part."""
+        return predict(self.source, self.part.inputs, self.device)
+
+    def fingerprint(self, queries: Queries) -> Fingerprint:
+        """The queries with what the source answers; they belong to no component."""
+        logits = predict(self.source, queries.inputs, self.device)
+        component = torch.full((len(logits),), -1)
+        labels, truth = logits.argmax(1), queries.truth.clone()  # no two tensors of a file share memory
+        return Fingerprint(queries.inputs, labels, truth, component, logits, {}, queries.extra)
+
+    def generator(self, purpose: str = "") -> torch.Generator:
+        """A CPU generator for this method's draws in this study."""
+        return runtime.generator(f"{self.study.folder}/{self.method}/{purpose}")
+
+    def drawn(self, n: int) -> torch.Tensor:
+        """Up to n different indices into the owner's part, at random."""
+        return torch.randperm(len(self.part), generator=self.generator("drawn"))[:n]
+
+    def inputs(self, indices: torch.Tensor) -> torch.Tensor:
+        """Physical inputs (n, ...) of the owner's part."""
+        return physical(self.part.inputs[indices])
+
+    def references(self, role: str) -> list[Suspect]:
+        """Reference models that are `pirated` or `independent`.
+
+        The peers' papers know no thefts that go far: with them SAC-w, MetaFinger and IrisFP tell less.
+        """
+        found = [suspect for suspect in suspects.mild(self.study) if suspect.kind.role == role]
+        if not found:
+            raise UnsuitedError(f"{self.method} needs {role} models for reference; give references.py COPIES above 0")
+        self.used.update({suspect.model.name: suspect for suspect in found})
+        return found
+
+    def ask(self, reference: Suspect, inputs: torch.Tensor) -> torch.Tensor:
+        """A reference model's logits (n, C)."""
+        return suspects.ask(self.study, reference, inputs)
+
+    def opened(self, reference: Suspect) -> nn.Module:
+        """The reference model itself, for gradients by its inputs."""
+        return frozen(trained.open_model(self.study, reference.model))
+
+    def mixed(self, first: torch.Tensor, second: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+        """Inputs of which a piece comes from `second`; UnsuitedError where the domain does not say how to mix."""
+        if self.study.domain.mix is None:
+            raise UnsuitedError(f"{self.method} mixes inputs, and {self.study.domain.name} gives no mix= in its DOMAIN")
+        return self.study.domain.mix(first, second, draw)
+
+    def movable(self) -> tuple[float, float]:
+        """The range in which inputs are moved as numbers; UnsuitedError where they cannot be."""
+        if self.study.domain.input_range is None:
+            raise UnsuitedError(
+                f"{self.method} moves inputs as numbers, and what that leads to is no {self.study.domain.name} input"
+            )
+        return self.study.domain.input_range
+
+    @cached_property
+    def recorded(self) -> torch.Tensor:
+        """Mask (1, channels, 1, ...) of the channels that carry a signal in the owner's examples: an electrode that is
+        not there, and stands in a recording as zeros, must not begin to.
+        """
+        inputs = self.part.inputs
+        return (inputs != 0).flatten(2).any(2).any(0).view(1, -1, *[1] * (inputs.dim() - 2))
+
+
+def frozen(model: nn.Module) -> nn.Module:
+    return model.eval().requires_grad_(False)

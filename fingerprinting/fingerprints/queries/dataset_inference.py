@@ -1,0 +1,107 @@
+"""Dataset Inference (Maini et al., ICLR 2021), black box: a model is surer of the examples that it was trained on."""
+
+import torch
+
+from fingerprinting.data.datasets import Examples, physical
+from fingerprinting.fingerprints.owner import Owner, Queries
+from fingerprinting.fingerprints.queries.fuap import initial_perceptron
+from fingerprinting.fingerprints.representations import membership_confidence, steps_until_flip
+from fingerprinting.training.trainer import predict
+
+KINDS = 3  # of noise: uniform, normal, Laplace
+
+
+def dataset_inference(
+    owner: Owner,
+    n: int,
+    *,
+    points: int,
+    fitted: int,
+    directions: int,
+    steps: int,
+    step: float,
+    hidden: int,
+    epochs: int,
+    learning_rate: float,
+) -> Queries:
+    """One sample of `points` training examples and as many held-out ones, each walked away from in random directions.
+
+    The method fixes its own number of queries, whatever n is: 2 * points * walks * steps, in that order, where walks
+    are `directions` of each kind of noise. extra: the regressor, learnt from the source on `fitted` other examples of
+    each part, and which points of the sample are training examples.
+    """
+    bounds, movable = owner.movable(), owner.recorded
+    shuffled = [
+        part.take(torch.randperm(len(part), generator=owner.generator(name)))
+        for name, part in (("training", owner.part), ("held out", owner.dev))
+    ]
+    count = min(points, *[len(part) // 2 for part in shuffled])
+    sample, inside = _joined(shuffled, slice(0, count))
+    others, others_inside = _joined(shuffled, slice(count, count + fitted))
+    asked, learnt = (
+        walked(physical(both.inputs), directions, steps, step * movable, bounds, owner.generator(purpose))
+        for purpose, both in (("sample", sample), ("fitted", others))
+    )
+    labels = predict(owner.source, learnt.flatten(0, 2), owner.device).argmax(1)
+    flips = steps_until_flip(labels.view(learnt.shape[:3]), others.targets)
+    weights = regressor(flips, others_inside, hidden, epochs, learning_rate, owner.generator("regressor"))
+    queries = Queries(
+        asked.flatten(0, 2),
+        sample.targets.repeat_interleave(asked.shape[1] * asked.shape[2]),
+        {**weights, "inside": inside, "steps": torch.tensor(steps)},
+    )
+    print(f"dataset_inference fixes its own number of queries: {len(queries.inputs)} about {2 * count} examples")
+    return queries
+
+
+def _joined(parts: list[Examples], rows: slice) -> tuple[Examples, torch.Tensor]:
+    """The same rows of a training and a held-out part, and a mask of those that are training examples."""
+    training, held_out = (Examples(part.inputs[rows], part.targets[rows]) for part in parts)
+    return training.joined(held_out), torch.arange(len(training) + len(held_out)) < len(training)
+
+
+def walked(
+    inputs: torch.Tensor,
+    directions: int,
+    steps: int,
+    step: torch.Tensor,
+    bounds: tuple[float, float],
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Inputs (N, ...) -> (N, walks, steps, ...): 1 to `steps` times the same noise away (the blind walk).
+
+    A walk's noise is uniform or normal with scale `step`, or Laplace with twice that (the released code's proportion).
+    """
+    shape = (len(inputs), directions, *inputs.shape[1:])
+    uniform, centred = (2 * torch.rand(shape, generator=generator) - 1 for _ in range(2))
+    normal = torch.randn(shape, generator=generator)
+    # By the inverse of its distribution function; rand() may be 0, of which the logarithm is infinite.
+    laplace = -2 * centred.sign() * torch.log1p(-centred.abs().clamp_max(1 - 1e-6))
+    noise = step * torch.cat([uniform, normal, laplace], 1)
+    counts = torch.arange(1, steps + 1).view(-1, *[1] * (inputs.dim() - 1))
+    return (inputs[:, None, None] + counts * noise[:, :, None]).clamp(*bounds)
+
+
+def regressor(
+    flips: torch.Tensor,
+    inside: torch.Tensor,
+    hidden: int,
+    epochs: int,
+    learning_rate: float,
+    generator: torch.Generator,
+) -> dict[str, torch.Tensor]:
+    """Weights of `membership_confidence` from steps until the flip (N, walks) and who is a training example (N,).
+
+    As released: gradient descent on -mean(confidence * (1 inside, -1 outside)), all examples at once.
+    """
+    scale = {"mean": flips.mean(0), "deviation": flips.std(0, correction=0).clamp_min(1e-6)}
+    weights = initial_perceptron((flips.shape[1], hidden, 1), generator)
+    weights = {name: value.requires_grad_(True) for name, value in weights.items()}
+    optimizer = torch.optim.SGD(weights.values(), lr=learning_rate)
+    sign = torch.where(inside, 1.0, -1.0)
+    for _ in range(epochs):
+        loss = -(sign * membership_confidence(flips, scale | weights)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return scale | {name: value.detach() for name, value in weights.items()}

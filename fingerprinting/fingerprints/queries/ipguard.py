@@ -1,0 +1,57 @@
+"""IPGuard (Cao, Jia and Gong, AsiaCCS 2021): points at a chosen distance behind the source's decision boundary."""
+
+import math
+
+import torch
+from torch import nn
+
+from fingerprinting.core.runtime import place
+from fingerprinting.fingerprints.owner import Owner, Queries
+
+
+def ipguard(owner: Owner, n: int, *, steps: int, learning_rate: float, margin: float) -> Queries:
+    """Examples moved across the boundary between the source's class, i, and its runner-up, j."""
+    bounds = owner.movable()
+    chosen = owner.drawn(n)
+    i, j = owner.source_logits[chosen].topk(2, dim=1).indices.unbind(1)
+    inputs = place(owner.inputs(chosen), owner.device)
+    classes = i.to(owner.device), j.to(owner.device)
+    moved = to_boundary(owner.source, inputs, *classes, steps, learning_rate, margin, bounds)
+    return Queries(moved.cpu(), i)
+
+
+def boundary_loss(logits: torch.Tensor, i: torch.Tensor, j: torch.Tensor, margin: float) -> torch.Tensor:
+    """relu(z_i - z_j + margin) + relu(max over t other than i, j of z_t - z_i): logits (n, C), i and j (n,) -> (n,)."""
+    pair = torch.stack([i, j], 1)
+    z_i, z_j = logits.gather(1, pair).unbind(1)
+    others = logits.scatter(1, pair, -math.inf).amax(1)
+    return torch.relu(z_i - z_j + margin) + torch.relu(others - z_i)
+
+
+def to_boundary(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    i: torch.Tensor,
+    j: torch.Tensor,
+    steps: int,
+    learning_rate: float,
+    margin: float,
+    bounds: tuple[float, float],
+) -> torch.Tensor:
+    """Adam on `boundary_loss` from inputs (n, ...) on; a sample whose loss is 0 stays where it is."""
+    moved = inputs.clone().requires_grad_(True)
+    active = torch.arange(len(inputs), device=inputs.device)
+    optimizer = torch.optim.Adam([moved], lr=learning_rate)
+    for _ in range(steps):
+        losses = boundary_loss(model(moved[active]), i[active], j[active], margin)
+        optimizer.zero_grad()
+        losses.sum().backward()
+        before = moved.detach().clone()
+        optimizer.step()
+        active = active[losses > 0]
+        with torch.no_grad():
+            before[active] = moved[active].clamp(*bounds)
+            moved.copy_(before)
+        if not len(active):
+            break
+    return moved.detach()

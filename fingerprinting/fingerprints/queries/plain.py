@@ -1,0 +1,26 @@
+"""The floors: any examples, and AKH's, which the source gets wrong."""
+
+import torch
+
+from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
+
+
+def random(owner: Owner, n: int) -> Queries:
+    """Any of the owner's examples."""
+    chosen = owner.drawn(n)
+    return Queries(owner.inputs(chosen), owner.part.targets[chosen])
+
+
+def akh(owner: Owner, n: int) -> Queries:
+    """Examples that the source gets wrong, at random (Always be Knocking on Heaven's door, 2024)."""
+    chosen = wrong(owner)
+    chosen = chosen[torch.randperm(len(chosen), generator=owner.generator())[:n]]
+    return Queries(owner.inputs(chosen), owner.part.targets[chosen])
+
+
+def wrong(owner: Owner) -> torch.Tensor:
+    """Indices of the owner's examples that the source gets wrong."""
+    found = (owner.source_logits.argmax(1) != owner.part.targets).nonzero().flatten()
+    if not len(found):
+        raise UnsuitedError(f"{owner.method} needs examples that the source gets wrong, and it gets none wrong")
+    return found

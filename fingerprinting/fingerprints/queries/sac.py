@@ -1,0 +1,27 @@
+"""SAC (Guan et al., NeurIPS 2022): samples whose answers' pairwise correlation gives a stolen model away."""
+
+import torch
+
+from fingerprinting.fingerprints.owner import Owner, Queries
+from fingerprinting.fingerprints.queries.plain import wrong
+
+
+def sac_w(owner: Owner, n: int) -> Queries:
+    """Of the examples that the source gets wrong, those that most thefts get wrong too and most independents right."""
+    chosen = wrong(owner)
+    inputs, truth = owner.inputs(chosen), owner.part.targets[chosen]
+    merit = torch.zeros(len(chosen), dtype=torch.double)
+    for role, sign in (("pirated", -1), ("independent", 1)):
+        models = owner.references(role)
+        for model in models:
+            merit += sign * (owner.ask(model, inputs).argmax(1) == truth).double() / len(models)
+    best = merit.argsort(descending=True, stable=True)[:n]
+    return Queries(inputs[best], truth[best])
+
+
+def sac_m(owner: Owner, n: int) -> Queries:
+    """CutMix: a piece of one example laid into another."""
+    chosen = owner.drawn(2 * n)
+    first, second = chosen.tensor_split(2)
+    inputs = owner.mixed(owner.inputs(first[: len(second)]), owner.inputs(second), owner.generator("mix"))
+    return Queries(inputs, owner.part.targets[first[: len(second)]])

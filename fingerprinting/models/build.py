@@ -1,0 +1,250 @@
+"""Training the zoo: which models a step promises, which are finished, and the rest in parallel processes."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import joblib
+import torch
+from joblib.externals.loky import get_reusable_executor
+from tqdm import tqdm
+
+from fingerprinting.core import runtime, storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.models import responses
+from fingerprinting.models.kinds import KINDS, Job, Training
+from fingerprinting.models.trained import require, weights_sha256
+from fingerprinting.study import aside, checkpoints
+from fingerprinting.study.domain import DOMAINS
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import SKIPPED, ModelId, Study
+from fingerprinting.training.trainer import accuracy, fit, taken_as_it_is
+
+Prepare = Callable[[Study, Job], Training]
+
+
+def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None = None) -> str | None:
+    """Train the models that a step promises. Finished ones are skipped, killed runs resume, records are written.
+
+    A model is finished when its file says that it was made with these very settings from this very parent. `prepare`
+    takes the place of the kinds' own.
+    """
+    jobs = list(jobs)
+    if not study.target and any(KINDS[job.model.kind].on_target for job in jobs):
+        print(f"{study.dataset} has no transfer target, so no model of {step} is moved to one", flush=True)
+        jobs = [job for job in jobs if not KINDS[job.model.kind].on_target]
+    promised = {job.model for job in jobs}
+    for parent in {job.parent for job in jobs if job.parent} - promised:
+        require(study, parent)
+    _check_surroundings(study, jobs)
+    first = [job for job in jobs if job.parent not in promised]
+    then = [job for job in jobs if job.parent in promised]  # their parents are made by this very step
+    records = Records.of(study, "models")
+    rows = [row for row in records.rows() if row["key"] in {model.name for model in promised}]
+    try:
+        with aside.Exchange(_plan_path(study, step), [model.path for model in promised]):
+            _write_plan(study, step, jobs)
+            skipped = [_train_all(study, step, several, prepare) for several in (first, then) if several]
+    except Exception:
+        there = {model.name: storage.read_metadata(model.path) for model in promised if model.path.is_file()}
+        records.put(row for row in rows if row["key"] in there and _is_of(row, there[row["key"]]))
+        raise
+    return SKIPPED if any(skipped) else None
+
+
+def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None) -> bool:
+    """Train those of the jobs that are not finished; returns whether some were, or were begun before."""
+    records = Records.of(study, "models")
+    before = [_finished_or_waiting(study, job) for job in jobs]
+    todo = [job for job, found in zip(jobs, before, strict=True) if not found]
+    if len(todo) < len(jobs):
+        print(f"{len(jobs) - len(todo)} of {len(jobs)} models are finished already", flush=True)
+    if outdated := [job.model for job in todo if job.model.path.is_file()]:
+        print(f"{len(outdated)} that are there are trained again: {outdated[0].name} ...", flush=True)
+    for model in outdated:  # should this run be stopped, they must not be judged in place of what it promised
+        aside.put(model.path)
+    known = {row["key"]: row for row in records.rows()}
+    records.put(record_of(found) for found in before if found and not _is_of(known.get(found["name"]), found))
+    begun = not study.force and any(_resume_path(study, job).is_file() for job in todo)
+    parallel = joblib.Parallel(
+        n_jobs=study.at_a_time, return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
+    )
+    finished = parallel(joblib.delayed(train_one)(study, job, prepare) for job in todo)
+    with tqdm(total=len(todo), desc=step, unit="model", disable=not todo) as bar:
+        for metadata in finished:
+            if "user_error" in metadata:
+                bar.leave = False
+                finished.close()
+                get_reusable_executor().shutdown(kill_workers=True)
+                raise UserError(metadata["user_error"])
+            records.put([record_of(metadata)])
+            bar.update()
+    return len(todo) < len(jobs) or begun
+
+
+def train_one(study: Study, job: Job, prepare: Prepare | None = None) -> dict:
+    """Train one model and write its file; returns the file's metadata. Runs in a worker process."""
+    threads = torch.get_num_threads()
+    runtime.one_thread()
+    try:
+        return _train_one(study, job, prepare or KINDS[job.model.kind].prepare)
+    except UserError as error:  # a traceback from another process would hide its one clear sentence
+        return {"user_error": str(error)}
+    finally:
+        torch.set_num_threads(threads)  # with one worker this is the process of the steps that follow
+
+
+def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
+    kind, name = KINDS[job.model.kind], job.model.name
+    runtime.seed_everything(name)
+    training = prepare(study, job)
+    parts = study.target_parts if kind.on_target else study.parts
+    resume = _resume_path(study, job)
+    if study.force:
+        resume.unlink(missing_ok=True)
+    if training.part is None:
+        progress = taken_as_it_is(training.model, parts["dev"], study.device)
+    else:
+        progress = fit(
+            training.model,
+            training.part,
+            parts["dev"],
+            training.objective,
+            job.recipe,
+            name,
+            study.device,
+            training.after_step,
+            study.domain.augment,
+            resume,
+            precision=study.precision,
+        )
+    model = training.release(training.model)
+    content = storage.digest(model.state_dict())
+    logits = responses.ask(study, parts["test"].inputs, content, lambda: model)
+    metadata = {
+        "name": name,
+        "domain": study.domain.name,
+        "kind": job.model.kind,
+        "role": kind.role,
+        "architecture": job.model.architecture,
+        "copy": job.model.copy,
+        "variant": job.model.variant,
+        "task": _task(study, job),
+        "classes": len(study.target_classes if kind.on_target else study.classes),
+        "shape": list(study.shape),
+        "examples": 0 if training.part is None else len(training.part),
+        "dev_accuracy": progress["dev_accuracy"],
+        "test_accuracy": accuracy(logits, parts["test"].targets),
+        "n_dev": len(parts["dev"]),
+        "n_test": len(parts["test"]),
+        "epochs": progress["epoch"],
+        "best_epoch": progress["best_epoch"],
+        "seconds": progress["seconds"],
+        "settings": _settings(study, job),
+        "provenance": runtime.provenance(study.device),
+    }
+    checkpoints.save(job.model.path, model, metadata)
+    resume.unlink(missing_ok=True)
+    return storage.read_metadata(job.model.path)
+
+
+def _check_surroundings(study: Study, jobs: list[Job]) -> None:
+    """Data that is missing or damaged, or a device that is not there, is said before any process starts."""
+    study.device  # noqa: B018 (reading is the check)
+    on_target = {KINDS[job.model.kind].on_target for job in jobs}
+    if False in on_target:
+        study.parts  # noqa: B018
+    if True in on_target:
+        study.target_parts  # noqa: B018
+    if study.address in DOMAINS:
+        return
+    for name in dict.fromkeys(job.model.architecture for job in jobs):
+        check(study, name)
+        if True in on_target:
+            checkpoints.check_moved(study.domain, name, len(study.classes), _tried(study), study.device)
+        if any(KINDS[job.model.kind].prunes for job in jobs) and not study.domain.architecture(name).prunable:
+            raise UserError(f"{name!r} cannot be pruned: prunable= must name the modules that make its last features")
+
+
+def check(study: Study, architecture: str, weights: Path | None = None) -> None:
+    """A network of somebody's own, or one of the project's with somebody's weights, on two inputs of the study."""
+    checkpoints.check(study.domain, architecture, len(study.classes), _tried(study), study.device, weights)
+
+
+def _tried(study: Study) -> torch.Tensor:
+    return study.parts["dev"].inputs[:2]
+
+
+def planned(study: Study) -> dict[str, list[ModelId]]:
+    """Step -> the models that its last run promised."""
+    return {plan.stem: _read_plan(plan) for plan in sorted((study.artifacts / "plans").glob("*.json"))}
+
+
+def _read_plan(path: Path) -> list[ModelId]:
+    try:
+        return [ModelId(**model) for model in json.loads(path.read_text())]
+    except (ValueError, TypeError):
+        raise UserError(f"{path} is damaged; delete it and run its step again, which skips what is finished") from None
+
+
+def _write_plan(study: Study, step: str, jobs: list[Job]) -> None:
+    text = json.dumps([asdict(job.model) for job in jobs], indent=1)
+    storage.write_text(_plan_path(study, step), text)
+
+
+def _plan_path(study: Study, step: str) -> Path:
+    return study.artifacts / "plans" / f"{step}.json"
+
+
+def _settings(study: Study, job: Job) -> dict:
+    """All that a model's weights depend on, besides the code."""
+    return {
+        "task": _task(study, job),
+        "data_sha256": study.data_sha256(on_target=KINDS[job.model.kind].on_target),
+        "recipe": asdict(job.recipe),
+        "options": job.options,
+        **study.numerics,
+        "split_seed": study.split_seed,
+        "pool_size": study.domain.pool_size[study.tier],
+        "parent": job.parent.name if job.parent else None,
+        "parent_sha256": weights_sha256(study, job.parent) if job.parent else None,
+    }
+
+
+def _resume_path(study: Study, job: Job) -> Path:
+    return job.model.path.with_name(f"{job.model.path.stem}.{storage.key_of(_settings(study, job))[:12]}.resume")
+
+
+def _task(study: Study, job: Job) -> str:
+    return study.target if KINDS[job.model.kind].on_target else study.dataset
+
+
+def _finished(study: Study, job: Job) -> dict | None:
+    """The metadata of the model's file, if it was made with these very settings."""
+    if not job.model.path.is_file():
+        return None
+    metadata = storage.read_metadata(job.model.path)
+    return metadata if metadata["settings"] == json.loads(json.dumps(_settings(study, job))) else None
+
+
+def _finished_or_waiting(study: Study, job: Job) -> dict | None:
+    """The same, or that of one that had given way to another and is asked for again; None where all is done again."""
+    if study.force:
+        return None
+    if found := _finished(study, job):
+        return found
+    settings = _settings(study, job)
+    if job.model.path.is_file() and aside.waits(job.model.path, settings):
+        aside.put(job.model.path)
+    return _finished(study, job) if aside.back(job.model.path, settings) else None
+
+
+def _is_of(row: dict | None, metadata: dict) -> bool:
+    """Whether a row of the records is of the very model whose file says that."""
+    return row is not None and all(row.get(part) == metadata[part] for part in ("sha256", "settings"))
+
+
+def record_of(metadata: dict) -> dict:
+    """A model's row in the records: its file's metadata, keyed by its name."""
+    return {"key": metadata["name"], **{name: value for name, value in metadata.items() if name != "name"}}

@@ -1,0 +1,66 @@
+"""What kinds of models there are, and what one job of training is: every step of the zoo reads this table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from fingerprinting.data.datasets import Examples
+from fingerprinting.study.study import ModelId, Study
+from fingerprinting.training import objectives
+from fingerprinting.training.trainer import Objective, Recipe
+
+HONEST, EXTRACTED, TAMPERED = range(3)  # origins of a model
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train: plain data, so that it can be hashed, recorded and sent to another process."""
+
+    model: ModelId
+    recipe: Recipe
+    options: dict = field(default_factory=dict)
+    parent: ModelId | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a kind of theft (or honesty) hands to the one training loop; `release` makes what is kept of the result.
+
+    part: None where the model is taken as it is.
+    """
+
+    model: nn.Module
+    part: Examples | None
+    objective: Objective = objectives.cross_entropy
+    after_step: Callable[[nn.Module], None] = lambda model: None
+    release: Callable[[nn.Module], nn.Module] = lambda model: model
+
+
+@dataclass(frozen=True)
+class Kind:
+    """role: source, pirated or independent. on_target: its task is the transfer target's, not the source's.
+
+    origin: where its behaviour comes from, one of HONEST, EXTRACTED, TAMPERED. prunes: it masks an architecture's
+    prunable modules, which must therefore be known.
+
+    use: what its models are for; no model serves two uses.
+    `scored`: the zoo that every table is about.
+    `reference`: the owner's own, to make queries, to weigh answers and to set thresholds with.
+    `calibration`: the owner's own independents that chose and weighed nothing: how far honest models go.
+    `audit`: further independents, on which false accusations are counted.
+    `adaptive`: a theft that answers to fingerprinting itself: made and judged by its own script, and in no mean.
+    `sweep`: trained to see how a score changes along one quantity; reported beside, never in a mean nor a negative.
+    `third`: as those for reference, on a third of the data: what an owner with less to spare could train.
+    """
+
+    role: str
+    script: str
+    prepare: Callable[[Study, Job], Training]
+    on_target: bool = False
+    use: str = "scored"
+    origin: int = HONEST
+    prunes: bool = False
+
+
+KINDS: dict[str, Kind] = {}  # name -> its row; filled by models/stealing.py

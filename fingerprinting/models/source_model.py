@@ -1,0 +1,49 @@
+"""The zoo's first steps: the data, and the owner's model."""
+
+from functools import partial
+from pathlib import Path
+
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.models import build, stealing, trained
+from fingerprinting.models.kinds import Job
+from fingerprinting.study import weights as foreign
+from fingerprinting.study.study import Study, load_dataset
+
+
+def prepare(study: Study) -> None:
+    """The files of the study's data set and of its transfer target, checked by reading them."""
+    for name in filter(None, (study.dataset, study.target)):
+        study.domain.prepare(name)
+        dataset = load_dataset(study.domain, name)
+        shape = "x".join(str(side) for side in dataset.pool.inputs.shape[1:])
+        print(f"{name}: {len(dataset.pool)} + {len(dataset.test)} examples of {shape}, {len(dataset.classes)} classes")
+    for name in study.domain.lexicons:
+        try:
+            study.domain.prepare(name)
+        except UserError as reason:
+            print(f"{name} is left out: {reason}")
+
+
+def source(study: Study, *, epochs: int, learning_rate: float, weights: str) -> str | None:
+    """The owner's model, trained on the owner's part, or with the weights of one that was trained elsewhere."""
+    recipe = study.recipe(epochs, learning_rate)
+    if not weights:
+        return build.train(study, "source", [Job(study.source_id, recipe, {"part": "owner"})])
+    path = Path(weights).resolve()
+    given = foreign.read(path)
+    options = {"weights_sha256": storage.digest(given)}
+    job = Job(study.source_id, recipe, options)
+    # What does not fit is said before it takes the place of the model that is there.
+    model = stealing.adopted(path, study, job).model
+    if prefix := foreign.prefix_of(given, model.state_dict()):
+        print(f"{path}: {prefix!r}, with which all of its names begin, is left out", flush=True)
+    build.check(study, job.model.architecture, path)
+    skipped = build.train(study, "source", [job], partial(stealing.adopted, path))
+    metadata = trained.metadata_of(study, study.source_id)
+    print(
+        f"{metadata['test_accuracy']:.4f} of {metadata['n_test']} test examples answered rightly; if the model is "
+        "known to do better, its inputs' scale or the order of its classes is another than the domain's; mend that "
+        "there and run this, and what was run after it, again with FORCE=True"
+    )
+    return skipped

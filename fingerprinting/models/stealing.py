@@ -1,0 +1,167 @@
+"""How each kind of model is trained: by whom, from what, on which part, towards which loss."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fingerprinting.core import runtime
+from fingerprinting.data.datasets import Examples
+from fingerprinting.models import responses
+from fingerprinting.models.kinds import EXTRACTED, KINDS, TAMPERED, Job, Kind, Training
+from fingerprinting.models.subsets import drawn, examples_of, owners_share
+from fingerprinting.models.trained import open_model, weights_sha256
+from fingerprinting.study import checkpoints
+from fingerprinting.study.study import Study
+from fingerprinting.study.weights import filled
+from fingerprinting.training import objectives, pruning
+from fingerprinting.training.trainer import Objective
+
+
+def fresh(study: Study, job: Job) -> nn.Module:
+    """Initial weights by the model's name alone: opening other models before, or finding their answers kept, draws."""
+    runtime.seed_everything(job.model.name)
+    return checkpoints.build(study.domain, job.model.architecture, len(study.classes), study.shape)
+
+
+def part_of(study: Study, job: Job) -> Examples:
+    """The thief's examples, or a share of them; the owner's own thefts, made for reference, use the owner's parts."""
+    part = job.options.get("part", "attacker")
+    if "share" in job.options:
+        return drawn(study, part, job.options["share"], job.options.get("draw", ""))
+    return examples_of(study, part)
+
+
+def honest(study: Study, job: Job) -> Training:
+    """True labels: the source on the owner's part, independents on the attacker's or on an overlap with the owner's."""
+    overlap = job.options.get("overlap")
+    part = part_of(study, job) if overlap is None else owners_share(study, overlap)
+    return Training(fresh(study, job), part)
+
+
+def adopted(weights: Path, study: Study, job: Job) -> Training:
+    """A model that the owner has trained elsewhere."""
+    return Training(filled(fresh(study, job), weights), None)
+
+
+def honest_adversarial(study: Study, job: Job) -> Training:
+    training = honest(study, job)
+    return Training(training.model, training.part, _adversarial(study, job))
+
+
+def fine_tune_last(study: Study, job: Job) -> Training:
+    """Stolen weights, only the head is trained."""
+    stolen = open_model(study, job.parent)
+    stolen.requires_grad_(False)
+    stolen.get_submodule(study.domain.architecture(job.model.architecture).head).requires_grad_(True)
+    return Training(stolen, part_of(study, job))
+
+
+def fine_tune_all(study: Study, job: Job) -> Training:
+    """Stolen weights, every layer is trained."""
+    return Training(open_model(study, job.parent), part_of(study, job))
+
+
+def prune(study: Study, job: Job) -> Training:
+    """Stolen weights; the least active units of the last features are masked, the rest is repaired."""
+    stolen, part = open_model(study, job.parent), part_of(study, job)
+    architecture = study.domain.architecture(job.model.architecture)
+    paths = architecture.prunable
+    draw = runtime.generator(f"activity/{job.model.name}")  # parts may lie class by class, so not the first of them
+    shown = part.inputs[torch.randperm(len(part), generator=draw)[: job.options["activity_examples"]]]
+    units = pruning.activity(stolen, paths[-1], shown, study.device, architecture.rectified)
+    zero = pruning.zeroing(paths, pruning.least_active(units, job.options["ratio"]))
+    zero(stolen)
+    return Training(stolen, part, after_step=zero)
+
+
+def adversarial(study: Study, job: Job) -> Training:
+    """Stolen weights, trained on against adversarial perturbations."""
+    return Training(open_model(study, job.parent), part_of(study, job), _adversarial(study, job))
+
+
+def removal(study: Study, job: Job) -> Training:
+    """Stolen weights, trained away from what they were inside while the labels are kept."""
+    stolen, head = open_model(study, job.parent), study.domain.architecture(job.model.architecture).head
+    weights = (job.options["feature_weight"], job.options["ranking_weight"])
+    return Training(open_model(study, job.parent), part_of(study, job), objectives.removal(stolen, head, *weights))
+
+
+def transfer(study: Study, job: Job) -> Training:
+    """A parent's weights, a new head and task, every layer trained: theft of the source, or an honest model's reuse."""
+    model = open_model(study, job.parent)
+    checkpoints.exchange_head(model, study.domain.architecture(job.model.architecture).head, len(study.target_classes))
+    return Training(model, study.target_parts[job.options.get("part", "attacker")])
+
+
+def extract_labels(study: Study, job: Job) -> Training:
+    """A student of another design on the source's top-1 labels of the attacker's inputs."""
+    return Training(fresh(study, job), part_of(study, job).relabelled(_answers(study, job).argmax(1)))
+
+
+def extract_probabilities(study: Study, job: Job) -> Training:
+    """A student distilled from the source's probabilities of the attacker's inputs."""
+    part = part_of(study, job).relabelled(torch.softmax(_answers(study, job), 1))
+    return Training(fresh(study, job), part, objectives.distillation(job.options["temperature"]))
+
+
+def extract_adversarial(study: Study, job: Job) -> Training:
+    """A student on the source's top-1 labels, of clean inputs and of adversarial perturbations against the student."""
+    training = extract_labels(study, job)
+    return Training(training.model, training.part, _adversarial(study, job))
+
+
+def _answers(study: Study, job: Job) -> torch.Tensor:
+    """What the source says (N, C) to the thief's inputs: all that an extractor gets to see."""
+    source = job.parent
+    inputs = part_of(study, job).inputs
+    return responses.ask(study, inputs, weights_sha256(study, source), lambda: open_model(study, source))
+
+
+def _adversarial(study: Study, job: Job) -> Objective:
+    return objectives.adversarial(
+        study.domain.continuous, study.domain.input_range, job.options["epsilon"], job.options["pgd_steps"]
+    )
+
+
+KINDS |= {
+    "source": Kind("source", "source", honest),
+    "fine_tune_last": Kind("pirated", "fine_tune", fine_tune_last, origin=TAMPERED),
+    "fine_tune_all": Kind("pirated", "fine_tune", fine_tune_all, origin=TAMPERED),
+    "prune": Kind("pirated", "prune", prune, origin=TAMPERED, prunes=True),
+    "adversarial": Kind("pirated", "adversarial", adversarial, origin=TAMPERED),
+    "extract_labels": Kind("pirated", "extract", extract_labels, origin=EXTRACTED),
+    "extract_probabilities": Kind("pirated", "extract", extract_probabilities, origin=EXTRACTED),
+    "extract_adversarial": Kind("pirated", "extract", extract_adversarial, origin=EXTRACTED),
+    "transfer": Kind("pirated", "transfer", transfer, on_target=True, origin=TAMPERED),
+    "irrelevant": Kind("independent", "irrelevant", honest),
+    "irrelevant_adversarial": Kind("independent", "irrelevant", honest_adversarial),
+    "irrelevant_transfer": Kind("independent", "transfer", transfer, on_target=True),
+    "homologous": Kind("independent", "homologous", honest),
+    "homologous_adversarial": Kind("independent", "homologous", honest_adversarial),
+    "homologous_transfer": Kind("independent", "transfer", transfer, on_target=True),
+}
+
+# The same kinds from other seeds. Those for reference and calibration are the owner's, on the reference part and on the
+# owner's, so that no model that is scored has seen what they have seen.
+SCORED = dict(KINDS)
+for use, script, roles in (
+    ("reference", "references", ("independent", "pirated")),
+    ("calibration", "calibration", ("independent",)),
+    ("audit", "audit", ("independent",)),
+):
+    KINDS |= {
+        f"{use}_{name}": replace(kind, script=script, use=use)
+        for name, kind in SCORED.items()
+        if kind.role in roles and (use != "calibration" or name.startswith("homologous"))
+    }
+
+KINDS |= {
+    f"third_{name}": replace(kind, script="thirds", use="third")
+    for name, kind in SCORED.items()
+    if kind.role != "source" and not kind.on_target
+}
+KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, use="adaptive", origin=TAMPERED)
+KINDS["overlap"] = Kind("independent", "overlap", honest, use="sweep")
+KINDS["extract_sweep"] = Kind("pirated", "extract_sweep", extract_labels, use="sweep", origin=EXTRACTED)

@@ -1,0 +1,28 @@
+"""The scripts in the order in which they run."""
+
+ZOO = (
+    "source",
+    "irrelevant",
+    "homologous",
+    "overlap",
+    "fine_tune",
+    "prune",
+    "adversarial",
+    "transfer",
+    "extract",
+    "extract_sweep",
+    "references",
+    "calibration",
+    "thirds",
+    "audit",
+)
+ROOT = (
+    "primary",
+    "evolved",
+    "baselines",
+    "deepcore",
+    "calibrated",
+    "model_finger_match",
+    "generalisation",
+    "detect_erase_attack",
+)

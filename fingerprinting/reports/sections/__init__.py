@@ -1,0 +1,1 @@
+"""A topic's tables, from records."""

@@ -1,0 +1,73 @@
+"""What docs/calibrated.md shows of the fingerprint in one study: AUCs, verdicts, what it loses without something."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from fingerprinting.reports.sections import ablation, audit, verdicts
+from fingerprinting.reports.table_cells import auc
+from fingerprinting.study.records import Records
+
+AVERAGED = ("theft left out", "design left out, its thefts", "design left out, itself")  # one line for all variants
+UNSHOWN = ("all references", "candidates")
+
+
+def cells(study_folder: str) -> dict[str, str]:
+    """Name of the line -> cell."""
+    scored, judged, varied = (Records.at(study_folder, topic).rows() for topic in ("auc", "verdicts", "generalisation"))
+    return {
+        **_of_scored(scored),
+        **_against_audit(study_folder, judged),
+        **_of_verdicts(judged),
+        **audit.accused(judged, "irrelevant"),
+        **audit.accused(judged, "homologous"),
+        **_of_variants(varied),
+    }
+
+
+def _of_scored(records: list[dict]) -> dict[str, str]:
+    rows = {(row["representation"], row["attack"]): row for row in records if row["negatives"] == "all"}
+    mean = rows.get(("theft_evidence", "mean_same_task"))
+    if not mean:
+        return {}
+    return {
+        "mean AUC": auc(mean, 3),
+        "least of the thefts": f"{min(rows['theft_evidence', name]['auc'] for name in mean['mean_over']):.3f}",
+        "transfer": auc(rows.get(("transfer_evidence", "transfer")), 3),
+    }
+
+
+def _against_audit(study_folder: str, records: list[dict]) -> dict[str, str]:
+    found = audit.aucs(study_folder, records)
+    if not found:
+        return {}
+    mean = auc(found.pop("mean"), 3)
+    return {
+        "mean AUC against the audit's independents": mean,
+        "least of the thefts against them": f"{min(row['auc'] for row in found.values()):.3f}",
+    }
+
+
+def _of_verdicts(records: list[dict]) -> dict[str, str]:
+    found = {}
+    for row in verdicts.rows(records):
+        share = f"{verdicts.stolen(row)}, n = {row['n']}"
+        if (row["use"], row["kind"]) == ("scored", "all pirated"):
+            found[f"thefts called stolen at {row['level']:.0%}"] = share
+            others = [name for name in ("independent", "inconclusive") if name in row]
+            found |= {f"thefts called {name}": f"{row[name]:.3f}" for name in others}
+        elif row["kind"] == "all independent":
+            found[f"independents called stolen, {row['use']}"] = share
+            if row["use"] == "scored":
+                found["independents called inconclusive, scored"] = f"{row['inconclusive']:.3f}"
+    return found
+
+
+def _of_variants(records: list[dict]) -> dict[str, str]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for row in ablation.means(records):
+        if row["study"] not in UNSHOWN:
+            models = f" ({row['n_references']} references)" if row["study"] == "data" else ""
+            one_each = f"{row['study']}: {row['value']}{models}"
+            found[row["study"] if row["study"] in AVERAGED else one_each].append(row["auc"])
+    return {f"mean AUC, {name}": f"{np.mean(values):.3f}" for name, values in found.items()}

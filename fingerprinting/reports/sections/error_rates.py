@@ -1,0 +1,39 @@
+"""Missed and false identification rates (DeepCore's MIR, FIR), with the owner's threshold and the in-sample one."""
+
+from fingerprinting.core.markdown import markdown_table
+from fingerprinting.reports.table_cells import READINGS, counts, names, reading_of
+
+COLUMNS = (
+    "tier,domain,dataset,method,output,representation,negatives,threshold_from,n_calibration,threshold,n_pirated,mir,"
+    "mir_low,mir_high,n_independent,fir,fir_low,fir_high"
+)
+ORIGINS = ("references", "scored")  # of a threshold
+
+
+def section(records: list[dict]) -> list[str]:
+    """Both rates of every reading in Markdown; nothing where the owner had no reference models."""
+    cells = {(reading_of(row), row["negatives"], row["threshold_from"]): row for row in records}
+    readings = [reading for reading in READINGS if any((reading, "all", origin) in cells for origin in ORIGINS)]
+    if not readings:
+        return []
+    heads = [f"{error}, {origin}" for origin in ORIGINS for error in ("MIR", "FIR", "FIR of homologous")]
+    lines = []
+    for reading in readings:
+        line = names(reading)
+        for origin in ORIGINS:
+            both = [cells.get((reading, group, origin)) for group in ("all", "homologous")]
+            line += [_rate(both[0], "mir"), *(_rate(row, "fir") for row in both)]
+        lines.append(line)
+    there = cells[(readings[0], "all", "references")]
+    return [
+        f"Missed (MIR) and false (FIR) identifications over the thefts of the same task [95% binomial interval], n = "
+        f"{counts(there)}. The threshold comes from the owner's {there['n_calibration']} reference models "
+        "(`references`), or is the best one for the very models that are scored, as in the papers (`scored`).",
+        "",
+        *markdown_table(["fingerprint", "reading, output", *heads], lines),
+        "",
+    ]
+
+
+def _rate(row: dict | None, error: str) -> str:
+    return f"{row[error]:.2f} [{row[f'{error}_low']:.2f}, {row[f'{error}_high']:.2f}]" if row else ""

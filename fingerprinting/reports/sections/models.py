@@ -1,0 +1,69 @@
+"""The models of a study by kind: what they have learnt, how alike the source they answer, what they took."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from fingerprinting.core.markdown import markdown_table
+
+COLUMNS = (
+    "tier,domain,dataset,kind,n,test_accuracy_mean,test_accuracy_min,dev_accuracy_mean,fidelity_mean,fidelity_min,"
+    "fidelity_max,flagged,seconds"
+)
+
+
+def rows(records: list[dict]) -> list[dict]:
+    """One row per kind of model: accuracy, fidelity, how many lost too much accuracy, seconds of training."""
+    kinds: dict[str, list[dict]] = defaultdict(list)
+    for row in records:
+        kinds[row["kind"]].append(row)
+    found = []
+    for kind, models in kinds.items():
+        test, fidelity = (_present(models, name) for name in ("test_accuracy", "fidelity"))
+        found.append(
+            {
+                "kind": kind,
+                "n": len(models),
+                "test_accuracy_mean": np.mean(test),
+                "test_accuracy_min": np.min(test),
+                "dev_accuracy_mean": np.mean(_present(models, "dev_accuracy")),
+                "fidelity_mean": np.mean(fidelity) if fidelity else None,
+                "fidelity_min": np.min(fidelity) if fidelity else None,
+                "fidelity_max": np.max(fidelity) if fidelity else None,
+                "flagged": sum(bool(model.get("flagged")) for model in models),
+                "seconds": sum(model["seconds"] for model in models),
+            }
+        )
+    return found
+
+
+def section(models: dict[str, dict]) -> list[str]:
+    """Kind -> its row, in Markdown."""
+    return [
+        "The models. Fidelity is agreement with the source on test data; seconds are of one core.",
+        "",
+        *markdown_table(
+            ["kind", "n", "test accuracy, mean (lowest)", "fidelity, mean (range)", "flagged", "seconds"],
+            [
+                [
+                    kind,
+                    str(row["n"]),
+                    f"{row['test_accuracy_mean']:.3f} ({row['test_accuracy_min']:.3f})",
+                    _range(row),
+                    str(row["flagged"] or ""),
+                    f"{row['seconds']:.0f}",
+                ]
+                for kind, row in models.items()
+            ],
+        ),
+    ]
+
+
+def _range(row: dict) -> str:
+    if row["fidelity_mean"] is None:
+        return ""
+    return f"{row['fidelity_mean']:.3f} ({row['fidelity_min']:.3f} to {row['fidelity_max']:.3f})"
+
+
+def _present(rows: list[dict], name: str) -> list[float]:
+    return [row[name] for row in rows if row.get(name) is not None]

@@ -1,0 +1,54 @@
+"""The calibrated fingerprint's two log-odds, made one verdict in other ways than the one in use."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fingerprinting.calibrated import evidence
+from fingerprinting.calibrated.verdicts import TRACES
+from fingerprinting.core.markdown import markdown_table
+from fingerprinting.core.statistics import auc
+from fingerprinting.reports.pages import heading
+from fingerprinting.reports.sections import audit
+from fingerprinting.study.records import Records
+
+# Name -> score (m,) of log-odds (m, 2) of extraction and of tampering.
+RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "log-odds of either theft (in use)": evidence.combined,
+    "the larger log-odds": lambda found: found.max(1),
+    "the sum of both": lambda found: found.sum(1),
+    "extraction's alone": lambda found: found[:, 0],
+    "tampering's alone": lambda found: found[:, 1],
+}
+AGAINST = {"scored": "the scored independents", "audit": "the audit's"}  # use of the independents -> in words
+
+
+def aucs(study_folder: str, use: str) -> dict[str, dict[str, float]]:
+    """Rule -> theft of the same task -> AUC against all independents for that use that saw all of their part."""
+    rows = [row for row in Records.at(study_folder, "verdicts").rows() if row["share"] == 1 and set(TRACES) <= set(row)]
+    honest = _traces([row for row in rows if row["use"] == use and row["role"] == "independent"])
+    stolen = {theft: _traces([row for row in rows if row["kind"] == theft]) for theft in audit.THEFTS}
+    if not len(honest):
+        return {}
+    return {
+        name: {theft: auc(-rule(found), -rule(honest)) for theft, found in stolen.items() if len(found)}
+        for name, rule in RULES.items()
+    }
+
+
+def _traces(rows: list[dict]) -> np.ndarray:
+    return np.array([[row[name] for name in TRACES] for row in rows]).reshape(len(rows), len(TRACES))
+
+
+def table(studies: list[str]) -> list[str]:
+    """Mean AUC and the least of the thefts, a column per study, in Markdown."""
+    rows = []
+    for use, words in AGAINST.items():
+        found = [aucs(study, use) for study in studies]
+        for name in RULES:
+            rows.append([f"{name}, against {words}", *(_cell(by_rule.get(name, {})) for by_rule in found)])
+    return markdown_table(["mean AUC (least of the thefts)", *map(heading, studies)], rows)
+
+
+def _cell(by_theft: dict[str, float]) -> str:
+    return f"{np.mean(list(by_theft.values())):.3f} ({min(by_theft.values()):.3f})" if by_theft else ""

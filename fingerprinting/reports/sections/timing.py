@@ -1,0 +1,26 @@
+"""What a fingerprint costs: queries, models trained for reference, seconds."""
+
+from fingerprinting.core.markdown import markdown_table
+from fingerprinting.reports.table_cells import READINGS
+
+COLUMNS = "tier,domain,dataset,method,generate_s,match_s,queries,extra_models,extra_models_s"
+
+
+def section(records: list[dict]) -> list[str]:
+    """A line per fingerprint in Markdown, in the order of methods; nothing where none was timed."""
+    if not records:
+        return []
+    order = list(dict.fromkeys(method for method, *_ in READINGS))
+    return [
+        "What a fingerprint costs. Matching is one suspect asked, and its answers read in every way of these tables.",
+        "",
+        *markdown_table(
+            ["fingerprint", "queries", "making them, s", "models for reference", "their training, s", "matching, s"],
+            [
+                [row["method"], str(row["queries"]), f"{row['generate_s']:.2f}", str(row["extra_models"] or "")]
+                + [f"{row['extra_models_s']:.0f}" if row["extra_models"] else "", f"{row['match_s']:.3f}"]
+                for row in sorted(records, key=lambda row: order.index(row["method"]))
+            ],
+        ),
+        "",
+    ]

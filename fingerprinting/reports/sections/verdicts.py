@@ -1,0 +1,94 @@
+"""Verdicts of the calibrated fingerprint: what share of each kind of model was called stolen, or independent."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from fingerprinting.calibrated.verdicts import FEW, INCONCLUSIVE, INDEPENDENT, STOLEN, passed
+from fingerprinting.core import statistics
+from fingerprinting.core.markdown import markdown_table
+from fingerprinting.models.kinds import KINDS
+
+FOR_5_PERCENT = 19  # calibration models: the least p-value of n is 1 / (n + 1)
+COLUMNS = (
+    "tier,domain,dataset,use,kind,level,cleared,n_calibration,n,stolen,stolen_low,stolen_high,stolen_at_5,independent,"
+    "inconclusive"
+)
+
+
+def rows(records: list[dict]) -> list[dict]:
+    """One row per kind of model, and per use of the source's task: what share of them got which verdict."""
+    groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
+    for row in records:
+        use = row["use"] if row["share"] == 1 else f"{row['use']}, {row['share']:.2g} of the data"
+        groups[use, row["kind"]].append(row)
+        if not KINDS[row["kind"]].on_target:
+            groups[use, f"all {row['role']}"].append(row)
+    order = [*KINDS, "all pirated", "all independent"]
+    return [
+        {"use": use, "kind": kind, **_shares(found)}
+        for (use, kind), found in sorted(groups.items(), key=lambda group: order.index(group[0][1]))
+    ]
+
+
+def _shares(found: list[dict]) -> dict:
+    """Of one group of models; a verdict that cannot be passed is no measurement: its share is left out."""
+    own = {name: found[0][name] for name in ("level", "cleared", "n_calibration")}
+    own["out_of_range"] = float(np.mean([not row["in_range"] for row in found]))
+    passes = [passed(row) for row in found]
+    outcomes = {name: passes.count(name) / len(found) for name in (INDEPENDENT, INCONCLUSIVE)}
+    # The least p-value of n models is 1 / (n + 1).
+    if found[0]["cleared"] < 1 / (1 + found[0]["n_thefts"]):
+        del outcomes[INDEPENDENT]
+    if found[0]["level"] >= 1 / (1 + found[0]["n_calibration"]):
+        names = ("stolen", "stolen_low", "stolen_high")
+        shares = statistics.share(np.array([one == STOLEN for one in passes]))
+        outcomes |= dict(zip(names, shares, strict=True))
+    if found[0]["n_calibration"] >= FOR_5_PERCENT:
+        outcomes["stolen_at_5"] = float(np.mean([accused_at_5(row) for row in found]))
+    return {**own, "n": len(found)} | outcomes
+
+
+def accused_at_5(row: dict) -> bool:
+    return passed({**row, "level": 0.05}) == STOLEN
+
+
+def stolen(row: dict) -> str:
+    """The cell of a share that was called stolen."""
+    if "stolen" not in row:
+        return f"not possible at {row['level']:.0%}"
+    return f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}]"
+
+
+def section(records: list[dict]) -> list[str]:
+    """What the calibrated fingerprint says of every kind of model, in Markdown; nothing where it was not matched."""
+    found = rows(records)
+    if not found:
+        return []
+    first = found[0]
+    heads = ["use", "kind", "n", "compared with", "stolen", "independent", "inconclusive", "out of range"]
+    return [
+        f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['level']:.0%} of the calibration "
+        f"independents that a model is compared with show as much evidence (conformal p-value) and more than "
+        f"{first['cleared']:.0%} of the reference thefts, held out, as little; `independent` where no more thefts than "
+        "that show as little and most calibration independents show more; else `inconclusive`, as is whatever is less "
+        "or more able than all of them (`out of range`) [95% binomial interval]; not possible where too few models are "
+        f"there to compare with.{_caution(first['n_calibration'])}",
+        "",
+        *markdown_table(
+            [*heads, "stolen at 5%"],
+            [
+                [row["use"], row["kind"], str(row["n"]), str(row["n_calibration"]), stolen(row)]
+                + [
+                    f"{row[name]:.3f}" if name in row else "not possible"
+                    for name in ("independent", "inconclusive", "out_of_range", "stolen_at_5")
+                ]
+                for row in found
+            ],
+        ),
+        "",
+    ]
+
+
+def _caution(n_calibration: int) -> str:
+    return f" **The levels rest on {n_calibration} calibration models only.**" if n_calibration < FEW else ""

@@ -1,0 +1,31 @@
+"""Cells that tables share: a reading of a fingerprint, (method, output, representation), counts and AUCs."""
+
+from fingerprinting.fingerprints.registry import METHODS
+
+Reading = tuple[str, str, str]
+READINGS: list[Reading] = [method.reading for method in METHODS]  # in the order of all tables
+
+
+def reading_of(row: dict) -> Reading:
+    return row["method"], row["output"], row["representation"]
+
+
+def names(reading: Reading) -> list[str]:
+    """The first two cells of its line: the fingerprint, and how it is read."""
+    method, output, representation = reading
+    return [method, in_words(output, representation)]
+
+
+def in_words(output: str, representation: str) -> str:
+    """How a fingerprint is read, without its name."""
+    return f"{representation.replace('_', ' ')}, {output}"
+
+
+def counts(row: dict) -> str:
+    """How many models an AUC is of: pirated / independent."""
+    return f"{row['n_pirated']} / {row['n_independent']}"
+
+
+def auc(row: dict | None, digits: int = 2) -> str:
+    """An AUC and its interval; empty without a row."""
+    return "{} [{}, {}]".format(*(f"{row[key]:.{digits}f}" for key in ("auc", "auc_low", "auc_high"))) if row else ""

@@ -1,0 +1,1 @@
+"""The attacker who knows of fingerprints: queries detected, erased, evaded, and copies trained to forget."""

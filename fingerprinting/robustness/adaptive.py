@@ -1,0 +1,175 @@
+"""The thief answers back: it detects, erases or evades queries, or rids its model of what they look for.
+
+Every attack here is the stolen models' alone: independent models have nothing to hide and answer honestly. But an owner
+can only compare like with like. Where answers are visibly cut down (SEEN), the source and the independents are read as
+if theirs were too; where queries are refused, all are read on those that the thief answers. A temperature or noise
+cannot be seen, so that there nothing is made up for.
+"""
+
+from collections import defaultdict
+from itertools import product
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from fingerprinting.calibrated import verdicts
+from fingerprinting.core import runtime
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints.metrics import by_kind
+from fingerprinting.fingerprints.registry import METHODS, Method, shown
+from fingerprinting.models import build, suspects, trained
+from fingerprinting.models.kinds import KINDS, Job
+from fingerprinting.models.suspects import ATTACKS, Suspect
+from fingerprinting.robustness import evasion
+from fingerprinting.robustness.attacked_responses import REFUSED, Readings
+from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN, Thief
+from fingerprinting.robustness.paired_bootstrap import Draws
+from fingerprinting.robustness.query_detector import Detection, Screened
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
+
+FULLY_READ = ("primary", "evolved")  # fingerprints of which every reading is reported; of others the first
+RANDOM, REMOVAL = "random_answers", "removal"
+BASELINE = "fine_tune_all"  # what removal is compared with: the same thief, trained on without that aim
+
+
+def answer_back(study: Study, **constants) -> str | None:
+    """Screen, answer in every way, read and count: from the zoo and the fingerprints to records."""
+    thief = Thief(**constants)
+    pool = suspects.gather(study)
+    names = [name for name in dict.fromkeys(m.name for m in METHODS) if store.path_of(study, name).is_file()]
+    if not Records.of(study, "auc").rows():
+        command = study.root_command("model_finger_match.py")
+        raise UserError(f"the thefts of {study.folder} have not been matched yet; run {command} first")
+    source_sha256 = trained.weights_sha256(study, study.source_id)
+    prints = {name: store.load(study, name, source_sha256) for name in names}
+    store.check_origin(study, prints)
+    skipped, removed = _remove(study, thief)
+    if verdicts.METHOD in prints:
+        verdicts.judge_too(study, prints[verdicts.METHOD], removed)
+    screened = Screened(study, thief)
+    detected = {name: screened.detection(found.inputs) for name, found in prints.items()}
+    readings = Readings(chosen(names), prints, detected, thief)
+    costs = _ask(study, screened, detected, readings, [*pool, *removed])
+    rows = _rows(study, readings, detected, costs, [*pool, *removed])
+    Records.of(study, "erasure").replace(rows)
+    return skipped
+
+
+def chosen(names: list[str]) -> list[Method]:
+    """Every reading of the fingerprints in FULLY_READ, the first one of the others."""
+    first = shown(METHODS)
+    return [m for m in METHODS if m.name in names and (m.name in FULLY_READ or m in first)]
+
+
+def _remove(study: Study, thief: Thief) -> tuple[str | None, list[Suspect]]:
+    """Train the copies of a thief that knows fingerprints exist, and describe them as matching does the others."""
+    options = {"feature_weight": thief.feature_weight, "ranking_weight": thief.ranking_weight}
+    recipe = study.recipe(thief.removal_epochs, thief.removal_learning_rate)
+    jobs = [
+        Job(study.model_id(REMOVAL, study.source_architecture, copy), recipe, options, study.source_id)
+        for copy in range(thief.removal_copies)
+    ]
+    skipped = build.train(study, KINDS[REMOVAL].script, jobs)
+    removed = suspects.of_use(study, "adaptive")
+    Records.of(study, "models").put(suspects.described(study, removed, removed))
+    return skipped, removed
+
+
+def _ask(
+    study: Study,
+    screened: Screened,
+    detected: dict[str, Detection],
+    readings: Readings,
+    pool: list[Suspect],
+) -> dict[str, list[float]]:
+    """Have every suspect answer in every way; returns each attack's losses of test accuracy, of same-task thefts."""
+    prints, screen, thief = readings.prints, screened.screen, screened.thief
+    sizes = [len(found) for found in prints.values()]
+    inputs, labels = screened.cost_inputs
+    erased = {
+        attack: torch.cat([erase(part.clone()) for part in (*(found.inputs for found in prints.values()), inputs)])
+        for attack, erase in screen.erasures.items()
+    }
+    benign_flagged = screened.benign > screened.evasion_threshold
+    costs: dict[str, list[float]] = defaultdict(list)
+    for suspect in tqdm(pool, desc="answer back", unit="model"):
+        honest = {name: suspects.ask(study, suspect, found.inputs) for name, found in prints.items()}
+        for name, logits in honest.items():
+            readings.put("", suspect, name, logits)
+        if suspect.kind.use == "adaptive":
+            continue
+        for name in readings.compared[REFUSED]:
+            readings.put(REFUSED, suspect, name, honest[name][~detected[name].flagged])
+        if suspect.kind.role != "pirated":
+            for attack, name in product(SEEN, honest):
+                readings.put(attack, suspect, name, PERTURBATIONS[attack](honest[name], thief, None))
+            continue
+        given = {}
+        for attack, asked in erased.items():
+            given[attack] = suspects.ask(study, suspect, asked).split([*sizes, len(inputs)])
+        clean = suspects.ask(study, suspect, inputs)
+        for attack, perturb in PERTURBATIONS.items():
+            draw = runtime.generator(f"{suspect.model.name}/{attack}")
+            given[attack] = [perturb(logits, thief, draw) for logits in (*honest.values(), clean)]
+        draw = runtime.generator(f"{suspect.model.name}/{RANDOM}")
+        flags = [*(detected[name].flagged for name in honest), benign_flagged]
+        pairs = zip((*honest.values(), clean), flags, strict=True)
+        given[RANDOM] = [evasion.at_random(logits, flagged, draw) for logits, flagged in pairs]
+        for attack, found in given.items():
+            for name, logits in zip(prints, found, strict=False):
+                readings.put(attack, suspect, name, logits)
+        if not suspect.kind.on_target:
+            right = clean.argmax(1) == labels
+            after = {attack: found[-1].argmax(1) == labels for attack, found in given.items()}
+            after[REFUSED] = right & ~benign_flagged  # an input that gets no answer is not answered rightly
+            for attack, still_right in after.items():
+                costs[attack].append((right.double().mean() - still_right.double().mean()).item())
+    return costs
+
+
+def _rows(
+    study: Study, readings: Readings, detected: dict[str, Detection], costs: dict, pool: list[Suspect]
+) -> list[dict]:
+    rows = []
+    removal_costs = _removal_cost(pool)
+    draws = Draws(study.folder)
+    for method in readings.methods:
+        before = by_kind(pool, readings.distances[""][method.key])
+        for attack in [name for name in readings.distances if name]:
+            if method.key in readings.distances[attack]:
+                after = by_kind(pool, readings.distances[attack][method.key])
+                cost = {"accuracy_cost": float(np.mean(costs[attack]))} if costs[attack] else {}
+                found = detected[method.name]
+                answered = {"answered": 1 - found.flagged.double().mean().item()} if attack == REFUSED else {}
+                changes = draws.changes(before, before | after, {theft: theft for theft in ATTACKS})
+                rows += [
+                    _row(study, method, attack, {**row, **found.rates, **cost, **answered})
+                    for row in changes
+                    if row["attack"] != REMOVAL
+                ]
+        rows += [
+            _row(study, method, REMOVAL, {**row, "accuracy_cost": removal_costs})
+            for row in draws.changes(before, before, {REMOVAL: BASELINE})
+        ]
+    return rows
+
+
+def _row(study: Study, method: Method, attack: str, row: dict) -> dict:
+    return {
+        "key": f"{study.folder}/{method.key}/{attack}/{row['attack']}/{row['negatives']}",
+        **study.columns,
+        **method.columns,
+        "attack_on_queries": attack,
+        **row,
+        "provenance": runtime.provenance(study.device),
+    }
+
+
+def _removal_cost(pool: list[Suspect]) -> float:
+    """Test accuracy of the copies that were only trained on, less that of those that were also trained away."""
+    kinds = ([s.metadata["test_accuracy"] for s in pool if s.model.kind == kind] for kind in (BASELINE, REMOVAL))
+    baseline, removed = (float(np.mean(found)) for found in kinds)
+    return baseline - removed

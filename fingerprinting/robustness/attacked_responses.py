@@ -1,0 +1,62 @@
+"""Reading what suspects answer to attacked queries, beside what the source is taken to answer to them."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+import torch
+
+from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints.registry import OUTPUTS, Method
+from fingerprinting.fingerprints.representations import answers, correlation, match_rate
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.models.suspects import Suspect
+from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN, Thief
+from fingerprinting.robustness.query_detector import Detection
+
+# Readings that make sense of any of a fingerprint's queries; others read them in pairs, views or walks.
+PER_QUERY = (answers, match_rate, correlation)
+REFUSED = "refused"  # flagged queries get no answer
+
+
+class Readings:
+    """Distances of suspects' answers, by attack on queries, method and model; the source is read once for each.
+
+    compared: attack -> fingerprint name -> the queries and the source's answers that suspects are compared on.
+    """
+
+    def __init__(
+        self, methods: list[Method], prints: dict[str, Fingerprint], detected: dict[str, Detection], thief: Thief
+    ) -> None:
+        self.methods, self.prints = methods, prints
+        self.compared = {REFUSED: {n: kept for n, found in prints.items() if (kept := _answered(found, detected[n]))}}
+        for attack in SEEN:
+            self.compared[attack] = {
+                name: replace(found, source_logits=PERTURBATIONS[attack](found.source_logits, thief, None))
+                for name, found in prints.items()
+            }
+        self.distances: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+        self.sources: dict[tuple[str, str], torch.Tensor] = {}
+
+    def put(self, attack: str, suspect: Suspect, name: str, logits: torch.Tensor) -> None:
+        """Read a suspect's answers (n, C') to the fingerprint `name`, or to those of its queries that were answered."""
+        fingerprint = self.compared.get(attack, self.prints)[name]
+        for method in self.methods:
+            per_query = attack != REFUSED or method.representation in PER_QUERY
+            if method.name == name and per_query and method.suits(suspect.kind.on_target):
+                if (method.key, attack) not in self.sources:
+                    self.sources[method.key, attack] = _reading(method, fingerprint.source_logits, fingerprint)
+                own, source = _reading(method, logits, fingerprint), self.sources[method.key, attack]
+                self.distances[attack][method.key][suspect.model.name] = method.distance(own, source)
+
+
+def _answered(fingerprint: Fingerprint, found: Detection) -> Fingerprint | None:
+    """The queries that a thief answers; None where none is left."""
+    kept = ~found.flagged
+    if not kept.any():
+        return None
+    per_query = {name: getattr(fingerprint, name)[kept] for name in store.TENSORS}
+    return replace(fingerprint, **per_query)
+
+
+def _reading(method: Method, logits: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    return method.representation(OUTPUTS[method.output](logits), fingerprint)

@@ -1,0 +1,111 @@
+"""What a thief does to queries and to its own answers once it suspects that it is being asked for a fingerprint."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # the field's standard name
+
+from fingerprinting.core.runtime import UserError
+
+NOUGHT = 1e-3  # what the owner reads where a probability is given as 0 and the reading takes logarithms
+TIE = 1e-6  # rounding makes ties; the label that goes with an answer stays the model's own
+
+
+@dataclass(frozen=True)
+class Thief:
+    """The constants of detect_erase_attack.py."""
+
+    held_out: float
+    autoencoder_epochs: int
+    autoencoder_learning_rate: float
+    autoencoder_updates: int
+    code: int
+    order: int
+    evasion_fpr: float
+    decimals: int
+    temperature: float
+    noise: float
+    cost_inputs: int
+    removal_copies: int
+    removal_epochs: int
+    removal_learning_rate: float
+    feature_weight: float
+    ranking_weight: float
+
+    def __post_init__(self) -> None:
+        for name in ("held_out", "evasion_fpr"):
+            if not 0 < getattr(self, name) < 1:
+                raise UserError(f"{name.upper()}={getattr(self, name)} must lie between 0 and 1, both excluded")
+        for name in ("code", "order", "temperature", "cost_inputs", "removal_copies"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"{name.upper()}={getattr(self, name)} must be more than 0")
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a thief has learnt of its own inputs.
+
+    score(inputs) -> (n,): the higher, the less an input is like them. erasures: name -> inputs (n, ...) as they are
+    answered instead of the ones that were asked.
+    """
+
+    score: Callable[[torch.Tensor], torch.Tensor]
+    erasures: dict[str, Callable[[torch.Tensor], torch.Tensor]]
+
+
+def threshold(benign: torch.Tensor, false_alarms: float) -> float:
+    """The score above which a query is flagged, so that at most that share of new benign queries is, on average.
+
+    benign (n,) are scores of inputs on which nothing was fitted; the quantile of conformal prediction. Fewer than
+    1 / false_alarms - 1 of them cannot promise as much: then nothing benign that was seen is flagged.
+    """
+    rank = math.ceil((len(benign) + 1) * (1 - false_alarms))
+    return benign.sort().values[min(rank, len(benign)) - 1].item()
+
+
+def rounded(logits: torch.Tensor, thief: Thief, generator: torch.Generator | None) -> torch.Tensor:
+    """Probabilities to a few decimals."""
+    return _given(torch.softmax(logits.double(), 1).round(decimals=thief.decimals), logits)
+
+
+def top_1(logits: torch.Tensor, thief: Thief, generator: torch.Generator | None) -> torch.Tensor:
+    """The label alone, as a one-hot vector."""
+    return _given(F.one_hot(logits.argmax(1), logits.shape[1]).double(), logits)
+
+
+def flattened(logits: torch.Tensor, thief: Thief, generator: torch.Generator | None) -> torch.Tensor:
+    """Probabilities at a temperature."""
+    return logits / thief.temperature
+
+
+def noisy(logits: torch.Tensor, thief: Thief, generator: torch.Generator) -> torch.Tensor:
+    """Gaussian noise on every probability; the label may change with it."""
+    probabilities = torch.softmax(logits.double(), 1)
+    noise = torch.randn(probabilities.shape, generator=generator, dtype=torch.double)
+    return (probabilities + thief.noise * noise).clamp_min(NOUGHT).log().to(logits.dtype)
+
+
+# Name -> what the owner can make of the answers to all queries, as logits (n, C) -> (n, C).
+PERTURBATIONS: dict[str, Callable[[torch.Tensor, Thief, torch.Generator], torch.Tensor]] = {
+    "rounded": rounded,
+    "top_1": top_1,
+    "temperature": flattened,
+    "noise": noisy,
+}
+
+# Those that anyone sees in the answers: the owner then reads every model as if it answered like that.
+SEEN = ("rounded", "top_1")
+
+
+def at_random(logits: torch.Tensor, flagged: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Answers (n, C) whose classes are shuffled where flagged (n,): any label, as sure of it as the model was."""
+    order = torch.rand(logits.shape, generator=generator).argsort(1)
+    return torch.where(flagged[:, None], logits.gather(1, order), logits)
+
+
+def _given(probabilities: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Logits of probabilities (n, C) that were cut down; the model's own label stays first."""
+    own = F.one_hot(logits.argmax(1), logits.shape[1])
+    return (probabilities.clamp_min(NOUGHT) + TIE * own).log().to(logits.dtype)

@@ -1,0 +1,64 @@
+"""What an attack on queries changes: AUCs before and after it."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from fingerprinting.core import runtime, statistics
+from fingerprinting.fingerprints.metrics import Distances, mean_row
+from fingerprinting.models import suspects
+from fingerprinting.models.kinds import KINDS
+from fingerprinting.models.suspects import MEANS
+
+GROUPS = ("irrelevant", "all")  # of independents
+
+
+class Draws:
+    """AUCs of many attacks over the same bootstrap draws of models, so that what differs is the attack alone."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.counts: dict[tuple, np.ndarray] = {}
+
+    def changes(self, before: Distances, after: Distances, compared: dict[str, str]) -> list[dict]:
+        """Per theft, and as their mean: AUC after, its interval, and before, of the theft that it is compared with."""
+        rows = []
+        for group in GROUPS:
+            found, drawn = {}, {}
+            for theft, origin in compared.items():
+                kinds = [kind for kind in suspects.negatives_of(group, KINDS[theft].on_target) if kind in after]
+                if theft in after and origin in before and kinds:
+                    found[theft], drawn[theft] = self._row(theft, origin, group, kinds, before, after)
+            rows += found.values()
+            thefts = MEANS["mean_same_task"]
+            if set(thefts) <= set(found):
+                both = ([of[theft] for theft in thefts] for of in (found, drawn))
+                rows.append(mean_row("mean_same_task", group, *both, ("auc_before", "auc_after")))
+        return rows
+
+    def _row(
+        self, theft: str, origin: str, group: str, kinds: Iterable[str], before: Distances, after: Distances
+    ) -> tuple[dict, np.ndarray]:
+        pirated, independent = after[theft], np.concatenate([after[kind] for kind in kinds])
+        unchanged = np.concatenate([before[kind] for kind in kinds])
+        own = self._drawn(len(pirated), theft)
+        drawn = statistics.auc_draws(pirated, independent, own, self._drawn(len(independent), *kinds))
+        low, high = statistics.interval(drawn)
+        row = {
+            "attack": theft,
+            "negatives": group,
+            "n_pirated": len(pirated),
+            "n_independent": len(independent),
+            "auc_before": statistics.auc(before[origin], unchanged),
+            "auc_after": statistics.auc(pirated, independent),
+            "auc_low": low,
+            "auc_high": high,
+        }
+        return row, drawn
+
+    def _drawn(self, count: int, *names: str) -> np.ndarray:
+        key = (count, *names)
+        if key not in self.counts:
+            generator = np.random.default_rng(runtime.seed_from("/".join((self.name, *names))))
+            self.counts[key] = statistics.resampled(count, statistics.DRAWS, generator)
+        return self.counts[key]

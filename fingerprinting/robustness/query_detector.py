@@ -1,0 +1,71 @@
+"""A thief's screen, fitted on its own data: which queries it flags, and how many harmless inputs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from fingerprinting.core import runtime, statistics
+from fingerprinting.core.runtime import UserError
+from fingerprinting.robustness import autoencoder, evasion
+from fingerprinting.robustness.evasion import Screen, Thief
+from fingerprinting.study.study import Study
+
+FALSE_ALARMS = {"fpr1": 0.01, "fpr5": 0.05}
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How a thief's screen takes one fingerprint: flagged (n,) at the evasion's false alarms, and the rates."""
+
+    flagged: torch.Tensor
+    rates: dict[str, float]
+
+
+class Screened:
+    """A study's thief: its screen, fitted on a part of its own data, and thresholds from the rest of that."""
+
+    def __init__(self, study: Study, thief: Thief) -> None:
+        self.study, self.thief = study, thief
+        part = study.parts["attacker"]
+        name = f"{study.folder}/screen/{study.split_seed}"
+        order = torch.randperm(len(part), generator=runtime.generator(name))
+        held_out = round(thief.held_out * len(part))
+        if not 0 < held_out < len(part):
+            raise UserError(f"HELD_OUT={thief.held_out} must leave something to fit and something to calibrate with")
+        learn = study.domain.screen or autoencoder.screen
+        self.screen: Screen = learn(part.inputs[order[held_out:]], thief, name, study.device, study.domain.input_range)
+        benign = self.screen.score(part.inputs[order[:held_out]])
+        self.thresholds = {name: evasion.threshold(benign, share) for name, share in FALSE_ALARMS.items()}
+        self.evasion_threshold = evasion.threshold(benign, thief.evasion_fpr)
+        self.held_out = held_out
+
+    @cached_property
+    def cost_inputs(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Test inputs and labels on which accuracy before and after is measured; nothing is chosen by them."""
+        test = self.study.parts["test"]
+        draw = runtime.generator(f"{self.study.folder}/cost/{self.study.split_seed}")
+        chosen = test.take(torch.randperm(len(test), generator=draw)[: self.thief.cost_inputs])
+        return chosen.inputs, chosen.targets
+
+    @cached_property
+    def benign(self) -> torch.Tensor:
+        """Scores of test inputs, which neither fitting nor thresholds have seen."""
+        return self._score(self.cost_inputs[0])
+
+    def _score(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.screen.score(inputs.clone())  # the domain's own code, which may write to what it gets
+
+    def detection(self, inputs: torch.Tensor) -> Detection:
+        scores = self._score(inputs)
+        rates = {
+            f"detection_rate_{name}": (scores > threshold).double().mean().item()
+            for name, threshold in self.thresholds.items()
+        }
+        alarms = {
+            f"false_alarms_{name}": (self.benign > threshold).double().mean().item()
+            for name, threshold in self.thresholds.items()
+        }
+        found = {"detection_auc": statistics.auc(-scores.numpy(), -self.benign.numpy())}  # the highest are accused
+        counts = {"n_queries": len(scores), "n_held_out": self.held_out, "n_benign": len(self.benign)}
+        return Detection(scores > self.evasion_threshold, {**rates, **found, **alarms, **counts})

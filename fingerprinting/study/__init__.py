@@ -1,0 +1,1 @@
+"""A domain, a study of it, models on disk, and records."""

@@ -1,0 +1,202 @@
+"""What a domain is: data sets, architectures and constants. Everything else is the same in all of them."""
+
+import importlib
+import importlib.util
+import math
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import nn
+
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.data.datasets import Dataset
+
+TIERS = ("smoke", "quick", "cpu", "paper")
+COMMITTED = ("cpu", "paper")  # tiers that README and docs show; what others give stays on the user's machine
+DOMAINS = ("cv", "nlp", "bci")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build a classifier, and where in it the parts are that thieves work on.
+
+    build(classes, shape) -> module that maps physical inputs (N, *shape) to logits (N, classes).
+    head: path of the last linear layer.
+    prunable: paths of the modules that make the last convolutional features, in order (convolution, its norm).
+    """
+
+    build: Callable[[int, tuple[int, ...]], nn.Module]
+    head: str
+    prunable: tuple[str, ...] = ()
+    rectified: bool = True  # a unit is as active as its outputs are positive on average; else as they are large
+
+    def __post_init__(self) -> None:
+        if not (callable(self.build) and isinstance(self.head, str) and _are_texts(self.prunable)):
+            raise UserError(
+                "an Architecture has build=, a function, head=, the path of a module, and prunable=, a tuple of paths"
+            )
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One folder's answers to what differs between vision, text and EEG."""
+
+    name: str
+    load: Callable[[str], Dataset]  # a data set by name, from files that are there already
+    prepare: Callable[[str], None]  # fetch or make those files
+    datasets: dict[str, str]  # tier -> its data set unless DATASET= says another
+    targets: dict[str, str]  # data set -> what a thief transfers to; its keys are the known data sets
+    pool_size: dict[str, int | None]  # tier -> examples taken from the published training set
+    architectures: dict[str, Architecture]
+    source: dict[str, str]  # tier -> architecture of the source model
+    students: dict[str, tuple[str, ...]]  # tier -> architectures of extractions and of half the independents
+    input_range: tuple[float, float] | None  # physical bounds of an input, inside which queries stay; None for text
+    constants: dict[str, object] = field(default_factory=dict)  # shared by all steps, overridable in each
+    augment: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: inputs  # used when AUGMENT is true
+    # continuous(model, inputs) -> (start, forward): where a perturbation is added, and the logits from there.
+    continuous: Callable[[nn.Module, torch.Tensor], tuple[torch.Tensor, Callable]] = lambda model, inputs: (
+        inputs,
+        model,
+    )
+    # mix(first, second, generator) -> inputs of which a piece comes from `second`, for SAC's CutMix
+    mix: Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor] | None = None
+    # evolve(model, inputs, confident, constants, input_range) -> inputs of the Evolved fingerprint
+    # None: by gradient (fingerprints/queries/evolved.py)
+    evolve: Callable[..., torch.Tensor] | None = None
+    # screen(inputs, thief, name, device, input_range) -> what a thief learns of its own inputs, to judge queries by
+    # None: an autoencoder's (robustness/autoencoder.py)
+    screen: Callable | None = None
+    # data set or lexicon -> file below DATA_DIR -> its published sha256 or md5; who has another one is told so
+    published: dict[str, dict[str, str]] = field(default_factory=dict)
+    lexicons: tuple[str, ...] = ()  # what `prepare` fetches besides the data sets; steps go without it where they must
+    show: Callable | None = None  # show(axis, input) draws one input; a domain whose inputs are read gives `describe`
+    describe: Callable[[torch.Tensor], str] | None = None
+
+    def __post_init__(self) -> None:
+        for part, (fits, wanted) in FIELDS.items():
+            if not fits(value := getattr(self, part)):
+                raise UserError(f"{part}={shortened(value)} of domain {shortened(self.name)} must be {wanted}")
+        for part in BY_TIER:
+            if unknown := sorted(set(map(str, getattr(self, part))) - set(TIERS)):
+                raise UserError(f"{part}= of {self.name} names tier {unknown[0]!r}; tiers are {', '.join(TIERS)}")
+        if wrong := [name for name in self.architectures if not is_folder(name)]:
+            raise UserError(f"architecture {wrong[0]!r} of {self.name} names files; give it a name without slashes")
+
+    def of_tier(self, part: str, tier: str):
+        """What the domain has for that tier in `part`, one of BY_TIER."""
+        table = getattr(self, part)
+        if tier not in table:
+            raise UserError(f"{self.name} names no {part} for tier {tier}; add it to {part}= of its DOMAIN")
+        return table[tier]
+
+    def architecture(self, name: str) -> Architecture:
+        if name not in self.architectures:
+            raise UserError(f"unknown architecture {name!r}; {self.name} has {', '.join(self.architectures)}")
+        return self.architectures[name]
+
+
+LONGEST = 60  # characters of somebody's value that a sentence shows
+BY_TIER = ("datasets", "pool_size", "source", "students")
+
+
+def is_folder(name) -> bool:
+    """Whether a name can be that of a folder or a file, and leads nowhere else."""
+    return isinstance(name, str) and bool(re.fullmatch(r"[^/\\\0-\x1f]{1,100}", name)) and name.strip(". ") != ""
+
+
+def shortened(value) -> str:
+    """What somebody wrote, as a sentence can show it."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _are_texts(values) -> bool:
+    return isinstance(values, tuple | list) and all(isinstance(value, str) for value in values)
+
+
+def _is_table(values, fits: Callable[[object], bool]) -> bool:
+    return isinstance(values, dict) and all(isinstance(key, str) and fits(value) for key, value in values.items())
+
+
+def _is_text(value) -> bool:
+    return isinstance(value, str)
+
+
+def _is_range(value) -> bool:
+    if value is None:
+        return True
+    numbers = isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(end, int | float) for end in value)
+    return numbers and -math.inf < value[0] < value[1] < math.inf
+
+
+def _is_size(value) -> bool:
+    return value is None or type(value) is int and value > 0
+
+
+def _may_be_called(value) -> bool:
+    return value is None or callable(value)
+
+
+# Field of a Domain -> (whether a value fits, what it must be).
+FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "name": (is_folder, "a text that can name a folder"),
+    **dict.fromkeys(("load", "prepare", "augment", "continuous", "evolve", "screen"), (callable, "a function")),
+    **dict.fromkeys(("mix", "show", "describe"), (_may_be_called, "a function or None")),
+    "datasets": (lambda value: _is_table(value, _is_text), "a dict from tiers to names of data sets"),
+    "targets": (lambda value: _is_table(value, _is_text), "a dict from data sets to their targets, '' where none is"),
+    "pool_size": (lambda value: _is_table(value, _is_size), "a dict from tiers to counts above 0, or None for all"),
+    "architectures": (
+        lambda value: _is_table(value, lambda one: isinstance(one, Architecture)) and bool(value),
+        "a dict from names to Architectures, one at least",
+    ),
+    "source": (lambda value: _is_table(value, _is_text), "a dict from tiers to an architecture's name"),
+    "students": (
+        lambda value: _is_table(value, lambda names: _are_texts(names) and bool(names)),
+        "a dict from tiers to tuples of architectures' names, one at least",
+    ),
+    "input_range": (_is_range, "the lowest and the highest number of an input, or None"),
+    "constants": (lambda value: _is_table(value, lambda _: True), "a dict of constants"),
+    "lexicons": (_are_texts, "a tuple of names"),
+}
+
+
+def _imported(path: Path) -> ModuleType:
+    """The file as a module, which may import what lies beside it."""
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # last: it must hide nothing
+    if b"\0" in path.read_bytes():
+        raise UserError(f"{path} is no Python: it holds a zero byte")
+    spec = importlib.util.spec_from_file_location(f"domain_at_{path.as_posix()}", path)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for their module there
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{path} imports {error.name}, which is not there; install it or put it beside") from error
+    except SyntaxError as error:
+        raise UserError(f"{error.filename}, line {error.lineno}, is no Python: {error.msg}") from None
+    except TypeError as error:
+        if not re.match(r"(Domain|Architecture)\.__init__\(\)", str(error)):
+            raise
+        said = str(error).replace(".__init__()", "")
+        raise UserError(f"{path}: {said}; see cv/domain.py for what one looks like") from error
+    return module
+
+
+def load_domain(address: str) -> Domain:
+    """The domain called `address`, or the DOMAIN that a user's own Python file at that path defines."""
+    if address in DOMAINS:
+        return importlib.import_module(f"{address}.domain").DOMAIN
+    path = Path(address)
+    if path.suffix != ".py" or not path.is_file():
+        raise UserError(f"unknown domain {address!r}; take one of {', '.join(DOMAINS)} or the path of a domain.py")
+    module = _imported(path.resolve())
+    if not isinstance(getattr(module, "DOMAIN", None), Domain):
+        raise UserError(f"{path} defines no DOMAIN; see cv/domain.py for what one looks like")
+    if module.DOMAIN.name in DOMAINS and path.resolve() != REPOSITORY / module.DOMAIN.name / "domain.py":
+        raise UserError(f"{path} is called {module.DOMAIN.name}, whose models lie there already; give it another name=")
+    return module.DOMAIN

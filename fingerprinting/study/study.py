@@ -1,0 +1,241 @@
+"""A study: one source model's world, named by domain, data set and tier."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import joblib
+import torch
+
+from fingerprinting.core import runtime, storage
+from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.data import splits
+from fingerprinting.data.datasets import Dataset, Examples, physical
+from fingerprinting.study.domain import DOMAINS, TIERS, Domain, is_folder, load_domain
+from fingerprinting.training.trainer import Recipe
+
+SPLIT = "-split_"  # between a tier and the seed of another cut
+MANY = 64  # models trained or asked side by side, whatever the cores
+SKIPPED = "skipped"  # what a step returns when its work, or part of it, was finished before
+
+
+@dataclass(frozen=True)
+class ModelId:
+    """Gives a model its name, key, path and seed: nothing else formats them."""
+
+    domain: str
+    dataset: str
+    tier: str  # with the seed of another cut, Study.zoo
+    kind: str
+    architecture: str
+    copy: int
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        variant = f"-{self.variant}" if self.variant else ""
+        return f"{self.domain}/{self.dataset}/{self.tier}/{self.kind}/{self.architecture}-{self.copy}{variant}"
+
+    @property
+    def path(self) -> Path:
+        folder, stem = self.name.rsplit(f"/{self.kind}/", 1)  # a data set may be called as a kind
+        return storage.artifacts_dir() / folder / "models" / self.kind / f"{stem}.safetensors"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Domain, data set and tier, with what every step of them shares. Small to pickle: parts are cached per process."""
+
+    address: str  # a domain's name or the path of a domain file
+    dataset: str
+    tier: str
+    target_name: str = ""  # what a thief transfers to; empty: the data set's usual one
+    split_seed: int = 0  # another cut of the data, and other seeds: a zoo of its own
+    device_name: str = "auto"
+    precision: str = "float32"  # of training, one of runtime.PRECISIONS
+    batch_size: int = 128  # examples per update
+    weight_decay: float = 0.01
+    min_updates: int = 0  # small data sets are passed more often, until this many updates
+    augment: bool = False
+    workers: int = 0  # models trained or asked side by side; 0: one per core without an accelerator, one with it
+    force: bool = False  # train and compute again what is finished
+
+    def __post_init__(self) -> None:
+        if self.tier not in TIERS:
+            raise UserError(f"unknown TIER {self.tier!r}; take one of {', '.join(TIERS)}")
+        if self.precision not in runtime.PRECISIONS:
+            raise UserError(f"unknown PRECISION {self.precision!r}; take one of {', '.join(runtime.PRECISIONS)}")
+        if self.workers > (most := max(MANY, 4 * joblib.cpu_count())):
+            raise UserError(
+                f"WORKERS={self.workers} are too many processes; give {most} or fewer, or 0 for one per core"
+            )
+        for name in (self.domain.name, self.dataset):
+            if not is_folder(name):
+                raise UserError(f"{name!r} cannot be the name of a folder; give the domain and its data sets others")
+        for name in filter(None, (self.dataset, self.target)):
+            if name not in self.domain.targets and name not in self.domain.targets.values():
+                known = ", ".join(self.domain.targets) or "none: DOMAIN.targets names them, each with its target or ''"
+                raise UserError(f"unknown data set {name!r}; {self.domain.name} knows {known}")
+
+    def __reduce__(self) -> tuple:
+        return type(self), tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+    @cached_property
+    def domain(self) -> Domain:
+        return load_domain(self.address)
+
+    @cached_property
+    def device(self) -> torch.device:
+        return runtime.device(self.device_name)
+
+    @property
+    def at_a_time(self) -> int:
+        """How many models are trained or asked side by side, each on one thread of a CPU."""
+        if self.workers:
+            return self.workers
+        return joblib.cpu_count() if self.device == torch.device("cpu") else 1
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """What settings say of training's precision: nothing of the usual one, so that older models stay finished."""
+        return {} if self.precision == "float32" else {"precision": self.precision}
+
+    @property
+    def zoo(self) -> str:
+        """The tier as paths, names and tables have it; under another SPLIT_SEED nothing is shared with the usual zoo.
+
+        Seeds are drawn from names, so models of another cut have other initial weights too.
+        """
+        return f"{self.tier}{SPLIT}{self.split_seed}" if self.split_seed else self.tier
+
+    @property
+    def folder(self) -> str:
+        return f"{self.domain.name}/{self.dataset}/{self.zoo}"
+
+    def command(self, script: str) -> str:
+        """What runs a step of the domain on this study; a user's own domain has the repository's scripts."""
+        if (REPOSITORY / f"{script}.py").is_file():
+            return self.root_command(f"{script}.py")
+        if self.address not in DOMAINS:
+            return self.root_command(f"{DOMAINS[0]}/{script}.py")
+        return f"python {self.address}/{script}.py {self._constants}"
+
+    def root_command(self, script: str) -> str:
+        """What runs a script that must be told its domain, such as those in the root, on this study."""
+        return f"python {script} DOMAIN={self.address} {self._constants}"
+
+    @property
+    def _constants(self) -> str:
+        cut = f" SPLIT_SEED={self.split_seed}" if self.split_seed else ""
+        return f"DATASET={self.dataset} TIER={self.tier}{cut}"
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What rows of records carry of the study."""
+        return {"tier": self.zoo, "domain": self.domain.name, "dataset": self.dataset}
+
+    @property
+    def artifacts(self) -> Path:
+        return storage.artifacts_dir() / self.folder
+
+    @property
+    def parts(self) -> dict[str, Examples]:
+        """owner, attacker, reference, dev, test of the source's data set."""
+        return _parts(self.address, self.dataset, self.tier, self.split_seed)
+
+    @property
+    def target_parts(self) -> dict[str, Examples]:
+        """The same five parts of the data set that a thief transfers to; inputs have the source's shape."""
+        if not self.target:
+            raise UserError(f"{self.dataset} has no usual transfer target; give one with TARGET=")
+        parts = _parts(self.address, self.target, self.tier, self.split_seed)
+        if self.shape != (shape := tuple(parts["owner"].inputs.shape[1:])):
+            raise UserError(f"{self.target} has inputs {shape}, {self.dataset} has {self.shape}: no transfer possible")
+        return parts
+
+    def data_sha256(self, *, on_target: bool) -> str:
+        """The content of all parts of the source's data set, or of the one that a thief transfers to."""
+        return _data_sha256(self.address, self.target if on_target else self.dataset, self.tier, self.split_seed)
+
+    @property
+    def target(self) -> str:
+        return self.target_name or self.domain.targets.get(self.dataset, "")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return _dataset(self.address, self.dataset).classes
+
+    @property
+    def target_classes(self) -> tuple[str, ...]:
+        return _dataset(self.address, self.target).classes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.parts["owner"].inputs.shape[1:])
+
+    @property
+    def source_architecture(self) -> str:
+        return self.domain.of_tier("source", self.tier)
+
+    @property
+    def students(self) -> tuple[str, ...]:
+        return tuple(self.domain.of_tier("students", self.tier))
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The source's, and those of all students."""
+        return (self.source_architecture, *self.students)
+
+    @property
+    def source_id(self) -> ModelId:
+        return self.model_id("source", self.source_architecture, 0)
+
+    def model_id(self, kind: str, architecture: str, copy: int, variant: str = "") -> ModelId:
+        return ModelId(self.domain.name, self.dataset, self.zoo, kind, architecture, copy, variant)
+
+    def recipe(self, epochs: int, learning_rate: float) -> Recipe:
+        return Recipe(epochs, learning_rate, self.batch_size, self.weight_decay, self.min_updates, self.augment)
+
+
+def load_dataset(domain: Domain, name: str) -> Dataset:
+    """A domain's data set; UserError where its files are missing or its `load` returns something else."""
+    try:
+        found = domain.load(name)
+    except FileNotFoundError as error:
+        raise UserError(f"load({name!r}) of {domain.name} finds no {error.filename}; put it there") from error
+    if not isinstance(found, Dataset):
+        raise UserError(f"load({name!r}) of {domain.name} returned a {type(found).__name__}; it must return a Dataset")
+    return found
+
+
+@lru_cache(maxsize=4)
+def _dataset(address: str, name: str) -> Dataset:
+    domain = load_domain(address)
+    found = load_dataset(domain, name)
+    _check_range(domain, found)
+    return found
+
+
+def _check_range(domain: Domain, dataset: Dataset) -> None:
+    if domain.input_range is None:
+        return
+    for part in (dataset.pool, dataset.test):
+        low, high = (physical(extreme).item() for extreme in (part.inputs.min(), part.inputs.max()))
+        if low < domain.input_range[0] or high > domain.input_range[1]:
+            raise UserError(
+                f"{dataset.name} has inputs from {low:g} to {high:g}, outside input_range={domain.input_range} of "
+                f"{domain.name}, in which queries stay; let load() scale them, or give DOMAIN their range"
+            )
+
+
+@lru_cache(maxsize=4)
+def _parts(address: str, name: str, tier: str, split_seed: int) -> dict[str, Examples]:
+    return splits.cut(_dataset(address, name), load_domain(address).of_tier("pool_size", tier), split_seed)
+
+
+@lru_cache(maxsize=4)
+def _data_sha256(address: str, name: str, tier: str, split_seed: int) -> str:
+    parts = _parts(address, name, tier, split_seed)
+    return storage.digest(
+        {f"{part}/{name}": value for part, held in parts.items() for name, value in vars(held).items()}
+    )

@@ -1,0 +1,1 @@
+"""The one training loop, what a model is trained towards, adversarial perturbations, pruning."""

@@ -1,0 +1,175 @@
+"""The one training loop and the one prediction loop."""
+
+import io
+import math
+import pickle
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fingerprinting.core import runtime, storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import Examples, handed_out
+
+PREDICTION_BATCH = 256  # on a CPU larger batches leave the cache and are slower
+SIGNALS_BATCH = 64  # of recordings, which bci's nets keep in dozens of maps (benchmarks/layouts.py)
+FEWEST = 2  # examples in a batch: one has no variance, by which batch norm divides
+RESUME_EVERY = 30.0  # seconds of training between two resumable states
+
+Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The constants of one training: AdamW under a one-cycle schedule."""
+
+    epochs: int  # passes over the training part
+    learning_rate: float  # the schedule's peak
+    batch_size: int  # examples per update
+    weight_decay: float
+    min_updates: int  # small data sets are passed more often, until this many updates
+    augment: bool
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("EPOCHS", max(self.epochs, self.min_updates)),
+            ("LEARNING_RATE", self.learning_rate),
+            ("BATCH_SIZE", self.batch_size),
+        ):
+            if value <= 0:
+                raise UserError(f"{name}={value} trains nothing; give more than 0")
+        if self.batch_size < FEWEST:
+            raise UserError(f"BATCH_SIZE={self.batch_size} is too few for batch norm; give {FEWEST} or more")
+
+    def updates(self, examples: int) -> int:
+        """Updates per epoch; the incomplete last batch is dropped, which batch norm would need two examples for."""
+        return max(1, examples // self.batch_size)
+
+    def passes(self, examples: int) -> int:
+        return max(self.epochs, math.ceil(self.min_updates / self.updates(examples)))
+
+
+def predictions(
+    model: nn.Module, inputs: torch.Tensor, device: torch.device, batch_size: int | None = None
+) -> Iterator[torch.Tensor]:
+    """Logits of stored or physical inputs (N, ...), a batch at a time, on `device`."""
+    runtime.place(model, device).eval()
+    for piece in inputs.split(batch_size or (SIGNALS_BATCH if inputs.dim() == 3 else PREDICTION_BATCH)):
+        with torch.inference_mode():  # not around the yield, which would leave it on in the caller
+            logits = model(handed_out(piece, device))
+        yield logits
+
+
+def predict(model: nn.Module, inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Logits (N, C) of inputs (N, ...), on the CPU."""
+    return torch.cat([logits.cpu() for logits in predictions(model, inputs, device)])
+
+
+def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
+def fit(
+    model: nn.Module,
+    train: Examples,
+    dev: Examples,
+    objective: Objective,
+    recipe: Recipe,
+    name: str,
+    device: torch.device,
+    after_step: Callable[[nn.Module], None] = lambda model: None,
+    augment: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: inputs,
+    resume: Path | None = None,
+    keep_last: bool = False,
+    precision: str = "float32",
+) -> dict:
+    """Train `model` in place and leave it with the weights of the epoch that did best on dev, or of the last.
+
+    Every epoch draws from generators named after the model and the epoch, so a run that is killed and resumed at an
+    epoch's end reaches the same bits as one that was not.
+    """
+    if len(train) < FEWEST:
+        raise UserError(f"{name} is to be trained on {len(train)} examples; give its part or share {FEWEST} or more")
+    runtime.place(model, device)
+    optimizer = torch.optim.AdamW(
+        [weight for weight in model.parameters() if weight.requires_grad],
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+    updates, passes = recipe.updates(len(train)), recipe.passes(len(train))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=updates * passes)
+    progress = {"epoch": 0, "best_epoch": 0, "dev_accuracy": -1.0, "seconds": 0.0}
+    best = None
+    if state := _resumable(resume, model, device):
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        progress, best = state["progress"], state["best"]
+    saved = time.monotonic()
+    while progress["epoch"] < passes:
+        started = time.perf_counter()
+        epoch_name = f"{name}/epoch {progress['epoch']}"
+        runtime.seed_everything(epoch_name)
+        order = torch.randperm(len(train), generator=runtime.generator(epoch_name))[: updates * recipe.batch_size]
+        _training_mode(model)
+        for inputs, targets in train.batches(recipe.batch_size, device, order):
+            with runtime.mixed_precision(model, device, precision):
+                loss = objective(model, augment(inputs) if recipe.augment else inputs, targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            after_step(model)
+        if not torch.isfinite(loss):
+            raise UserError(f"training of {name} diverged (loss {loss.item()}); lower LEARNING_RATE")
+        progress["epoch"] += 1
+        dev_accuracy = accuracy(predict(model, dev.inputs, device), dev.targets)
+        if keep_last or dev_accuracy > progress["dev_accuracy"]:
+            progress.update(dev_accuracy=dev_accuracy, best_epoch=progress["epoch"])
+            best = {key: value.clone() for key, value in model.state_dict().items()}
+        progress["seconds"] += time.perf_counter() - started
+        if resume and progress["epoch"] < passes and time.monotonic() - saved > RESUME_EVERY:
+            with storage.atomic(resume) as temporary:
+                state = {"model": model.state_dict(), "best": best, "progress": progress}
+                state.update(optimizer=optimizer.state_dict(), schedule=schedule.state_dict())
+                buffer = io.BytesIO()  # torch's own writer hides a full disk behind a RuntimeError
+                torch.save(state, buffer)
+                temporary.write_bytes(buffer.getbuffer())
+            saved = time.monotonic()
+    model.load_state_dict(best)
+    return progress
+
+
+def taken_as_it_is(model: nn.Module, dev: Examples, device: torch.device) -> dict:
+    """What `fit` would say of no training at all."""
+    dev_accuracy = accuracy(predict(model, dev.inputs, device), dev.targets)
+    return {"epoch": 0, "best_epoch": 0, "dev_accuracy": dev_accuracy, "seconds": 0.0}
+
+
+def _resumable(resume: Path | None, model: nn.Module, device: torch.device) -> dict | None:
+    if not (resume and resume.is_file()):
+        return None
+    try:
+        state = torch.load(resume, weights_only=True, map_location=device)
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
+        print(f"{resume} is damaged: training from the start", flush=True)
+        return None
+    now, then = ({name: value.shape for name, value in of.items()} for of in (model.state_dict(), state["model"]))
+    if now != then:  # the code was changed since
+        print(f"{resume} is of another network: training from the start", flush=True)
+        return None
+    return state
+
+
+def _training_mode(model: nn.Module) -> None:
+    """Training mode, except in frozen modules: their running statistics must stay as they were stolen."""
+    model.train()
+    for module in model.modules():
+        weights = list(module.parameters(recurse=False))
+        if weights and not any(weight.requires_grad for weight in weights):
+            module.eval()
