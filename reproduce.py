@@ -16,9 +16,8 @@ import time
 from fingerprinting import cli
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import REPOSITORY, UserError
-from fingerprinting.pipeline import ROOT, ZOO
+from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
 from fingerprinting.reports import documents, everything
-from fingerprinting.reports.sections import passport_pages
 from fingerprinting.study.domain import DOMAINS, load_domain
 
 # Left out at the quick tier, which is a first look.
@@ -49,7 +48,7 @@ def main(words: list[str]) -> None:
         steps += [(f"{domain}/{name}.py", [], known) for name in ZOO if name not in later]
         steps += [(f"{name}.py", [f"DOMAIN={domain}"], known) for name in ROOT if name not in later]
         if (REPOSITORY / domain / "passport").is_dir() and "passport" not in later:
-            steps += [(f"{domain}/passport/{name}.py", [], known) for name in passport_pages.STEPS]
+            steps += [(f"{domain}/passport/{name}.py", [], known) for name in PASSPORT]
     steps = [(script, own, known | cli.own_constants(REPOSITORY / script)) for script, own, known in steps]
     for word in overrides:
         if not any(word.split("=")[0] in known for *_, known in steps):

@@ -26,3 +26,4 @@ ROOT = (
     "generalisation",
     "detect_erase_attack",
 )
+PASSPORT = ("train", "attack", "steal")  # in <domain>/passport/, where a domain has that

@@ -37,8 +37,11 @@ PARTS = ("TRAIN", "TEST")
 
 
 def scp1_cases(count: int) -> np.ndarray:
-    """(N, 6, 896) as the wheel has them: one electrode, each row begun six samples later; 20 Hz on a level of 30."""
-    long = DRAW.normal(0, 1, (count, 1)) + 30 + 25 * sine(20, 926 / 256, 256)
+    """(N, 6, 896) as the wheel has them: one electrode, each row begun six samples later; 20 Hz on a level of 30.
+
+    No two are equal, for which levels of two decimals alone would be too few.
+    """
+    long = DRAW.normal(0, 1, (count, 1)) + 30 + 25 * sine(20, 926 / 256, 256) + DRAW.normal(0, 0.02, (count, 926))
     return np.stack([long[:, 6 * row : 6 * row + 896] for row in range(6)], 1).round(2)
 
 

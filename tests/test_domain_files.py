@@ -17,7 +17,7 @@ from fingerprinting.study.study import Study
 FILE = """
 from dataclasses import replace
 import cv.domain
-from fingerprinting.domain import Architecture, Domain
+from fingerprinting.study.domain import Architecture, Domain
 
 OLD = cv.domain.DOMAIN
 DOMAIN = replace(OLD, name="mine"{changes})
@@ -46,7 +46,7 @@ def own(tmp_path, monkeypatch):
         ("import no_such_package\n", "imports no_such_package, which is not there; install it or put it beside"),
         ("", "my_domain.py defines no DOMAIN; see cv/domain.py for what one looks like"),
         ("DOMAIN = {'name': 'mine'}\n", "my_domain.py defines no DOMAIN"),
-        ("from fingerprinting.domain import Domain as DOMAIN\n", "my_domain.py defines no DOMAIN"),
+        ("from fingerprinting.study.domain import Domain as DOMAIN\n", "my_domain.py defines no DOMAIN"),
         (FILE.format(changes=", colour='red'"), "unexpected keyword argument 'colour'; see cv/domain.py"),
         (
             FILE.format(changes="") + "DOMAIN = Domain(name='mine')\n",

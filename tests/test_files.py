@@ -272,7 +272,7 @@ def test_a_full_disk_ends_in_a_sentence_with_nothing_half_written(tmp_path, full
 
 TWO_WRITERS = """
 import sys
-from fingerprinting.records import Records
+from fingerprinting.study.records import Records
 
 for number in range(40):
     Records.at("cv/own/smoke", "models").put([{"key": f"{sys.argv[1]}{number}"}])

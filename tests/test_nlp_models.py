@@ -474,7 +474,7 @@ def test_whatever_the_bytes_of_its_files_one_sentence_or_a_whole_network(publish
 
 
 AT_ONCE = """
-from fingerprinting import runtime
+from fingerprinting.core import runtime
 from nlp.models import ARCHITECTURES
 
 build = ARCHITECTURES["bert_small"].build

@@ -26,7 +26,7 @@ from dataclasses import replace
 
 import cv.domain
 import torch
-from fingerprinting.examples import held_out
+from fingerprinting.data.datasets import held_out
 
 from beside import SCALE
 

@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
+from fingerprinting import pipeline
 from fingerprinting.core.runtime import REPOSITORY
-from fingerprinting.reports.sections import passport_pages
 from fingerprinting.study.records import Records
 
 WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
@@ -18,7 +18,7 @@ def test_training_loops_live_in_the_package():
 
 
 def test_the_steps_of_reproduce_are_there():
-    assert all((REPOSITORY / "cv" / "passport" / f"{name}.py").is_file() for name in passport_pages.STEPS)
+    assert all((REPOSITORY / "cv" / "passport" / f"{name}.py").is_file() for name in pipeline.PASSPORT)
 
 
 @pytest.fixture

@@ -27,9 +27,8 @@ from fingerprinting.calibrated import verdicts
 from fingerprinting.core import statistics
 from fingerprinting.core.runtime import seed_from
 from fingerprinting.models.kinds import KINDS
-from fingerprinting.pipeline import ROOT, ZOO
+from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
 from fingerprinting.reports.sections import aucs
-from fingerprinting.reports.sections.passport_pages import STEPS
 from fingerprinting.study.domain import load_domain
 from fingerprinting.study.records import Records
 from nlp.characters import gb2312
@@ -43,17 +42,16 @@ COMMON = [chr(point) for point in gb2312(0xB0, 0xD7)]
 # reproduce.py where the data lie already: nothing is fetched.
 OFFLINE = f"""
 import runpy
-from fingerprinting import fetch
-fetch.pip_file = lambda *_: None
+from fingerprinting.data import download
+download.pip_file = lambda *_: None
 {{}}
 runpy.run_path({str(REPOSITORY / "reproduce.py")!r}, run_name="__main__")
 """
 SCORED = ZOO[: ZOO.index("extract") + 1]  # the steps up to the last model that stands in a mean
 # The same with these steps alone.
 SHORT = f"""
-from fingerprinting import steps
-from fingerprinting.reports import passport_pages
-steps.ZOO, steps.ROOT, passport_pages.STEPS = {SCORED}, (), ()
+from fingerprinting import pipeline
+pipeline.ZOO, pipeline.ROOT, pipeline.PASSPORT = {SCORED}, (), ()
 """
 
 
@@ -344,7 +342,7 @@ def test_a_second_run_skips_everything(case, finished):
     assert second.returncode == 0
     assert made(folder) == before
     assert second.stdout.count("finished already") >= len(ZOO) + len(("primary", "evolved"))
-    passports = len(STEPS) if (REPOSITORY / case.domain / "passport").is_dir() else 0
+    passports = len(PASSPORT) if (REPOSITORY / case.domain / "passport").is_dir() else 0
     assert f"[2/{1 + len(ZOO) + len(ROOT) + passports}] {case.domain}/source.py" in first.stdout
 
 

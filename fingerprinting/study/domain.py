@@ -145,8 +145,8 @@ def _may_be_called(value) -> bool:
 # Field of a Domain -> (whether a value fits, what it must be).
 FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "name": (is_folder, "a text that can name a folder"),
-    **dict.fromkeys(("load", "prepare", "augment", "continuous", "evolve", "screen"), (callable, "a function")),
-    **dict.fromkeys(("mix", "show", "describe"), (_may_be_called, "a function or None")),
+    **dict.fromkeys(("load", "prepare", "augment", "continuous"), (callable, "a function")),
+    **dict.fromkeys(("mix", "evolve", "screen", "show", "describe"), (_may_be_called, "a function or None")),
     "datasets": (lambda value: _is_table(value, _is_text), "a dict from tiers to names of data sets"),
     "targets": (lambda value: _is_table(value, _is_text), "a dict from data sets to their targets, '' where none is"),
     "pool_size": (lambda value: _is_table(value, _is_size), "a dict from tiers to counts above 0, or None for all"),

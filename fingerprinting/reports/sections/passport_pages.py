@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from fingerprinting.core import storage, timing
 from fingerprinting.core.markdown import markdown_table
+from fingerprinting.pipeline import PASSPORT
 from fingerprinting.reports.figures.passport_sweeps import figure
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import links, page_path, with_records
@@ -31,7 +32,6 @@ THEFT_COLUMNS = (
     "highest_detection,highest_p_value,passport_accuracy,triggers_agreed,n_independent,auc_primary,auc_akh,auc_sac_m"
 )
 ROLES = ("source", "pirated", "independent")
-STEPS = ("train", "attack", "steal")  # in <domain>/passport/, where a domain has that
 RATIOS = {
     "passport_inference_v1_to_plain": "inference, scheme 1 / plain",
     "passport_inference_public_to_plain": "inference, public branch of schemes 2, 3 / plain",
@@ -174,6 +174,6 @@ def _costs(study_folder: str) -> list[str]:
 def _seconds(study_folder: str) -> list[str]:
     """What the steps took, in the order in which they run."""
     taken = {row["key"]: row for row in Records.at(study_folder, "steps").rows()}
-    keys = [f"{study_folder.split('/')[0]}/passport/{name}.py" for name in STEPS]
+    keys = [f"{study_folder.split('/')[0]}/passport/{name}.py" for name in PASSPORT]
     found = [f"`{key}` {taken[key]['seconds']:.0f} s" for key in keys if key in taken]
     return [f"The steps took: {', '.join(found)}.", ""] if found else []
