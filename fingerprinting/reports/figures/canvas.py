@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+from cycler import cycler
 
 from fingerprinting.core import storage
 from fingerprinting.fingerprints.registry import Method
@@ -20,6 +21,8 @@ COLUMNS = 4  # panels in a row
 # Okabe and Ito's: told apart by colour-blind readers, and in print.
 ORANGE, SKY, GREEN, BLUE, VERMILION, PINK = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
 COLOURS = {"pirated": VERMILION, "independent": BLUE}
+LINES = (BLUE, VERMILION, GREEN, ORANGE, PINK, SKY, "#000000", "#999999")
+matplotlib.rcParams["axes.prop_cycle"] = cycler(color=LINES)
 
 
 def folder() -> Path:

@@ -29,7 +29,8 @@ def draw(study_folder: str, domain: Domain | None) -> None:
         _radius(study_folder, lengths)
     if models:
         _strips(study_folder, models)
-        _projection(study_folder, [row for row in models if "place" in row])
+    if placed := [row for row in models if "place" in row]:  # version 0.1 recorded none
+        _projection(study_folder, placed)
 
 
 def _points(study_folder: str, rows: list[dict], show: Callable) -> None:
