@@ -32,11 +32,39 @@ def test_the_constants_that_all_scripts_know_are_those():
     assert set(re.findall(r"`(\w+)`", sentence)) == set(cli.COMMON)
 
 
+def listed(tree: str) -> list[Path]:
+    """What a tree of files names: below a folder stands, further in, what lies in it; two blanks end the names."""
+    folders: dict[int, Path] = {0: REPOSITORY}  # how far in -> the folder that stands there
+    found = []
+    for line in filter(str.strip, tree.splitlines()):
+        depth = len(line) - len(line.lstrip())
+        folders = {other: path for other, path in folders.items() if other < depth}
+        parent = folders[max(folders)]
+        names = [name for name in line.strip().split("  ")[0].split() if name != "..."]
+        folders[depth] = parent / names[0]
+        found += [parent / name for name in names]
+    return found
+
+
 def test_every_file_of_the_tree_exists():
-    tree = README.split("## Files")[1].split("## ")[0]
-    names = re.findall(r"^ {4}(\S.*?)  ", tree, re.MULTILINE)
-    for name in (word for line in names for word in line.split()):
-        assert (REPOSITORY / name).exists(), name
+    tree = listed(README.split("## Files\n")[1].split("## ")[0])
+    assert [path for path in tree if not path.exists()] == []
+    shown = {path.resolve() for path in tree}
+    for folder in ("cv", "nlp", "bci", "fingerprinting"):
+        assert REPOSITORY / folder in shown
+    packages = {path.parent for path in (REPOSITORY / "fingerprinting").glob("*/__init__.py")}
+    assert packages <= shown, "a folder of the package stands nowhere in README"
+
+
+def test_a_tree_that_names_what_is_not_there_is_seen():
+    found = listed("    cv/   vision\n      nowhere.py data.py   that\n    README.md   this\n")
+    assert [path.relative_to(REPOSITORY).as_posix() for path in found] == [
+        "cv",
+        "cv/nowhere.py",
+        "cv/data.py",
+        "README.md",
+    ]
+    assert [path.exists() for path in found] == [True, False, True, True]
 
 
 def anchors(path: Path) -> set[str]:
