@@ -125,7 +125,7 @@ def test_the_pages_numbers_are_those_of_the_records(monkeypatch):
     monkeypatch.delenv("RESULTS_DIR")
     text = " ".join((REPOSITORY / "docs" / "passports.md").read_text(encoding="utf-8").split())
     stolen, phrases = [], []
-    for dataset in ("fashion_mnist", "cifar10"):
+    for dataset in ("fashion_mnist", "cifar10", "cifar100"):
         rows = Records.at(f"cv/{dataset}/cpu", "passports").rows()
         made = [row for row in rows if row["attack"] == "fake1" and row["architecture"] == "conv3"]
         made.sort(key=lambda row: row["scheme"])
@@ -135,11 +135,14 @@ def test_the_pages_numbers_are_those_of_the_records(monkeypatch):
             phrases.append(listed(made, name, decimals))
         stolen += Records.at(f"cv/{dataset}/cpu", "passport_thefts").rows()
     phrases.append("read " + passport_tables.strangers(stolen)[0].split("passports read ")[1].split(" bits")[0])
-    harder, easier = (
-        {(row["way"], row["forgery"]): row for row in Records.at(f"cv/{dataset}/cpu", "image_passports").rows()
-         if row["architecture"] == "conv3"}
-        for dataset in ("cifar10", "fashion_mnist")
-    )  # fmt: skip
+    tables = {
+        dataset: Records.at(f"cv/{dataset}/cpu", "image_passports").rows() for dataset in ("cifar10", "fashion_mnist")
+    }
+    harder, easier, wide = (
+        {(row["way"], row["forgery"]): row for row in tables[dataset] if row["architecture"] == name}
+        for dataset, name in (("cifar10", "conv3"), ("fashion_mnist", "conv3"), ("cifar10", "alexnet"))
+    )
+    alexnet, through_fresh = wide["aligned", "images"], wide["aligned", "fresh_net"]
     usual, simple = (lambda kind: harder["aligned", kind]), (lambda kind: easier["aligned", kind])
     fresh, released = harder["fresh", "images"], harder["released", "images"]
     both = [decimals(each["centred", "images"]["accuracy"]) for each in (harder, easier)]
@@ -160,6 +163,15 @@ def test_the_pages_numbers_are_those_of_the_records(monkeypatch):
         f"{percent(fresh['owner_detection'])} and {percent(released['owner_detection'])} of the bits",
         f"({decimals(harder['centred', 'owner']['accuracy'])} beside {decimals(usual('owner')['accuracy'])}; "
         f"{decimals(easier['centred', 'owner']['accuracy'])} beside {decimals(simple('owner')['accuracy'])})",
+        f"its {alexnet['bits']} bits",
+        f"gives {decimals(alexnet['accuracy'])} of {decimals(wide['aligned', 'owner']['accuracy'])} under other images",
+        f"shows {percent(alexnet['owner_detection'])} of the bits",
+        f"({percent(through_fresh['owner_detection'])} in AlexNet",
+        f"AlexNet, {percent(usual('fresh_net')['owner_detection'])} in the small net",
+        f"is chance, {decimals(through_fresh['accuracy'])} and {decimals(usual('fresh_net')['accuracy'])} where",
+        f"gives {decimals(alexnet['accuracy'])} and {decimals(usual('images')['accuracy'])} (on",
+        f"on Fashion-MNIST {decimals(simple('fresh_net')['accuracy'])}, in the best draw "
+        f"{decimals(simple('fresh_net')['highest_accuracy'])}",
         f"only {percent(harder['noise', 'owner']['owner_detection'])} of their own bits",
         f"1 everywhere show {percent(harder['centred', 'ones']['owner_detection'])} on CIFAR-10",
         f"up to {percent(harder['centred', 'noise']['highest_owner_detection'])} of them",
