@@ -8,6 +8,7 @@ import csv
 import os
 import random
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import torch
 from eeg_files import write_ts
 from safetensors.torch import load_file
 from test_nlp_data import write_news, write_shopping
+from watched import watched
 
 from fingerprinting.calibrated import verdicts
 from fingerprinting.core import statistics
@@ -156,14 +158,7 @@ class Case:
         }
 
     def reproduce(self, folder: Path, *words: str, short: bool = False) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            self.command(*words, short=short),
-            env=self.environment(folder),
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+        return watched(self.command(*words, short=short), env=self.environment(folder), cwd=folder)
 
     def rows(self, folder: Path, topic: str) -> list[dict]:
         path = folder / "results" / "records" / self.domain / self.dataset / "smoke" / f"{topic}.jsonl"
@@ -294,6 +289,24 @@ def test_figures_are_pictures_and_samples_can_be_looked_at(case, finished):
     assert set(figures) == {f"{case.domain}-{case.dataset}-smoke-{name}" for name in names}
     assert all(content.startswith(b"<?xml") for name, content in figures.items() if name.endswith("svg"))
     assert all(content.decode().startswith("| ") for name, content in figures.items() if name.endswith("md"))
+
+
+def test_everything_is_drawn_again_from_the_records_alone(case, finished, tmp_path):
+    """Tables, pages and figures, byte for byte, where no model, fingerprint or response is left."""
+    results = finished[0] / "results"
+    shutil.copytree(results / "records", tmp_path / "results" / "records")
+    places = {"RESULTS_DIR": str(tmp_path / "results"), "ARTIFACTS_DIR": str(tmp_path / "nowhere")}
+    words = [sys.executable, "-m", "fingerprinting.reports"]
+    done = watched(words, env={**case.environment(finished[0]), **places}, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    for folder in ("tables", "figures"):
+        before, after = (
+            {path.name: path.read_bytes() for path in (root / folder).iterdir()}
+            for root in (results, tmp_path / "results")
+        )
+        assert before.keys() == after.keys()
+        assert [name for name in before if before[name] != after[name]] == []
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_no_party_saw_what_is_not_its_own(case, finished):
