@@ -1,11 +1,12 @@
 """Numbers in README's and docs' sentences: every one is computed from the records, or listed as none that was measured.
 
 The tables between markers are written by code (test_readme.py). Sentences are written by people, so their numbers are
-checked: fingerprinting/reports/prose.py holds MEASURED, words of a document with a field for each number and what
-computes it from results/records; docs/numbers.txt holds the words whose numbers are constants, titles, or tries that
-left no record. A test fails where a sentence no longer says what the records do, where listed words stand in no
-document any more, and where prose (not code, tables by code, links, lists' numbers) has a number, in digits or as a
-word such as `twice` or `three hundred`, that is listed nowhere. To mend it, correct the sentence or list its words.
+checked: fingerprinting/reports/prose.py, with prose_passports.py, holds MEASURED, words of a document with a field for
+each number and what computes it from results/records; docs/numbers.txt holds the words whose numbers are constants,
+titles, or tries that left no record. A test fails where a sentence no longer says what the records do, where listed
+words stand in no document any more, and where prose (not code, tables by code, links, lists' numbers) has a number, in
+digits or as a word such as `twice` or `three hundred`, that is listed nowhere. To mend it, correct the sentence or list
+its words.
 """
 
 import re
@@ -15,12 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinting.core.runtime import REPOSITORY
-from fingerprinting.reports import prose
-from fingerprinting.reports.prose import CONSTANTS, MEASURED, NOT_READ, NUMBER, Measured, places, unlisted
+from fingerprinting.reports import sentences
+from fingerprinting.reports.prose import MEASURED
+from fingerprinting.reports.sentences import CONSTANTS, NOT_READ, NUMBER, Measured, places, unlisted
 
-DOCUMENTS = prose.documents()
+DOCUMENTS = sentences.documents()
 TEXTS = {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in DOCUMENTS}
-LISTED = prose.constants()
+LISTED = sentences.constants()
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +61,7 @@ def test_every_document_is_read_or_named():
     ("text", "found"),
     [
         ("It costs 0.3.", 1),
+        ("From .472 to -.5, in [-1, 1].", 4),
         ("It costs some three hundred models and twice the questions.", 3),
         ("From -0.25 to 1e-3, 1,370 of 95% and 10 × 3.", 6),
         ("CIFAR-10, ResNet18, conv3 and top-1 are names; one is no number.", 0),
