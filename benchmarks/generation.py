@@ -17,6 +17,7 @@ from fingerprinting.core import runtime
 from fingerprinting.core.timing import in_turns, ratio, shown, thread_counts
 from fingerprinting.data.datasets import Examples, physical
 from fingerprinting.fingerprints.queries.evolved import Evolution
+from fingerprinting.fingerprints.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.fingerprints.queries.primary import select
 from fingerprinting.models import trained
 from fingerprinting.study.records import Records
@@ -44,9 +45,10 @@ def measure(
     inputs, confident = samples(select(model, owner, n, device), owner, device)
     constants = Evolution(**evolution)
     part = owner.take(torch.arange(min(subset, len(owner))))
+    by_domain = study.domain.evolve or evolve_by_gradient
 
     def evolve(inputs: torch.Tensor, confident: torch.Tensor) -> torch.Tensor:
-        return study.domain.evolve(model, inputs, confident, constants, study.domain.input_range)
+        return by_domain(model, inputs, confident, constants, study.domain.input_range)
 
     def evolved_in_one_batch() -> torch.Tensor:
         return evolve(inputs, confident)

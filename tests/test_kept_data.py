@@ -33,6 +33,7 @@ from fingerprinting.fingerprints.queries import (
     primary,
     sac,
 )
+from fingerprinting.fingerprints.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import trained
 from fingerprinting.reports.figures import samples
@@ -85,7 +86,7 @@ LABELS = torch.arange(10) % 4
 
 def adversarial_loss(model, inputs):
     torch.manual_seed(0)
-    return objectives.adversarial(OWN, 0.1, 2)(model, inputs, LABELS)
+    return objectives.adversarial(OWN.continuous, OWN.input_range, 0.1, 2)(model, inputs, LABELS)
 
 
 def perturbed(model, inputs):
@@ -194,7 +195,8 @@ def test_a_continuous_that_writes_to_its_inputs_keeps_the_part():
 
     domain, part = replace(OWN, continuous=spoiling), Examples(INPUTS.clone(), LABELS.clone())
     model = checkpoints.build(domain, "plain", 4, (1, 6, 6))
-    fit(model, part, part, objectives.adversarial(domain, 0.1, 1), Recipe(1, 0.01, 4, 0.0, 0, False), "a model", CPU)
+    objective = objectives.adversarial(domain.continuous, domain.input_range, 0.1, 1)
+    fit(model, part, part, objective, Recipe(1, 0.01, 4, 0.0, 0, False), "a model", CPU)
     assert torch.equal(part.inputs, INPUTS) and torch.equal(part.targets, LABELS)
 
 
@@ -222,7 +224,7 @@ def spoilt(study, monkeypatch):
     domain = replace(
         genuine,
         mix=wrapped(genuine.mix),
-        evolve=wrapped(genuine.evolve),
+        evolve=wrapped(genuine.evolve or evolve_by_gradient),
         screen=screen,
         show=wrapped(lambda axis, image: None),
         describe=wrapped(lambda image: f"{float(image.sum()):.3f}"),

@@ -121,7 +121,7 @@ def test_what_no_longer_suits_leaves_no_old_fingerprint(study, monkeypatch):
 
     monkeypatch.setitem(baselines.PEERS, "akh", unsuited)
     source = {"sha256": "a" * 64}
-    monkeypatch.setattr("fingerprinting.models.stealing.weights_sha256", lambda *_: source["sha256"])
+    monkeypatch.setattr("fingerprinting.models.trained.weights_sha256", lambda *_: source["sha256"])
     path = store.path_of(study, "akh")
     storage.save_tensors(path, {"inputs": torch.zeros(1)}, {"source_sha256": "a" * 64})
     for sha256, there in (("a" * 64, True), ("b" * 64, False)):  # of this source other constants may still be good
@@ -157,9 +157,7 @@ def test_recordings_are_spliced_at_one_moment_of_the_middle_half():
 
 
 def test_every_constant_of_baselines_belongs_to_a_peer():
-    import baselines
-
-    own = {name.lower() for name in vars(baselines) if name.isupper()} - {"domain", "method", "n"}
+    own = {name.lower() for name in cli.own_constants(REPOSITORY / "baselines.py")} - {"domain", "method", "n"}
     claimed = {
         f"{name}_{key}" for name in baselines.PEERS for key in baselines.own_constants(name, dict.fromkeys(own, 0))
     }
@@ -183,12 +181,12 @@ def test_an_unknown_method_is_refused_with_the_names_there_are(study):
 )
 def test_a_peer_is_made_again_when_the_references_of_its_kinds_are_others(study, monkeypatch, there, same):
     used = {"extra_models_used": {study.model_id("reference_irrelevant", "mlp", 0).name: "a"}}
-    cli = {"recipe": {"learning_rate": 1e-2}, "options": {}}
+    made_with = {"recipe": {"learning_rate": 1e-2}, "options": {}}
     models = [
-        Suspect(study.model_id(f"reference_{kind}", "mlp", copy), {"sha256": sha, "settings": cli})
+        Suspect(study.model_id(f"reference_{kind}", "mlp", copy), {"sha256": sha, "settings": made_with})
         for kind, copy, sha in there
     ]
-    monkeypatch.setattr(baselines.files, "read_metadata", lambda _path: used)
+    monkeypatch.setattr(baselines.storage, "read_metadata", lambda _path: used)
     monkeypatch.setattr(baselines.suspects, "references", lambda _study: models)
     assert baselines._references_are_the_same(study, "cae") is same
 

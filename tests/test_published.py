@@ -1,7 +1,6 @@
 """Files that are not the published ones are used with a notice in the output and a record; others with neither."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from test_data import write_cifar10, write_fashion, write_mnist
 
 from fingerprinting.core.runtime import REPOSITORY
 from fingerprinting.study.domain import DOMAINS, load_domain
+from fingerprinting.study.records import Records
 
 TRAIN, TEST = (f"FashionMNIST/raw/{part}-images-idx3-ubyte" for part in ("train", "t10k"))
 PREPARE = ("data/prepare.py", "DOMAIN=cv", "DATASET=fashion_mnist")
@@ -48,7 +48,7 @@ def test_other_files_are_used_with_a_notice_and_a_record_as_long_as_they_are_the
     assert done.returncode == 0
     assert done.stdout.count("notice: ") == 1 and TRAIN not in done.stdout
     assert f"notice: fashion_mnist is not as published: the checksum of {TEST} differs" in done.stdout
-    (row,) = map(json.loads, records(tmp_path).read_text().splitlines())
+    (row,) = Records(records(tmp_path)).rows()
     assert row["key"] == TEST and row["data"] == "fashion_mnist"
     assert row["published"] == hashlib.sha256(genuine).hexdigest()
     assert row["found"] == hashlib.sha256((published / TEST).read_bytes()).hexdigest()
@@ -61,7 +61,7 @@ def test_the_transfer_target_is_looked_at_too(published, run_here, tmp_path):
     write_mnist(published, seed=1)
     done = run_here(*PREPARE, "TIER=smoke")
     assert "notice: mnist_5k is not as published: the checksum of mnist_5k/mnist_5k.csv.gz differs" in done.stdout
-    assert done.returncode == 0 and len(records(tmp_path).read_text().splitlines()) == 1
+    assert done.returncode == 0 and len(Records(records(tmp_path)).rows()) == 1
 
 
 def test_a_refused_step_records_nothing(published, run_here, tmp_path):

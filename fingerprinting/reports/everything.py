@@ -10,7 +10,7 @@ from fingerprinting.study.study import SPLIT
 def write(study: str = "", figures: bool = True, domain: str = "") -> None:
     """study: how the folders begin of those whose figures are drawn; domain: the file of a domain of somebody's own."""
     folders = [folder for folder in pages.study_folders() if folder.startswith(study)]
-    if not folders:
+    if study and not folders:
         raise UserError(f"no study begins with {study!r}; there are {', '.join(pages.study_folders()) or 'none'}")
     own = load_domain(domain) if domain else None
     # Of a replicate, whose figures look like those of the primary split, only what is asked for by name.

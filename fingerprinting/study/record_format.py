@@ -38,6 +38,8 @@ def pack(rows: list[dict]) -> list[str]:
 def unpack(lines: Iterable[str]) -> list[dict]:
     """The rows of `pack`; ValueError where the lines are not of this format."""
     first, *others = map(json.loads, lines)
+    if not isinstance(first, dict):
+        raise ValueError("no object comes first")
     if "key" in first:
         return [first, *others]
     try:

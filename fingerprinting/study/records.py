@@ -31,7 +31,7 @@ class Records:
             # Not splitlines(), which also breaks at characters that JSON leaves as they are inside a text.
             lines = [line for line in self.path.read_text(encoding="utf-8").split("\n") if line]
             rows = record_format.unpack(lines) if lines else []
-            if not all("key" in row for row in rows):
+            if not all(isinstance(row, dict) and "key" in row for row in rows):
                 raise ValueError
             return rows
         except ValueError:
