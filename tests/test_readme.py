@@ -11,6 +11,7 @@ from cv.domain import DOMAIN
 from fingerprinting import cli
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
 from fingerprinting.reports import documents, pages
 from fingerprinting.reports.sections import deepcore, overlap, passport_pages, study_page
 
@@ -25,6 +26,13 @@ def test_every_command_exists_and_knows_its_constants(script, words):
     assert path.is_file()
     known = {"DOMAIN"} | set(cli.COMMON) | set(DOMAIN.constants) | cli.own_constants(path)
     assert {word.split("=")[0] for word in words.split()} <= known
+
+
+def test_every_step_stands_in_the_table_of_steps():
+    steps = README.split("## Step by step")[1].split("## ")[0]
+    scripts = [*(f"cv/{name}" for name in ZOO), *ROOT, *(f"cv/passport/{name}" for name in PASSPORT)]
+    found = re.findall(r"^\| \d+ \| `python (\S+)\.py` \|", steps, re.MULTILINE)
+    assert found == ["data/prepare", *scripts], "their order is that in which reproduce.py runs them"
 
 
 def test_the_constants_that_all_scripts_know_are_those():
