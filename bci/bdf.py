@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 
 MAGIC = b"\xffBIOSEMI"
@@ -67,7 +68,7 @@ class _Header:
 
 def read(path: Path, electrodes: tuple[str, ...]) -> Recording:
     """Those electrodes in that order, and Status's trigger; their names are recognised in any case."""
-    content = path.read_bytes()
+    content = storage.content_of(path)
     try:
         header = _header(content)
     except ValueError:

@@ -128,7 +128,7 @@ def _check_once(sessions: list[Path]) -> None:
 
 def _root(session: Path) -> ElementTree.Element:
     try:
-        root = ElementTree.parse(session).getroot()
+        root = ElementTree.fromstring(storage.content_of(session))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise UserError(f"{session} is truncated or no XML ({error}); get the file again") from None
     if root.tag != "session":

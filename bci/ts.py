@@ -76,7 +76,7 @@ def read(path: Path, classes: tuple[str, ...], shape: tuple[int, int]) -> tuple[
     After `@data` a case a line: channels parted by `:`, values by `,`, the class last. What the header claims is not
     believed, and it is not always UTF-8.
     """
-    text = path.read_text(encoding="latin-1").removeprefix(BYTE_ORDER_MARK)
+    text = storage.text_of(path, "latin-1").removeprefix(BYTE_ORDER_MARK)
     begin = re.search(r"^\s*@data\s*$", text, re.IGNORECASE | re.MULTILINE)
     body = text[begin.end() :].split("\n") if begin else []
     lines = [line for line in map(str.strip, body) if line and line[0] not in "#%@"]

@@ -257,7 +257,7 @@ def _lines(path: Path, name: str) -> list[tuple[int, str]]:
 def _text(path: Path, name: str) -> str:
     if not path.is_file():
         raise _missing(path, name)
-    content = path.read_bytes()
+    content = storage.content_of(path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -69,7 +69,7 @@ def read() -> Lexicon | None:
         print("no synonyms: run python data/prepare.py DOMAIN=nlp to fetch the lexicon, see data/README.md")
         return None
     try:
-        lines = [line.split() for line in path.read_text(encoding="utf-8-sig").split("\n")]
+        lines = [line.split() for line in storage.text_of(path, "utf-8-sig").split("\n")]
     except UnicodeDecodeError:
         raise _damaged(path, "is not UTF-8") from None
     for number, line in enumerate(lines, 1):

@@ -292,6 +292,20 @@ def test_other_errors_keep_their_traceback():
         raise ZeroDivisionError
 
 
+def test_a_file_that_the_system_refuses_ends_in_a_sentence(tmp_path, monkeypatch):
+    """As root nothing is refused, so the refusal is made here."""
+    path = tmp_path / "s01.bdf"
+    path.write_bytes(b"one\r\ntwo")
+    assert storage.text_of(path, "utf-8") == "one\ntwo"
+
+    def refused(*_args, **_options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(UserError, match="s01.bdf cannot be read .Permission denied.; make it readable, or get it"):
+        storage.content_of(path)
+
+
 def test_a_record_replaces_its_own_key_only(tmp_path):
     records = Records(tmp_path / "facts.jsonl")
     assert records.rows() == []

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -90,6 +91,17 @@ def reading(path: Path, instead: str) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}); make it readable, or {instead}") from None
+
+
+def content_of(path: Path) -> bytes:
+    """All of a file that others made; a sentence where it is none or the system refuses it."""
+    with reading(path, "get it again, see data/README.md") as file:
+        return file.read()
+
+
+def text_of(path: Path, encoding: str) -> str:
+    """The same as text, with lines ended by a line feed; UnicodeDecodeError where it is none."""
+    return io.StringIO(content_of(path).decode(encoding), newline=None).read()
 
 
 def visible(folder: Path) -> list[Path]:

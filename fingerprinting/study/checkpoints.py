@@ -33,7 +33,7 @@ def save(path: Path, model: nn.Module, metadata: dict) -> None:
 def load(domain: Domain, path: Path) -> tuple[nn.Module, dict]:
     """Rebuild a model from its file's own metadata; every key must fit."""
     weights, metadata = storage.load_tensors(path)
-    if not {"architecture", "classes", "shape"} <= set(metadata):
+    if not {"architecture", "classes", "domain", "shape"} <= set(metadata):
         raise UserError(f"{path} holds no model; give a file that a step of the zoo wrote")
     if metadata["domain"] != domain.name:
         raise UserError(f"{path} holds a model of domain {metadata['domain']!r}, not of {domain.name}")
