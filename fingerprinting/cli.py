@@ -65,7 +65,7 @@ def _record_time(study: Study, script: dict, seconds: float) -> None:
 
 def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     """The study and the step's own constants (lower case), tier by tier values chosen, overrides applied."""
-    own = {name: value for name, value in script.items() if name.isupper()}
+    own = _constants(script)
     usual = domain or own["DOMAIN"]
     overrides = _split(words, script, lambda: {**COMMON, **load_domain(usual).constants, **own})
     address = overrides.get("DOMAIN") or usual
@@ -111,10 +111,14 @@ def _check_shared(domain: Domain, shared: dict) -> None:
 
 def of_no_study(script: dict, words: list[str]) -> dict:
     """The constants (lower case) of a script that is not about a single study, overrides applied."""
-    own = {name: value for name, value in script.items() if name.isupper()}
+    own = _constants(script)
     overrides = _split(words, script, lambda: own)
     _check_names(overrides, own)
     return {name.lower(): _typed(name, overrides.get(name), value) for name, value in own.items()}
+
+
+def _constants(script: dict) -> dict:
+    return {name: value for name, value in script.items() if name.isupper()}
 
 
 def _check_names(given: Iterable[str], known: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 import cv.domain
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.models import build as zoo
 from fingerprinting.models.kinds import Job
 from fingerprinting.study import checkpoints
@@ -258,6 +258,13 @@ def test_the_sentence_names_the_users_line():
     with pytest.raises(UserError) as refused:
         checkpoints.check(domain_of(raising), "net", 4, INPUTS)
     assert "test_networks.py, line " in str(refused.value) and "'no such size'" in str(refused.value)
+
+
+def test_the_sentence_names_no_line_of_the_packages_own():
+    """What fails on the way back through a network stands in the training loop, which is nobody's to mend."""
+    with pytest.raises(UserError) as refused:
+        checkpoints.check(domain_of(REFUSED["backward"][0]), "net", 4, INPUTS)
+    assert str(REPOSITORY / "fingerprinting") not in str(refused.value)
 
 
 def test_a_head_that_is_not_all_of_the_task_cannot_be_moved():

@@ -62,11 +62,11 @@ def comparison(study_folder: str) -> None:
         Records.at(study_folder, topic).rows() for topic in ("auc", "timing", "overlap", "extraction")
     )
     methods, pool = methods_of(auc), judged(study_folder, "scored")
-    telling = aucs.telling(study_folder, shown(methods))
+    telling, swept = aucs.telling(study_folder, shown(methods)), methods_of(overlaps)
     if pool:  # version 0.1 recorded no distances that figures could be drawn from
         for draw in (separation.roc, separation.strips, separation.fidelity):
             draw(study_folder, telling, pool)
-        overlap.figure(study_folder, [method for method in telling if method in methods_of(overlaps)], pool, overlaps)
+        overlap.figure(study_folder, [method for method in telling if method in swept], pool, overlaps)
     charts.thefts(study_folder, methods, [row for row in auc if row["negatives"] == "all"])
     charts.cost(study_folder, timing)
     charts.extraction(study_folder, shown(methods_of(extracted)), telling, extracted)

@@ -211,6 +211,6 @@ def _said(what: str) -> Iterator[None]:
 def _where(error: Exception) -> str:
     """The line that raised, of the innermost file that is neither an installed package's nor this one's."""
     frames = traceback.extract_tb(error.__traceback__)
-    elsewhere = (sys.prefix, sys.base_prefix, str(Path(__file__).parent), "<")
+    elsewhere = (sys.prefix, sys.base_prefix, str(runtime.REPOSITORY / "fingerprinting"), "<")
     own = [frame for frame in frames if not frame.filename.startswith(elsewhere)]
     return f" in {own[-1].filename}, line {own[-1].lineno}" if own else ""
