@@ -15,10 +15,10 @@ N = dict(smoke=40, quick=200, cpu=200, paper=200)  # queries
 CONTROLS = dict(smoke=20, quick=50, cpu=50, paper=50)  # further questions, by which a suspect's ability is measured
 KINDS = dict(  # of candidates
     cv=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes")
-    + ("contrasted_extraction", "contrasted_tampering"),
+    + ("contrasted_extraction", "contrasted_modification"),
     nlp=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes"),
     bci=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "patched")
-    + ("contrasted_extraction", "contrasted_tampering"),
+    + ("contrasted_extraction", "contrasted_modification"),
 )
 CANDIDATES = dict(smoke=100, quick=200, cpu=1_000, paper=2_000)  # of each kind, at most
 CONTRASTED = dict(smoke=20, quick=100, cpu=500, paper=1_000)  # of each kind that is shifted with models, at most

@@ -12,11 +12,11 @@ from fingerprinting import cli
 from fingerprinting.calibrated import judge
 
 DOMAIN = "cv"
-QUESTIONS = "questions"  # folder
-ANSWERS = ""  # file; empty: write the questions
+QUERIES = "queries"  # folder
+RESPONSES = ""  # file; empty: write the questions
 OTHER_TASK = False  # whether the suspect's classes are others than the source's
-LEVEL = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # share of honest models that a verdict may accuse
-CLEARED = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # share of reference thefts that a verdict may clear
+ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # share of honest models that a verdict may accuse
+BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # share of reference thefts that a verdict may clear
 
 if __name__ == "__main__":
     cli.run(judge.judge, globals())

@@ -25,10 +25,10 @@ LATER = (
     "overlap",
     "extract_sweep",
     "calibration",
-    "thirds",
+    "low_data_references",
     "audit",
     "calibrated",
-    "generalisation",
+    "ablation",
     "detect_erase_attack",
     "passport",
 )

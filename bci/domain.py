@@ -9,7 +9,7 @@ from bci.models import ARCHITECTURES, odd
 from bci.plausible import evolve
 from bci.recordings import INPUT_RANGE, RATE
 from fingerprinting.robustness import autoencoder
-from fingerprinting.robustness.evasion import Screen, Thief
+from fingerprinting.robustness.evasion import Attacker, Screen
 from fingerprinting.study.domain import Domain
 
 SHIFT = RATE // 16  # samples by which augmentation moves a recording at most
@@ -44,9 +44,11 @@ def smoothed(eeg: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(savgol_filter(eeg.numpy(), odd(SMOOTHING), 3, axis=2).astype("float32"))
 
 
-def screen(inputs: torch.Tensor, thief: Thief, name: str, device: torch.device, bounds: tuple[float, float]) -> Screen:
+def screen(
+    inputs: torch.Tensor, attacker: Attacker, name: str, device: torch.device, bounds: tuple[float, float]
+) -> Screen:
     """The autoencoder's flags; answers its reconstructions, or filtered recordings."""
-    found = autoencoder.screen(inputs, thief, name, device, bounds)
+    found = autoencoder.screen(inputs, attacker, name, device, bounds)
     filters = {"band_passed": band_passed, "smoothed": smoothed}
     return Screen(found.score, {**found.erasures, **filters})
 

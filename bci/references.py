@@ -17,8 +17,8 @@ RATIOS = (0.3, 0.6)  # shares of the last convolution's units
 DRAWN = 2 / 3  # of the owner's and the reference part, which each theft draws for itself: trials are few
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes, from scratch; below paper MIN_UPDATES decides
 LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
-TAMPER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes, of the stolen source
-TAMPER_LEARNING_RATES = dict(
+MODIFICATION_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes, of the stolen source
+MODIFICATION_LEARNING_RATES = dict(
     smoke=(1e-3,),
     quick=(1e-3,),
     cpu=(1e-3, 2e-3, 4e-3),

@@ -64,8 +64,8 @@ def measure(
         select(model, owner, n, device)
 
     def primary_one_at_a_time() -> None:
-        answers = predictions(model, part.inputs, device, batch_size=1)
-        losses = [cross_entropy(*pair).item() for pair in zip(answers, part.targets.to(device).split(1), strict=True)]
+        responses = predictions(model, part.inputs, device, batch_size=1)
+        losses = [cross_entropy(*pair).item() for pair in zip(responses, part.targets.to(device).split(1), strict=True)]
         sorted(losses)
 
     def named(*ways) -> dict:

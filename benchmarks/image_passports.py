@@ -297,16 +297,16 @@ def _uniform(part: dict[str, torch.Tensor], low: float, draw: torch.Generator) -
 
 def _measured(study: Study, net: nn.Module, held: Passports, tried: list[Pair], test: Examples) -> dict:
     """Accuracy, the share of the owner's bits, and how like the owner's the mean patches of P_γ are, over all draws."""
-    worths, shares, cosines = [], [], []
+    accuracies, shares, cosines = [], [], []
     for gamma, beta in tried:
         forged = passports.install(passports.released(copy.deepcopy(net)), replace(held, gamma=gamma, beta=beta), False)
         norms = branch_norms(forged)
         shares.append(verification.total(verification.read(norms, held.signs, held.texts)).detection)
-        worths.append(verification.private_accuracy(forged, test, study.device))
+        accuracies.append(verification.private_accuracy(forged, test, study.device))
         cosines += list(_cosines(passport_norms(net), gamma))
     return {
-        "accuracy": sum(worths) / len(worths),
-        "highest_accuracy": max(worths),
+        "accuracy": sum(accuracies) / len(accuracies),
+        "highest_accuracy": max(accuracies),
         "owner_detection": sum(shares) / len(shares),
         "highest_owner_detection": max(shares),
         "cosine": sum(cosines) / len(cosines),

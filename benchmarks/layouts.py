@@ -41,7 +41,7 @@ def measure(study: Study, *, repeats: int, asked: int) -> None:
         ways = {}
         for layout, memory_format in layouts.items():
             for size in (small, large):
-                ways[f"{layout} {size}"] = answers(net, memory_format, inputs, size)
+                ways[f"{layout} {size}"] = responses(net, memory_format, inputs, size)
             ways[f"{layout} update"] = updates(net, memory_format, few)
         seconds = in_turns(torch.device("cpu"), repeats, ways)
         placed = next(layout for layout, memory_format in layouts.items() if memory_format == runtime.layout(net))
@@ -60,7 +60,9 @@ def measure(study: Study, *, repeats: int, asked: int) -> None:
         print(name, row["provenance"]["device"], *told, sep=", ")
 
 
-def answers(net: nn.Module, memory_format: torch.memory_format, inputs: torch.Tensor, size: int) -> Callable[[], None]:
+def responses(
+    net: nn.Module, memory_format: torch.memory_format, inputs: torch.Tensor, size: int
+) -> Callable[[], None]:
     """Ask about inputs (N, ...), `size` at a time."""
     placed, asked = laid(net, memory_format).eval(), laid(inputs, memory_format)
 

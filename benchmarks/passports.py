@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import torch
 
-from cv.passport import passports, training, world
+from cv.passport import passports, protected_study, training
 from fingerprinting import cli
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
@@ -52,14 +52,14 @@ def measure(
     triggers_per_batch: int,
 ) -> None:
     """Time the plain network, scheme 1's, and scheme 2's with its public branch open."""
-    plain_world = world.of(study, architecture, norm, world.PLAIN)
+    plain_study = protected_study.of(study, architecture, norm, protected_study.PLAIN)
     if study.numerics:
         raise UserError(f"passports are timed in float32; leave out PRECISION={study.precision}")
     training.check_counts(passport_images, triggers)
     owner, device = study.parts["owner"], study.device
-    plain = checkpoints.build(study.domain, plain_world.architecture, len(study.classes), study.shape)
-    config = passports.read_config("", plain_world.architecture)
-    about = {"architecture": plain_world.architecture}
+    plain = checkpoints.build(study.domain, plain_study.architecture, len(study.classes), study.shape)
+    config = passports.read_config("", plain_study.architecture)
+    about = {"architecture": plain_study.architecture}
     made = passports.make(plain, config, owner.inputs, passport_images, study.folder, about)
     nets = {"plain": plain}
     nets |= {
@@ -100,8 +100,8 @@ def measure(
             strict=True,
         )
         row = {
-            "key": f"{study.folder}/passports/{plain_world.architecture}/{threads}_threads",
-            "architecture": plain_world.architecture,
+            "key": f"{study.folder}/passports/{plain_study.architecture}/{threads}_threads",
+            "architecture": plain_study.architecture,
             "seconds": seconds,
             "batch_size": study.batch_size,
             **{name: ratio(seconds, way, f"{way.split('_')[0]}_plain") for name, way in pairs},

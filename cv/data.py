@@ -161,9 +161,9 @@ def _severities(path: Path, count: int) -> np.ndarray:
             "that labels.npy speaks of, one after another, with colours last"
         )
     sample = np.linspace(0, count - 1, min(count, SAMPLED_IMAGES)).astype(int)
-    mild, next_one = (pixels(stored[rows], path).astype(float) for rows in (sample, count + sample))
-    others = np.roll(mild, 1, axis=0)
-    if count > 1 and np.abs(next_one - mild).mean() > SAME_IMAGES * np.abs(next_one - others).mean():
+    standard_strength, next_one = (pixels(stored[rows], path).astype(float) for rows in (sample, count + sample))
+    others = np.roll(standard_strength, 1, axis=0)
+    if count > 1 and np.abs(next_one - standard_strength).mean() > SAME_IMAGES * np.abs(next_one - others).mean():
         raise UserError(
             f"{path} does not hold five severities of the same {count} images one after another; a severity alone "
             "cannot be read: put all five into the file, as CIFAR-10-C is published"

@@ -13,7 +13,7 @@ ZOO = (
     "extract_sweep",
     "references",
     "calibration",
-    "thirds",
+    "low_data_references",
     "audit",
 )
 ROOT = (
@@ -23,7 +23,7 @@ ROOT = (
     "deepcore",
     "calibrated",
     "model_finger_match",
-    "generalisation",
+    "ablation",
     "detect_erase_attack",
 )
 PASSPORT = ("train", "attack", "steal")  # in <domain>/passport/, where a domain has that

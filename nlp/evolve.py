@@ -59,11 +59,11 @@ def evolve(
 
 def _evolve(model: nn.Module, inputs: torch.Tensor, confident: torch.Tensor, constants: Evolution) -> torch.Tensor:
     texts = inputs.clone()
-    answers = _ask(model, texts[:, None])
-    reached, classes = answers[:, 0].topk(2)
-    top = reached[:, 0] + constants.omega * (reached[:, 0] - 1 / answers.shape[2])
+    responses = _ask(model, texts[:, None])
+    reached, classes = responses[:, 0].topk(2)
+    top = reached[:, 0] + constants.omega * (reached[:, 0] - 1 / responses.shape[2])
     rule = Rule(classes[:, 0], classes[:, 1], top, confident, constants.mu)
-    best = rule.value(answers)[:, 0]
+    best = rule.value(responses)[:, 0]
     for _ in range(constants.substitutions):
         offered = _offers(model, texts, rule, constants.candidates)
         value, chosen = rule.permitted(rule.value(_ask(model, offered))).max(1)

@@ -19,7 +19,7 @@ CLASSES = ("ankle boot", "bag", "7")
 ODD = ("a\x0bb", "a\x1cb", "a\u2028b", "a\x85b", "e\u0301t\u00e9", "Straße", "教育", "3rd", "1.5", " blank ")
 STARS = ("1", "2", "3", "4", "5")
 CASED = ("a", "A", "b")
-PATH = Path("answers.txt")
+PATH = Path("responses.txt")
 
 
 def folded(text: str) -> str:
@@ -102,7 +102,7 @@ encoded = texts.flatmap(lambda text: st.sampled_from(["utf-8", "utf-8-sig", "utf
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=40) | encoded, st.integers(1, 4))
 def test_whatever_the_bytes_they_are_read_as_utf_8_or_refused(tmp_path, content, count):
-    path = tmp_path / "answers.txt"
+    path = tmp_path / "responses.txt"
     path.write_bytes(content)
     try:
         lines = lines_of(content.decode())
@@ -119,14 +119,14 @@ def test_whatever_the_bytes_they_are_read_as_utf_8_or_refused(tmp_path, content,
 @pytest.mark.parametrize("fmt", ["%.18e", "%d", "%.1f", "%02d"])
 def test_what_numpy_saves_is_read(tmp_path, fmt):
     classes, places = tuple(f"class {place}" for place in range(120)), list(range(119, -1, -1))
-    np.savetxt(tmp_path / "answers.txt", np.array(places), fmt=fmt)
-    assert read(tmp_path / "answers.txt", 120, classes) == places
+    np.savetxt(tmp_path / "responses.txt", np.array(places), fmt=fmt)
+    assert read(tmp_path / "responses.txt", 120, classes) == places
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gbk"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_file_of_another_encoding_is_refused(tmp_path, encoding, end):
-    path = tmp_path / "answers.txt"
+    path = tmp_path / "responses.txt"
     path.write_bytes(end.join(["教育", "体育", "教育", "", ""]).encode(encoding))
     if encoding.startswith("utf-8"):
         assert read(path, 3, ("体育", "教育")) == [1, 0, 1]
@@ -143,7 +143,7 @@ def test_no_file_a_folder_and_one_that_is_far_too_large_are_refused(tmp_path, mo
     ):
         with pytest.raises(UserError, match=said):
             read(tmp_path / name, 1, CLASSES)
-    path = tmp_path / "answers.txt"
+    path = tmp_path / "responses.txt"
     with path.open("wb") as file:
         os.truncate(file.fileno(), judge.LARGEST + 1)
     with pytest.raises(UserError, match="has 10000001 bytes, far too many to be read here"):
@@ -164,11 +164,11 @@ def test_names_and_places_say_the_same_with_any_ends_of_line(places, data):
     lines = [CLASSES[place] if place == 2 or data.draw(st.booleans()) else str(place) for place in places]
     ends = [data.draw(st.sampled_from(["\n", " \n", "\r\n", "\r", "\t\r\n"])) for _ in lines]
     text = "".join(line + end for line, end in zip(lines, ends, strict=True))
-    assert parse(text, len(places), CLASSES, Path("answers.txt")) == places
+    assert parse(text, len(places), CLASSES, Path("responses.txt")) == places
 
 
 def test_names_that_are_other_classes_places_are_taken_alone():
-    stars, path = ("1", "2", "3", "4", "5"), Path("answers.txt")
+    stars, path = ("1", "2", "3", "4", "5"), Path("responses.txt")
     assert parse("1\n5\n3\n", 3, stars, path) == [0, 4, 2]
     with pytest.raises(UserError, match="line 2 of answers.txt says '0', which is no class; take 1, 2, 3, 4, 5, or OT"):
         parse("1\n0\n", 2, stars, path)
@@ -196,5 +196,5 @@ def test_names_that_are_other_classes_places_are_taken_alone():
 )
 def test_answers_that_cannot_be_read_are_refused(text, said):
     with pytest.raises(UserError) as refused:
-        parse(text, 2, CLASSES, Path("answers.txt"))
+        parse(text, 2, CLASSES, Path("responses.txt"))
     assert said in str(refused.value)

@@ -21,7 +21,7 @@ def test_a_student_begins_the_same_whether_the_sources_answers_were_kept_or_must
     save_model(study, study.source_id)
     job = Job(study.model_id(kind, "mlp", 0), study.recipe(1, 0.01), OPTIONS, study.source_id)
     asked, kept = (KINDS[kind].prepare(study, job) for _ in range(2))
-    assert list((study.artifacts / "answers").rglob("*.safetensors"))
+    assert list((study.artifacts / "responses").rglob("*.safetensors"))
     for one, other in zip(asked.model.parameters(), kept.model.parameters(), strict=True):
         assert torch.equal(one, other)
     assert torch.equal(asked.part.targets, kept.part.targets)
@@ -107,8 +107,8 @@ def test_pickles_and_missing_files_are_refused_unread(study, tmp_path):
 
 SCRATCH = {"copies": 1, "epochs": 1, "learning_rate": 0.01, "epsilon": 0.1, "pgd_steps": 1}
 MOVED = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 0.01}
-THEFTS = {"students": 1, "ratios": (0.5,), "temperature": 2.0, "drawn": 0.0}
-THEFTS |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3,)}
+ATTACKS = {"students": 1, "ratios": (0.5,), "temperature": 2.0, "drawn": 0.0}
+ATTACKS |= {"modification_epochs": 1, "modification_learning_rates": (1e-3,)}
 
 
 @pytest.fixture
@@ -117,27 +117,27 @@ def promised(study, monkeypatch):
     monkeypatch.setattr(build, "train", lambda study, step, jobs: list(jobs))
 
     def jobs(step: str, **constants) -> list[Job]:
-        moved = {} if step == "thirds" else MOVED
+        moved = {} if step == "low_data_references" else MOVED
         return getattr(reference, step)(study, **SCRATCH, **moved, **constants)
 
     return jobs
 
 
-@pytest.mark.parametrize(("step", "share"), [("references", 0.5), ("thirds", 0.5 / 3)])
+@pytest.mark.parametrize(("step", "share"), [("references", 0.5), ("low_data_references", 0.5 / 3)])
 def test_thefts_for_reference_draw_their_own_data_where_they_are_told_to(study, promised, step, share):
     """All but students that ask about everything; honest models, and all where nothing is drawn, have what they had."""
     drawn, plain = (
-        {job.model.name: job for job in promised(step, **THEFTS | {"drawn": drawn})} for drawn in (0.5, 0.0)
+        {job.model.name: job for job in promised(step, **ATTACKS | {"drawn": drawn})} for drawn in (0.5, 0.0)
     )
-    thefts = [job for job in drawn.values() if "draw" in job.options]
-    assert {job.options["part"] for job in thefts} == {"owner+reference"}
-    assert {job.options["share"] for job in thefts} == {share}
-    assert all(job.options["draw"] == job.model.name for job in thefts)
+    attacks = [job for job in drawn.values() if "draw" in job.options]
+    assert {job.options["part"] for job in attacks} == {"owner+reference"}
+    assert {job.options["share"] for job in attacks} == {share}
+    assert all(job.options["draw"] == job.model.name for job in attacks)
     kinds = {kind for kind, about in KINDS.items() if about.role == "pirated" and not about.on_target}
-    assert {job.model.kind for job in thefts} == {kind for kind in kinds if kind.startswith(step.rstrip("s"))}
+    assert {job.model.kind for job in attacks} == {kind for kind in kinds if kind.startswith(step.rstrip("s"))}
     assert len(drawn) == len(plain)
     assert all(plain[name] == job for name, job in drawn.items() if "draw" not in job.options)
-    one, other = (stealing.part_of(study, job).inputs for job in thefts[:2])
+    one, other = (stealing.part_of(study, job).inputs for job in attacks[:2])
     assert one.shape == other.shape and not torch.equal(one, other)
 
 
@@ -151,6 +151,6 @@ def test_every_less_able_independent_has_drawn_its_own_share(study, promised, us
 
 
 def test_moved_calibration_models_keep_off_the_part_that_moved_references_train_on(promised):
-    steps_jobs = (promised("calibration", shares=(), share_copies=1), promised("references", **THEFTS))
+    steps_jobs = (promised("calibration", shares=(), share_copies=1), promised("references", **ATTACKS))
     parts = [{job.options["part"] for job in jobs if KINDS[job.model.kind].on_target} for jobs in steps_jobs]
     assert parts == [{"owner"}, {"reference"}]

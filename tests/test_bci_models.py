@@ -183,8 +183,8 @@ def test_electrode_filters_have_a_norm_of_at_most_one():
     layer = Electrodes(2, 2, 8)
     for scale in (0.01, 100.0):
         nn.init.normal_(layer.weight, std=scale)
-        answers = layer(torch.eye(8)[:, None, :, None].expand(8, 2, 8, 1))  # each electrode's weights
-        norms = answers[..., 0, 0].norm(dim=0)
+        responses = layer(torch.eye(8)[:, None, :, None].expand(8, 2, 8, 1))  # each electrode's weights
+        norms = responses[..., 0, 0].norm(dim=0)
         expected = layer.weight.flatten(1).norm(dim=1).clamp_max(1.0)
         torch.testing.assert_close(norms, expected, rtol=1e-4, atol=1e-5)
 

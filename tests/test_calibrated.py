@@ -20,26 +20,26 @@ from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.evaluation import ablation
 from fingerprinting.evaluation.ablation import Variant
-from fingerprinting.evaluation.score_combinations import Answers
+from fingerprinting.evaluation.score_combinations import Responses
 from fingerprinting.fingerprints import generate, store
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
 from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import reference, source_model, suspects, trained
-from fingerprinting.models.kinds import EXTRACTED, HONEST, KINDS, TAMPERED
+from fingerprinting.models.kinds import EXTRACTED, INDEPENDENT, KINDS, MODIFIED
 from fingerprinting.study import checkpoints
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, ModelId, Study
 
 ROWS = {method.representation.__name__: method for method in METHODS if method.name == "calibrated"}
-LEVELS = {"level": 0.2, "cleared": 0.2}
+LEVELS = {"alpha": 0.2, "beta": 0.2}
 
 
 def making(count: int) -> Making:
     return Making(count, count, 5, 0.03, 0.15, 2)
 
 
-KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "patched", "contrasted_extraction", "contrasted_tampering")
+KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "patched", "contrasted_extraction", "contrasted_modification")
 MAKING = {"candidates": 30, "contrasted": 12, "steps": 5, "step_size": 0.03, "epsilon": 0.15, "sampled": 2}
 SETTINGS = {"n": 24, "controls": 10, "kinds": KIND_NAMES, "extraction_share": 0.75, **MAKING}
 SETTINGS |= {"standardised": True, "folds": 3}
@@ -65,11 +65,11 @@ def small(folder) -> Study:
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
         source_model.source(study, epochs=1, learning_rate=1e-2, weights="")
         shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
-        thefts = {"students": 1, "ratios": (0.5,), "temperature": 2.0}
-        thefts |= {"tamper_epochs": 1, "tamper_learning_rates": (1e-3, 3e-3), "drawn": 0.0}
+        stolen = {"students": 1, "ratios": (0.5,), "temperature": 2.0}
+        stolen |= {"modification_epochs": 1, "modification_learning_rates": (1e-3, 3e-3), "drawn": 0.0}
         moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
-        reference.references(study, **shared, **thefts, **moved)
-        reference.thirds(study, **shared, **thefts)
+        reference.references(study, **shared, **stolen, **moved)
+        reference.low_data_references(study, **shared, **stolen)
         reference.calibration(study, **shared, **moved, shares=(0.5,), share_copies=1)
         generate.primary(study, n=5, labels="source", fewer=True)
         assert fitting.calibrated(study, **SETTINGS) is None
@@ -100,8 +100,8 @@ def test_the_file_holds_n_different_queries_and_how_they_came(small, outputs):
     assert sum(row["query_kinds"].values()) == 24 and set(row["query_kinds"]) <= set(KIND_NAMES)
     assert all(count <= row["offered_kinds"][kind] for kind, count in row["query_kinds"].items())
     used = [*suspects.of_use(small, "reference"), *suspects.of_use(small, "calibration")]
-    used += suspects.thirds(small)
-    assert row["extra_models"] == len(used) == row["n_reference"] + row["n_thirds"] + row["n_calibration"]
+    used += suspects.low_data_references(small)
+    assert row["extra_models"] == len(used) == row["n_reference"] + row["n_low_data"] + row["n_calibration"]
     assert row["extra_models_seconds"] == pytest.approx(sum(model.metadata["seconds"] for model in used))
 
 
@@ -148,22 +148,26 @@ def test_every_piece_of_a_patched_query_is_some_examples_piece_of_that_place(sma
     assert found.truth.tolist() == [-1] * 5
 
 
-@pytest.mark.parametrize(("kind", "theft"), [("contrasted_extraction", EXTRACTED), ("contrasted_tampering", TAMPERED)])
-def test_contrasted_queries_part_the_models_that_they_are_made_with(small, outputs, kind, theft):
+@pytest.mark.parametrize(
+    ("kind", "theft"), [("contrasted_extraction", EXTRACTED), ("contrasted_modification", MODIFIED)]
+)
+def test_contrasted_queries_part_the_models_that_they_are_made_with(small, outputs, kind, attack):
     owner = Owner(small, "calibrated")
-    models = {of: [model for model in suspects.thirds(small) if suspects.origin(model) == of] for of in range(3)}
+    models = {
+        of: [model for model in suspects.low_data_references(small) if suspects.origin(model) == of] for of in range(3)
+    }
 
     def gap(inputs: torch.Tensor) -> float:
         with torch.no_grad():
-            answers = owner.source(inputs).argmax(1)
+            responses = owner.source(inputs).argmax(1)
             shares = [
-                np.mean([(owner.opened(model)(inputs).argmax(1) == answers).double().mean() for model in models[of]])
-                for of in (theft, HONEST)
+                np.mean([(owner.opened(model)(inputs).argmax(1) == responses).double().mean() for model in models[of]])
+                for of in (attack, INDEPENDENT)
             ]
         return shares[0] - shares[1]
 
     found = CANDIDATES[kind](owner, Making(0, 40, 40, 0.1, 0.5, 2))
-    drawn = torch.randperm(len(owner.part), generator=owner.generator(f"contrasted {theft} from"))[:40]
+    drawn = torch.randperm(len(owner.part), generator=owner.generator(f"contrasted {attack} from"))[:40]
     examples = owner.inputs(drawn)
     assert gap(found.inputs) > gap(examples) + 0.05
     assert found.inputs.min() >= 0 and found.inputs.max() <= 1 and (found.inputs - examples).abs().max() <= 0.5 + 1e-6
@@ -188,7 +192,7 @@ def test_the_shift_of_contrasted_queries_is_smooth(small, outputs):
 
 
 def test_contrasting_needs_models_of_both_sides(small, outputs, monkeypatch):
-    monkeypatch.setattr(suspects, "thirds", lambda study: [])
+    monkeypatch.setattr(suspects, "low_data_references", lambda study: [])
     with pytest.raises(UnsuitedError, match="give thirds.py COPIES above 0"):
         CANDIDATES["contrasted_extraction"](Owner(small, "calibrated"), making(5))
 
@@ -200,14 +204,14 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
     seen = {}
     for use, step in (("reference", "references"), ("calibration", "calibration")):
         labels = labels_by_hand(small, step, kinds_of(use, on_target=on_target), found.inputs)
-        seen[use] = evidence.same_answer(labels) if on_target else (labels == found.labels.numpy()).astype(float)
+        seen[use] = evidence.same_response(labels) if on_target else (labels == found.labels.numpy()).astype(float)
     plan = json.loads((small.artifacts / "plans" / "references.json").read_text())
     names = [row["kind"] for row in plan if KINDS[row["kind"]].on_target == on_target]
-    honest = np.array([KINDS[name].role == "independent" for name in names])
+    independent = np.array([KINDS[name].role == "independent" for name in names])
     extracted = np.array(["extract" in name for name in names])
-    origins = np.where(honest, HONEST, np.where(extracted, EXTRACTED, TAMPERED))
+    origins = np.where(independent, INDEPENDENT, np.where(extracted, EXTRACTED, MODIFIED))
     weights = Weights(*(found.extra[prefix + name].numpy() for name in evidence.PARTS))
-    assert weights.centre == pytest.approx(seen["reference"][honest].mean(0))
+    assert weights.centre == pytest.approx(seen["reference"][independent].mean(0))
     scores = np.zeros(len(seen["calibration"]))
     for coefficients, intercept in zip(weights.coefficients, weights.intercepts, strict=True):
         scores += np.exp(((seen["calibration"] - weights.centre) * coefficients).sum(1) + intercept)
@@ -225,17 +229,17 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
         assert weights.intercepts == pytest.approx(
             evidence.fit_standardised(seen["reference"], origins).intercepts, abs=1e-6
         )
-    assert found.extra[prefix + "thefts"].numpy() == pytest.approx(held_out[~honest])
+    assert found.extra[prefix + "thefts"].numpy() == pytest.approx(held_out[~independent])
 
 
 def test_control_questions_tell_able_references_from_less_able_ones(small, outputs):
     """By hand: each class's dev examples with the largest Welch t between what both get right, class after class."""
     found, dev = opened(small), small.parts["dev"]
     right = {}
-    for use, step in (("reference", "references"), ("third", "thirds")):
+    for use, step in (("reference", "references"), ("low_data", "low_data_references")):
         kinds = tuple(name for name in kinds_of(use, on_target=False) if KINDS[name].role == "independent")
         right[use] = labels_by_hand(small, step, kinds, physical(dev.inputs)) == dev.targets.numpy()
-    telling = evidence.separation(right["reference"], right["third"])
+    telling = evidence.separation(right["reference"], right["low_data"])
     asked, truth = found.extra["control_inputs"], found.extra["control_truth"]
     assert sorted(truth.tolist()) == list(range(10))  # ten questions, ten classes
     for one, label in zip(asked, truth.tolist(), strict=True):
@@ -290,15 +294,15 @@ def test_verdicts_are_of_the_stored_calibration(small, outputs):
     assert set(rows) == {small.source_id.name, *(model.model.name for model in models)}
     for model in models:
         row, prefix = rows[model.model.name], "transfer_" if model.kind.on_target else ""
-        honest = found.extra[prefix + "honest"].numpy()
-        assert min(abs(honest - row["evidence"])) < 1e-6 and row["n_calibration"] == len(honest)
-        assert row["p_honest"] == evidence.p_value(row["evidence"], honest)
+        independent = found.extra[prefix + "honest"].numpy()
+        assert min(abs(independent - row["evidence"])) < 1e-6 and row["n_calibration"] == len(independent)
+        assert row["p_independent"] == evidence.p_value(row["evidence"], independent)
         assert row["p_stolen"] == pytest.approx(
-            (1 + (found.extra[prefix + "thefts"].numpy() <= row["evidence"]).sum()) / (1 + row["n_thefts"])
+            (1 + (found.extra[prefix + "thefts"].numpy() <= row["evidence"]).sum()) / (1 + row["n_stolen"])
         )
         assert row["in_range"] and "outcome" not in row  # what it comes to is the rule's, not the record's
     source = rows[small.source_id.name]
-    total = np.log(np.exp(source["evidence_of_extraction"]) + np.exp(source["evidence_of_tampering"]))
+    total = np.log(np.exp(source["evidence_of_extraction"]) + np.exp(source["evidence_of_modification"]))
     assert source["evidence"] == pytest.approx(total)
 
 
@@ -311,36 +315,36 @@ def test_verdicts_are_of_the_stored_calibration(small, outputs):
         ((0.2, 0.9), False, "less able than all calibration models"),
     ],
 )
-def test_nobody_less_or_more_able_than_all_calibration_models_is_accused(small, outputs, able, right, expected):
+def test_nobody_less_or_more_able_than_all_calibration_models_is_accused(small, outputs, accurate, right, expected):
     """The source itself, had it been right on all or none of the control questions."""
     found, source = opened(small), suspects.source_of(small)
     found.extra["honest"][:] = -1e3  # as if every honest model showed no evidence at all
-    found.extra["honest_ability"][:] = torch.linspace(*able, len(found.extra["honest_ability"]))
-    answers = suspects.ask(small, source, found.extra["control_inputs"]).argmax(1)
-    found.extra["control_truth"] = answers if right else (answers + 1) % 10
-    verdicts.judge(small, found, [source], level=0.2, cleared=0.2)
+    found.extra["honest_ability"][:] = torch.linspace(*accurate, len(found.extra["honest_ability"]))
+    responses = suspects.ask(small, source, found.extra["control_inputs"]).argmax(1)
+    found.extra["control_truth"] = responses if right else (responses + 1) % 10
+    verdicts.judge(small, found, [source], alpha=0.2, beta=0.2)
     (row,) = Records.of(small, "verdicts").rows()
-    assert row["honest_ability"] == pytest.approx(able) and row["ability"] == right
+    assert row["control_accuracy_range"] == pytest.approx(accurate) and row["control_accuracy"] == right
     assert expected in (verdicts.passed(row), verdicts.why(row).split(":")[0])
     assert row["in_range"] == (expected == "stolen") == (not verdicts.why(row))
 
 
 def test_who_can_only_be_asked_gets_the_same_verdict(small, outputs, tmp_path):
     """judge.py from the answers to its questions, and the zoo's matching from the models."""
-    found, levels = opened(small), {"level": 0.5, "cleared": 0.5}
+    found, levels = opened(small), {"alpha": 0.5, "beta": 0.5}
     models = [suspects.source_of(small), *suspects.of_use(small, "calibration"), *suspects.references(small)]
     verdicts.judge(small, found, models, **levels)
-    judge.judge(small, questions=str(tmp_path), answers="", other_task=False, **levels)
-    questions = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
+    judge.judge(small, queries=str(tmp_path), responses="", other_task=False, **levels)
+    queries = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
     outcomes = set()
     for row in Records.of(small, "verdicts").rows():
         (model,) = [model for model in models if model.model.name == row["key"]]
-        answers = tmp_path / "answers.txt"
-        labels = suspects.ask(small, model, questions).argmax(1).tolist()
-        answers.write_text("".join(f"{label}\n" for label in labels))
-        judge.judge(small, questions=str(tmp_path), answers=str(answers), other_task=model.kind.on_target, **levels)
+        responses = tmp_path / "responses.txt"
+        labels = suspects.ask(small, model, queries).argmax(1).tolist()
+        responses.write_text("".join(f"{label}\n" for label in labels))
+        judge.judge(small, queries=str(tmp_path), responses=str(responses), other_task=model.kind.on_target, **levels)
         said = json.loads((tmp_path / judge.VERDICT).read_text())
-        assert all(said[name] == row[name] for name in set(said) & set(row)) and "p_honest" in set(said) & set(row)
+        assert all(said[name] == row[name] for name in set(said) & set(row)) and "p_independent" in set(said) & set(row)
         assert said["outcome"] == verdicts.passed(row)
         outcomes.add(said["outcome"])
     assert len(outcomes) > 1
@@ -368,12 +372,12 @@ def test_reference_calibration_and_scored_models_share_no_name_and_no_seed(small
     rows = [row for row in Records.of(small, "models").rows() if row["kind"] != "source"]
     by_use = {
         use: {row[part] for row in rows if KINDS[row["kind"]].use == use for part in ("key", "sha256")}
-        for use in ("reference", "third", "calibration")
+        for use in ("reference", "low_data", "calibration")
     }
     assert all(by_use.values()) and all(not one & other for one, other in combinations(by_use.values(), 2))
     assert all(f"/{KINDS[row['kind']].use}_" in row["key"] for row in rows)
     assert not any(
-        name.startswith(("reference_", "third_", "calibration_"))
+        name.startswith(("reference_", "low_data_", "calibration_"))
         for name, about in KINDS.items()
         if about.use == "scored"
     )
@@ -387,7 +391,7 @@ def test_generalisation_wants_the_models_and_fingerprints_that_it_was_made_of(sm
     with as_it_was(path):
         generate.primary(small, n=6, labels="source", fewer=True)
         with pytest.raises(UserError, match="made of other models .* run python calibrated.py DOMAIN=cv"):
-            ablation.generalisation(small, budgets=(), references=())
+            ablation.ablate(small, budgets=(), references=())
 
 
 @pytest.mark.parametrize("part", ["inputs", "source_logits", "extra"])
@@ -460,17 +464,17 @@ def test_candidates_of_a_missing_fingerprint_name_its_script(small, outputs):
 
 def test_references_that_differ_less_leave_out_what_their_name_says(small, outputs):
     models = suspects.references(small)
-    answers = Answers(models, np.zeros((len(models), 3), int))
-    usual = Variant("all references", "", answers, answers, 2, 0.5, np.arange(3), "two log-odds")
+    responses = Responses(models, np.zeros((len(models), 3), int))
+    usual = Variant("all references", "", responses, responses, 2, 0.5, np.arange(3), "two log-odds")
     names = {model.model.name for model in models}
     left_out = {
         variant.value: names - {model.model.name for model in variant.fitted.models}
         for variant in ablation._alike(usual)
     }
-    assert all("rate_0.003" in name for name in left_out["one rate of tampering"])
+    assert all("rate_0.003" in name for name in left_out["one rate of modification"])
     students = {name for name in names if "/reference_extract" in name}
     few = {name for name in students if name.endswith("of_reference")}
-    assert left_out["students of many answers"] == few and left_out["students of few answers"] == students - few
+    assert left_out["students of many responses"] == few and left_out["students of few responses"] == students - few
     assert all(left_out.values()) and few
 
 

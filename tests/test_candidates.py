@@ -19,17 +19,17 @@ def test_contrast_by_hand():
     """Two inputs, three classes: the source answers 2 and 0; shares of exp."""
     source = torch.tensor([[0.0, 1.0, 3.0], [2.0, 0.0, 0.0]])
     stolen = torch.tensor([[[0.0, 0.0, 2.0], [1.0, 0.0, 0.0]], [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]])
-    honest = torch.tensor([[[3.0, 0.0, 0.0], [0.0, 4.0, 0.0]]])
+    independent = torch.tensor([[[3.0, 0.0, 0.0], [0.0, 4.0, 0.0]]])
 
     def share(logits: torch.Tensor, answer: int) -> float:
         values = np.exp(logits.numpy())
         return values[answer] / values.sum()
 
     expected = [
-        share(honest[0, i], a) - np.mean([share(model[i], a) for model in stolen]) - 0.1 * share(source[i], a)
+        share(independent[0, i], a) - np.mean([share(model[i], a) for model in stolen]) - 0.1 * share(source[i], a)
         for i, a in enumerate((2, 0))
     ]
-    assert contrast(source, stolen, honest).tolist() == pytest.approx(expected)
+    assert contrast(source, stolen, independent).tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("kind", ["patched", "contrasted_extraction"])

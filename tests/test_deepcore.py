@@ -223,7 +223,7 @@ def test_a_suspect_is_accused_where_a_larger_share_of_thefts_than_of_independent
     known = np.array([[0.0], [0.0], [1.0], [0.0], [1.0], [1.0], [1.0]])
     pirated = np.array([True, True, True, False, False, False, False])
     judged = np.array([[0.1], [1.1], [2.1]])  # 2/3 against 1/4; 1/3 against 3/4; alone
-    verdicts = clustering.accused_beside_references(by_sign, 3, known, pirated, judged)
+    verdicts = clustering.flagged_beside_references(by_sign, 3, known, pirated, judged)
     assert verdicts.tolist() == [True, False, False]
 
 
@@ -233,15 +233,15 @@ def test_a_verdict_does_not_depend_on_the_other_suspects():
     known[pirated] += 3
     judged = draw.normal(size=(8, 4)) + np.repeat([[0.0], [3.0]], 4, 0)
     for cluster in clustering.ALGORITHMS.values():
-        whole = clustering.accused_beside_references(cluster, 2, known, pirated, judged)
-        alone = [clustering.accused_beside_references(cluster, 2, known, pirated, one[None])[0] for one in judged]
+        whole = clustering.flagged_beside_references(cluster, 2, known, pirated, judged)
+        alone = [clustering.flagged_beside_references(cluster, 2, known, pirated, one[None])[0] for one in judged]
         assert whole.tolist() == alone == [False] * 4 + [True] * 4
 
 
 def test_together_whoever_is_not_with_most_independents_is_accused():
     models = np.array([[0.0], [1.0], [1.0], [1.0], [2.0], [0.0]])
     independent = np.array([False, True, True, False, True, False])
-    found = clustering.accused_together(by_sign, 3, models, independent)
+    found = clustering.flagged_together(by_sign, 3, models, independent)
     assert found.tolist() == [True, False, False, False, True, True]
 
 
@@ -252,12 +252,12 @@ def test_missed_and_false_identifications_by_clustering(study, monkeypatch):
     cluster |= {"irrelevant": 1, "homologous": 1, "homologous_adversarial": 0}
     cluster |= {"reference_prune": 0, "reference_homologous": 1}
     models = [Suspect(study.model_id(kind, "mlp", 0), {}) for kind in cluster]
-    hearing = SimpleNamespace(
+    core = SimpleNamespace(
         pool=models[:-2],
         references=models[-2:],
         features=lambda asked: np.array([[cluster[one.model.kind]] for one in asked]),
     )
-    rows = {(row["negatives"], row["named_by"]): row for row in identification.cluster_rows(hearing, 2)}
+    rows = {(row["negatives"], row["named_by"]): row for row in identification.cluster_rows(core, 2)}
     for named_by in ("references", "scored"):
         for group, false in (("all", 1 / 3), ("homologous", 0)):
             row = rows[group, named_by]
@@ -294,7 +294,14 @@ ZOO = (
     (stolen.extract, dict(copies=1, temperature=2.0)),
     (
         reference.references,
-        dict(copies=1, students=2, ratios=(0.5,), tamper_epochs=1, tamper_learning_rates=(1e-3,), temperature=2.0)
+        dict(
+            copies=1,
+            students=2,
+            ratios=(0.5,),
+            modification_epochs=1,
+            modification_learning_rates=(1e-3,),
+            temperature=2.0,
+        )
         | dict(drawn=0.0, transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-3),
     ),
 )
@@ -435,8 +442,8 @@ def test_overlap_rows_by_hand(study):
     fidelity = dict.fromkeys(names, 0.7)
     same, other = overlap_sweep.overlap_rows(study, SCORES[0], models, distances, known, fidelity)
     assert same["threshold"] == other["threshold"] == 1.5
-    assert (same["design"], same["n"], same["distance"], same["accused"]) == ("same", 2, 1.75, 1)
-    assert (other["design"], other["architecture"], other["accused"]) == ("other", "mlp", 0)
+    assert (same["design"], same["n"], same["distance"], same["flagged"]) == ("same", 2, 1.75, 1)
+    assert (other["design"], other["architecture"], other["flagged"]) == ("other", "mlp", 0)
     records.Records.of(study, "overlap").put([same, other])
     records.Records.of(study, "auc").put([{"key": "any"}])
     overlap.write()

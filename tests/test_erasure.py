@@ -25,8 +25,8 @@ from fingerprinting.models.suspects import ATTACKS, MEANS, Suspect
 from fingerprinting.reports.formats import write_csv
 from fingerprinting.reports.sections import query_attacks as report
 from fingerprinting.robustness import adaptive, autoencoder, evasion
-from fingerprinting.robustness.attacked_responses import REFUSED, Readings
-from fingerprinting.robustness.evasion import PERTURBATIONS, Screen, Thief
+from fingerprinting.robustness.attacked_responses import REFUSED, Representations
+from fingerprinting.robustness.evasion import PERTURBATIONS, Attacker, Screen
 from fingerprinting.robustness.paired_bootstrap import Draws
 from fingerprinting.robustness.query_detector import Detection, Screened
 from fingerprinting.study import study
@@ -36,7 +36,7 @@ from nlp import data, synonyms
 from nlp.language import NGrams
 from nlp.synonyms import Lexicon
 
-THIEF = Thief(
+ATTACKER = Attacker(
     held_out=0.25,
     autoencoder_epochs=4,
     autoencoder_learning_rate=3e-3,
@@ -88,12 +88,12 @@ def digits() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def fitted(digits) -> autoencoder.Autoencoder:
-    return autoencoder.fit(digits[:1200], THIEF, "test", CPU)
+    return autoencoder.fit(digits[:1200], ATTACKER, "test", CPU)
 
 
 def test_fitting_lowers_the_error_on_inputs_that_were_not_fitted_on(digits, fitted):
     torch.manual_seed(0)
-    untrained = autoencoder.Autoencoder(digits[:1200], THIEF.code).eval()
+    untrained = autoencoder.Autoencoder(digits[:1200], ATTACKER.code).eval()
     with torch.no_grad():
         before, after = (autoencoder.errors(model, digits[1200:]).mean() for model in (untrained, fitted))
     assert after < before / 2
@@ -101,7 +101,7 @@ def test_fitting_lowers_the_error_on_inputs_that_were_not_fitted_on(digits, fitt
 
 def test_noise_is_reproduced_worse_than_digits_and_is_flagged(digits, fitted):
     noise = torch.rand(200, 1, 8, 8, generator=draw())
-    screen = autoencoder.screen(digits[:1200], THIEF, "test", CPU, (0.0, 1.0))
+    screen = autoencoder.screen(digits[:1200], ATTACKER, "test", CPU, (0.0, 1.0))
     benign, strange = screen.score(digits[1200:]), screen.score(noise)
     assert torch.allclose(strange, autoencoder.errors(fitted, noise).detach(), atol=1e-5)
     assert statistics.auc(-strange.numpy(), -benign.numpy()) > 0.95
@@ -113,21 +113,21 @@ def test_noise_is_reproduced_worse_than_digits_and_is_flagged(digits, fitted):
 def test_erased_inputs_keep_shape_range_and_silent_channels(shape):
     inputs = torch.rand(130, *shape, generator=draw())
     inputs[:, -1] = 0
-    small = replace(THIEF, autoencoder_epochs=1, autoencoder_updates=2)
+    small = replace(ATTACKER, autoencoder_epochs=1, autoencoder_updates=2)
     erased = autoencoder.screen(inputs, small, "test", CPU, (0.0, 1.0)).erasures["reconstructed"](inputs)
     assert erased.shape == inputs.shape and erased.min() >= 0 and erased.max() <= 1
     assert (erased[:, -1] == 0).all() and (len(inputs[0]) == 1 or (erased[:, 0] != inputs[:, 0]).any())
 
 
 def test_what_is_answered_stays_inside_the_bounds_of_an_input(digits):
-    small = replace(THIEF, autoencoder_epochs=1, autoencoder_updates=2)
+    small = replace(ATTACKER, autoencoder_epochs=1, autoencoder_updates=2)
     erased = autoencoder.screen(digits[:200], small, "test", CPU, (0.25, 0.5)).erasures["reconstructed"](digits[:50])
     assert erased.min() == 0.25 and erased.max() <= 0.5
 
 
 def test_stored_and_physical_images_are_the_same_to_a_screen(digits):
     stored = (digits * 255).round().to(torch.uint8)
-    small = replace(THIEF, autoencoder_epochs=1, autoencoder_updates=2)
+    small = replace(ATTACKER, autoencoder_epochs=1, autoencoder_updates=2)
     screen = autoencoder.screen(stored[:200], small, "test", CPU, (0.0, 1.0))
     assert torch.allclose(screen.score(stored[200:]), screen.score(stored[200:].float() / 255))
 
@@ -221,7 +221,7 @@ LOGITS = torch.tensor([[0.0, math.log(2.0), math.log(7.0)], [math.log(0.4996), m
 
 
 def given(name: str, **changes) -> torch.Tensor:
-    return PERTURBATIONS[name](LOGITS, replace(THIEF, **changes), draw())
+    return PERTURBATIONS[name](LOGITS, replace(ATTACKER, **changes), draw())
 
 
 def test_rounded_answers_by_hand():
@@ -245,7 +245,7 @@ def test_a_temperature_by_hand():
 
 def test_noise_is_of_the_given_deviation_and_seeded():
     logits = torch.zeros(4000, 4)
-    noisy = PERTURBATIONS["noise"](logits, replace(THIEF, noise=0.02), draw()).exp()
+    noisy = PERTURBATIONS["noise"](logits, replace(ATTACKER, noise=0.02), draw()).exp()
     assert noisy.std().item() == pytest.approx(0.02, rel=0.05) and noisy.mean().item() == pytest.approx(0.25, abs=1e-3)
     assert torch.equal(given("noise"), given("noise")) and not torch.equal(given("noise", noise=0.0), given("noise"))
 
@@ -282,19 +282,21 @@ def test_refused_queries_count_for_nobody():
     """A theft that answers 30 of 40 queries as the source does is at distance 0, though it refused the other 10."""
     flagged = torch.arange(40) < 10
     methods = [method for method in METHODS if method.name == "primary"]
-    readings = Readings(methods, {"primary": fingerprint()}, {"primary": detection(flagged)}, THIEF)
+    representations = Representations(methods, {"primary": fingerprint()}, {"primary": detection(flagged)}, ATTACKER)
     logits = fingerprint().source_logits
     logits[:10] = logits[:10].roll(1, 1)  # what it would have said there is not looked at
-    readings.put("", suspect("prune", 0), "primary", logits)
-    readings.put(REFUSED, suspect("prune", 0), "primary", logits[~flagged])
+    representations.put("", suspect("prune", 0), "primary", logits)
+    representations.put(REFUSED, suspect("prune", 0), "primary", logits[~flagged])
     for method in methods:
         name = suspect("prune", 0).model.name
-        assert readings.distances[REFUSED][method.key][name] == 0 < readings.distances[""][method.key][name]
+        assert (
+            representations.distances[REFUSED][method.key][name] == 0 < representations.distances[""][method.key][name]
+        )
 
 
 def test_where_none_is_answered_nothing_is_claimed():
     found = detection(torch.ones(40, dtype=torch.bool))
-    assert Readings([], {"primary": fingerprint()}, {"primary": found}, THIEF).compared[REFUSED] == {}
+    assert Representations([], {"primary": fingerprint()}, {"primary": found}, ATTACKER).compared[REFUSED] == {}
 
 
 def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
@@ -304,20 +306,22 @@ def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
     (method,) = [method for method in METHODS if method.key == "primary/logits/correlation"]
     found = detection(torch.arange(40) < 3)
     paired = replace(method, representation=pairs)
-    readings = Readings([paired], {"primary": fingerprint()}, {"primary": found}, THIEF)
-    readings.put(REFUSED, suspect("prune", 0), "primary", fingerprint().source_logits[3:])
-    readings.put("", suspect("prune", 0), "primary", fingerprint().source_logits)
-    assert REFUSED not in readings.distances and readings.distances[""][paired.key]
+    representations = Representations([paired], {"primary": fingerprint()}, {"primary": found}, ATTACKER)
+    representations.put(REFUSED, suspect("prune", 0), "primary", fingerprint().source_logits[3:])
+    representations.put("", suspect("prune", 0), "primary", fingerprint().source_logits)
+    assert REFUSED not in representations.distances and representations.distances[""][paired.key]
 
 
 @pytest.mark.parametrize("attack", evasion.SEEN)
 def test_where_answers_are_visibly_cut_down_the_source_is_read_as_if_its_were_too(attack):
     methods = [method for method in METHODS if method.name == "primary"]
-    readings = Readings(methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, THIEF)
-    cut = PERTURBATIONS[attack](fingerprint().source_logits, THIEF, None)
-    readings.put(attack, suspect("prune", 0), "primary", cut)
-    assert all(scores == {suspect("prune", 0).model.name: 0} for scores in readings.distances[attack].values())
-    assert len(readings.distances[attack]) == len(methods)
+    representations = Representations(
+        methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, ATTACKER
+    )
+    cut = PERTURBATIONS[attack](fingerprint().source_logits, ATTACKER, None)
+    representations.put(attack, suspect("prune", 0), "primary", cut)
+    assert all(scores == {suspect("prune", 0).model.name: 0} for scores in representations.distances[attack].values())
+    assert len(representations.distances[attack]) == len(methods)
 
 
 def test_every_reading_of_primary_and_evolved_and_the_first_of_others():
@@ -327,10 +331,10 @@ def test_every_reading_of_primary_and_evolved_and_the_first_of_others():
 
 
 def test_auc_before_and_after_by_hand():
-    honest = {"irrelevant": np.array([0.4, 0.6]), "homologous": np.array([0.2])}
-    before = honest | {theft: np.array([0.1, 0.1]) for theft in MEANS["mean_same_task"]}
+    independent = {"irrelevant": np.array([0.4, 0.6]), "homologous": np.array([0.2])}
+    before = independent | {stealing_attack: np.array([0.1, 0.1]) for stealing_attack in MEANS["mean_same_task"]}
     after = before | {"prune": np.array([0.3, 0.9])}
-    rows = Draws("test").changes(before, after, {theft: theft for theft in ATTACKS})
+    rows = Draws("test").changes(before, after, {stealing_attack: stealing_attack for stealing_attack in ATTACKS})
     found = {(row["attack"], row["negatives"]): row for row in rows}
     assert found["prune", "all"]["auc_before"] == 1
     assert found["prune", "all"]["auc_after"] == pytest.approx(2 / 6)
@@ -349,13 +353,13 @@ def test_what_answering_back_costs_and_that_refused_queries_are_not_read(study, 
     monkeypatch.setattr(
         adaptive.suspects, "ask", lambda *given: own if len(given[2]) == 40 else 9.0 * F.one_hot(labels)
     )
-    about = {"thief": THIEF, "cost_inputs": (inputs, labels), "benign": torch.arange(50.0), "evasion_threshold": 39}
+    about = {"thief": ATTACKER, "cost_inputs": (inputs, labels), "benign": torch.arange(50.0), "evasion_threshold": 39}
     screened = SimpleNamespace(screen=Screen(None, {}), **about)
-    readings = Readings(METHODS[:1], {"primary": fingerprint()}, detected, THIEF)
-    costs = adaptive._ask(study, screened, detected, readings, [suspect("prune", 0)])
+    representations = Representations(METHODS[:1], {"primary": fingerprint()}, detected, ATTACKER)
+    costs = adaptive._ask(study, screened, detected, representations, [suspect("prune", 0)])
     kept = {attack: [0] for attack in ("rounded", "top_1", "temperature")}  # the label, and so the accuracy
     assert costs == costs | kept | {"refused": [pytest.approx(0.2)]}
-    assert list(readings.distances["refused"][METHODS[0].key].values()) == [0]
+    assert list(representations.distances["refused"][METHODS[0].key].values()) == [0]
 
 
 def test_rows_set_what_was_answered_beside_what_would_have_been(study):
@@ -363,9 +367,9 @@ def test_rows_set_what_was_answered_beside_what_would_have_been(study):
     pool[-1] = Suspect(pool[-1].model, {"test_accuracy": 0.7})  # the others: 0.9
     key, names = METHODS[0].key, [model.model.name for model in pool]
     before, after = ({key: dict(zip(names, found, strict=True))} for found in ([2, 1, 1, 3], [2, 3, 1, 3]))
-    readings = SimpleNamespace(methods=METHODS[:1], distances={"": before, "rounded": after, "refused": after})
+    representations = SimpleNamespace(methods=METHODS[:1], distances={"": before, "rounded": after, "refused": after})
     detected, costs = {"primary": detection(torch.arange(4) < 1)}, {"rounded": [0.1, 0.3], "refused": []}
-    found = adaptive._rows(study, readings, detected, costs, pool)
+    found = adaptive._rows(study, representations, detected, costs, pool)
     rows = {(row["attack_on_queries"], row["attack"]): row for row in found if row["negatives"] == "all"}
     assert rows["refused", "prune"]["answered"] == 0.75
     for place in (("rounded", "prune"), ("removal", "removal")):
@@ -391,19 +395,19 @@ class Parts(dict):
 def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_alone(study, monkeypatch):
     parts, fitted_on, scored = Parts(study.parts), [], []
 
-    def screen(inputs, thief, name, device, bounds) -> Screen:
+    def screen(inputs, attacker, name, device, bounds) -> Screen:
         fitted_on.append(inputs)
         return Screen(lambda asked: scored.append(asked) or asked.flatten(1).double().mean(1), {})
 
     monkeypatch.setattr(type(study), "parts", property(lambda _: parts))
     study.__dict__["domain"] = replace(study.domain, screen=screen)
-    screened = Screened(study, THIEF)
+    screened = Screened(study, ATTACKER)
     assert parts.asked == {"attacker"}
     attacker = study.parts["attacker"].inputs
     (fitted_inputs,), (calibration,) = fitted_on, scored
     rows = [set(map(bytes, part.flatten(1).numpy())) for part in (fitted_inputs, calibration, attacker)]
     assert not rows[0] & rows[1] and rows[0] | rows[1] == rows[2]
-    assert len(calibration) == round(THIEF.held_out * len(attacker))
+    assert len(calibration) == round(ATTACKER.held_out * len(attacker))
     parts.asked.clear()
     screened.detection(attacker[:5])
     assert parts.asked == {"test"}  # measured on, after everything was chosen
@@ -430,15 +434,15 @@ def test_removal_by_hand():
 
 def test_removal_is_a_theft_of_its_own_that_no_mean_and_no_reference_counts():
     assert "removal" in ATTACKS and KINDS["removal"].role == "pirated" and "reference_removal" not in KINDS
-    assert all("removal" not in thefts for thefts in MEANS.values())
+    assert all("removal" not in attacks for attacks in MEANS.values())
 
 
 # Tables
 
 
-def row(attack: str, theft: str, auc: float, negatives: str = "all") -> dict:
+def row(attack: str, stealing_attack: str, auc: float, negatives: str = "all") -> dict:
     return {
-        "key": f"{attack}/{theft}/{negatives}",
+        "key": f"{attack}/{stealing_attack}/{negatives}",
         "tier": "smoke",
         "domain": "cv",
         "dataset": "digits",
@@ -446,7 +450,7 @@ def row(attack: str, theft: str, auc: float, negatives: str = "all") -> dict:
         "output": "labels",
         "representation": "match_rate",
         "attack_on_queries": attack,
-        "attack": theft,
+        "attack": stealing_attack,
         "negatives": negatives,
         "auc_before": 0.8,
         "auc_after": auc,
@@ -455,7 +459,7 @@ def row(attack: str, theft: str, auc: float, negatives: str = "all") -> dict:
         "accuracy_cost": 0.015,
         **(
             {"detection_rate_fpr1": 0.01, "detection_rate_fpr5": 0.06, "detection_auc": 0.55}
-            if theft != "removal"
+            if stealing_attack != "removal"
             else {}
         ),
         "n_queries": 9,
@@ -499,7 +503,7 @@ def test_without_removal_the_section_lacks_only_that():
 )
 def test_a_thief_that_cannot_be(name, value):
     with pytest.raises(UserError, match=f"{name.upper()}={value} must"):
-        replace(THIEF, **{name: value})
+        replace(ATTACKER, **{name: value})
 
 
 def test_a_study_that_was_not_answered_back_has_no_section():

@@ -19,7 +19,7 @@ from fingerprinting.study.study import Study
 METHOD = METHODS[0]
 ASKED = {0.25: 100, 1.0: 400}
 DISTANCES = {(0.25, 0): 5.0, (0.25, 1): 3.0, (1.0, 0): 0.5, (1.0, 1): 1.5}  # of the students, by share and copy
-HONEST = dict(zip(NEGATIVES["all"], [1.0, 2.0, 3.0, 4.0], strict=True))
+INDEPENDENT = dict(zip(NEGATIVES["all"], [1.0, 2.0, 3.0, 4.0], strict=True))
 NEARER = {5.0: 0, 3.0: (1 + 0.5) / 4, 0.5: 1, 1.5: 3 / 4}  # than this share of the honest, ties count half
 
 
@@ -35,9 +35,9 @@ def found(study) -> list[dict]:
     def model(kind: str) -> Suspect:
         return Suspect(study.model_id(kind, "mlp", 0), {})
 
-    pool = [model(kind) for kind in (*HONEST, "prune", "irrelevant_transfer")]
+    pool = [model(kind) for kind in (*INDEPENDENT, "prune", "irrelevant_transfer")]
     swept = [*(student(study, *which) for which in DISTANCES), model("overlap")]
-    known = [*HONEST.values(), 0.0, 0.0, *DISTANCES.values(), 0.0]
+    known = [*INDEPENDENT.values(), 0.0, 0.0, *DISTANCES.values(), 0.0]
     distances = {suspect.model.name: distance for suspect, distance in zip([*pool, *swept], known, strict=True)}
     agreement = {name: 0.7 + 0.1 * ("-1-share" in name) for name in distances}
     return query_budget.rows(study, [METHOD], pool, swept, {METHOD.key: distances}, agreement)
@@ -47,7 +47,7 @@ def test_every_student_is_compared_with_all_independents_of_its_task(found):
     assert {(row["share"], row["copy"]): row["distance"] for row in found} == DISTANCES
     for row in found:
         assert row["beats"] == NEARER[row["distance"]]
-        assert (row["n_independent"], row["asked"]) == (len(HONEST), ASKED[row["share"]])
+        assert (row["n_independent"], row["asked"]) == (len(INDEPENDENT), ASKED[row["share"]])
     assert len({row["key"] for row in found}) == len(found)
 
 
@@ -56,7 +56,7 @@ def test_the_mean_over_students_is_the_auc_of_them_all(study, found):
     rows = {row["asked"]: row for row in sweep.rows(Records.of(study, "extraction").rows())}
     for share, asked in ASKED.items():
         own = np.array([distance for (other, _), distance in DISTANCES.items() if other == share])
-        assert rows[asked]["auc"] == pytest.approx(statistics.auc(own, np.array([*HONEST.values()])))
+        assert rows[asked]["auc"] == pytest.approx(statistics.auc(own, np.array([*INDEPENDENT.values()])))
         assert rows[asked]["fidelity"] == pytest.approx(0.75) and rows[asked]["n_pirated"] == 2
 
 

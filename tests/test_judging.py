@@ -21,7 +21,7 @@ from fingerprinting.study import checkpoints
 from fingerprinting.study.study import SKIPPED, Study
 
 QUERIES, CONTROLS = 6, 4
-LEVELS = {"level": 0.1, "cleared": 0.1}
+LEVELS = {"alpha": 0.1, "beta": 0.1}
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def keep(
     shift: float = 0.0,
     moved: bool = True,
     truth: Sequence[int] = range(CONTROLS),
-    able: tuple[float, float] = (0.5, 1.0),
+    accurate: tuple[float, float] = (0.5, 1.0),
 ) -> None:
     draw = torch.Generator().manual_seed(0)
     logits = torch.randn(QUERIES, 10, generator=draw)
@@ -59,7 +59,7 @@ def keep(
         "thefts": torch.linspace(5, 7, 19),
         "control_inputs": torch.rand(CONTROLS, 1, 8, 8, generator=draw),
         "control_truth": torch.tensor(list(truth)),
-        "honest_ability": torch.linspace(*able, 19),
+        "control_accuracy_range": torch.linspace(*accurate, 19),
     }
     if moved:
         extra |= {
@@ -86,14 +86,14 @@ def opened(study: Study) -> Fingerprint:
 
 
 def answered(study: Study, folder: Path, words: list, **changes) -> dict:
-    path = folder / "answers.txt"
+    path = folder / "responses.txt"
     path.write_text("\n".join(str(word) for word in words) + "\n")
-    assert judge(study, **{"questions": str(folder), "answers": str(path), "other_task": False, **LEVELS, **changes})
+    assert judge(study, **{"queries": str(folder), "responses": str(path), "other_task": False, **LEVELS, **changes})
     return json.loads((folder / VERDICT).read_text())
 
 
 def ask(study: Study, folder: Path) -> np.ndarray:
-    assert judge(study, questions=str(folder), answers="", other_task=False, **LEVELS) is SKIPPED
+    assert judge(study, queries=str(folder), responses="", other_task=False, **LEVELS) is SKIPPED
     return np.load(folder / INPUTS, allow_pickle=False)
 
 
@@ -101,7 +101,7 @@ def test_questions_are_the_queries_and_then_the_controls(protected, tmp_path):
     asked, found = ask(protected, tmp_path), opened(protected)
     assert asked.tolist() == [*found.inputs.tolist(), *found.extra["control_inputs"].tolist()]
     about = json.loads((tmp_path / ABOUT).read_text())
-    assert about["questions"] == QUERIES + CONTROLS and about["shape"] == [1, 8, 8]
+    assert about["queries"] == QUERIES + CONTROLS and about["shape"] == [1, 8, 8]
     assert about["classes"] == list(protected.classes)
 
 
@@ -125,15 +125,15 @@ def test_who_repeats_every_answer_is_accused_and_who_repeats_none_is_cleared(pro
         verdicts.INCONCLUSIVE,
     ]
     assert outcomes["thief"]["evidence"] == pytest.approx(QUERIES + np.log(2))
-    assert outcomes["thief"]["p_honest"] == pytest.approx(1 / 20) and outcomes["thief"]["queries"] == QUERIES
-    assert outcomes["unable"]["ability"] == 0 and not outcomes["unable"]["in_range"]
+    assert outcomes["thief"]["p_independent"] == pytest.approx(1 / 20) and outcomes["thief"]["queries"] == QUERIES
+    assert outcomes["unable"]["control_accuracy"] == 0 and not outcomes["unable"]["in_range"]
 
 
 def test_of_another_task_only_equal_answers_count(protected, tmp_path):
     ask(protected, tmp_path)
     found = answered(protected, tmp_path, ["liked"] * (QUERIES + CONTROLS), other_task=True)
     assert found["evidence"] == pytest.approx(QUERIES * (QUERIES - 1) / 2) and found["n_calibration"] == 9
-    assert "ability" not in found
+    assert "control_accuracy" not in found
     assert found["outcome"] == "inconclusive" and found["why"].startswith("one answer to all questions")
     words = [f"{number} stars" for number in range(QUERIES + CONTROLS)]
     assert answered(protected, tmp_path, words, other_task=True)["evidence"] == 0
@@ -160,7 +160,7 @@ def test_small_calibration_and_tier_and_lopsided_controls_are_said_before_and_af
     assert found["warnings"][-1].startswith(
         "3 of the 4 control questions are of one class, so one answer to all of them"
     )
-    assert (found["ability"], found["in_range"], found["outcome"]) == (0.75, True, "inconclusive")
+    assert (found["control_accuracy"], found["in_range"], found["outcome"]) == (0.75, True, "inconclusive")
 
 
 def test_whoever_shows_more_than_honest_models_and_less_than_thefts_is_like_neither(protected, tmp_path, capsys):
@@ -169,14 +169,14 @@ def test_whoever_shows_more_than_honest_models_and_less_than_thefts_is_like_neit
     labels = opened(protected).labels.tolist()
     said = [*labels[:4], *((label + 1) % 10 for label in labels[4:]), *range(CONTROLS)]
     found = answered(protected, tmp_path, said)
-    assert found["p_honest"] <= 0.1 and found["p_stolen"] <= 0.1 and found["outcome"] == "inconclusive"
+    assert found["p_independent"] <= 0.1 and found["p_stolen"] <= 0.1 and found["outcome"] == "inconclusive"
     assert "| why inconclusive | hardly any honest model shows as much evidence and hardly any theft" in (
         capsys.readouterr().out
     )
 
 
 def test_whoever_is_abler_than_all_calibration_models_is_not_judged_by_them(protected, tmp_path):
-    keep(protected, able=(0.25, 0.75))
+    keep(protected, accurate=(0.25, 0.75))
     ask(protected, tmp_path)
     labels = opened(protected).labels.tolist()
     found = answered(protected, tmp_path, [*labels, *range(CONTROLS)])
@@ -242,9 +242,9 @@ def test_what_the_models_cannot_support_is_refused(protected, tmp_path):
     ask(protected, tmp_path)
     words = [0] * (QUERIES + CONTROLS)
     with pytest.raises(UserError, match="19 calibration models support no LEVEL below 0.050"):
-        answered(protected, tmp_path, words, level=0.01)
+        answered(protected, tmp_path, words, alpha=0.01)
     with pytest.raises(UserError, match="LEVEL=1.5 and CLEARED=0.1 are shares of models"):
-        answered(protected, tmp_path, words, level=1.5)
+        answered(protected, tmp_path, words, alpha=1.5)
     keep(protected, moved=False)
     ask(protected, tmp_path)
     with pytest.raises(UserError, match="cannot judge a suspect of another task"):
@@ -254,4 +254,4 @@ def test_what_the_models_cannot_support_is_refused(protected, tmp_path):
 def test_the_script_without_a_fingerprint_says_what_to_run(run_here):
     done = run_here("judge.py", "DATASET=digits", "TIER=smoke")
     assert done.returncode == 2 and "is missing" in done.stderr + done.stdout
-    assert "Traceback" not in done.stderr and not Path("questions").exists()
+    assert "Traceback" not in done.stderr and not Path("queries").exists()

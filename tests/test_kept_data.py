@@ -38,7 +38,7 @@ from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import trained
 from fingerprinting.reports.figures import samples
 from fingerprinting.robustness import adaptive
-from fingerprinting.robustness.evasion import Screen, Thief
+from fingerprinting.robustness.evasion import Attacker, Screen
 from fingerprinting.robustness.query_detector import Screened
 from fingerprinting.study import checkpoints
 from fingerprinting.study.domain import Architecture
@@ -241,11 +241,11 @@ def parts_before(spoilt):
         assert torch.equal(part.inputs, before[name][0]) and torch.equal(part.targets, before[name][1]), name
 
 
-def thief(**changes) -> Thief:
+def attacker(**changes) -> Attacker:
     counts = dict.fromkeys(("autoencoder_epochs", "autoencoder_updates", "code", "order", "decimals", "cost_inputs"), 4)
     rates = dict.fromkeys(("autoencoder_learning_rate", "removal_learning_rate", "noise", "feature_weight"), 0.1)
     removal = {"removal_copies": 1, "removal_epochs": 1, "ranking_weight": 0.1, "temperature": 2.0}
-    return Thief(**counts, **rates, **removal, held_out=0.2, evasion_fpr=0.05, **changes)
+    return Attacker(**counts, **rates, **removal, held_out=0.2, evasion_fpr=0.05, **changes)
 
 
 def primary_print(study) -> Fingerprint:
@@ -275,7 +275,7 @@ def test_evolving_keeps_the_primary_fingerprint(spoilt, parts_before):
 def test_a_screen_keeps_queries_and_test_inputs(spoilt, parts_before, monkeypatch):
     found = primary_print(spoilt)
     inputs = found.inputs.clone()
-    screened = Screened(spoilt, thief())
+    screened = Screened(spoilt, attacker())
     detected = {"primary": screened.detection(found.inputs)}
     assert torch.equal(found.inputs, inputs) and screened.benign.all()
     costs = screened.cost_inputs[0].clone()

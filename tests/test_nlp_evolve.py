@@ -108,10 +108,10 @@ def test_the_offers_are_those_of_largest_first_order_gain(monkeypatch, name, con
     model, text, count = built(name), "人x工B智能", 6
     start, forward = DOMAIN.continuous(model, encode([text]))
     start = start.detach().requires_grad_(True)
-    answers = torch.softmax(forward(start), 1)[0]
-    first, second = answers.topk(2).indices.tolist()
-    rest = answers.sum() - answers[first]
-    value = (answers[first] - answers[second]) / (rest + 0.01) if confident else answers[first]
+    responses = torch.softmax(forward(start), 1)[0]
+    first, second = responses.topk(2).indices.tolist()
+    rest = responses.sum() - responses[first]
+    value = (responses[first] - responses[second]) / (rest + 0.01) if confident else responses[first]
     (gradient,) = torch.autograd.grad(value, start)
     shift = 1 if name == "bert_small" else 0
     gains = {}

@@ -51,7 +51,7 @@ DOMAIN = replace(
     show=None,
 )
 """
-STEPS_OF_AN_OWNER = ("source", "references", "thirds", "calibration")
+STEPS_OF_AN_OWNER = ("source", "references", "low_data_references", "calibration")
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ def test_a_suspect_is_judged_without_another_task(own, run_here, tmp_path):
         if script in ("cv/references.py", "cv/calibration.py"):
             assert "stars has no transfer target" in ended.stdout
     study = study_of(own)
-    questions = torch.from_numpy(np.load(tmp_path / "questions" / "questions.npy"))
+    queries = torch.from_numpy(np.load(tmp_path / "queries" / "queries.npy"))
     source = trained.open_model(study, study.source_id).eval()
     with torch.no_grad():
-        answers = source(questions).argmax(1)
-    (tmp_path / "answers.txt").write_text("".join(f"{1 + answer}\n" for answer in answers.tolist()))
+        responses = source(queries).argmax(1)
+    (tmp_path / "responses.txt").write_text("".join(f"{1 + answer}\n" for answer in responses.tolist()))
     ended = run_here("judge.py", *about, "ANSWERS=answers.txt")
     assert ended.returncode == 0, ended.stderr
-    assert json.loads((tmp_path / "questions" / "verdict.json").read_text())["outcome"] == "stolen"
+    assert json.loads((tmp_path / "queries" / "verdict.json").read_text())["outcome"] == "stolen"
 
 
 def test_models_are_not_moved_where_there_is_no_other_task(own, capsys):

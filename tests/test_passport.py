@@ -12,7 +12,7 @@ from small_passports import made, net
 from torch import nn
 
 from cv.domain import DOMAIN
-from cv.passport import passports, signature, target, training, verification, world
+from cv.passport import passports, protected_study, signature, target, training, verification
 from cv.passport.layers import (
     BranchNorm,
     FreeNorm,
@@ -218,7 +218,7 @@ def test_trained_attacks_augment_as_the_owner_does(monkeypatch):
     """Else they would look weaker than they are where the owner's training augments."""
     used = []
     monkeypatch.setattr(target, "fit", lambda *given, **options: used.append(options))
-    own = world.of(Study("cv", "digits", "smoke", device_name="cpu", augment=True), "conv3", "batch", "1")
+    own = protected_study.of(Study("cv", "digits", "smoke", device_name="cpu", augment=True), "conv3", "batch", "1")
     attacked = target.Target(own, net(), made(net()), net())
     attacked.fitted(net(), objectives.cross_entropy, own.recipe(1, 0.01), "fake2")
     assert used[0]["augment"] is own.domain.augment and own.recipe(1, 0.01).augment
@@ -282,7 +282,7 @@ def test_the_schemes_losses_are_sums_of_their_parts():
 
 
 def test_triggers_join_every_batch():
-    shown = training.trigger_images(world.World("cv", "digits", "smoke"), 7)
+    shown = training.trigger_images(protected_study.ProtectedStudy("cv", "digits", "smoke"), 7)
     assert shown.inputs.dtype == torch.uint8 and shown.inputs.shape == (7, 1, 8, 8)
     seen = []
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # the field's standard name
 from small_passports import CONFIG, made, net
 from torch import nn
 
-from cv.passport import attacks, measuring, passports, target, thefts, verification, world
+from cv.passport import attacks, measuring, passports, protected_study, stealing_attacks, target, verification
 from cv.passport.layers import ForgedNorm, PassportNorm
 from fingerprinting.core import runtime
 from fingerprinting.models.suspects import Suspect
@@ -23,7 +23,7 @@ def attacked(study) -> target.Target:
     plain = net()
     held = made(plain, scheme="v1")
     released = passports.released(passports.install(copy.deepcopy(plain), held, public=False))
-    return target.Target(world.of(study, "conv3", "batch", "1"), released, held, plain)
+    return target.Target(protected_study.of(study, "conv3", "batch", "1"), released, held, plain)
 
 
 def forged_by_hand(plain: nn.Module, images: torch.Tensor, draw: torch.Generator) -> list[dict[str, torch.Tensor]]:
@@ -45,7 +45,7 @@ def forged_by_hand(plain: nn.Module, images: torch.Tensor, draw: torch.Generator
     return found
 
 
-def answers_by_hand(net: nn.Module, gamma: dict, beta: dict, images: torch.Tensor) -> tuple[torch.Tensor, dict]:
+def responses_by_hand(net: nn.Module, gamma: dict, beta: dict, images: torch.Tensor) -> tuple[torch.Tensor, dict]:
     """Classes of images, and the scale factors: γ · (W∗x - mean) / deviation + β behind both signed convolutions."""
     features, scales = (images.float() / 255 - 0.5) * 4, {}
     with torch.no_grad():
@@ -66,10 +66,10 @@ def test_fake1_is_what_the_released_code_does(study):
     """Other images, of the attacker's own, through the network without passports; nothing of the owner's but W."""
     hit = attacked(study)
     outcome = attacks._fake1(hit, 3)
-    draw = runtime.generator(f"{hit.world.folder}/fake1_images/3")
-    gamma, beta = forged_by_hand(hit.pretrained, hit.world.parts["attacker"].inputs, draw)
-    test = hit.world.parts["test"]
-    labels, scales = answers_by_hand(hit.net, gamma, beta, test.inputs)
+    draw = runtime.generator(f"{hit.protected_study.folder}/fake1_images/3")
+    gamma, beta = forged_by_hand(hit.pretrained, hit.protected_study.parts["attacker"].inputs, draw)
+    test = hit.protected_study.parts["test"]
+    labels, scales = responses_by_hand(hit.net, gamma, beta, test.inputs)
     assert outcome.accuracy == pytest.approx((labels == test.targets).double().mean().item())
     agreed = sum(int(((scales[path] > 0) == (bits > 0)).sum()) for path, bits in hit.held.signs.items())
     assert (outcome.owner.agreed, outcome.owner.bits) == (agreed, 96)
@@ -81,7 +81,9 @@ def test_the_owners_own_images_give_the_owners_passports(study, monkeypatch):
     hit, images = attacked(study), torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(1))  # as made() has
     draw = runtime.generator("passports/test")
     passports.signatures(hit.pretrained, CONFIG, draw)  # the owner drew these before
-    monkeypatch.setitem(hit.world.parts, "attacker", replace(hit.world.parts["attacker"], inputs=images))
+    monkeypatch.setitem(
+        hit.protected_study.parts, "attacker", replace(hit.protected_study.parts["attacker"], inputs=images)
+    )
     monkeypatch.setattr(target.Target, "draw", lambda *_: draw)
     tried = []
     monkeypatch.setattr(attacks, "_tried", lambda _, gamma, beta: tried.append((gamma, beta)))
@@ -105,7 +107,7 @@ def test_each_draw_and_each_passport_takes_images_of_its_own(study, monkeypatch)
     assert outcome.notes["draws"] == 2 and outcome.notes["owner_accuracy"] == pytest.approx(hit.accuracy(hit.net))
     assert [len(images) for images in seen] == [20] * 4
     assert not torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
-    owner = {image.numpy().tobytes() for image in hit.world.parts["owner"].inputs}
+    owner = {image.numpy().tobytes() for image in hit.protected_study.parts["owner"].inputs}
     assert not any(image.numpy().tobytes() in owner for images in seen for image in images)
 
 
@@ -115,7 +117,7 @@ def test_noise_is_drawn_as_it_always_was(study, monkeypatch):
     monkeypatch.setattr(attacks, "_tried", lambda _, gamma, beta: tried.append((gamma, beta)))
     hit = attacked(study)
     attacks._fake1_noise(hit, 1)
-    draw = runtime.generator(f"{hit.world.folder}/fake1/1")
+    draw = runtime.generator(f"{hit.protected_study.folder}/fake1/1")
     for found, owners in zip(tried[0], (hit.held.gamma, hit.held.beta), strict=True):
         for path, passport in owners.items():
             assert torch.equal(found[path], 2 * torch.rand(passport.shape, generator=draw) - 1)
@@ -153,7 +155,7 @@ def test_a_forger_claims_a_signature_with_that_share_of_signs_turned(study, forg
     claims, held = [], made(net())
     monkeypatch.setattr(target.Target, "forged", lambda _self, _net, _part, claimed, *_: claims.append(claimed))
     monkeypatch.setattr(attacks, "judged", lambda _target, _net, claimed: claims.append(claimed))
-    own = world.of(study, "conv3", "batch", "1")
+    own = protected_study.of(study, "conv3", "batch", "1")
     forge(target.Target(own, net(), held, net()), SimpleNamespace(noise=0.5, forge=None), 0.25)
     assert len(claims) == 2
     for claimed in claims:
@@ -162,7 +164,7 @@ def test_a_forger_claims_a_signature_with_that_share_of_signs_turned(study, forg
 
 @pytest.mark.parametrize(("notes", "p_value"), [({"draws": 2}, None), ({"draws": 1}, 11 / 1024), ({}, 11 / 1024)])
 def test_bits_of_several_draws_are_no_test(study, notes, p_value):
-    own, reading = world.of(study, "conv3", "batch", "1"), verification.Reading("all", 10, 9, "", "")
+    own, reading = protected_study.of(study, "conv3", "batch", "1"), verification.Reading("all", 10, 9, "", "")
     outcome = target.Outcome(0.9, reading, reading, notes)
     row = measuring.row_of(target.Target(own, net(), made(net()), net()), "flip", 0.5, outcome)
     assert row["p_value"] == (p_value and pytest.approx(p_value))
@@ -170,10 +172,12 @@ def test_bits_of_several_draws_are_no_test(study, notes, p_value):
 
 def test_what_passports_prove_of_several_thefts_by_hand(study, monkeypatch):
     found = iter([{"bits": 10, "agreed": 9, "p_value": 0.01}, {"bits": 10, "agreed": 5, "p_value": 0.6}, {}])
-    monkeypatch.setattr(thefts, "_checked", lambda *_: next(found))
+    monkeypatch.setattr(stealing_attacks, "_checked", lambda *_: next(found))
     models = [(study, Suspect(study.model_id("prune", "conv3", copy), {"test_accuracy": 0.9})) for copy in range(3)]
-    own = world.of(study, "conv3", "batch", "1")
-    row = thefts._row(own, "prune", models, None, {method.key: {} for method in thefts.READINGS}, [])
+    own = protected_study.of(study, "conv3", "batch", "1")
+    row = stealing_attacks._row(
+        own, "prune", models, None, {method.key: {} for method in stealing_attacks.COMPARED}, []
+    )
     assert (row["n"], row["n_passports"], row["signature_detection"]) == (3, 2, 0.7)
     assert (row["lowest_detection"], row["highest_detection"], row["highest_p_value"]) == (0.5, 0.9, 0.6)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_passports import ABOUT, CONFIG, made, net
 
 from cv.domain import DOMAIN
-from cv.passport import passports, training, world
+from cv.passport import passports, protected_study, training
 from cv.passport.layers import convolutions
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
@@ -25,7 +25,7 @@ def test_a_passport_file_gives_back_what_was_saved(tmp_path):
     plain = net()
     held = made(plain)
     protected = passports.install(copy.deepcopy(plain), held, public=True)
-    shown = training.trigger_images(world.World("cv", "digits", "smoke"), 5)
+    shown = training.trigger_images(protected_study.ProtectedStudy("cv", "digits", "smoke"), 5)
     held = passports.Passports(**{**vars(held), "statistics": passports.statistics(protected), "triggers": shown})
     passports.save(tmp_path / "passports.safetensors", held)
     again = passports.load(tmp_path / "passports.safetensors")

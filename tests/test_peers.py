@@ -32,15 +32,15 @@ from nlp.domain import spliced as spliced_texts
 class Fixed(Owner):
     """An owner whose source and reference models answer what a test says."""
 
-    def __init__(self, study: Study, wrong: list[int], answers: dict[str, list[torch.Tensor]]) -> None:
+    def __init__(self, study: Study, wrong: list[int], responses: dict[str, list[torch.Tensor]]) -> None:
         super().__init__(study, "test")
         logits = torch.nn.functional.one_hot(self.part.targets, 10).float()
         logits[wrong] = logits[wrong].roll(1, 1)
         self.source_logits = logits
-        self.answers = answers
+        self.responses = responses
 
     def references(self, role, kinds=()):
-        return self.answers[role]
+        return self.responses[role]
 
     def ask(self, reference, inputs):
         return reference[: len(inputs)]
@@ -79,8 +79,8 @@ def test_sac_w_prefers_what_thefts_get_wrong_and_independents_right(study):
     truth = study.parts["owner"].targets[wrong]
     off = (truth + 1) % 10
     pirated = [torch.stack([off[0], truth[1], off[2], truth[3]]), torch.stack([off[0], off[1], off[2], truth[3]])]
-    honest = [torch.stack([truth[0], truth[1], off[2], off[3]])]
-    owner = Fixed(study, wrong, {"pirated": [*map(as_logits, pirated)], "independent": [*map(as_logits, honest)]})
+    independent = [torch.stack([truth[0], truth[1], off[2], off[3]])]
+    owner = Fixed(study, wrong, {"pirated": [*map(as_logits, pirated)], "independent": [*map(as_logits, independent)]})
     # merits: 1 - 0, 1 - 1/2, 0 - 0, 0 - 1
     for n, expected in ((1, wrong[:1]), (3, wrong[:3]), (4, wrong)):
         assert torch.equal(sac.sac_w(owner, n).inputs, owner.inputs(torch.tensor(expected)))
@@ -108,7 +108,7 @@ def test_a_domain_that_does_not_mix_suits_no_method_that_does(study):
 
 @pytest.mark.parametrize("role", ["pirated", "independent"])
 def test_no_models_for_reference_suit_no_method_that_needs_them(study, monkeypatch, role):
-    monkeypatch.setattr("fingerprinting.models.suspects.mild", lambda _study: [])
+    monkeypatch.setattr("fingerprinting.models.suspects.standard_strength", lambda _study: [])
     with pytest.raises(UnsuitedError, match=f"sac_w needs {role} models for reference; give references.py COPIES"):
         Owner(study, "sac_w").references(role)
 
@@ -201,14 +201,14 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
         source_model.source(study, epochs=1, learning_rate=1e-2, weights="")
         shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
-        thefts = {"students": 2, "ratios": (0.5,), "tamper_epochs": 1, "temperature": 2.0}
-        thefts |= {"tamper_learning_rates": (1e-3,), "drawn": 0.0}
+        attacks = {"students": 2, "ratios": (0.5,), "modification_epochs": 1, "temperature": 2.0}
+        attacks |= {"modification_learning_rates": (1e-3,), "drawn": 0.0}
         moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
-        own_models.references(study, **shared, **thefts, **moved)
-        own_models.thirds(study, **shared, **thefts)
-        less_able = {"shares": (0.25,), "share_copies": 1}
-        own_models.calibration(study, **shared, **moved, **less_able)
-        own_models.audit(study, **shared, **moved, **less_able)
+        own_models.references(study, **shared, **attacks, **moved)
+        own_models.low_data_references(study, **shared, **attacks)
+        less_accurate = {"shares": (0.25,), "share_copies": 1}
+        own_models.calibration(study, **shared, **moved, **less_accurate)
+        own_models.audit(study, **shared, **moved, **less_accurate)
         records = folder / "results" / "records" / study.folder / "models.jsonl"
         rows = Records(records).rows()
     return study, [row for row in rows if row["kind"] != "source"]
@@ -217,9 +217,9 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
 def test_the_owners_models_saw_the_reference_part_or_the_owners_only(referenced):
     """Reference and calibration models never the attacker's part; the auditor's are made as those that are scored."""
     study, rows = referenced
-    made = {kind for kind, about in KINDS.items() if about.use in ("reference", "third", "calibration", "audit")}
+    made = {kind for kind, about in KINDS.items() if about.use in ("reference", "low_data", "calibration", "audit")}
     assert {row["kind"] for row in rows} == made
-    for row in (row for row in rows if KINDS[row["kind"]].use != "third"):
+    for row in (row for row in rows if KINDS[row["kind"]].use != "low_data"):
         options, kind = row["settings"]["options"], KINDS[row["kind"]]
         homologous = "homologous" in row["kind"] and not kind.on_target
         parts = study.target_parts if kind.on_target else study.parts
@@ -244,14 +244,16 @@ def part_of_kind(row: dict, part: str) -> str:
 def test_models_of_a_third_saw_a_third_of_what_reference_models_saw(referenced):
     """The same kinds and designs, of the source's task only."""
     study, rows = referenced
-    made = {use: [row for row in rows if KINDS[row["kind"]].use == use] for use in ("reference", "third")}
+    made = {use: [row for row in rows if KINDS[row["kind"]].use == use] for use in ("reference", "low_data")}
 
-    def designs(use: str) -> list[tuple]:
+    def architectures(use: str) -> list[tuple]:
         found = [row for row in made[use] if not KINDS[row["kind"]].on_target]
         return sorted((row["kind"].removeprefix(f"{use}_"), row["architecture"], row["variant"]) for row in found)
 
-    assert designs("third") == designs("reference") and len(designs("third")) == len(made["third"])
-    for row in made["third"]:
+    assert architectures("low_data") == architectures("reference") and len(architectures("low_data")) == len(
+        made["low_data"]
+    )
+    for row in made["low_data"]:
         saw = part_of_kind(row, "reference")
         assert row["settings"]["options"]["part"] == saw and "overlap" not in row["settings"]["options"]
         assert row["examples"] == round(sum(len(study.parts[part]) for part in saw.split("+")) / 3)
@@ -321,10 +323,12 @@ def test_a_share_has_the_exact_binomial_interval():
 
 def test_error_rates_by_hand():
     """The references' threshold lies between 2 and 3; the best one for the scored models between 4 and 5."""
-    thefts = {kind: np.array([1.0, 4.0]) for kind in ATTACKS if not KINDS[kind].on_target}
-    honest = {kind: np.array([2.5, 5.0, 6.0, 7.0]) for kind in NEGATIVES["all"]}
+    attacks = {kind: np.array([1.0, 4.0]) for kind in ATTACKS if not KINDS[kind].on_target}
+    independent = {kind: np.array([2.5, 5.0, 6.0, 7.0]) for kind in NEGATIVES["all"]}
     references = {"reference_prune": np.array([1.0, 2.0]), "reference_irrelevant": np.array([3.0, 9.0])}
-    rows = {(row["negatives"], row["threshold_from"]): row for row in metrics.error_rows(thefts | honest, references)}
+    rows = {
+        (row["negatives"], row["threshold_from"]): row for row in metrics.error_rows(attacks | independent, references)
+    }
     owners, in_sample = rows["all", "references"], rows["all", "scored"]
     assert owners["threshold"] == 2.5 and (owners["mir"], owners["fir"]) == (0.5, 0.25)
     assert in_sample["threshold"] == 4.5 and (in_sample["mir"], in_sample["fir"]) == (0.0, 0.25)

@@ -138,13 +138,13 @@ def test_the_contrastive_loss_equals_a_loop(temperature):
 
 def test_the_encoder_learns_to_tell_the_roles_apart():
     stolen = torch.arange(20) < 10
-    readings = torch.randn(20, 12, generator=generator()) + 1.5 * stolen[:, None]
+    representations = torch.randn(20, 12, generator=generator()) + 1.5 * stolen[:, None]
     start = fuap.initial_perceptron((12, 8, 3), generator(1))
-    trained = fuap.trained_encoder(readings, stolen, start, 0.1, 100, 1e-2)
-    before, after = (fuap.supervised_contrastive(perceptron(readings, w), stolen, 0.1) for w in (start, trained))
+    trained = fuap.trained_encoder(representations, stolen, start, 0.1, 100, 1e-2)
+    before, after = (fuap.supervised_contrastive(perceptron(representations, w), stolen, 0.1) for w in (start, trained))
     assert after < 0.8 * before
-    reference = perceptron(readings[0], trained)
-    far = [cosine(perceptron(reading, trained), reference) for reading in readings]
+    reference = perceptron(representations[0], trained)
+    far = [cosine(perceptron(representation, trained), reference) for representation in representations]
     assert max(far[:10]) < min(far[10:])
 
 
@@ -196,8 +196,8 @@ def test_metafingers_inputs_make_its_objective_fall_and_stay_in_range():
     )
 
     def value(inputs: torch.Tensor) -> float:
-        answers = [torch.stack([model(inputs) for model in models]) for models in (pirated, independent)]
-        return metafinger.objective(source(inputs), *answers, 1.0).mean().item()
+        responses = [torch.stack([model(inputs) for model in models]) for models in (pirated, independent)]
+        return metafinger.objective(source(inputs), *responses, 1.0).mean().item()
 
     assert value(found) < value(start) - 1
     assert found.min() >= 0 and found.max() <= 1
@@ -412,7 +412,7 @@ def test_only_the_source_and_reference_models_were_met_and_all_are_counted(resul
     if fingerprint.metadata["method"] == "dataset_inference":
         assert met == {"source"} and not counted
     else:
-        assert sorted(counted) == sorted(suspect.model.name for suspect in suspects.mild(study))
+        assert sorted(counted) == sorted(suspect.model.name for suspect in suspects.standard_strength(study))
         assert fingerprint.metadata["extra_models_seconds"] > 0
 
 
@@ -478,13 +478,13 @@ def test_fuaps_encoder_is_told_who_was_stolen(owner, monkeypatch):
     about = dict(xi=0.1, fooled=1.0, points=40, steps=1, nearest=2, views=views, hidden=4, code=2)
     own = owner("fuap")
     queries = fuap.fuap(own, 8, temperature=0.1, epochs=1, learning_rate=0.1, **about)
-    ((readings, stolen),) = told
+    ((representations, stolen),) = told
     asked = [(own.source(queries.inputs), True)]
     for role in ("pirated", "independent"):
         asked += [(own.ask(model, queries.inputs), role == "pirated") for model in own.references(role)]
     first = slice(None, None, 1 + views)  # of every model the anchors' own view
-    for reading, label, (logits, pirated) in zip(readings[first], stolen[first], asked, strict=True):
-        torch.testing.assert_close(reading, logits.softmax(1).flatten())
+    for representation, label, (logits, pirated) in zip(representations[first], stolen[first], asked, strict=True):
+        torch.testing.assert_close(representation, logits.softmax(1).flatten())
         assert label == pirated
     assert (stolen.int().diff() != 0).sum() == 1
 

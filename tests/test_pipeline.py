@@ -224,7 +224,7 @@ def test_every_kind_is_trained_and_works(case, finished):
         assert np.mean([model["test_accuracy"] for model in own]) > floor, name
         fidelity = [model["fidelity"] for model in own]
         assert set(fidelity) == {None} if kind.on_target else np.mean(fidelity) > floor, name
-    assert sum(model["flagged"] for model in models if model["kind"].startswith("fine_tune")) == 0
+    assert sum(model["degraded"] for model in models if model["kind"].startswith("fine_tune")) == 0
 
 
 def test_tampered_copies_are_nearer_than_independents(case, finished):
@@ -234,8 +234,8 @@ def test_tampered_copies_are_nearer_than_independents(case, finished):
         for row in case.rows(finished[0], "auc")
     }
     for method in ("primary", "evolved"):
-        for theft in case.seen:
-            assert found[method, "logits", "correlation", theft, "all"] >= 0.9
+        for attack in case.seen:
+            assert found[method, "logits", "correlation", attack, "all"] >= 0.9
         assert found[method, "labels", "match_rate", "fine_tune_last", "all"] >= case.match_rate
     assert len(set(found.values())) > 5
 
@@ -246,8 +246,10 @@ def test_every_suspect_has_its_verdict(case, finished):
     judged = {kind for kind in KINDS if KINDS[kind].use in ("scored", "adaptive", "audit")} - {"source"}
     assert judged - {row["kind"] for row in rows} <= {kind for kind in judged if KINDS[kind].on_target}
     copies = [row for row in rows if row["kind"] == "fine_tune_last"]
-    honest = [row for row in rows if (row["role"], row["use"]) == ("independent", "scored")]
-    evidence = (np.array([row["evidence"] for row in found if row["kind"] in SAME_TASK]) for found in (copies, honest))
+    independent = [row for row in rows if (row["role"], row["use"]) == ("independent", "scored")]
+    evidence = (
+        np.array([row["evidence"] for row in found if row["kind"] in SAME_TASK]) for found in (copies, independent)
+    )
     assert statistics.auc(*(-values for values in evidence)) >= 0.9
     # Of few control questions and calibration models, a copy may get more right than any of them.
     outcomes = {verdicts.passed(row) for row in copies if row["in_range"]}
@@ -320,7 +322,7 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
         if model["kind"] in ("homologous", "homologous_adversarial"):
             assert 0 <= options["overlap"] <= 1
         use, share = KINDS[model["kind"]].use, options.get("share", 1)
-        if use in ("reference", "calibration", "audit", "third"):
+        if use in ("reference", "calibration", "audit", "low_data"):
             if "homologous" in model["kind"] and not KINDS[model["kind"]].on_target:
                 assert options.get("overlap") == 1 or options["part"] == "owner" and share < 1
             elif "draw" in options and model["role"] == "pirated":  # of what the owner has, each its own
@@ -332,7 +334,7 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
                 assert options["part"] in ({"attacker"} if use == "audit" else away)
             if model["role"] == "independent" or "draw" not in options:
                 assert share == 1 or use != "reference"
-                assert share == pytest.approx(1 / 3) or use != "third"
+                assert share == pytest.approx(1 / 3) or use != "low_data"
         elif model["role"] == "pirated":  # a thief's
             architecture = load_domain(case.domain).source["smoke"]
             assert model["settings"]["parent"] == f"{case.domain}/{case.dataset}/smoke/source/{architecture}-0"
@@ -344,7 +346,7 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
 
 def made(folder: Path) -> dict[Path, int]:
     """When each model and fingerprint was written; a thief that alters questions has answers asked again."""
-    written = [path for path in (folder / "artifacts").rglob("*.safetensors") if "answers" not in path.parts]
+    written = [path for path in (folder / "artifacts").rglob("*.safetensors") if "responses" not in path.parts]
     return {path: path.stat().st_mtime_ns for path in written}
 
 

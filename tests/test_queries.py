@@ -51,9 +51,9 @@ def pool_of(size: int, seed: int, classes: int = 4) -> Examples:
 
 def with_wrong(pool: Examples, wrong: int) -> Examples:
     """The pool relabelled so that exactly its first `wrong` examples are answered wrongly."""
-    answers = pool.inputs.argmax(1)
-    answers[:wrong] = (answers[:wrong] + 1) % pool.inputs.shape[1]
-    return pool.relabelled(answers)
+    responses = pool.inputs.argmax(1)
+    responses[:wrong] = (responses[:wrong] + 1) % pool.inputs.shape[1]
+    return pool.relabelled(responses)
 
 
 def sorted_selection(pool: Examples, n: int) -> dict[str, list[int]]:
@@ -227,11 +227,11 @@ def test_a_component_without_samples_is_empty_only_when_fewer_is_allowed(source_
 
 def test_labels_are_the_sources_answers_or_the_truth(source_with_wrong):
     study = source_with_wrong(owner=20, dev=0)
-    answers, truth = primary_print(study), primary_print(study, labels="truth")
-    assert torch.equal(answers.labels, answers.source_logits.argmax(1))
-    assert torch.equal(truth.labels, truth.truth) and torch.equal(truth.truth, answers.truth)
-    assert int((answers.labels != truth.labels).sum()) == 16
-    assert torch.equal(answers.inputs, truth.inputs)
+    responses, truth = primary_print(study), primary_print(study, labels="truth")
+    assert torch.equal(responses.labels, responses.source_logits.argmax(1))
+    assert torch.equal(truth.labels, truth.truth) and torch.equal(truth.truth, responses.truth)
+    assert int((responses.labels != truth.labels).sum()) == 16
+    assert torch.equal(responses.inputs, truth.inputs)
 
 
 @pytest.mark.parametrize(("constants", "said"), [({"labels": "mine"}, "LABELS=mine is unknown"), ({"n": 0}, "N=0")])

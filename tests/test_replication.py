@@ -6,7 +6,7 @@ from fingerprinting.reports.sections import replication
 from fingerprinting.reports.sections.aucs import mean_aucs
 from fingerprinting.study.records import Records
 
-USUAL = {("calibrated", "theft_evidence"): 0.9, ("akh", "answers"): 0.8, ("random", "answers"): 0.6}
+USUAL = {("calibrated", "stealing_evidence"): 0.9, ("akh", "responses"): 0.8, ("random", "responses"): 0.6}
 
 
 def put(study: str, means: dict[tuple[str, str], float]) -> None:
@@ -26,7 +26,7 @@ def agreement(first: str, second: str) -> dict | None:
 def anew():
     """Two readings change places, one was not run again, and other studies stand beside."""
     put("cv/own/cpu", {**USUAL, ("sac_w", "correlation"): 0.7})
-    put("cv/own/cpu-split_1", {**USUAL, ("akh", "answers"): 0.5})
+    put("cv/own/cpu-split_1", {**USUAL, ("akh", "responses"): 0.5})
     put("cv/own/paper", USUAL)
     put("cv/other/cpu", USUAL)
     return "cv/own/cpu"
@@ -43,7 +43,7 @@ def test_agreement_is_over_what_both_have(anew):
 
 
 def test_too_few_readings_in_common_are_not_compared(anew):
-    put("cv/other/cpu-split_1", {("akh", "answers"): 0.5})
+    put("cv/other/cpu-split_1", {("akh", "responses"): 0.5})
     Records.at("cv/other/cpu-split_2", "auc").replace([])
     assert agreement("cv/other/cpu", "cv/other/cpu-split_1") is None
     assert all(line.endswith("|  |  |  |") for line in replication.table(["cv/other/cpu"])[-5:-2])

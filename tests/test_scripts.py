@@ -45,8 +45,8 @@ def test_below_its_constants_a_step_is_the_same_in_every_domain(step):
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_who_starts_from_scratch_is_trained_alike_whatever_its_use(domain):
     """A p-value takes calibration models and honest suspects to be drawn alike."""
-    honest = ("irrelevant", "homologous", "overlap", "references", "thirds", "calibration", "audit")
-    made = (*honest, "extract", "extract_sweep")
+    independent = ("irrelevant", "homologous", "overlap", "references", "low_data_references", "calibration", "audit")
+    made = (*independent, "extract", "extract_sweep")
     scripts = [runpy.run_path(str(REPOSITORY / domain / f"{step}.py")) for step in made]
     for name in ("EPOCHS", "LEARNING_RATE", "EPSILON", "PGD_STEPS"):
         assert len({repr(script[name]) for script in scripts if name in script}) == 1, name
@@ -73,7 +73,7 @@ def test_no_loop_of_its_own(folder):
         ("baselines.py", "cv/source.py"),
         ("cv/extract_sweep.py", "cv/source.py"),
         ("cv/references.py", "cv/source.py"),
-        ("cv/thirds.py", "cv/source.py"),
+        ("cv/low_data_references.py", "cv/source.py"),
         ("model_finger_match.py", "cv/source.py"),
         ("detect_erase_attack.py", "cv/source.py"),
     ],
@@ -125,7 +125,7 @@ def test_more_wrong_samples_than_there_are(run_here, tmp_path):
         ("cv/extract_sweep.py", ["SHARES=0.5,1.5"]),
         ("cv/extract_sweep.py", ["SHARES=0.0"]),
         ("cv/extract_sweep.py", ["SHARES=0.0001"]),
-        ("cv/thirds.py", ["RATIOS=1.5"]),
+        ("cv/low_data_references.py", ["RATIOS=1.5"]),
         ("deepcore.py", ["START=zeros"]),
         ("deepcore.py", ["CLUSTERS=1"]),
         ("cv/source.py", ["DEVICE=abacus"]),

@@ -240,8 +240,8 @@ def test_a_scripts_help_ends_with_status_0(run_script):
 
 def test_a_reader_may_leave_before_the_end(tmp_path):
     """As of `--help | head`: the pipe is closed before anything is printed."""
-    reading, writing = os.pipe()
-    os.close(reading)
+    representation, writing = os.pipe()
+    os.close(representation)
     script = [sys.executable, str(REPOSITORY / "cv/source.py"), "--help"]
     ended = subprocess.run(script, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, timeout=300, check=False)
     os.close(writing)

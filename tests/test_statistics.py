@@ -257,13 +257,13 @@ def test_rows_are_the_same_every_time_and_differ_between_names():
 
 def test_what_later_steps_measured_of_other_models_is_dropped(study):
     """generalisation.py's means and the AUCs before erasure are the matcher's own, unless models were made anew."""
-    place = dict(method="calibrated", output="labels", representation="theft_evidence", negatives="all")
+    place = dict(method="calibrated", output="labels", representation="stealing_evidence", negatives="all")
     auc = [{**place, "attack": name, "auc": value} for name, value in (("prune", 0.9), ("mean_same_task", 0.8))]
     usual = [{"key": "1", "study": "all references", "attack": "mean", "auc": 0.8}]
     further = [{"key": "2", "study": "queries", "attack": "mean", "auc": 0.7}]
     erased = [{"key": "3", **place, "attack": "prune", "auc_before": 0.9}, {"key": "4", **place, "attack": "removal"}]
     erased[1]["auc_before"] = 0.1  # no attack of the matcher's
-    kept = {"generalisation": [*usual, *further], "erasure": erased}
+    kept = {"ablation": [*usual, *further], "erasure": erased}
     for topic, rows in kept.items():
         Records.of(study, topic).replace(rows)
     match.drop_outdated(study, auc)

@@ -82,7 +82,7 @@ def test_gather_finds_every_planned_model_but_the_source(zoo):
         assert suspect.metadata["name"] == suspect.model.name and suspect.kind is KINDS[suspect.model.kind]
 
 
-@pytest.mark.parametrize(("use", "kind"), [("third", "third_prune"), ("sweep", "extract_sweep")])
+@pytest.mark.parametrize(("use", "kind"), [("low_data", "low_data_prune"), ("sweep", "extract_sweep")])
 def test_models_for_another_use_are_found_for_it_and_never_judged(zoo, use, kind):
     assert suspects.there(zoo, use) == []
     save_model(zoo, model_id(zoo, kind), storage.read_metadata(zoo.source_id.path)["sha256"])
@@ -103,7 +103,7 @@ def test_a_later_step_that_was_stopped_or_is_older_than_the_source_does_not_stop
 
 def test_models_of_a_third_are_demanded_where_they_are_needed(zoo):
     with pytest.raises(UserError, match="python cv/thirds.py DATASET=digits TIER=smoke"):
-        suspects.of_use(zoo, "third")
+        suspects.of_use(zoo, "low_data")
 
 
 @pytest.mark.parametrize("step", list(ZOO))
@@ -164,7 +164,7 @@ def suspect_of(kind: str, accuracy: float, copy: int = 0) -> Suspect:
 
 
 def test_without_honest_transfers_no_transfer_is_flagged():
-    assert suspects.flagged([suspect_of("transfer", 0.1)], 0.9) == set()
+    assert suspects.degraded([suspect_of("transfer", 0.1)], 0.9) == set()
 
 
 def test_flagged_are_thefts_that_lost_more_than_ten_points():
@@ -176,17 +176,17 @@ def test_flagged_are_thefts_that_lost_more_than_ten_points():
         suspect_of("irrelevant", 0.10),
         suspect_of("homologous_adversarial", 0.10),
     ]
-    names = {suspect.model.kind for suspect in pool if suspect.model.name in suspects.flagged(pool, 0.895)}
+    names = {suspect.model.kind for suspect in pool if suspect.model.name in suspects.degraded(pool, 0.895)}
     assert names == {"prune", "adversarial"}
 
 
 @pytest.mark.parametrize(("accuracy", "expected"), [(0.61, False), (0.59, True)])
 def test_a_transferred_theft_is_compared_with_honest_transfers(accuracy, expected):
     """Their mean is 0.7, whatever the source reaches on its own task, and homologous ones do not count."""
-    honest = [suspect_of("irrelevant_transfer", 0.65, 0), suspect_of("irrelevant_transfer", 0.75, 1)]
-    theft = suspect_of("transfer", accuracy)
-    marked = suspects.flagged([*honest, suspect_of("homologous_transfer", 0.0), theft], source_accuracy=0.99)
-    assert marked == ({theft.model.name} if expected else set())
+    independent = [suspect_of("irrelevant_transfer", 0.65, 0), suspect_of("irrelevant_transfer", 0.75, 1)]
+    attack = suspect_of("transfer", accuracy)
+    marked = suspects.degraded([*independent, suspect_of("homologous_transfer", 0.0), attack], source_accuracy=0.99)
+    assert marked == ({attack.model.name} if expected else set())
 
 
 def test_negatives_of_a_transferred_theft_are_moved_the_same_way():
@@ -264,7 +264,7 @@ def test_broken_answers_are_refused_and_not_kept(study, scale):
 def test_a_damaged_answer_is_refused(study):
     inputs = torch.rand(5, 1, 2, 2)
     responses.ask(study, inputs, "a" * 64, Asked())
-    (path,) = (study.artifacts / "answers").rglob("*.safetensors")
+    (path,) = (study.artifacts / "responses").rglob("*.safetensors")
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(UserError, match="damaged or truncated; delete it"):
         responses.ask(study, inputs, "a" * 64, Asked())
@@ -379,7 +379,7 @@ def test_all_are_asked_side_by_side_what_each_is_asked_alone(zoo, workers):
         alone = predict(trained.open_model(zoo, suspect.model), inputs, zoo.device)
         torch.testing.assert_close(logits, alone)
     different = {suspect.metadata["sha256"] for suspect in pool}
-    assert len(list((zoo.artifacts / "answers").glob("*/*.safetensors"))) == len(different) > 1  # kept, asked once
+    assert len(list((zoo.artifacts / "responses").glob("*/*.safetensors"))) == len(different) > 1  # kept, asked once
 
 
 def test_another_cut_has_a_zoo_of_its_own(study):

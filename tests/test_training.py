@@ -82,28 +82,29 @@ def test_small_data_are_passed_until_there_are_enough_updates(epochs, min_update
 class Script:
     """Counts batches, and sets the model's answer after the update number n to `answers[n]`."""
 
-    def __init__(self, *answers: int) -> None:
-        self.answers, self.seen = answers, 0
+    def __init__(self, *responses: int) -> None:
+        self.responses, self.seen = responses, 0
 
     def __call__(self, model: nn.Module) -> None:
         with torch.no_grad():
             model.weight.zero_()
-            model.bias.copy_(F.one_hot(torch.tensor(self.answers[self.seen]), 3) * 5.0)
+            model.bias.copy_(F.one_hot(torch.tensor(self.responses[self.seen]), 3) * 5.0)
         self.seen += 1
 
 
 @pytest.mark.parametrize(
-    ("answers", "best_epoch", "dev_accuracy"), [((0, 1, 2, 0), 2, 0.6), ((1, 0, 1, 2), 1, 0.6), ((0, 2, 0, 1), 4, 0.6)]
+    ("responses", "best_epoch", "dev_accuracy"),
+    [((0, 1, 2, 0), 2, 0.6), ((1, 0, 1, 2), 1, 0.6), ((0, 2, 0, 1), 4, 0.6)],
 )
-def test_the_first_epoch_that_did_best_on_dev_is_kept(answers, best_epoch, dev_accuracy):
-    model, script = nn.Linear(2, 3), Script(*answers)
+def test_the_first_epoch_that_did_best_on_dev_is_kept(responses, best_epoch, dev_accuracy):
+    model, script = nn.Linear(2, 3), Script(*responses)
     train = Examples(torch.rand(8, 2), torch.zeros(8, dtype=torch.long))
     dev = Examples(torch.rand(5, 2), torch.tensor([0, 1, 1, 1, 2]))
     progress = fit(model, train, dev, objectives.cross_entropy, recipe(4), "toy", CPU, after_step=script)
     assert script.seen == 4
     assert (progress["epoch"], progress["best_epoch"]) == (4, best_epoch)
     assert progress["dev_accuracy"] == pytest.approx(dev_accuracy)
-    assert model.bias.argmax().item() == answers[best_epoch - 1]
+    assert model.bias.argmax().item() == responses[best_epoch - 1]
 
 
 def test_the_last_epoch_is_kept_where_that_is_asked():
@@ -176,8 +177,8 @@ def test_mixed_precision_learns_what_single_precision_does():
     assert found[1] == pytest.approx(found[0], abs=0.03)
 
 
-def test_a_model_of_another_precision_is_another_model(thief):
-    study = thief[0]
+def test_a_model_of_another_precision_is_another_model(stealing_case):
+    study = stealing_case[0]
     job = Job(study.source_id, recipe(), {"part": "owner"})
     usual, mixed = build._settings(study, job), build._settings(replace(study, precision="bfloat16"), job)
     assert "precision" not in usual  # models made before the constant was one stay finished
@@ -304,7 +305,7 @@ def test_recordings_are_asked_in_smaller_batches_and_all_are_answered_in_order(s
 
 
 @pytest.fixture
-def thief(study) -> tuple:
+def stealing_case(study) -> tuple:
     """A study whose source is an untrained conv3 on disk, and a maker of jobs on it."""
     seed_everything("source")
     source = checkpoints.build(DOMAIN, "conv3", 10, study.shape)
@@ -327,8 +328,8 @@ def trained_on(study, task: kinds.Training) -> nn.Module:
     return task.model
 
 
-def test_fine_tuning_the_head_leaves_the_body_bit_identical(thief):
-    study, job = thief
+def test_fine_tuning_the_head_leaves_the_body_bit_identical(stealing_case):
+    study, job = stealing_case
     source = trained.open_model(study, study.source_id)
     stolen = trained_on(study, stealing.fine_tune_last(study, job("fine_tune_last")))
     assert storage.digest(outside_of_head(stolen)) == storage.digest(outside_of_head(source))
@@ -336,8 +337,8 @@ def test_fine_tuning_the_head_leaves_the_body_bit_identical(thief):
     assert not torch.equal(stolen.state_dict()["2.weight"], source.state_dict()["2.weight"])
 
 
-def test_fine_tuning_all_layers_moves_weights_and_statistics(thief):
-    study, job = thief
+def test_fine_tuning_all_layers_moves_weights_and_statistics(stealing_case):
+    study, job = stealing_case
     source = trained.open_model(study, study.source_id).state_dict()
     stolen = trained_on(study, stealing.fine_tune_all(study, job("fine_tune_all"))).state_dict()
     assert not [name for name in source if torch.equal(source[name], stolen[name])]
@@ -389,16 +390,16 @@ def gradient_of(task: kinds.Training) -> torch.Tensor:
     return torch.cat([piece.flatten() for piece in torch.autograd.grad(loss, list(task.model.parameters()))])
 
 
-def test_label_and_probability_extraction_go_different_ways(thief):
-    study, job = thief
+def test_label_and_probability_extraction_go_different_ways(stealing_case):
+    study, job = stealing_case
     source = trained.open_model(study, study.source_id)
-    answers = predict(source, study.parts["attacker"].inputs, CPU)
+    responses = predict(source, study.parts["attacker"].inputs, CPU)
     found = {}
     for kind, options in (("extract_labels", {}), ("extract_probabilities", {"temperature": 2.0})):
         seed_everything("student")
         task = kinds.KINDS[kind].prepare(study, job(kind, "mlp", **options))
         assert torch.equal(task.part.inputs, study.parts["attacker"].inputs)
-        assert torch.equal(task.part.targets, answers.argmax(1) if kind == "extract_labels" else answers.softmax(1))
+        assert torch.equal(task.part.targets, responses.argmax(1) if kind == "extract_labels" else responses.softmax(1))
         found[kind] = gradient_of(task)
     labels, probabilities = found.values()
     assert torch.cosine_similarity(labels, probabilities, dim=0) < 0.99
@@ -568,8 +569,8 @@ def test_zeroed_units_say_exactly_nothing_also_after_updates(bias):
 
 
 @pytest.mark.parametrize("ratio", [0.3, 0.6])
-def test_a_pruned_source_has_lost_its_least_active_units(thief, ratio):
-    study, job = thief
+def test_a_pruned_source_has_lost_its_least_active_units(stealing_case, ratio):
+    study, job = stealing_case
     source, attacker = trained.open_model(study, study.source_id), study.parts["attacker"]
     task = stealing.prune(study, job("prune", ratio=ratio, activity_examples=len(attacker)))
     pruned = trained_on(study, task)
@@ -587,8 +588,8 @@ def test_a_pruned_source_has_lost_its_least_active_units(thief, ratio):
         assert sorted(np.flatnonzero(zeroed)) == sorted(expected)
 
 
-def test_activity_is_measured_on_all_classes_of_a_part_that_lies_class_by_class(thief, monkeypatch):
-    study, job = thief
+def test_activity_is_measured_on_all_classes_of_a_part_that_lies_class_by_class(stealing_case, monkeypatch):
+    study, job = stealing_case
     attacker = study.parts["attacker"]
     ordered = attacker.take(attacker.targets.argsort(stable=True))
     monkeypatch.setattr(stealing, "part_of", lambda _study, _job: ordered)

@@ -8,7 +8,7 @@ from fingerprinting.calibrated.verdicts import TRACES
 from fingerprinting.reports.sections import score_combinations
 from fingerprinting.study.records import Records
 
-HONEST = [(-2.0, -1.0), (0.5, -3.0), (-1.0, 0.2), (-0.5, -0.4)]
+INDEPENDENT = [(-2.0, -1.0), (0.5, -3.0), (-1.0, 0.2), (-0.5, -0.4)]
 PRUNED, STUDENT = [(-3.0, 1.5), (-2.5, 0.1)], [(0.9, -4.0)]
 BY_HAND = {
     "log-odds of either theft (in use)": lambda found: np.log(np.exp(found).sum(1)),
@@ -30,8 +30,8 @@ def judged():
             for number, pair in enumerate(traces)
         ]
 
-    found = rows("irrelevant", "independent", "scored", HONEST)
-    found += rows("audit_irrelevant", "independent", "audit", [(9.0, 9.0)] * len(HONEST))
+    found = rows("irrelevant", "independent", "scored", INDEPENDENT)
+    found += rows("audit_irrelevant", "independent", "audit", [(9.0, 9.0)] * len(INDEPENDENT))
     found += rows("audit_irrelevant", "independent", "audit", [(-9.0, -9.0)], share=0.1)
     found += rows("prune", "pirated", "scored", PRUNED) + rows("extract_labels", "pirated", "scored", STUDENT)
     moved = dict(key="moved", kind="transfer", role="pirated", use="scored", share=1.0)  # has one trace only
@@ -43,9 +43,9 @@ def judged():
 def test_rules_are_those_by_hand(judged, name):
     found = score_combinations.aucs(judged, "scored")[name]
     assert set(found) == {"prune", "extract_labels"}
-    for theft, traces in (("prune", PRUNED), ("extract_labels", STUDENT)):
-        scores = BY_HAND[name](np.array([*traces, *HONEST]))
-        assert found[theft] == pytest.approx(roc_auc_score([1] * len(traces) + [0] * len(HONEST), scores))
+    for attack, traces in (("prune", PRUNED), ("extract_labels", STUDENT)):
+        scores = BY_HAND[name](np.array([*traces, *INDEPENDENT]))
+        assert found[attack] == pytest.approx(roc_auc_score([1] * len(traces) + [0] * len(INDEPENDENT), scores))
 
 
 def test_less_able_models_of_the_audit_have_no_part(judged):

@@ -18,11 +18,11 @@ from fingerprinting.reports.sections import verdicts as shares
 from fingerprinting.study.records import Records
 
 ROWS = {method.representation.__name__: method for method in METHODS if method.name == "calibrated"}
-LEVELS = {"level": 0.2, "cleared": 0.2}
+LEVELS = {"alpha": 0.2, "beta": 0.2}
 
 
 @pytest.mark.parametrize(
-    ("p_honest", "p_stolen", "expected"),
+    ("p_independent", "p_stolen", "expected"),
     [
         (0.01, 0.90, "stolen"),
         (0.05, 0.90, "stolen"),
@@ -38,38 +38,40 @@ LEVELS = {"level": 0.2, "cleared": 0.2}
         (1.00, 1.00, "inconclusive"),
     ],
 )
-def test_verdicts_at_stated_levels(p_honest, p_stolen, expected):
-    assert verdicts.outcome(p_honest, p_stolen, level=0.05, cleared=0.10) == expected
+def test_verdicts_at_stated_levels(p_independent, p_stolen, expected):
+    assert verdicts.outcome(p_independent, p_stolen, alpha=0.05, beta=0.10) == expected
 
 
 share = st.floats(0, 1) | st.sampled_from([0.01, 0.05, 0.5, 1 / 103, 1 / 118])
-level = st.floats(1e-6, 1 - 1e-6) | st.sampled_from([0.01, 0.05, 0.5])
+alpha = st.floats(1e-6, 1 - 1e-6) | st.sampled_from([0.01, 0.05, 0.5])
 
 
-@given(share, share, level, level)
+@given(share, share, alpha, alpha)
 @example(0.0, 0.0, 0.01, 0.05)
 @example(0.6, 0.01, 0.7, 0.05)
 def test_nobody_is_accused_who_shows_as_little_as_no_theft_nor_cleared_who_shows_as_much_as_no_honest_model(
-    p_honest, p_stolen, level, cleared
+    p_independent, p_stolen, alpha, beta
 ):
-    found = verdicts.outcome(p_honest, p_stolen, level, cleared)
-    assert (found == STOLEN) == (p_honest <= level and p_stolen > cleared)
-    assert (found == INDEPENDENT) == (p_honest > 0.5 and p_honest > level and p_stolen <= cleared)
+    found = verdicts.outcome(p_independent, p_stolen, alpha, beta)
+    assert (found == STOLEN) == (p_independent <= alpha and p_stolen > beta)
+    assert (found == INDEPENDENT) == (p_independent > 0.5 and p_independent > alpha and p_stolen <= beta)
     assert found in (STOLEN, INDEPENDENT, INCONCLUSIVE)
     if found == STOLEN:  # more evidence accuses too, less of it never clears at once
-        assert verdicts.outcome(p_honest / 2, (1 + p_stolen) / 2, level, cleared) == STOLEN
+        assert verdicts.outcome(p_independent / 2, (1 + p_stolen) / 2, alpha, beta) == STOLEN
 
 
-@given(share, share, level, level, st.booleans(), st.sampled_from([None, True, False]), share)
-def test_whatever_is_inconclusive_says_why(p_honest, p_stolen, level, cleared, in_range, one_answer, ability):
-    found = dict(p_honest=p_honest, p_stolen=p_stolen, level=level, cleared=cleared, in_range=in_range)
-    found |= dict(ability=ability, honest_ability=[0.4, 0.6])
-    found |= {} if one_answer is None else {"one_answer": one_answer}  # older records do not have it
+@given(share, share, alpha, alpha, st.booleans(), st.sampled_from([None, True, False]), share)
+def test_whatever_is_inconclusive_says_why(
+    p_independent, p_stolen, alpha, beta, in_range, one_response, control_accuracy
+):
+    found = dict(p_independent=p_independent, p_stolen=p_stolen, alpha=alpha, beta=beta, in_range=in_range)
+    found |= dict(control_accuracy=control_accuracy, control_accuracy_range=[0.4, 0.6])
+    found |= {} if one_response is None else {"one_response": one_response}  # older records do not have it
     passed, why = verdicts.passed(found), verdicts.why(found)
-    usual = verdicts.outcome(p_honest, p_stolen, level, cleared)
-    assert passed == (usual if in_range and not one_answer else INCONCLUSIVE)
+    usual = verdicts.outcome(p_independent, p_stolen, alpha, beta)
+    assert passed == (usual if in_range and not one_response else INCONCLUSIVE)
     assert bool(why) == (passed == INCONCLUSIVE)
-    if p_honest <= level and p_stolen <= cleared and in_range and not one_answer:
+    if p_independent <= alpha and p_stolen <= beta and in_range and not one_response:
         assert why.endswith("it is like neither")
 
 
@@ -77,9 +79,9 @@ def test_whatever_is_inconclusive_says_why(p_honest, p_stolen, level, cleared, i
 def test_how_many_honest_models_a_level_accuses_at_most(n, data):
     """Beta and binomial: k of n calibration models or more lie above a bound that so many honest models do, surely."""
     k = data.draw(st.integers(1, n))
-    bound = verdicts.accused_at_most(k / (n + 1), n)
+    bound = verdicts.flagged_at_most(k / (n + 1), n)
     assert binom.sf(k - 1, n, bound) == pytest.approx(0.95, abs=1e-6)
-    assert verdicts.accused_at_most(1.0, n) == 1 and verdicts.accused_at_most(0.5 / (n + 1), n) == 0
+    assert verdicts.flagged_at_most(1.0, n) == 1 and verdicts.flagged_at_most(0.5 / (n + 1), n) == 0
 
 
 def test_committed_records_hold_p_values_and_no_outcome(monkeypatch):
@@ -92,16 +94,16 @@ def test_committed_records_hold_p_values_and_no_outcome(monkeypatch):
 
 def test_shares_are_of_outcomes_by_the_rule():
     """Of four models of an audit: one is accused, one is like neither, one is out of range, one is cleared."""
-    model = dict(use="audit", kind="audit_irrelevant", role="independent", share=1.0, level=0.01, cleared=0.05)
-    model |= dict(n_calibration=102, n_thefts=117, in_range=True, p_honest=0.01, p_stolen=0.5)
-    changes = ({}, {"p_stolen": 0.01}, {"in_range": False}, {"p_honest": 0.9, "p_stolen": 0.01})
+    model = dict(use="audit", kind="audit_irrelevant", role="independent", share=1.0, alpha=0.01, beta=0.05)
+    model |= dict(n_calibration=102, n_stolen=117, in_range=True, p_independent=0.01, p_stolen=0.5)
+    changes = ({}, {"p_stolen": 0.01}, {"in_range": False}, {"p_independent": 0.9, "p_stolen": 0.01})
     found = [{**model, **change} for change in changes]
     for row in shares.rows(found):
         assert [row[name] for name in (STOLEN, "stolen_at_5", INDEPENDENT, INCONCLUSIVE)] == [0.25, 0.25, 0.25, 0.5]
-    (said,) = audit.accused(found, "irrelevant").values()
+    (said,) = audit.flagged(found, "irrelevant").values()
     assert said.startswith("0.250 [")
     assert "**" not in shares.section(found)[0]
-    few = [{**row, "n_calibration": 9, "level": 0.1} for row in found]
+    few = [{**row, "n_calibration": 9, "alpha": 0.1} for row in found]
     assert "**The levels rest on 9 calibration models only.**" in shares.section(few)[0]
 
 
@@ -112,13 +114,13 @@ def weighed(n: int = 6, classes: int = 4) -> Fingerprint:
     sizes = {"": n, "transfer_": n * (n - 1) // 2}
     extra = {}
     for prefix, size in sizes.items():
-        same = 1.0 if not prefix else evidence.same_answer(logits.argmax(1).numpy()) - 0.5
+        same = 1.0 if not prefix else evidence.same_response(logits.argmax(1).numpy()) - 0.5
         parts = (draw.random(size), draw.uniform(0.5, 1, (2, size)) * same, draw.normal(size=2))
         extra |= {prefix + name: torch.from_numpy(value) for name, value in zip(evidence.PARTS, parts, strict=True)}
     return Fingerprint(torch.zeros(n, 1), logits.argmax(1), torch.zeros(n), torch.full((n,), -1), logits, {}, extra)
 
 
-@pytest.mark.parametrize("name", ["theft_evidence", "transfer_evidence"])
+@pytest.mark.parametrize("name", ["stealing_evidence", "transfer_evidence"])
 def test_the_source_is_at_no_distance_from_itself_and_whoever_differs_is(name):
     asked = weighed()
     assert ROWS[name].score(asked.source_logits, asked) == 0
@@ -132,17 +134,17 @@ def test_evidence_of_a_transfer_does_not_know_what_labels_are_called():
     moved = torch.cat([asked.source_logits.flip(1), torch.full((len(asked), 3), -9.0)], 1)
     assert ROWS["transfer_evidence"].score(moved, asked) == 0
     assert ROWS["transfer_evidence"].suits(on_target=True) and not ROWS["transfer_evidence"].suits(on_target=False)
-    assert ROWS["theft_evidence"].suits(on_target=False) and not ROWS["theft_evidence"].suits(on_target=True)
+    assert ROWS["stealing_evidence"].suits(on_target=False) and not ROWS["stealing_evidence"].suits(on_target=True)
 
 
 def test_without_moved_references_there_is_no_reading_of_transfers():
     asked = weighed()
     assert set(readable({"calibrated": asked})) == set(ROWS.values())
     del asked.extra["transfer_centre"]
-    assert readable({"calibrated": asked}) == [ROWS["theft_evidence"]]
+    assert readable({"calibrated": asked}) == [ROWS["stealing_evidence"]]
 
 
-@pytest.mark.parametrize("levels", [{"level": 0.0}, {"level": 1.0}, {"cleared": 0.0}, {"cleared": 1.0}])
+@pytest.mark.parametrize("levels", [{"alpha": 0.0}, {"alpha": 1.0}, {"beta": 0.0}, {"beta": 1.0}])
 def test_levels_are_shares(study, levels):
     (name,) = levels
     with pytest.raises(UserError, match=f"{name.upper()}={levels[name]} .*give more than 0 and less than 1"):
@@ -152,13 +154,13 @@ def test_levels_are_shares(study, levels):
 def measured(labels: list[int], controls: list[int]) -> dict:
     asked = weighed()
     asked.extra.update({name: torch.linspace(-9, 9, 19) for name in ("honest", "thefts")})
-    asked.extra.update(control_truth=torch.tensor([0, 0, 0, 1]), honest_ability=torch.tensor([0.5, 0.75]))
+    asked.extra.update(control_truth=torch.tensor([0, 0, 0, 1]), control_accuracy_range=torch.tensor([0.5, 0.75]))
     return verdicts.measured(asked, torch.tensor(labels), torch.tensor(controls), **LEVELS)
 
 
 def test_one_answer_to_all_questions_is_no_models():
     """Though it is as able as others on control questions of which most are of one class."""
     found = measured([0] * 6, [0] * 4)
-    assert found["in_range"] and found["one_answer"] and verdicts.passed(found) == INCONCLUSIVE
+    assert found["in_range"] and found["one_response"] and verdicts.passed(found) == INCONCLUSIVE
     assert verdicts.why(found) == "one answer to all questions says nothing about where a model is from"
-    assert not measured([0] * 6, [0, 0, 0, 1])["one_answer"] and not measured([0] * 5 + [1], [0] * 4)["one_answer"]
+    assert not measured([0] * 6, [0, 0, 0, 1])["one_response"] and not measured([0] * 5 + [1], [0] * 4)["one_response"]

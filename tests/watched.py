@@ -11,18 +11,18 @@ def watched(words: list[str], silence: float = SILENCE, **options) -> subprocess
     """As subprocess.run with captured text; TimeoutExpired where nothing is said for so long."""
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     said: dict[str, list[str]] = {"stdout": [], "stderr": []}
-    heard = [time.monotonic()]
+    responses_at_core_points = [time.monotonic()]
 
     def listen(name: str) -> None:
         for line in getattr(process, name):  # progress bars end their lines by \r, which counts
             said[name].append(line)
-            heard[0] = time.monotonic()
+            responses_at_core_points[0] = time.monotonic()
 
     listeners = [threading.Thread(target=listen, args=(name,), daemon=True) for name in said]
     for listener in listeners:
         listener.start()
     while process.poll() is None:
-        if time.monotonic() - heard[0] > silence:
+        if time.monotonic() - responses_at_core_points[0] > silence:
             process.kill()
             raise subprocess.TimeoutExpired(words, silence, "".join(said["stdout"]), "".join(said["stderr"]))
         time.sleep(0.1)

@@ -45,12 +45,14 @@ def fake1(target: Target, plan: Plan) -> Pieces:
 def _fake1_draws(target: Target, plan: Plan) -> Outcome:
     """With the accuracy under the owner's passports beside, since signs alone do not make a network work."""
     outcome = mean([_fake1(target, number) for number in range(plan.draws)])
-    worth = verification.passport_accuracy(target.net, target.held, target.world.parts["test"], target.device)
-    return replace(outcome, notes={**outcome.notes, "owner_accuracy": worth})
+    accuracy_under_it = verification.passport_accuracy(
+        target.net, target.held, target.protected_study.parts["test"], target.device
+    )
+    return replace(outcome, notes={**outcome.notes, "owner_accuracy": accuracy_under_it})
 
 
 def _fake1(target: Target, number: int) -> Outcome:
-    draw, own = target.draw(f"fake1_images/{number}"), target.world.parts["attacker"].inputs
+    draw, own = target.draw(f"fake1_images/{number}"), target.protected_study.parts["attacker"].inputs
     made = passports.of_images(target.pretrained, list(target.held.signs), own, FORGER_IMAGES, draw)
     return _tried(target, *made)
 
@@ -86,7 +88,7 @@ def _fake2(target: Target, plan: Plan, share: float) -> Outcome:
     scales = {path: bits * torch.rand(len(bits), generator=draw) for path, bits in claimed.signs.items()}
     net = freed(target, scales, {path: torch.zeros(len(bits)) for path, bits in claimed.signs.items()})
     trainable(net, [weight for norm in branch_norms(net).values() for weight in (norm.scale, norm.shift)])
-    part = target.world.parts["attacker"]
+    part = target.protected_study.parts["attacker"]
     return judged(target, target.forged(net, part, claimed, plan, plan.forge, name), claimed)
 
 
@@ -107,7 +109,7 @@ def _fake3(target: Target, plan: Plan, share: float) -> Outcome:
         plain, convolution = net.get_submodule(pairs[path]), net.get_submodule(path)
         net.set_submodule(pairs[path], TrainedPassportNorm(plain, convolution, *start))
     trainable(net, [passport for norm in passport_norms(net).values() for passport in norm.passports])
-    part = target.world.parts["attacker"]
+    part = target.protected_study.parts["attacker"]
     return judged(target, target.forged(net, part, claimed, plan, plan.forge, name), claimed)
 
 
@@ -157,10 +159,12 @@ def fine_tune(target: Target, plan: Plan) -> Pieces:
 
 def _fine_tune(target: Target, plan: Plan, way: str) -> Outcome:
     net, name = target.copied(), f"fine_tune/{way}"
-    runtime.seed_everything(f"{target.world.folder}/{name}")
+    runtime.seed_everything(f"{target.protected_study.folder}/{name}")
     if way == "rtal":
-        net.get_submodule(target.world.domain.architecture(target.world.architecture).head).reset_parameters()
-    if target.world.scheme == "v1":
+        net.get_submodule(
+            target.protected_study.domain.architecture(target.protected_study.architecture).head
+        ).reset_parameters()
+    if target.protected_study.scheme == "v1":
         net = passports.install(net, target.shipped, public=False)
     return owned(target, passports.released(target.fitted(net, objectives.cross_entropy, plan.tune, name)))
 
@@ -184,12 +188,12 @@ def _residual_block(target: Target, plan: Plan, share: float) -> Outcome:
     for path in signs:
         plain, convolution = net.get_submodule(pairs[path]), net.get_submodule(path)
         forged = [torch.rand(owners.gamma[path].shape, generator=draw).to(target.device) for _ in range(2)]
-        runtime.seed_everything(f"{target.world.folder}/{name}/{path}")
+        runtime.seed_everything(f"{target.protected_study.folder}/{name}/{path}")
         net.set_submodule(pairs[path], ForgedNorm(None, plain, convolution, *forged, expansion=plan.expansion))
     trainable(net, [weight for norm in passport_norms(net).values() for weight in norm.blocks.parameters()])
     fixed = {path: (torch.rand(len(bits), generator=draw) < share) * bits for path, bits in signs.items()}
     claimed = replace(target.shipped, signs=fixed, texts=texts)
-    part = target.world.parts["attacker"]
+    part = target.protected_study.parts["attacker"]
     few = part.take(torch.randperm(len(part), generator=draw)[: max(1, round(plan.data_share * len(part)))])
     recipe = replace(plan.forge, epochs=round(plan.forge.epochs / plan.data_share))  # as many updates as fake-2 makes
     outcome = judged(target, target.forged(net.to(target.device), few, claimed, plan, recipe, name), claimed)
@@ -208,7 +212,7 @@ def solve(target: Target, plan: Plan) -> Pieces:
 
 
 def _solve(target: Target) -> Outcome:
-    part, owners = target.world.parts["attacker"], target.held
+    part, owners = target.protected_study.parts["attacker"], target.held
     drawn = torch.randperm(len(part), generator=target.draw("solve"))[: 2 * FORGER_IMAGES].chunk(2)
     pairs, solved = convolutions(target.net), []
     for rows, name in zip(drawn, ("weight", "bias"), strict=True):

@@ -5,10 +5,10 @@ from dataclasses import asdict
 
 from tqdm import tqdm
 
-from cv.passport import world
+from cv.passport import protected_study
 from cv.passport.attacks import ATTACKS
+from cv.passport.protected_study import ProtectedStudy
 from cv.passport.target import Outcome, Plan, Target
-from cv.passport.world import World
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.study.records import Records
@@ -45,25 +45,35 @@ def attack(
     forge = study.recipe(forge_epochs, forge_learning_rate)
     tune = study.recipe(fine_tune_epochs, fine_tune_learning_rate)
     plan = Plan(shares, forged_shares, draws, forge, tune, sign_weight, noise, data_share, chosen_shares, expansion)
-    plain = world.of(study, architecture, norm, world.PLAIN)
-    worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
-    for needed in (plain, *worlds):
-        world.require(needed)
-    world.same_start(plain, worlds)
-    records, pieces, pretrained = Records.of(study, "passports"), [], world.open_released(plain)
-    for protected in worlds:
-        target = Target(protected, world.open_released(protected), protected.passports(), pretrained)
+    plain = protected_study.of(study, architecture, norm, protected_study.PLAIN)
+    protected_studies = [protected_study.of(study, architecture, norm, name) for name in protected_study.chosen(scheme)]
+    for needed in (plain, *protected_studies):
+        protected_study.require(needed)
+    protected_study.same_start(plain, protected_studies)
+    records, pieces, pretrained = Records.of(study, "passports"), [], protected_study.open_released(plain)
+    for protected in protected_studies:
+        target = Target(protected, protected_study.open_released(protected), protected.passports(), pretrained)
         for name in ATTACKS if kind == "all" else (kind,):
             pieces += [(target, name, strength, run) for strength, run in ATTACKS[name](target, plan).items()]
     known = {row["key"]: row for row in records.rows()}
     todo = []
     for target, name, strength, run in pieces:
         settings = json.loads(json.dumps(asdict(plan)))
-        settings |= {"model": world.weights(target.world), "split_seed": study.split_seed, **study.numerics}
+        settings |= {
+            "model": protected_study.weights(target.protected_study),
+            "split_seed": study.split_seed,
+            **study.numerics,
+        }
         key = key_of(target, name, strength)
         if study.force or known.get(key, {}).get("settings") != settings:
             todo.append((target, name, strength, run, key, settings))
-    _forget(records, pieces, todo, plain, [world.of(study, architecture, norm, name) for name in world.SCHEMES])
+    _forget(
+        records,
+        pieces,
+        todo,
+        plain,
+        [protected_study.of(study, architecture, norm, name) for name in protected_study.SCHEMES],
+    )
     records.put([plain_row(plain, plain.source_id), plain_row(plain, plain.longer_id)])
     if len(todo) < len(pieces):
         print(f"{len(pieces) - len(todo)} of {len(pieces)} attacks are finished already", flush=True)
@@ -73,10 +83,12 @@ def attack(
 
 
 def key_of(target: Target, attack: str, strength) -> str:
-    return f"{target.world.folder}/{attack}/{'' if strength is None else strength}"
+    return f"{target.protected_study.folder}/{attack}/{'' if strength is None else strength}"
 
 
-def _forget(records: Records, pieces: list[tuple], todo: list[tuple], plain: World, every: list[World]) -> None:
+def _forget(
+    records: Records, pieces: list[tuple], todo: list[tuple], plain: ProtectedStudy, every: list[ProtectedStudy]
+) -> None:
     """Drop what earlier constants measured of the attacks that are run, and what any measured of networks gone.
 
     Should this run be stopped, neither may stand beside what it measured until then.
@@ -84,8 +96,8 @@ def _forget(records: Records, pieces: list[tuple], todo: list[tuple], plain: Wor
     stand in one table beside it.
     """
     finished = {key_of(target, name, strength) for target, name, strength, _ in pieces} - {key for *_, key, _ in todo}
-    run_again = tuple({f"{target.world.folder}/{name}/" for target, name, *_ in pieces})
-    gone = world.gone(plain, every)
+    run_again = tuple({f"{target.protected_study.folder}/{name}/" for target, name, *_ in pieces})
+    gone = protected_study.gone(plain, every)
 
     def stands(row: dict) -> bool:
         if gone(row["key"], row.get("settings", {}).get("model")):  # the plain network's rows have none
@@ -98,12 +110,12 @@ def _forget(records: Records, pieces: list[tuple], todo: list[tuple], plain: Wor
 def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
     claimed, owner = outcome.claimed, outcome.owner
     return {
-        **target.world.columns,
+        **target.protected_study.columns,
         "attack": attack,
         "strength": strength,
         "accuracy": outcome.accuracy,
         "signature_detection": claimed.detection,
-        "n": len(target.world.parts["test"]),
+        "n": len(target.protected_study.parts["test"]),
         "bits": claimed.bits,
         "p_value": None if outcome.notes.get("draws", 1) > 1 else claimed.p_value,  # bits of several draws are no test
         "owner_detection": owner.detection,
@@ -112,7 +124,7 @@ def row_of(target: Target, attack: str, strength, outcome: Outcome) -> dict:
     }
 
 
-def plain_row(plain: World, model: ModelId) -> dict:
+def plain_row(plain: ProtectedStudy, model: ModelId) -> dict:
     """The same network without passports, to compare with; strength: "longer" where it was trained on."""
     metadata = storage.read_metadata(model.path)
     return {

@@ -10,7 +10,7 @@ cv/passport/train.py, and the independent models of cv/irrelevant.py, homologous
 fingerprints to data/artifacts/, records and tables to results/; numbers: docs/passports.md.
 """
 
-from cv.passport import thefts
+from cv.passport import stealing_attacks
 from fingerprinting import cli
 from fingerprinting.reports import show
 
@@ -18,8 +18,8 @@ SCHEME = "all"
 ARCHITECTURE = dict(smoke="conv3", quick="conv3", cpu="conv3", paper="small_resnet18")
 NORM = "batch"  # or group
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # per kind of theft, and per design of student
-TAMPER_EPOCHS = dict(smoke=2, quick=1, cpu=2, paper=20)  # of all but extraction, over the attacker's part
-TAMPER_LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule
+MODIFICATION_EPOCHS = dict(smoke=2, quick=1, cpu=2, paper=20)  # of all but extraction, over the attacker's part
+MODIFICATION_LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule
 RATIOS = dict(smoke=(0.5,), quick=(0.3, 0.6), cpu=(0.3, 0.6), paper=(0.2, 0.4, 0.6))  # of fine-pruning
 ACTIVITY_EXAMPLES = 2000  # on which activity is measured
 EXTRACT_EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=100)
@@ -31,4 +31,4 @@ N = dict(smoke=20, quick=100, cpu=100, paper=100)  # queries of AKH and SAC-m
 COMPONENTS_N = dict(smoke=10, quick=80, cpu=80, paper=80)  # of Primary, per component
 
 if __name__ == "__main__":
-    cli.run(thefts.steal, globals(), "cv", show.passports)
+    cli.run(stealing_attacks.steal, globals(), "cv", show.passports)

@@ -9,9 +9,9 @@ from torch import nn
 from cv.passport import verification
 from cv.passport.layers import branch_norms
 from cv.passport.passports import Passports
+from cv.passport.protected_study import ProtectedStudy
 from cv.passport.training import protected_loss
 from cv.passport.verification import Reading
-from cv.passport.world import World
 from fingerprinting.core import runtime
 from fingerprinting.data.datasets import Examples
 from fingerprinting.training.trainer import Objective, Recipe, accuracy, fit, predict
@@ -37,14 +37,14 @@ class Plan:
 class Target:
     """A protected network as its attacker meets it, and what is needed to report on it."""
 
-    world: World
+    protected_study: ProtectedStudy
     net: nn.Module  # as released
     held: Passports  # the owner's
     pretrained: nn.Module  # the network without passports, in which the owner's were made
 
     @property
     def device(self) -> torch.device:
-        return self.world.device
+        return self.protected_study.device
 
     @property
     def shipped(self) -> Passports:
@@ -56,7 +56,7 @@ class Target:
 
     def fitted(self, net: nn.Module, objective: Objective, recipe: Recipe, name: str) -> nn.Module:
         """Trained on the attacker's part, and chosen on dev."""
-        return self._fitted(net, self.world.parts["attacker"], objective, recipe, name, keep_last=False)
+        return self._fitted(net, self.protected_study.parts["attacker"], objective, recipe, name, keep_last=False)
 
     def forged(self, net: nn.Module, part: Examples, claimed: Passports, plan: Plan, recipe: Recipe, name: str):
         """Trained towards the task and the claimed signature; the last state, which is the one that shows it best."""
@@ -64,17 +64,19 @@ class Target:
         return self._fitted(net, part, objective, recipe, name, keep_last=True)
 
     def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool):
-        dev, name = self.world.parts["dev"], f"{self.world.folder}/{name}"
-        how = dict(augment=self.world.domain.augment, keep_last=keep_last, precision=self.world.precision)
+        dev, name = self.protected_study.parts["dev"], f"{self.protected_study.folder}/{name}"
+        how = dict(
+            augment=self.protected_study.domain.augment, keep_last=keep_last, precision=self.protected_study.precision
+        )
         fit(net, part, dev, objective, recipe, name, self.device, **how)
         return net
 
     def draw(self, name: str) -> torch.Generator:
-        return runtime.generator(f"{self.world.folder}/{name}")
+        return runtime.generator(f"{self.protected_study.folder}/{name}")
 
     def accuracy(self, net: nn.Module) -> float:
         """On test, in whatever branch the network is in."""
-        test = self.world.parts["test"]
+        test = self.protected_study.parts["test"]
         return accuracy(predict(net, test.inputs, self.device), test.targets)
 
 
@@ -94,14 +96,16 @@ class Outcome:
 def owned(target: Target, net: nn.Module) -> Outcome:
     """What the owner's passports prove about a network, and how well it works without them."""
     reading = verification.total(verification.passport_readings(net, target.held))
-    worth = verification.passport_accuracy(net, target.held, target.world.parts["test"], target.device)
+    accuracy_under_it = verification.passport_accuracy(
+        net, target.held, target.protected_study.parts["test"], target.device
+    )
     notes = {"released_accuracy": target.accuracy(net)}
     if target.held.triggers is not None:
         notes |= {
             "triggers_agreed": verification.triggers_agreed(net, target.held, target.device),
             "triggers": len(target.held.triggers),
         }
-    return Outcome(worth, reading, reading, notes)
+    return Outcome(accuracy_under_it, reading, reading, notes)
 
 
 def judged(target: Target, net: nn.Module, claimed: Passports) -> Outcome:
@@ -111,7 +115,9 @@ def judged(target: Target, net: nn.Module, claimed: Passports) -> Outcome:
         verification.total(verification.read(norms, signs, claimed.texts))
         for signs in (claimed.signs, target.held.signs)
     )
-    return Outcome(verification.private_accuracy(net, target.world.parts["test"], target.device), claim, owner, {})
+    return Outcome(
+        verification.private_accuracy(net, target.protected_study.parts["test"], target.device), claim, owner, {}
+    )
 
 
 def mean(found: list[Outcome]) -> Outcome:
@@ -120,12 +126,12 @@ def mean(found: list[Outcome]) -> Outcome:
     def joined(readings: list[Reading]) -> Reading:
         return verification.total(readings)
 
-    worths = [outcome.accuracy for outcome in found]
+    accuracies = [outcome.accuracy for outcome in found]
     notes = {
         "draws": len(found),
-        "lowest_accuracy": min(worths),
-        "highest_accuracy": max(worths),
+        "lowest_accuracy": min(accuracies),
+        "highest_accuracy": max(accuracies),
         "highest_owner_detection": max(outcome.owner.detection for outcome in found),
     }
     claims, owners = ([getattr(outcome, name) for outcome in found] for name in ("claimed", "owner"))
-    return Outcome(sum(worths) / len(worths), joined(claims), joined(owners), notes)
+    return Outcome(sum(accuracies) / len(accuracies), joined(claims), joined(owners), notes)

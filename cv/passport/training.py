@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
-from cv.passport import passports, world
+from cv.passport import passports, protected_study
 from cv.passport.layers import branch_norms, private_branch, sign_loss
 from cv.passport.passports import Passports
-from cv.passport.world import PLAIN, World
+from cv.passport.protected_study import PLAIN, ProtectedStudy
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import Examples, physical
@@ -39,12 +39,12 @@ def train(
     triggers_per_batch: int,
 ) -> str | None:
     """The network without passports, then with them under each scheme asked for, all on the owner's part."""
-    plain = world.of(study, architecture, norm, PLAIN)
+    plain = protected_study.of(study, architecture, norm, PLAIN)
     layers = passports.read_config(config, plain.architecture)
     check_counts(passport_images, triggers)
     net = checkpoints.build(study.domain, plain.architecture, len(study.classes), study.shape)
     passports.signatures(net, layers, runtime.generator("check"))  # what cannot be put in is said before training
-    schemes = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
+    schemes = [protected_study.of(study, architecture, norm, name) for name in protected_study.chosen(scheme)]
     recipe, owner = study.recipe(epochs, learning_rate), {"part": "owner"}
     skipped = [
         build.train(plain, "source", [Job(plain.source_id, recipe, owner)]),
@@ -66,7 +66,7 @@ def check_counts(passport_images: int, triggers: int) -> None:
         raise UserError(f"PASSPORT_IMAGES={passport_images} and TRIGGERS={triggers} must be 1 or more")
 
 
-def protect(study: World, job: Job) -> Training:
+def protect(study: ProtectedStudy, job: Job) -> Training:
     """The network that was trained without passports goes on with those that the owner's images make in it.
 
     From fresh weights scheme 1 stays further below it: one step of W moves γ by the sum over a whole passport. Left
@@ -94,7 +94,7 @@ def protect(study: World, job: Job) -> Training:
     return Training(net, owner, bound, release=partial(_release, study, made))
 
 
-def _release(study: World, made: Passports, net: nn.Module) -> nn.Module:
+def _release(study: ProtectedStudy, made: Passports, net: nn.Module) -> nn.Module:
     """Write the owner's passports, with the private branch's statistics; what is left is an ordinary network."""
     passports.save(study.passport_path, replace(made, statistics=passports.statistics(net)))
     return passports.released(net)
@@ -133,14 +133,14 @@ def with_triggers(objective: Objective, shown: Examples, per_batch: int, device:
 def _with_triggers(
     objective: Objective,
     shown: torch.Tensor,
-    answers: torch.Tensor,
+    responses: torch.Tensor,
     per_batch: int,
     net: nn.Module,
     inputs: torch.Tensor,
     labels: torch.Tensor,
 ) -> torch.Tensor:
     drawn = torch.randint(len(shown), (per_batch,), device=inputs.device)
-    return objective(net, torch.cat([inputs, shown[drawn]]), torch.cat([labels, answers[drawn]]))
+    return objective(net, torch.cat([inputs, shown[drawn]]), torch.cat([labels, responses[drawn]]))
 
 
 def trigger_images(study: Study, count: int) -> Examples:

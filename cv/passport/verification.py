@@ -9,7 +9,7 @@ import torch
 from scipy.stats import binomtest
 from torch import nn
 
-from cv.passport import passports, signature, world
+from cv.passport import passports, protected_study, signature
 from cv.passport.layers import BranchNorm, passport_norms, private_branch
 from cv.passport.passports import Passports
 from fingerprinting.core import runtime
@@ -95,11 +95,11 @@ def triggers_p_value(agreed: int, labels: torch.Tensor) -> float:
 
 def verify(study: Study, *, scheme: str, architecture: str, norm: str, model: str, passport: str) -> None:
     """Print what a passport file proves about a model file; both default to those of the study's scheme."""
-    if scheme not in world.SCHEMES:
-        raise UserError(f"SCHEME={scheme} is unknown; take {', '.join(world.SCHEMES)}")
-    own = world.of(study, architecture, norm, scheme)
+    if scheme not in protected_study.SCHEMES:
+        raise UserError(f"SCHEME={scheme} is unknown; take {', '.join(protected_study.SCHEMES)}")
+    own = protected_study.of(study, architecture, norm, scheme)
     if not (model and passport):
-        world.require(own)
+        protected_study.require(own)
     net, metadata = checkpoints.load(study.domain, Path(model) if model else own.source_id.path)
     held = passports.load(Path(passport) if passport else own.passport_path)
     net = runtime.place(net, study.device)

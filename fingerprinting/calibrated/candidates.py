@@ -15,10 +15,10 @@ from fingerprinting.core import runtime
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
-from fingerprinting.fingerprints.queries.descent import descend, some_answers
+from fingerprinting.fingerprints.queries.descent import descend, some_responses
 from fingerprinting.fingerprints.queries.plain import wrong
 from fingerprinting.models import suspects, trained
-from fingerprinting.models.kinds import EXTRACTED, HONEST, TAMPERED
+from fingerprinting.models.kinds import EXTRACTED, INDEPENDENT, MODIFIED
 
 PIECES = 8  # of a channel, along its last dimension
 COARSE = 4  # elements of an input along each side for one of the grid of a contrasted candidate's shift
@@ -88,21 +88,21 @@ def patched(owner: Owner, making: Making) -> Queries:
     return Queries(inputs, torch.full((count,), -1))
 
 
-def contrasted(theft: int, owner: Owner, making: Making) -> Queries:
+def contrasted(attack: int, owner: Owner, making: Making) -> Queries:
     """Examples shifted to where models of that theft answer as the source does, and honest ones do not.
 
     The shift is small and smooth, given on a coarse grid: a thief that looks for strange inputs finds few of these.
     """
-    bounds, purpose = owner.movable(), f"contrasted {theft}"
+    bounds, purpose = owner.movable(), f"contrasted {attack}"
     if owner.part.inputs.dim() not in (3, 4):
         raise UnsuitedError(
             f"{owner.method} shifts signals and images smoothly, and {owner.study.dataset} holds others"
         )
-    models = suspects.thirds(owner.study)
-    stolen, honest = (
-        [owner.opened(model) for model in models if suspects.origin(model) == of] for of in (theft, HONEST)
+    models = suspects.low_data_references(owner.study)
+    stolen, independent = (
+        [owner.opened(model) for model in models if suspects.origin(model) == of] for of in (attack, INDEPENDENT)
     )
-    if not (stolen and honest):
+    if not (stolen and independent):
         raise UnsuitedError(f"{owner.method} contrasts thefts and honest models; give thirds.py COPIES above 0")
     draw = owner.generator(purpose)
     chosen = torch.randperm(len(owner.part), generator=owner.generator(f"{purpose} from"))[: making.contrasted]
@@ -114,15 +114,15 @@ def contrasted(theft: int, owner: Owner, making: Making) -> Queries:
 
     def loss(grid: torch.Tensor) -> torch.Tensor:
         moved = shifted(grid)
-        answers = (some_answers(nets, moved, making.sampled, draw) for nets in (stolen, honest))
-        return contrast(owner.source(moved), *answers)
+        responses = (some_responses(nets, moved, making.sampled, draw) for nets in (stolen, independent))
+        return contrast(owner.source(moved), *responses)
 
     still = start.new_zeros(*start.shape[:2], *(max(1, side // COARSE) for side in sides))
     found = descend(still, loss, making.steps, making.step_size, (-making.epsilon, making.epsilon))
     return Queries(shifted(found).cpu(), owner.part.targets[chosen])
 
 
-def contrast(source: torch.Tensor, stolen: torch.Tensor, honest: torch.Tensor) -> torch.Tensor:
+def contrast(source: torch.Tensor, stolen: torch.Tensor, independent: torch.Tensor) -> torch.Tensor:
     """(N,): how much more probable honest models find the source's answer than stolen ones, on average.
 
     Less SURE times the source's own certainty. Logits (N, C), (models, N, C), (models, N, C).
@@ -132,7 +132,7 @@ def contrast(source: torch.Tensor, stolen: torch.Tensor, honest: torch.Tensor) -
     def probability(logits: torch.Tensor) -> torch.Tensor:
         return logits.softmax(-1).gather(-1, answer.expand(logits.shape[:-1])[..., None])[..., 0]
 
-    return probability(honest).mean(0) - probability(stolen).mean(0) - SURE * probability(source)
+    return probability(independent).mean(0) - probability(stolen).mean(0) - SURE * probability(source)
 
 
 # Kind of candidates -> make(owner, making); a fingerprint's own number of queries is not changed.
@@ -146,9 +146,9 @@ CANDIDATES: dict[str, Callable[[Owner, Making], Queries]] = {
     "mixed_mistakes": mixed_mistakes,
     "patched": patched,
     "contrasted_extraction": partial(contrasted, EXTRACTED),
-    "contrasted_tampering": partial(contrasted, TAMPERED),
+    "contrasted_modification": partial(contrasted, MODIFIED),
 }
-WITH_MODELS = ("contrasted_extraction", "contrasted_tampering")  # kinds that thirds.py's models make
+WITH_MODELS = ("contrasted_extraction", "contrasted_modification")  # kinds that thirds.py's models make
 
 
 def candidates(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries, torch.Tensor]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from fingerprinting.models.kinds import EXTRACTED, HONEST, TAMPERED
+from fingerprinting.models.kinds import EXTRACTED, INDEPENDENT, MODIFIED
 
 SPREAD = 0.002  # added to a squared standard error: a query on which few models agree by chance is no sure query
 HELD_OUT = 3  # folds in which models are held out to see how far the log-odds of honest ones stray
@@ -40,21 +40,21 @@ def combined(evidence: np.ndarray) -> np.ndarray:
     return np.logaddexp.reduce(evidence, axis=-1)
 
 
-def separation(stolen: np.ndarray, honest: np.ndarray) -> np.ndarray:
+def separation(stolen: np.ndarray, independent: np.ndarray) -> np.ndarray:
     """Welch's t (n,) of bits (models, n) of stolen against honest models, its standard error never below SPREAD."""
-    squared_error = stolen.var(0) / len(stolen) + honest.var(0) / len(honest)
-    return (stolen.mean(0) - honest.mean(0)) / np.sqrt(squared_error + SPREAD)
+    squared_error = stolen.var(0) / len(stolen) + independent.var(0) / len(independent)
+    return (stolen.mean(0) - independent.mean(0)) / np.sqrt(squared_error + SPREAD)
 
 
 def choose(bits: np.ndarray, origins: np.ndarray, n: int, extraction_share: float) -> np.ndarray:
     """Indices of the n candidates whose bits (models, candidates) separate best, a share of them for extraction."""
-    wanted = {EXTRACTED: round(extraction_share * n), TAMPERED: n - round(extraction_share * n)}
+    wanted = {EXTRACTED: round(extraction_share * n), MODIFIED: n - round(extraction_share * n)}
     present = [origin for origin in wanted if (origins == origin).any()]
     if len(present) == 1:
         wanted = {present[0]: n}
     chosen: list[int] = []
     for origin in present:
-        ranked = np.abs(separation(bits[origins == origin], bits[origins == HONEST])).argsort(kind="stable")[::-1]
+        ranked = np.abs(separation(bits[origins == origin], bits[origins == INDEPENDENT])).argsort(kind="stable")[::-1]
         taken = set(chosen)
         chosen += [index for index in ranked.tolist() if index not in taken][: wanted[origin]]
     return np.array(chosen, dtype=int)
@@ -64,13 +64,13 @@ def everything(bits: np.ndarray, _origins: np.ndarray) -> np.ndarray:
     return np.arange(bits.shape[1])
 
 
-def controls(able: np.ndarray, less_able: np.ndarray, truth: np.ndarray, n: int) -> np.ndarray:
+def controls(accurate: np.ndarray, less_accurate: np.ndarray, truth: np.ndarray, n: int) -> np.ndarray:
     """Indices of the n examples that tell best how able a model is, from who gets them right (models, examples).
 
     truth (examples,): classes take turns, the best example of each before the second best of any, so that one answer to
     all of them is no able model's.
     """
-    ranked = separation(able, less_able).argsort(kind="stable")[::-1]
+    ranked = separation(accurate, less_accurate).argsort(kind="stable")[::-1]
     turn = np.empty(len(ranked), dtype=int)
     for label in np.unique(truth):
         turn[truth[ranked] == label] = np.arange(np.count_nonzero(truth == label))
@@ -79,7 +79,7 @@ def controls(able: np.ndarray, less_able: np.ndarray, truth: np.ndarray, n: int)
 
 def fit(bits: np.ndarray, origins: np.ndarray, strength: float = STRENGTH) -> Weights:
     """Multinomial logistic regression of origins (models,) on bits (models, n), every origin with the same weight."""
-    centre = bits[origins == HONEST].mean(0)
+    centre = bits[origins == INDEPENDENT].mean(0)
     free = strength / bits.shape[1]
     model = LogisticRegression(C=free, class_weight="balanced", max_iter=5_000).fit(bits - centre, origins)
     if len(model.classes_) == 2:  # scikit-learn gives the second origin's log-odds alone
@@ -93,12 +93,12 @@ def fit_standardised(bits: np.ndarray, origins: np.ndarray) -> Weights:
     Where few examples leave models unsure of much, the log-odds of both thefts stray among honest models, and the one
     that strays more would drown what the other one says. Folds that lack a theft say nothing; plain where all do.
     """
-    weights, thefts = fit(bits, origins), set(origins.tolist())
-    folds = list(_held_out(bits, origins, HELD_OUT, everything, fit, thefts))
-    honest = [found[origins[held_out] == HONEST] for held_out, found in folds]
-    if sum(map(len, honest)) < 2:
+    weights, attacks = fit(bits, origins), set(origins.tolist())
+    folds = list(_held_out(bits, origins, HELD_OUT, everything, fit, attacks))
+    independent = [found[origins[held_out] == INDEPENDENT] for held_out, found in folds]
+    if sum(map(len, independent)) < 2:
         return weights
-    mean, deviation = (of(np.concatenate(honest), axis=0) for of in (np.mean, np.std))
+    mean, deviation = (of(np.concatenate(independent), axis=0) for of in (np.mean, np.std))
     scale = np.where(deviation > 0, deviation, 1)
     return Weights(weights.centre, weights.coefficients / scale[:, None], (weights.intercepts - mean) / scale)
 
@@ -128,12 +128,12 @@ def _held_out(
             yield ~seen, fitted(bits[seen][:, chosen], origins[seen]).evidence(bits[~seen][:, chosen])
 
 
-def same_answer(labels: np.ndarray) -> np.ndarray:
+def same_response(labels: np.ndarray) -> np.ndarray:
     """labels (..., n) of any label space -> (..., n (n - 1) / 2): which pairs of queries get the same answer."""
     rows, columns = np.triu_indices(labels.shape[-1], 1)
     return (labels[..., rows] == labels[..., columns]).astype(float)
 
 
-def p_value(evidence: float, honest: Sequence[float] | np.ndarray) -> float:
+def p_value(evidence: float, independent: Sequence[float] | np.ndarray) -> float:
     """Conformal: how often an honest model, drawn like those given, shows this much evidence or more."""
-    return (1 + int((np.asarray(honest) >= evidence).sum())) / (1 + len(honest))
+    return (1 + int((np.asarray(independent) >= evidence).sum())) / (1 + len(independent))

@@ -23,7 +23,7 @@ from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.generate import begin, finish
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.models import suspects, trained
-from fingerprinting.models.kinds import HONEST, TAMPERED
+from fingerprinting.models.kinds import INDEPENDENT, MODIFIED
 from fingerprinting.models.suspects import Suspect, origin
 from fingerprinting.study.study import SKIPPED, Study
 
@@ -53,11 +53,11 @@ def calibrated(
         )
     if makes.sampled < 1:
         raise UserError(f"SAMPLED={makes.sampled} must be 1 or more")
-    references, thirds, honest = models_of(study, kinds)
-    used = [*references, *thirds, *honest]
-    same_task, judges = of_task(references, on_target=False), of_task(honest, on_target=False)
+    references, low_data_references, independent = models_of(study, kinds)
+    used = [*references, *low_data_references, *independent]
+    same_task, judges = of_task(references, on_target=False), of_task(independent, on_target=False)
     origins = np.array([origin(model) for model in same_task])
-    _check(origins, judges, thirds)
+    _check(origins, judges, low_data_references)
     settings = {
         "n": n,
         "controls": controls,
@@ -82,10 +82,12 @@ def calibrated(
     chosen = choice(bits, origins)
     inputs = offered.inputs[chosen]
     fitted = evidence.fit_standardised if standardised else evidence.fit
-    thefts = evidence.cross_fitted(bits, origins, folds, choice, fitted)[origins != HONEST]
-    extra = _weighed("", fitted(bits[:, chosen], origins), bits_of(study, judges, inputs), thefts)
-    extra |= _ability(owner, *(_honest(models) for models in (same_task, thirds)), judges, controls)
-    extra |= _transferred(study, references, honest, inputs, folds)
+    stolen = evidence.cross_fitted(bits, origins, folds, choice, fitted)[origins != INDEPENDENT]
+    extra = _weighed("", fitted(bits[:, chosen], origins), bits_of(study, judges, inputs), stolen)
+    extra |= _control_accuracy(
+        owner, *(_independent(models) for models in (same_task, low_data_references)), judges, controls
+    )
+    extra |= _transferred(study, references, independent, inputs, folds)
     fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
     finish(
         study,
@@ -97,8 +99,8 @@ def calibrated(
             "query_kinds": dict(Counter(kinds[index] for index in kind[chosen].tolist())),
             "offered_kinds": dict(Counter(kinds[index] for index in kind.tolist())),
             "n_reference": len(references),
-            "n_thirds": len(thirds),
-            "n_calibration": len(honest),
+            "n_low_data": len(low_data_references),
+            "n_calibration": len(independent),
             "extra_models": len(used),
             "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
             "extra_models_used": {model.model.name: model.metadata["sha256"] for model in used},
@@ -109,10 +111,10 @@ def calibrated(
 
 def models_of(study: Study, kinds: Iterable[str]) -> tuple[list[Suspect], list[Suspect], list[Suspect]]:
     """References, models of a third (thefts only where they make candidates) and calibration models that are there."""
-    references, thirds = suspects.of_use(study, "reference"), suspects.thirds(study)
+    references, low_data_references = suspects.of_use(study, "reference"), suspects.low_data_references(study)
     if not set(kinds) & set(WITH_MODELS):
-        thirds = _honest(thirds)
-    return references, thirds, suspects.of_use(study, "calibration")
+        low_data_references = _independent(low_data_references)
+    return references, low_data_references, suspects.of_use(study, "calibration")
 
 
 def made_of(study: Study, used: Iterable[Suspect]) -> dict[str, str | None]:
@@ -136,8 +138,8 @@ def of_task(models: list[Suspect], *, on_target: bool) -> list[Suspect]:
     return [model for model in models if model.kind.on_target == on_target]
 
 
-def _honest(models: list[Suspect]) -> list[Suspect]:
-    return [model for model in models if origin(model) == HONEST]
+def _independent(models: list[Suspect]) -> list[Suspect]:
+    return [model for model in models if origin(model) == INDEPENDENT]
 
 
 def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
@@ -151,38 +153,38 @@ def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.nda
     return (labels_of(study, models, inputs) == source).astype(float)
 
 
-def _ability(
-    owner: Owner, able: list[Suspect], weak: list[Suspect], judges: list[Suspect], count: int
+def _control_accuracy(
+    owner: Owner, accurate: list[Suspect], weak: list[Suspect], judges: list[Suspect], count: int
 ) -> dict[str, torch.Tensor]:
     """Control questions of all classes alike, held out from every party's training, and each judge's share right."""
     study, dev = owner.study, owner.dev
-    right = [labels_of(study, models, physical(dev.inputs)) == dev.targets.numpy() for models in (able, weak)]
+    right = [labels_of(study, models, physical(dev.inputs)) == dev.targets.numpy() for models in (accurate, weak)]
     asked = torch.from_numpy(evidence.controls(*right, dev.targets.numpy(), count))
     inputs, truth = physical(dev.inputs[asked]), dev.targets[asked]
-    ability = (labels_of(study, judges, inputs) == truth.numpy()).mean(1)
-    return {"control_inputs": inputs, "control_truth": truth, "honest_ability": torch.from_numpy(ability)}
+    control_accuracy = (labels_of(study, judges, inputs) == truth.numpy()).mean(1)
+    return {"control_inputs": inputs, "control_truth": truth, "honest_ability": torch.from_numpy(control_accuracy)}
 
 
 def _transferred(
-    study: Study, references: list[Suspect], honest: list[Suspect], inputs: torch.Tensor, folds: int
+    study: Study, references: list[Suspect], independent: list[Suspect], inputs: torch.Tensor, folds: int
 ) -> dict[str, torch.Tensor]:
     """The same idea where labels mean other things: which queries get the same answer. Empty without such models."""
-    moved, calibrating = (of_task(models, on_target=True) for models in (references, honest))
+    moved, calibrating = (of_task(models, on_target=True) for models in (references, independent))
     origins = np.array([origin(model) for model in moved])
-    if not calibrating or min(np.count_nonzero(origins == side) for side in (HONEST, TAMPERED)) < 2:  # 1 held out
+    if not calibrating or min(np.count_nonzero(origins == side) for side in (INDEPENDENT, MODIFIED)) < 2:  # 1 held out
         return {}
-    pairs, judging = (evidence.same_answer(labels_of(study, models, inputs)) for models in (moved, calibrating))
-    thefts = evidence.cross_fitted(pairs, origins, folds)[origins != HONEST]
-    return _weighed(TRANSFER, evidence.fit(pairs, origins), judging, thefts)
+    pairs, judging = (evidence.same_response(labels_of(study, models, inputs)) for models in (moved, calibrating))
+    stolen = evidence.cross_fitted(pairs, origins, folds)[origins != INDEPENDENT]
+    return _weighed(TRANSFER, evidence.fit(pairs, origins), judging, stolen)
 
 
 def _weighed(
-    prefix: str, weights: evidence.Weights, calibrating: np.ndarray, thefts: np.ndarray
+    prefix: str, weights: evidence.Weights, calibrating: np.ndarray, stolen: np.ndarray
 ) -> dict[str, torch.Tensor]:
     """The weights, the evidence that features (calibration models, m) are by them, and that of thefts held out."""
     found = {name: getattr(weights, name) for name in evidence.PARTS}
     found["honest"] = evidence.combined(weights.evidence(calibrating))
-    found["thefts"] = thefts
+    found["thefts"] = stolen
     return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 
@@ -191,10 +193,10 @@ def _content(study: Study, method: str) -> str | None:
     return storage.read_metadata(path)["sha256"] if path.is_file() else None
 
 
-def _check(origins: np.ndarray, calibration: list[Suspect], thirds: list[Suspect]) -> None:
-    if not (origins == HONEST).any() or (origins == HONEST).all():
+def _check(origins: np.ndarray, calibration: list[Suspect], low_data_references: list[Suspect]) -> None:
+    if not (origins == INDEPENDENT).any() or (origins == INDEPENDENT).all():
         raise UserError("answers are weighed on reference thefts and independents; give the references COPIES above 0")
     if not calibration:
         raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
-    if not _honest(thirds):
+    if not _independent(low_data_references):
         raise UserError("control questions are chosen with honest models of a third; give thirds.py COPIES above 0")

@@ -23,22 +23,22 @@ from fingerprinting.models import trained
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.study import SKIPPED, Study
 
-INPUTS, TEXTS, ABOUT, VERDICT = "questions.npy", "questions.txt", "questions.json", "verdict.json"
+INPUTS, TEXTS, ABOUT, VERDICT = "queries.npy", "queries.txt", "queries.json", "verdict.json"
 LARGEST = 10_000_000  # bytes of a file that is read here; answers to some hundred questions are far smaller
 SHOWN = 40  # characters of an answer in a sentence
 NUMBER = re.compile(r"\+?[0-9]+(\.[0-9]*)?(e\+?[0-9]+)?")  # also as NumPy's savetxt writes it: 3.000e+00
 
 
-def judge(study: Study, *, questions: str, answers: str, other_task: bool, level: float, cleared: float) -> str:
+def judge(study: Study, *, queries: str, responses: str, other_task: bool, alpha: float, beta: float) -> str:
     """Write the questions, or pass the verdict on answers to them. It is no step of a study: nothing is recorded."""
-    verdicts.check_levels(level, cleared)
+    verdicts.check_rates(alpha, beta)
     source_sha256 = trained.weights_sha256(study, study.source_id)
-    fingerprint, folder = store.load(study, METHOD, source_sha256), Path(questions)
-    _check_support(fingerprint, other_task, level)
-    warnings = _warnings(study, fingerprint, other_task, level)
-    if answers:
-        _check_questions(folder, fingerprint)
-        found = _judged(study, fingerprint, Path(answers), other_task, level, cleared) | {"warnings": warnings}
+    fingerprint, folder = store.load(study, METHOD, source_sha256), Path(queries)
+    _check_support(fingerprint, other_task, alpha)
+    warnings = _warnings(study, fingerprint, other_task, alpha)
+    if responses:
+        _check_queries(folder, fingerprint)
+        found = _judged(study, fingerprint, Path(responses), other_task, alpha, beta) | {"warnings": warnings}
         storage.write_text(folder / VERDICT, json.dumps(found, indent=1) + "\n")
         print("\n".join([*_page(found), "", f"the same for machines: {folder / VERDICT}"]))
     else:
@@ -46,7 +46,7 @@ def judge(study: Study, *, questions: str, answers: str, other_task: bool, level
     return SKIPPED
 
 
-def _check_support(fingerprint: Fingerprint, other_task: bool, level: float) -> None:
+def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float) -> None:
     """Said before a suspect is asked, which may be possible only once."""
     prefix = TRANSFER if other_task else ""
     if prefix + "centre" not in fingerprint.extra:
@@ -55,7 +55,7 @@ def _check_support(fingerprint: Fingerprint, other_task: bool, level: float) -> 
             "give references.py and calibration.py TRANSFER_COPIES above 0 and run calibrated.py again"
         )
     n = len(fingerprint.extra[prefix + "honest"])
-    if level < 1 / (1 + n):
+    if alpha < 1 / (1 + n):
         raise UserError(
             f"{n} calibration models support no LEVEL below {_rounded_up(1 / (1 + n))}; give a higher one, or "
             "calibration.py more copies"
@@ -81,7 +81,7 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     about = {
         "study": study.folder,
         "fingerprint_sha256": fingerprint.metadata["sha256"],
-        "questions": len(inputs),
+        "queries": len(inputs),
         "shape": list(inputs.shape[1:]),
         "dtype": str(inputs.numpy().dtype),
         "classes": list(study.classes),
@@ -95,11 +95,11 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     )
 
 
-def _judged(study: Study, fingerprint: Fingerprint, path: Path, other_task: bool, level: float, cleared: float) -> dict:
+def _judged(study: Study, fingerprint: Fingerprint, path: Path, other_task: bool, alpha: float, beta: float) -> dict:
     n, controls = len(fingerprint), len(fingerprint.extra["control_truth"])
     classes = None if other_task else study.classes
     labels = torch.tensor(read(path, n + controls, classes))
-    found = verdicts.measured(fingerprint, labels[:n], None if other_task else labels[n:], level, cleared)
+    found = verdicts.measured(fingerprint, labels[:n], None if other_task else labels[n:], alpha, beta)
     return {
         "study": study.folder,
         "fingerprint_sha256": fingerprint.metadata["sha256"],
@@ -116,40 +116,40 @@ def _page(found: dict) -> list[str]:
         *([[f"why {verdicts.INCONCLUSIVE}", found["why"]]] if found["why"] else []),
         *(["**warning**", warning] for warning in found["warnings"]),
         ["queries", str(found["queries"])],
-        ["compared with", f"{found['n_calibration']} calibration models, {found['n_thefts']} reference thefts"],
-        ["honest models that show as much", f"p = {found['p_honest']:.3f}"],
+        ["compared with", f"{found['n_calibration']} calibration models, {found['n_stolen']} reference thefts"],
+        ["honest models that show as much", f"p = {found['p_independent']:.3f}"],
         ["thefts that show as little", f"p = {found['p_stolen']:.3f}"],
-        ["stolen at", f"p of honest models up to {found['level']}, and of thefts above {found['cleared']}"],
-        ["independent at", f"p of thefts up to {found['cleared']}, and of honest models above {verdicts.USUAL}"],
+        ["stolen at", f"p of honest models up to {found['alpha']}, and of thefts above {found['beta']}"],
+        ["independent at", f"p of thefts up to {found['beta']}, and of honest models above {verdicts.USUAL}"],
         *([name.replace("_", " "), f"{found[name]:+.2f}"] for name in verdicts.TRACES if name in found),
     ]
-    if "ability" in found:
-        least, most = found["honest_ability"]
-        said = f"{found['ability']:.2f}; calibration models {least:.2f} to {most:.2f}"
+    if "control_accuracy" in found:
+        least, most = found["control_accuracy_range"]
+        said = f"{found['control_accuracy']:.2f}; calibration models {least:.2f} to {most:.2f}"
         rows.append(["control questions answered rightly", said])
-    if (least := 1 / (1 + found["n_thefts"])) > found["cleared"]:
-        few = f"{found['n_thefts']} thefts clear nobody below CLEARED={_rounded_up(least)}"
+    if (least := 1 / (1 + found["n_stolen"])) > found["beta"]:
+        few = f"{found['n_stolen']} thefts clear nobody below CLEARED={_rounded_up(least)}"
         rows.append(["why never independent", f"{few}; give a higher one, or references.py more copies"])
     return markdown_table(["", ""], rows)
 
 
-def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, level: float) -> list[str]:
+def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: float) -> list[str]:
     """What makes a verdict weaker than it looks."""
     prefix, said = TRANSFER if other_task else "", []
-    honest, thefts = (len(fingerprint.extra[prefix + name]) for name in ("honest", "thefts"))
+    independent, stolen = (len(fingerprint.extra[prefix + name]) for name in ("honest", "thefts"))
     if study.tier not in COMMITTED:
         said.append(f"TIER={study.tier} is for a first look: accuse nobody by it; TIER=cpu is for verdicts")
-    if honest < verdicts.FEW:
-        most = verdicts.accused_at_most(level, honest)
+    if independent < verdicts.FEW:
+        most = verdicts.flagged_at_most(alpha, independent)
         said.append(
-            f"the level rests on {honest} calibration models only: where chance chose them badly, up to {most:.0%} of "
-            f"honest models are accused instead of {level:.0%}"
+            f"the level rests on {independent} calibration models only: where chance chose them badly, up to {most:.0%} of "
+            f"honest models are accused instead of {alpha:.0%}"
         )
-    if thefts < verdicts.FEW:
-        said.append(f"what thefts look like rests on {thefts} of them only")
-    truth, able = fingerprint.extra["control_truth"], fingerprint.extra["honest_ability"]
+    if stolen < verdicts.FEW:
+        said.append(f"what thefts look like rests on {stolen} of them only")
+    truth, accurate = fingerprint.extra["control_truth"], fingerprint.extra["honest_ability"]
     alike = int(truth.unique(return_counts=True)[1].max())
-    if not other_task and alike / len(truth) >= able.min():
+    if not other_task and alike / len(truth) >= accurate.min():
         said.append(
             f"{alike} of the {len(truth)} control questions are of one class, so one answer to all of them is as able "
             "as a calibration model; calibrated.py FORCE=True chooses them class by class"
@@ -164,7 +164,7 @@ def _check_free(study: Study, folder: Path) -> None:
         raise UserError(f"{folder} holds the questions of {there}; give QUESTIONS=another folder")
 
 
-def _check_questions(folder: Path, fingerprint: Fingerprint) -> None:
+def _check_queries(folder: Path, fingerprint: Fingerprint) -> None:
     path = folder / ABOUT
     if not path.is_file():
         raise UserError(f"{path} is missing; run judge.py without ANSWERS first, or give QUESTIONS=its folder")

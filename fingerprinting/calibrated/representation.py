@@ -11,7 +11,7 @@ from fingerprinting.fingerprints.store import Fingerprint
 TRANSFER = "transfer_"  # begins the names of what a calibrated fingerprint weighs the answers of another task with
 
 
-def theft_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+def stealing_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
     """labels (n,) -> (): log-odds that a model of the source's task was stolen (calibrated fingerprint)."""
     return torch.tensor(evidence.combined(traces(labels, fingerprint)))
 
@@ -25,11 +25,11 @@ def traces(labels: torch.Tensor, fingerprint: Fingerprint, prefix: str = "") -> 
     """labels (n,) -> (k,): log-odds of each theft; prefix TRANSFER: from labels that mean other things."""
     weights = evidence.Weights(*(fingerprint.extra[prefix + name].double().numpy() for name in evidence.PARTS))
     if prefix == TRANSFER:
-        return weights.evidence(evidence.same_answer(labels.numpy()))
+        return weights.evidence(evidence.same_response(labels.numpy()))
     return weights.evidence((labels == fingerprint.labels).double().numpy())
 
 
 METHODS += [
-    Method("calibrated", "labels", theft_evidence, shortfall, judges="source"),
+    Method("calibrated", "labels", stealing_evidence, shortfall, judges="source"),
     Method("calibrated", "labels", transfer_evidence, shortfall, judges="target", needs="transfer_centre"),
 ]

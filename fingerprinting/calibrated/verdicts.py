@@ -3,7 +3,7 @@
 import math
 
 import torch
-from scipy.stats import beta
+from scipy import stats
 
 from fingerprinting.calibrated import evidence
 from fingerprinting.calibrated.representation import TRANSFER, traces
@@ -20,62 +20,62 @@ STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
 USUAL = 0.5  # whoever is cleared shows less evidence than this share of honest models
 FEW = 50  # models to compare with: one more or less of them moves a p-value by two points
 SURE = 0.95  # of the bound on how many honest models a verdict accuses
-TRACES = ("evidence_of_extraction", "evidence_of_tampering")  # the columns of the evidence
+TRACES = ("evidence_of_extraction", "evidence_of_modification")  # the columns of the evidence
 
 
-def outcome(p_honest: float, p_stolen: float, level: float, cleared: float) -> str:
+def outcome(p_independent: float, p_stolen: float, alpha: float, beta: float) -> str:
     """p_honest, p_stolen: how often honest models show as much evidence, and thefts as little.
 
     Accused at the level, unless hardly any theft shows as little: who is like neither is no proof of theft. Cleared
     where hardly any theft looks like that and many honest models do: thefts that the owner did not think of lie between
     its references' and the honest models.
     """
-    if p_stolen > cleared:
-        return STOLEN if p_honest <= level else INCONCLUSIVE
-    return INDEPENDENT if p_honest > max(USUAL, level) else INCONCLUSIVE
+    if p_stolen > beta:
+        return STOLEN if p_independent <= alpha else INCONCLUSIVE
+    return INDEPENDENT if p_independent > max(USUAL, alpha) else INCONCLUSIVE
 
 
 def passed(found: dict) -> str:
     """The outcome of what `measured` found, as records keep it: by its own p-values, levels and range."""
-    if not found["in_range"] or found.get("one_answer"):
+    if not found["in_range"] or found.get("one_response"):
         return INCONCLUSIVE
-    return outcome(found["p_honest"], found["p_stolen"], found["level"], found["cleared"])
+    return outcome(found["p_independent"], found["p_stolen"], found["alpha"], found["beta"])
 
 
 def why(found: dict) -> str:
     """What makes the outcome of what `measured` found inconclusive; empty where it is not."""
     if passed(found) != INCONCLUSIVE:
         return ""
-    if found.get("one_answer"):
+    if found.get("one_response"):
         return "one answer to all questions says nothing about where a model is from"
     if not found["in_range"]:
-        less = found["ability"] < found["honest_ability"][0]
+        less = found["control_accuracy"] < found["control_accuracy_range"][0]
         return f"{'less' if less else 'more'} able than all calibration models: they say nothing about such models"
-    if found["p_stolen"] > found["cleared"]:
+    if found["p_stolen"] > found["beta"]:
         return "honest models show as much evidence and thefts as little, so it may be either"
-    if found["p_honest"] <= found["level"]:
+    if found["p_independent"] <= found["alpha"]:
         return "hardly any honest model shows as much evidence and hardly any theft as little: it is like neither"
     return "hardly any theft shows as little evidence, but few honest models show as much"
 
 
-def accused_at_most(level: float, n_calibration: int) -> float:
+def flagged_at_most(alpha: float, n_calibration: int) -> float:
     """The share of honest models that verdicts at the level accuse, at most in SURE of all draws of calibration models.
 
     A suspect is accused whose evidence is above that of all but k - 1 of n, k = level (n + 1) rounded down; how many
     further models are is the beta distribution's of (k, n + 1 - k) (Vovk 2012, "Conditional validity of inductive
     conformal predictors").
     """
-    k = math.floor(level * (n_calibration + 1) + 1e-9)
-    return float(beta.ppf(SURE, k, n_calibration + 1 - k)) if 0 < k <= n_calibration else float(k > 0)
+    k = math.floor(alpha * (n_calibration + 1) + 1e-9)
+    return float(stats.beta.ppf(SURE, k, n_calibration + 1 - k)) if 0 < k <= n_calibration else float(k > 0)
 
 
-def check_levels(level: float, cleared: float) -> None:
-    if not (0 < level < 1 and 0 < cleared < 1):
-        raise UserError(f"LEVEL={level} and CLEARED={cleared} are shares of models; give more than 0 and less than 1")
+def check_rates(alpha: float, beta: float) -> None:
+    if not (0 < alpha < 1 and 0 < beta < 1):
+        raise UserError(f"LEVEL={alpha} and CLEARED={beta} are shares of models; give more than 0 and less than 1")
 
 
 def measured(
-    fingerprint: Fingerprint, labels: torch.Tensor, controls: torch.Tensor | None, level: float, cleared: float
+    fingerprint: Fingerprint, labels: torch.Tensor, controls: torch.Tensor | None, alpha: float, beta: float
 ) -> dict:
     """What a suspect's top-1 labels say: labels (n,) of the queries, controls (m,) of the control questions.
 
@@ -86,46 +86,46 @@ def measured(
     prefix = TRANSFER if controls is None else ""
     found = traces(labels, fingerprint, prefix)
     total = float(evidence.combined(found))
-    honest, thefts = (fingerprint.extra[prefix + name].numpy() for name in ("honest", "thefts"))
-    about, in_range, answers = {}, True, labels
+    independent, stolen = (fingerprint.extra[prefix + name].numpy() for name in ("honest", "thefts"))
+    about, in_range, responses = {}, True, labels
     if controls is not None:
-        ability = (controls == fingerprint.extra["control_truth"]).double().mean().item()
-        able = fingerprint.extra["honest_ability"].numpy()
-        least, most = float(able.min()), float(able.max())
-        in_range, answers = least <= ability <= most, torch.cat([labels, controls])
-        about = {"ability": ability, "honest_ability": [least, most]}
+        control_accuracy = (controls == fingerprint.extra["control_truth"]).double().mean().item()
+        accurate = fingerprint.extra["honest_ability"].numpy()
+        least, most = float(accurate.min()), float(accurate.max())
+        in_range, responses = least <= control_accuracy <= most, torch.cat([labels, controls])
+        about = {"control_accuracy": control_accuracy, "control_accuracy_range": [least, most]}
         about |= dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
     return {
         "evidence": total,
         **about,
-        "p_honest": evidence.p_value(total, honest),
-        "p_stolen": evidence.p_value(-total, -thefts),
+        "p_independent": evidence.p_value(total, independent),
+        "p_stolen": evidence.p_value(-total, -stolen),
         "in_range": in_range,
-        "one_answer": len(answers.unique()) == 1,
-        "level": level,
-        "cleared": cleared,
-        "n_calibration": len(honest),
-        "n_thefts": len(thefts),
+        "one_response": len(responses.unique()) == 1,
+        "alpha": alpha,
+        "beta": beta,
+        "n_calibration": len(independent),
+        "n_stolen": len(stolen),
     }
 
 
-def judge(study: Study, fingerprint: Fingerprint | None, models: list[Suspect], level: float, cleared: float) -> None:
+def judge(study: Study, fingerprint: Fingerprint | None, models: list[Suspect], alpha: float, beta: float) -> None:
     """One record per model: what was measured, and the levels; the outcome is their rule's (`passed`) and not stored.
 
     Without a calibrated fingerprint there are none: older ones may be about other models.
     """
-    check_levels(level, cleared)
-    Records.of(study, "verdicts").replace(rows_of(study, fingerprint, models, level, cleared) if fingerprint else [])
+    check_rates(alpha, beta)
+    Records.of(study, "verdicts").replace(rows_of(study, fingerprint, models, alpha, beta) if fingerprint else [])
 
 
 def judge_too(study: Study, fingerprint: Fingerprint, models: list[Suspect]) -> None:
     """Further models, trained since the matcher passed its verdicts, at its levels."""
     records = Records.of(study, "verdicts")
     if passed := records.rows():
-        records.put(rows_of(study, fingerprint, models, passed[0]["level"], passed[0]["cleared"]))
+        records.put(rows_of(study, fingerprint, models, passed[0]["alpha"], passed[0]["beta"]))
 
 
-def rows_of(study: Study, fingerprint: Fingerprint, models: list[Suspect], level: float, cleared: float) -> list[dict]:
+def rows_of(study: Study, fingerprint: Fingerprint, models: list[Suspect], alpha: float, beta: float) -> list[dict]:
     """One row per model; what of another task cannot be judged, for want of such references, is left out."""
     rows = []
     for model in models:
@@ -143,7 +143,7 @@ def rows_of(study: Study, fingerprint: Fingerprint, models: list[Suspect], level
                 "use": model.kind.use,
                 "share": model.metadata["settings"]["options"].get("share", 1.0),
                 "architecture": model.model.architecture,
-                **measured(fingerprint, labels, controls, level, cleared),
+                **measured(fingerprint, labels, controls, alpha, beta),
                 "provenance": runtime.provenance(study.device),
             }
         )

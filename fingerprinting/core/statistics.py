@@ -66,8 +66,8 @@ def threshold(pirated: np.ndarray, independent: np.ndarray) -> float:
     values = np.unique(np.concatenate([pirated, independent]))
     cuts = np.concatenate([[values[0] - 1], (values[:-1] + values[1:]) / 2, [values[-1] + 1]])
     missed = (pirated[:, None] > cuts).mean(0)
-    accused = (independent[:, None] <= cuts).mean(0)
-    return float(cuts[np.argmin(missed + accused)])
+    flagged = (independent[:, None] <= cuts).mean(0)
+    return float(cuts[np.argmin(missed + flagged)])
 
 
 def share(hits: np.ndarray) -> tuple[float, float, float]:

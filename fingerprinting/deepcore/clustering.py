@@ -22,7 +22,7 @@ ALGORITHMS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 }
 
 
-def accused_beside_references(
+def flagged_beside_references(
     cluster: Callable, clusters: int, known: np.ndarray, pirated: np.ndarray, judged: np.ndarray
 ) -> np.ndarray:
     """(models,) verdicts: each suspect is clustered alone with the owner's own models, known (r, D), pirated (r,).
@@ -38,7 +38,7 @@ def accused_beside_references(
     return np.array(verdicts)
 
 
-def accused_together(cluster: Callable, clusters: int, models: np.ndarray, independent: np.ndarray) -> np.ndarray:
+def flagged_together(cluster: Callable, clusters: int, models: np.ndarray, independent: np.ndarray) -> np.ndarray:
     """(models,) verdicts as the paper reads them: all are clustered, whoever is not with most independents is accused.
 
     Which cluster that is, is known from the truth about the very models that are judged.

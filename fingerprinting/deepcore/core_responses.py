@@ -16,7 +16,7 @@ from fingerprinting.models.suspects import Suspect
 SCORES = [method for method in METHODS if method.name == "deepcore"]
 # What models are compared by at core points -> their kinds.
 GROUPS = {
-    "tampered": ("fine_tune_last", "fine_tune_all", "prune", "adversarial"),
+    "modified": ("fine_tune_last", "fine_tune_all", "prune", "adversarial"),
     "extracted": ("extract_labels", "extract_probabilities", "extract_adversarial"),
     "homologous": ("homologous",),
     "irrelevant": ("irrelevant",),
@@ -24,29 +24,29 @@ GROUPS = {
 
 
 @dataclass(frozen=True)
-class Hearing:
+class CoreResponses:
     """The models of the source's task and what they said (stages, n, C) to the points at each stage, the end last."""
 
     pool: list[Suspect]
     references: list[Suspect]
-    answers: dict[str, torch.Tensor]
+    responses: dict[str, torch.Tensor]
     stages: list[Fingerprint]
 
     def distances(self, method: Method, models: list[Suspect], stage: int = -1) -> dict[str, float]:
         """Model's name -> score by one of DeepCore's."""
-        return {s.model.name: method.score(self.answers[s.model.name][stage], self.stages[stage]) for s in models}
+        return {s.model.name: method.score(self.responses[s.model.name][stage], self.stages[stage]) for s in models}
 
     def features(self, models: list[Suspect]) -> np.ndarray:
         """(models, n * C): each model's logits on all core points, one after the other."""
-        return np.array([self.answers[suspect.model.name][-1].flatten().double().numpy() for suspect in models])
+        return np.array([self.responses[suspect.model.name][-1].flatten().double().numpy() for suspect in models])
 
     def agreement(self, kinds: Sequence[str], stage: int = -1) -> torch.Tensor:
         """(models, n): does a model of these kinds label a point as the source does."""
-        found = [self.answers[s.model.name][stage].argmax(1) for s in self.pool if s.model.kind in kinds]
+        found = [self.responses[s.model.name][stage].argmax(1) for s in self.pool if s.model.kind in kinds]
         return (torch.stack(found) == self.stages[stage].labels).double()
 
 
-def heard(owner: Owner) -> Hearing:
+def responses_at_core_points(owner: Owner) -> CoreResponses:
     study = owner.study
     fingerprint = store.load(study, "deepcore", trained.weights_sha256(study, study.source_id))
     inputs = torch.cat([fingerprint.extra["snapshots"], fingerprint.inputs[None]])
@@ -55,16 +55,16 @@ def heard(owner: Owner) -> Hearing:
     references = suspects.references(study)
     source = suspects.source_of(study)
     models = [source, *pool, *references]
-    answers = {
+    responses = {
         suspect.model.name: logits.unflatten(0, shape)
         for suspect, logits in zip(models, suspects.ask_all(study, models, asked), strict=True)
     }
-    said = answers[study.source_id.name]
+    said = responses[study.source_id.name]
     stages = [
         replace(fingerprint, inputs=points, source_logits=logits, labels=logits.argmax(1))
         for points, logits in zip(inputs, said, strict=True)
     ]
-    return Hearing([source, *pool], references, answers, stages)
+    return CoreResponses([source, *pool], references, responses, stages)
 
 
 def grouped(distances: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -11,9 +11,9 @@ from sklearn.decomposition import PCA
 
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
-from fingerprinting.deepcore.clustering import ALGORITHMS, accused_beside_references, accused_together
+from fingerprinting.deepcore.clustering import ALGORITHMS, flagged_beside_references, flagged_together
 from fingerprinting.deepcore.core_points import STARTS, Ascent, core_queries
-from fingerprinting.deepcore.core_responses import GROUPS, SCORES, Hearing, grouped, heard
+from fingerprinting.deepcore.core_responses import GROUPS, SCORES, CoreResponses, grouped, responses_at_core_points
 from fingerprinting.deepcore.observations import claim_rows
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.generate import begin, finish
@@ -77,21 +77,21 @@ def _make(owner: Owner, start: str, points: int, lengths: Sequence[int], ascent:
 def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
     """Records of everything that is no row of the table of methods."""
     study = owner.study
-    hearing = heard(owner)
-    there = {suspect.model.kind for suspect in hearing.pool}
+    core = responses_at_core_points(owner)
+    there = {suspect.model.kind for suspect in core.pool}
     if lacking := [name for name, kinds in GROUPS.items() if not there & set(kinds)]:
         raise UserError(f"the zoo has no {' and no '.join(lacking)} models to compare at core points; train some")
     # The source and a suspect beside the references, or beside the thefts and one honest model.
-    fewest = 2 + min(len(hearing.references), sum(suspect.kind.role == "pirated" for suspect in hearing.pool[1:]))
+    fewest = 2 + min(len(core.references), sum(suspect.kind.role == "pirated" for suspect in core.pool[1:]))
     if clusters > fewest:
         raise UserError(f"CLUSTERS={clusters} are more than the {fewest} models that are clustered at the least")
     found = {
-        "deepcore_lengths": length_rows(hearing),
-        "deepcore_scores": score_rows(hearing),
-        "deepcore_clusters": cluster_rows(hearing, clusters),
-        "deepcore_claims": claim_rows(owner, hearing, ascent),
-        "deepcore_points": point_rows(study, hearing),
-        "deepcore_models": model_rows(hearing, clusters),
+        "deepcore_lengths": length_rows(core),
+        "deepcore_scores": score_rows(core),
+        "deepcore_clusters": cluster_rows(core, clusters),
+        "deepcore_claims": claim_rows(owner, core, ascent),
+        "deepcore_points": point_rows(study, core),
+        "deepcore_models": model_rows(core, clusters),
     }
     for topic, rows in found.items():
         rows = [
@@ -106,14 +106,14 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
         Records.of(study, topic).replace(rows)
 
 
-def length_rows(hearing: Hearing) -> list[dict]:
+def length_rows(core: CoreResponses) -> list[dict]:
     """The paper's Table II: radius and scores by how long the points were trained."""
-    rows, metadata = [], hearing.stages[-1].metadata
+    rows, metadata = [], core.stages[-1].metadata
     for stage, length in enumerate(metadata["settings"]["lengths"]):
         moment = [moment for moment in metadata["trace"] if moment["step"] <= length][-1]
-        kept = {name: hearing.agreement(kinds, stage).mean().item() for name, kinds in GROUPS.items()}
+        kept = {name: core.agreement(kinds, stage).mean().item() for name, kinds in GROUPS.items()}
         for method in SCORES:
-            groups = grouped(by_kind(hearing.pool, hearing.distances(method, hearing.pool, stage)))
+            groups = grouped(by_kind(core.pool, core.distances(method, core.pool, stage)))
             rows.append(
                 {
                     "key": f"{length}/{method.key}",
@@ -129,16 +129,16 @@ def length_rows(hearing: Hearing) -> list[dict]:
                     **{name: float(values.mean()) for name, values in groups.items()},
                     **{f"{name}_kept": share for name, share in kept.items()},
                     "auc_homologous": statistics.auc(
-                        np.concatenate([groups["tampered"], groups["extracted"]]), groups["homologous"]
+                        np.concatenate([groups["modified"], groups["extracted"]]), groups["homologous"]
                     ),
                 }
             )
     return rows
 
 
-def point_rows(study: Study, hearing: Hearing) -> list[dict]:
+def point_rows(study: Study, core: CoreResponses) -> list[dict]:
     """A point of each class, up to POINTED classes, after so many steps of training: to be looked at."""
-    metadata, targets = hearing.stages[-1].metadata, hearing.stages[-1].truth
+    metadata, targets = core.stages[-1].metadata, core.stages[-1].truth
     chosen = {label: int((targets == label).nonzero()[0]) for label in targets.unique()[:POINTED].tolist()}
     rows = []
     for stage, length in enumerate(metadata["settings"]["lengths"]):
@@ -149,7 +149,7 @@ def point_rows(study: Study, hearing: Hearing) -> list[dict]:
                 "steps": length,
                 "label": label,
                 "class": study.classes[label],
-                "input": thumbnail(hearing.stages[stage].inputs[index]),
+                "input": thumbnail(core.stages[stage].inputs[index]),
                 "radius": moment["radius"][index],
                 "confidence": moment["confidence"][index],
             }
@@ -158,30 +158,30 @@ def point_rows(study: Study, hearing: Hearing) -> list[dict]:
     return rows
 
 
-def model_rows(hearing: Hearing, clusters: int) -> list[dict]:
+def model_rows(core: CoreResponses, clusters: int) -> list[dict]:
     """Every model's scores at the core points and, of those that are clustered together, its cluster by each algorithm
     and its place among the others: their logits in two principal directions.
     """
-    features = hearing.features(hearing.pool)
+    features = core.features(core.pool)
     places = PCA(2).fit_transform(features)
     numbers = {name: cluster(features, clusters) for name, cluster in ALGORITHMS.items()}
-    scores = {method.key: hearing.distances(method, [*hearing.pool, *hearing.references]) for method in SCORES}
+    scores = {method.key: core.distances(method, [*core.pool, *core.references]) for method in SCORES}
     rows = [
         {"key": s.model.name, "kind": s.model.kind, **{name: found[s.model.name] for name, found in scores.items()}}
-        for s in (*hearing.pool, *hearing.references)
+        for s in (*core.pool, *core.references)
     ]
-    for number, row in enumerate(rows[: len(hearing.pool)]):
+    for number, row in enumerate(rows[: len(core.pool)]):
         row["place"] = places[number].tolist()
         row["clusters"] = {name: int(found[number]) for name, found in numbers.items()}
     return rows
 
 
-def score_rows(hearing: Hearing) -> list[dict]:
+def score_rows(core: CoreResponses) -> list[dict]:
     """The paper's Table III: each kind's scores, and how far they lie below the homologous models'."""
     rows = []
     for method in SCORES:
-        distances = by_kind(hearing.pool, hearing.distances(method, hearing.pool))
-        honest = distances["homologous"].mean()
+        distances = by_kind(core.pool, core.distances(method, core.pool))
+        independent = distances["homologous"].mean()
         rows += [
             {
                 "key": f"{method.key}/{kind}",
@@ -193,24 +193,24 @@ def score_rows(hearing: Hearing) -> list[dict]:
                 "score_std": float(values.std()),
                 "score_min": float(values.min()),
                 "score_max": float(values.max()),
-                "homologous": float(honest),
-                "difference": float(honest - values.mean()),
+                "homologous": float(independent),
+                "difference": float(independent - values.mean()),
             }
             for kind, values in distances.items()
         ]
     return rows
 
 
-def cluster_rows(hearing: Hearing, clusters: int) -> list[dict]:
+def cluster_rows(core: CoreResponses, clusters: int) -> list[dict]:
     """The paper's Table V: missed and false identification rates of three ways to cluster."""
-    source, *pool = hearing.pool
-    judged = hearing.features(pool)
-    known = hearing.features([source, *hearing.references])
-    pirated_known = np.array([True, *(s.kind.role == "pirated" for s in hearing.references)])
+    source, *pool = core.pool
+    judged = core.features(pool)
+    known = core.features([source, *core.references])
+    pirated_known = np.array([True, *(s.kind.role == "pirated" for s in core.references)])
     pirated = np.array([suspect.kind.role == "pirated" for suspect in pool])
     rows = []
     for name, cluster in ALGORITHMS.items():
-        alone = accused_beside_references(cluster, clusters, known, pirated_known, judged)
+        alone = flagged_beside_references(cluster, clusters, known, pirated_known, judged)
         for group, kinds in NEGATIVES.items():
             independent = np.array([suspect.model.kind in kinds for suspect in pool])
             if not independent.any():
@@ -218,10 +218,10 @@ def cluster_rows(hearing: Hearing, clusters: int) -> list[dict]:
             there = pirated | independent
             together = np.zeros(len(pool), bool)
             features = np.vstack([known[:1], judged[there]])  # the source first
-            together[there] = accused_together(cluster, clusters, features, np.append(False, independent[there]))[1:]
-            for named_by, accused in (("references", alone), ("scored", together)):
-                mir, mir_low, mir_high = statistics.share(~accused[pirated])
-                fir, fir_low, fir_high = statistics.share(accused[independent])
+            together[there] = flagged_together(cluster, clusters, features, np.append(False, independent[there]))[1:]
+            for named_by, flagged in (("references", alone), ("scored", together)):
+                mir, mir_low, mir_high = statistics.share(~flagged[pirated])
+                fir, fir_low, fir_high = statistics.share(flagged[independent])
                 rows.append(
                     {
                         "key": f"{name}/{group}/{named_by}",

@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 from fingerprinting.core import runtime
 from fingerprinting.data.datasets import physical
 from fingerprinting.deepcore.core_points import Ascent, deepfool
-from fingerprinting.deepcore.core_responses import GROUPS, SCORES, Hearing, grouped
+from fingerprinting.deepcore.core_responses import GROUPS, SCORES, CoreResponses, grouped
 from fingerprinting.fingerprints.metrics import by_kind
 from fingerprinting.fingerprints.owner import Owner
 from fingerprinting.fingerprints.representations import own_class
@@ -17,7 +17,7 @@ from fingerprinting.training.trainer import predict
 PROBED = 300  # dev inputs
 
 
-def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
+def claim_rows(owner: Owner, core: CoreResponses, ascent: Ascent) -> list[dict]:
     """The paper's three observations on this study's models: rank correlations, shares that answer as the source."""
     study = owner.study
     dev = owner.dev.take(torch.randperm(len(owner.dev), generator=owner.generator("probed"))[:PROBED])
@@ -28,12 +28,12 @@ def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
     radius = deepfool(owner.source, inputs, ascent.overshoot, ascent.boundary_steps, movable).cpu()
     kept = {}
     for name, kinds in GROUPS.items():
-        group = [suspect for suspect in hearing.pool if suspect.model.kind in kinds]
+        group = [suspect for suspect in core.pool if suspect.model.kind in kinds]
         answered = torch.stack(suspects.ask_all(study, group, dev.inputs))
         kept[name] = (answered.argmax(2) == logits.argmax(1)).double()
-    trace = hearing.stages[-1].metadata["trace"]
+    trace = core.stages[-1].metadata["trace"]
     course = along_the_way(*(np.array([moment[name] for moment in trace]) for name in ("confidence", "radius")))
-    first = hearing.stages[-1].metadata["settings"]["lengths"][0]
+    first = core.stages[-1].metadata["settings"]["lengths"][0]
     order, third = sure.argsort(), len(sure) // 3
     confidence, outlasts, differ = (
         "confidence grows with the distance to the boundary",
@@ -47,11 +47,11 @@ def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
         return {name: values.mean().item() for name, values in found.items()}
 
     def at(stage: int) -> dict[str, float]:
-        return {name: hearing.agreement(kinds, stage).mean().item() for name, kinds in GROUPS.items()}
+        return {name: core.agreement(kinds, stage).mean().item() for name, kinds in GROUPS.items()}
 
     def gaps(stage: int) -> dict[str, float]:
         (method,) = [method for method in SCORES if method.representation is own_class]
-        found = by_kind(hearing.pool, hearing.distances(method, hearing.pool, stage))
+        found = by_kind(core.pool, core.distances(method, core.pool, stage))
         means = {name: values.mean() for name, values in grouped(found).items()}
         return {name: float(mean / means["homologous"]) for name, mean in means.items()}
 
@@ -65,10 +65,10 @@ def claim_rows(owner: Owner, hearing: Hearing, ascent: Ascent) -> list[dict]:
         + (shares({name: values[:, order[:third]] for name, values in kept.items()}),),
         (differ, answered, "dev inputs, surest third", third)
         + (shares({name: values[:, order[-third:]] for name, values in kept.items()}),),
-        (differ, answered, f"core points after {first} steps", len(hearing.stages[0]), at(0)),
-        (differ, answered, "core points at the end", len(hearing.stages[-1]), at(-1)),
-        (differ, gap, f"core points after {first} steps", len(hearing.stages[0]), gaps(0)),
-        (differ, gap, "core points at the end", len(hearing.stages[-1]), gaps(-1)),
+        (differ, answered, f"core points after {first} steps", len(core.stages[0]), at(0)),
+        (differ, answered, "core points at the end", len(core.stages[-1]), at(-1)),
+        (differ, gap, f"core points after {first} steps", len(core.stages[0]), gaps(0)),
+        (differ, gap, "core points at the end", len(core.stages[-1]), gaps(-1)),
     ]
     return [
         {"key": f"{number}", "claim": claim, "measure": measure, "inputs": inputs, "n": n, **values}

@@ -15,12 +15,12 @@ from fingerprinting.calibrated.candidates import WITH_MODELS, Making
 from fingerprinting.calibrated.fitting import labels_of, of_task
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
-from fingerprinting.evaluation.score_combinations import CONTROLS, SCORES, Answers
+from fingerprinting.evaluation.score_combinations import CONTROLS, SCORES, Responses
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import auc_rows
 from fingerprinting.fingerprints.owner import Owner
 from fingerprinting.models import suspects, trained
-from fingerprinting.models.kinds import EXTRACTED, HONEST, TAMPERED
+from fingerprinting.models.kinds import EXTRACTED, INDEPENDENT, MODIFIED
 from fingerprinting.models.suspects import ATTACKS, Suspect, origin
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
@@ -32,8 +32,8 @@ class Variant:
 
     study: str
     value: str
-    fitted: Answers
-    judged: Answers
+    fitted: Responses
+    judged: Responses
     n: int
     extraction_share: float
     pool: np.ndarray  # indices of the candidates that are offered
@@ -41,7 +41,7 @@ class Variant:
     select: str = "separation"
 
 
-def generalisation(
+def ablate(
     study: Study,
     *,
     budgets: tuple[int, ...],
@@ -60,13 +60,13 @@ def generalisation(
     offered, kind = fitting.offer(Owner(study, fitting.METHOD), kinds, Making(**making))
     source, truth = labels_of(study, [suspects.source_of(study)], offered.inputs), offered.truth.numpy()
 
-    def answers(models: list[Suspect]) -> Answers:
+    def responses(models: list[Suspect]) -> Responses:
         labels = labels_of(study, models, offered.inputs)
-        return Answers(models, np.where(labels == source, 0, np.where(labels == truth, 1, 2)))
+        return Responses(models, np.where(labels == source, 0, np.where(labels == truth, 1, 2)))
 
-    fitted = answers(suspects.references(study))
-    judged = answers(of_task(suspects.gather(study), on_target=False))
-    thirds = suspects.thirds(study)
+    fitted = responses(suspects.references(study))
+    judged = responses(of_task(suspects.gather(study), on_target=False))
+    low_data_references = suspects.low_data_references(study)
     # fingerprints of before there was a choice say nothing of it
     score = "two log-odds, standardised" if settings.get("standardised") else "two log-odds"
     usual = Variant("all references", "", fitted, judged, n, extraction_share, np.arange(len(kind)), score)
@@ -79,9 +79,11 @@ def generalisation(
         usual,
         *([plain] if len(made_without) < len(kind) else []),
         *_without(plain),
-        replace(plain, study="data", value="a third of it", fitted=answers(thirds)),
+        replace(plain, study="data", value="a third", fitted=responses(low_data_references)),
         *_alike(plain),
-        *_fewer(plain, sorted({*references, len(thirds)})),  # as many as the thirds are, to tell number from data
+        *_fewer(
+            plain, sorted({*references, len(low_data_references)})
+        ),  # as many as the thirds are, to tell number from data
         *(replace(usual, study="queries", value=str(budget), n=budget) for budget in budgets if budget != n),
         *(replace(usual, study="score", value=name, score=name) for name in SCORES if name != score),
         replace(usual, study="selection", value="random", select="random"),
@@ -92,47 +94,50 @@ def generalisation(
         ),
     ]
     rows = []
-    for variant in tqdm(variants, desc="generalisation", unit="variant"):
+    for variant in tqdm(variants, desc="ablation", unit="variant"):
         rows += _rows(study, variant)
-    Records.of(study, "generalisation").replace(rows)
+    Records.of(study, "ablation").replace(rows)
 
 
 def _without(usual: Variant) -> Iterator[Variant]:
     """Leave one theft out of the references, and judge that; leave one design out, and judge thefts by it, or it."""
     stolen = [kind for kind in ATTACKS if any(model.model.kind == kind for model in usual.judged.models)]
-    for theft in stolen:
-        others = usual.fitted.where(lambda model, theft=theft: model.model.kind != f"reference_{theft}")
+    for attack in stolen:
+        others = usual.fitted.where(lambda model, attack=attack: model.model.kind != f"reference_{attack}")
         judged = usual.judged.where(
-            lambda model, theft=theft: model.kind.role == "independent" or model.model.kind == theft
+            lambda model, attack=attack: model.kind.role == "independent" or model.model.kind == attack
         )
-        yield replace(usual, study="theft left out", value=theft, fitted=others, judged=judged)
-    for design in sorted({model.model.architecture for model in usual.judged.models}):
+        yield replace(usual, study="leave-one-attack-out", value=attack, fitted=others, judged=judged)
+    for architecture in sorted({model.model.architecture for model in usual.judged.models}):
         made_from_scratch = {
             model.model.name
-            for answers in (usual.fitted, usual.judged)
-            for model in answers.models
-            if model.model.architecture == design and origin(model) != TAMPERED
+            for responses in (usual.fitted, usual.judged)
+            for model in responses.models
+            if model.model.architecture == architecture and origin(model) != MODIFIED
         }
         others = usual.fitted.where(lambda model, left=made_from_scratch: model.model.name not in left)
-        for role, study in (("pirated", "design left out, its thefts"), ("independent", "design left out, itself")):
+        for role, study in (
+            ("pirated", "leave-one-architecture-out, its stolen models"),
+            ("independent", "leave-one-architecture-out, its independent models"),
+        ):
             judged = usual.judged.where(
                 lambda model, left=made_from_scratch, role=role: model.kind.role != role or model.model.name in left
             )
             if {model.kind.role for model in judged.models} == {"pirated", "independent"}:
-                yield replace(usual, study=study, value=design, fitted=others, judged=judged)
+                yield replace(usual, study=study, value=architecture, fitted=others, judged=judged)
 
 
 def _alike(usual: Variant) -> Iterator[Variant]:
     """References that differ less in how able their makers left them."""
 
-    slowest = min(suspects.rate(model) for model in usual.fitted.models if origin(model) == TAMPERED)
+    slowest = min(suspects.rate(model) for model in usual.fitted.models if origin(model) == MODIFIED)
     kept: dict[str, Callable[[Suspect], bool]] = {
-        "one rate of tampering": lambda model: origin(model) != TAMPERED or suspects.rate(model) == slowest,
-        "students of few answers": lambda model: not suspects.asks_all(model),
-        "students of many answers": lambda model: origin(model) != EXTRACTED or suspects.asks_all(model),
+        "one rate of modification": lambda model: origin(model) != MODIFIED or suspects.rate(model) == slowest,
+        "students of few responses": lambda model: not suspects.full_data_extraction(model),
+        "students of many responses": lambda model: origin(model) != EXTRACTED or suspects.full_data_extraction(model),
     }
     for value, condition in kept.items():
-        yield replace(usual, study="references alike", value=value, fitted=usual.fitted.where(condition))
+        yield replace(usual, study="similar references", value=value, fitted=usual.fitted.where(condition))
 
 
 def _fewer(usual: Variant, counts: Iterable[int]) -> Iterator[Variant]:
@@ -147,7 +152,7 @@ def _fewer(usual: Variant, counts: Iterable[int]) -> Iterator[Variant]:
         if count < len(models):
             kept = set(sorted(rank, key=rank.get)[:count])
             few = usual.fitted.where(lambda model, kept=kept: model.model.name in kept)
-            if {HONEST, EXTRACTED} <= set(few.origins.tolist()):
+            if {INDEPENDENT, EXTRACTED} <= set(few.origins.tolist()):
                 yield replace(usual, study="references", value=str(count), fitted=few)
 
 
@@ -156,7 +161,7 @@ def _chosen(variant: Variant) -> np.ndarray:
     draw = np.random.default_rng(runtime.seed_from(f"{variant.study}/{variant.value}"))
     if variant.select == "random":
         return draw.permutation(variant.pool)[: variant.n]
-    controls = CONTROLS if variant.score == "ability controlled" else 0
+    controls = CONTROLS if variant.score == "control accuracy added" else 0
     bits = variant.fitted.bits[:, variant.pool]
     chosen = evidence.choose(bits, variant.fitted.origins, max(1, variant.n - controls), variant.extraction_share)
     others = np.setdiff1d(variant.pool, variant.pool[chosen])

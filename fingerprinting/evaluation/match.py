@@ -21,14 +21,14 @@ from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import predict
 
-STEP_OF = {"generalisation": "generalisation.py", "erasure": "detect_erase_attack.py"}  # topic of records -> script
+STEP_OF = {"ablation": "ablation.py", "erasure": "detect_erase_attack.py"}  # topic of records -> script
 MEAN = {"mean": "mean_same_task"}  # as generalisation's rows have it -> as AUCs' do
 TIMED = 3  # calls of which a suspect's seconds are the median
 
 
-def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cleared: float) -> None:
+def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, beta: float) -> None:
     """Ask, score, count: from the zoo and the fingerprints to records."""
-    verdicts.check_levels(level, cleared)
+    verdicts.check_rates(alpha, beta)
     names = _names(study, fingerprints_used)
     pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
     source = trained.weights_sha256(study, study.source_id)
@@ -54,7 +54,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], level: float, cle
         if method.suits(on_target=False):
             overlaps += overlap_sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
     further = [*suspects.there(study, "audit"), *suspects.finished(study, "adaptive")]
-    verdicts.judge(study, prints.get(verdicts.METHOD), [*pool, *further], level, cleared)
+    verdicts.judge(study, prints.get(verdicts.METHOD), [*pool, *further], alpha, beta)
     extracted = query_budget.rows(study, shown(methods), pool, swept, scores, agreement)
     timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
     topics = {"auc": auc, "mir_fir": errors, "timing": timing, "overlap": overlaps, "extraction": extracted}
@@ -68,9 +68,12 @@ def drop_outdated(study: Study, auc: list[dict]) -> None:
     place = itemgetter("method", "output", "representation", "attack", "negatives")
     now = {place(row): row["auc"] for row in auc}
     began = {
-        "generalisation": [
-            ((verdicts.METHOD, "labels", "theft_evidence", MEAN.get(row["attack"], row["attack"]), "all"), row["auc"])
-            for row in Records.of(study, "generalisation").rows()
+        "ablation": [
+            (
+                (verdicts.METHOD, "labels", "stealing_evidence", MEAN.get(row["attack"], row["attack"]), "all"),
+                row["auc"],
+            )
+            for row in Records.of(study, "ablation").rows()
             if row["study"] == "all references"
         ],
         "erasure": [(place(row), row["auc_before"]) for row in Records.of(study, "erasure").rows()],

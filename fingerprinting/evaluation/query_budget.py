@@ -21,12 +21,12 @@ def rows(
     `beats` is the share of the independents of the same task that lie farther from the source than the student (ties
     count half): the AUC of that student alone, so a mean over students is the AUC of them all.
     """
-    honest = [suspect.model.name for suspect in pool if suspect.model.kind in NEGATIVES["all"]]
+    independent_names = [suspect.model.name for suspect in pool if suspect.model.kind in NEGATIVES["all"]]
     students = [suspect for suspect in swept if suspect.model.kind == "extract_sweep"]
     found = []
     for method in methods:
         distances = scores[method.key]
-        independent = np.array([distances[name] for name in honest])
+        independent = np.array([distances[name] for name in independent_names])
         for student in students:
             name, metadata = student.model.name, student.metadata
             found.append(

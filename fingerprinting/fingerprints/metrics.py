@@ -90,10 +90,10 @@ def error_rows(distances: Distances, references: Distances) -> list[dict]:
     the very models that are scored, which no owner could know.
     """
     groups = {group: NEGATIVES[group] for group in NEGATIVES if set(NEGATIVES[group]) <= set(distances)}
-    thefts = [kind for kind in MEANS["mean_same_task"] if kind in distances]
-    if not (groups and thefts and references):
+    attacks = [kind for kind in MEANS["mean_same_task"] if kind in distances]
+    if not (groups and attacks and references):
         return []
-    pirated = _joined(distances, thefts)
+    pirated = _joined(distances, attacks)
     calibrating = [
         _joined(references, [kind for kind in references if KINDS[kind].role == role])
         for role in ("pirated", "independent")
@@ -101,15 +101,15 @@ def error_rows(distances: Distances, references: Distances) -> list[dict]:
     rows = []
     for group, kinds in groups.items():
         independent = _joined(distances, kinds)
-        for origin, (stolen, honest) in (("references", calibrating), ("scored", (pirated, independent))):
-            threshold = statistics.threshold(stolen, honest)
+        for origin, (stolen, known_independent) in (("references", calibrating), ("scored", (pirated, independent))):
+            threshold = statistics.threshold(stolen, known_independent)
             mir, mir_low, mir_high = statistics.share(pirated > threshold)
             fir, fir_low, fir_high = statistics.share(independent <= threshold)
             rows.append(
                 {
                     "negatives": group,
                     "threshold_from": origin,
-                    "n_calibration": len(stolen) + len(honest),
+                    "n_calibration": len(stolen) + len(known_independent),
                     "threshold": threshold,
                     "n_pirated": len(pirated),
                     "mir": mir,

@@ -87,7 +87,7 @@ class Owner:
 
         The peers' papers know no thefts that go far: with them SAC-w, MetaFinger and IrisFP tell less.
         """
-        found = [suspect for suspect in suspects.mild(self.study) if suspect.kind.role == role]
+        found = [suspect for suspect in suspects.standard_strength(self.study) if suspect.kind.role == role]
         if not found:
             raise UnsuitedError(f"{self.method} needs {role} models for reference; give references.py COPIES above 0")
         self.used.update({suspect.model.name: suspect for suspect in found})

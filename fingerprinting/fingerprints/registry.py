@@ -7,7 +7,6 @@ import torch
 
 from fingerprinting.fingerprints.distances import cosine, euclidean, hamming, mean_absolute, shortfall, total_absolute
 from fingerprinting.fingerprints.representations import (
-    answers,
     code,
     correlation,
     cosines,
@@ -15,6 +14,7 @@ from fingerprinting.fingerprints.representations import (
     match_rate,
     membership,
     own_class,
+    responses,
     votes,
 )
 from fingerprinting.fingerprints.store import Fingerprint
@@ -50,27 +50,27 @@ class Method:
         return f"{self.name}/{self.output}/{self.representation.__name__}"
 
     @property
-    def reading(self) -> tuple[str, str, str]:
+    def identity(self) -> tuple[str, str, str]:
         """What rows of records carry as method, output, representation."""
         return self.name, self.output, self.representation.__name__
 
     @property
     def columns(self) -> dict[str, str]:
         """The reading by its columns' names."""
-        return dict(zip(("method", "output", "representation"), self.reading, strict=True))
+        return dict(zip(("method", "output", "representation"), self.identity, strict=True))
 
     def score(self, suspect_logits: torch.Tensor, fingerprint: Fingerprint) -> float:
         """Distance of a suspect's answers (n, C') from the source's: the smaller, the more alike."""
-        readings = [
+        representations = [
             self.representation(OUTPUTS[self.output](logits), fingerprint)
             for logits in (suspect_logits, fingerprint.source_logits)
         ]
-        return self.distance(*readings)
+        return self.distance(*representations)
 
 
 def agreement(name: str) -> Method:
     """How most peers read answers: the share of queries that the suspect answers with another label."""
-    return Method(name, "labels", answers, hamming, judges="source")
+    return Method(name, "labels", responses, hamming, judges="source")
 
 
 METHODS = [

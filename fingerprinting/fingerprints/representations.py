@@ -10,7 +10,7 @@ from fingerprinting.fingerprints.store import Fingerprint
 OFF_LABEL = 0.01  # SAC reads a top-1 label as the softmax of a one-hot vector with this value off the label
 
 
-def answers(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+def responses(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
     """labels (n,) as they are."""
     return labels
 

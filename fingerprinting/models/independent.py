@@ -48,11 +48,11 @@ def homologous(
     if any(not 0 <= overlap <= 1 for overlap in overlaps):
         raise UserError(f"OVERLAPS={overlaps} must lie between 0 and 1")
     recipe, attack = study.recipe(epochs, learning_rate), {"epsilon": epsilon, "pgd_steps": pgd_steps}
-    designs = [(study.source_architecture, copy) for copy in range(same_copies)]
-    designs += [(name, copy) for copy, name in product(range(other_copies), study.students)]
+    architectures = [(study.source_architecture, copy) for copy in range(same_copies)]
+    architectures += [(name, copy) for copy, name in product(range(other_copies), study.students)]
     jobs = [
         Job(study.model_id("homologous", name, copy, f"overlap_{overlap:g}"), recipe, {"overlap": overlap})
-        for overlap, (name, copy) in product(overlaps, designs)
+        for overlap, (name, copy) in product(overlaps, architectures)
     ]
     jobs += [
         Job(study.model_id("homologous_adversarial", name, copy), recipe, {"overlap": 1.0, **attack})
@@ -74,11 +74,11 @@ def overlap(
     if any(not 0 <= share <= 1 for share in overlaps):
         raise UserError(f"OVERLAPS={overlaps} must lie between 0 and 1")
     recipe = study.recipe(epochs, learning_rate)
-    designs = [(study.source_architecture, copy) for copy in range(same_copies)]
-    designs += [(study.students[0], copy) for copy in range(other_copies)]
+    architectures = [(study.source_architecture, copy) for copy in range(same_copies)]
+    architectures += [(study.students[0], copy) for copy in range(other_copies)]
     jobs = [
         Job(study.model_id("overlap", name, copy, f"overlap_{share:g}"), recipe, {"overlap": share})
-        for share, (name, copy) in product(overlaps, designs)
+        for share, (name, copy) in product(overlaps, architectures)
     ]
     return build.train(study, "overlap", jobs)
 

@@ -10,7 +10,7 @@ from fingerprinting.study.study import ModelId, Study
 from fingerprinting.training import objectives
 from fingerprinting.training.trainer import Objective, Recipe
 
-HONEST, EXTRACTED, TAMPERED = range(3)  # origins of a model
+INDEPENDENT, EXTRACTED, MODIFIED = range(3)  # origins of a model
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Kind:
     prepare: Callable[[Study, Job], Training]
     on_target: bool = False
     use: str = "scored"
-    origin: int = HONEST
+    origin: int = INDEPENDENT
     prunes: bool = False
 
 

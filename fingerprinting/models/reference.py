@@ -12,7 +12,7 @@ from fingerprinting.training.trainer import Recipe
 TARGET_PARTS = {"calibration": "owner", "audit": "attacker"}  # of the transfer target, for models that are moved
 ALL = "owner+reference"  # the parts that the owner has
 EACH = "each"  # in place of a draw's name: every model draws its own
-THIRD = 1 / 3  # of the part that the owner's reference models train on, in thirds.py
+LOW_DATA = 1 / 3  # of the part that the owner's reference models train on, in thirds.py
 
 
 def references(
@@ -52,11 +52,11 @@ def references(
     return build.train(study, "references", jobs)
 
 
-def thirds(study: Study, *, drawn: float, **constants) -> str | None:
+def low_data_references(study: Study, *, drawn: float, **constants) -> str | None:
     """Reference models of the source's task once more, on a third of the reference part, or of the owner's."""
-    own, owners, asked = ({"part": part, "share": THIRD} for part in ("reference", "owner", ALL))
-    jobs = _of_both_sides(study, "third", own, owners, _thieves(own, drawn), asked, **constants)
-    return build.train(study, "thirds", jobs)
+    own, owners, asked = ({"part": part, "share": LOW_DATA} for part in ("reference", "owner", ALL))
+    jobs = _of_both_sides(study, "low_data", own, owners, _thieves(own, drawn), asked, **constants)
+    return build.train(study, "low_data_references", jobs)
 
 
 def _thieves(own: dict, drawn: float) -> dict:
@@ -83,8 +83,8 @@ def _of_both_sides(
     ratios: tuple[float, ...],
     epochs: int,
     learning_rate: float,
-    tamper_epochs: int,
-    tamper_learning_rates: tuple[float, ...],
+    modification_epochs: int,
+    modification_learning_rates: tuple[float, ...],
     temperature: float,
     epsilon: float,
     pgd_steps: int,
@@ -99,7 +99,7 @@ def _of_both_sides(
     if any(not 0 < ratio < 1 for ratio in ratios):
         raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
     scratch = study.recipe(epochs, learning_rate)
-    tampering = {f"rate_{rate:g}": study.recipe(tamper_epochs, rate) for rate in tamper_learning_rates}
+    modifications = {f"rate_{rate:g}": study.recipe(modification_epochs, rate) for rate in modification_learning_rates}
     attack, pupils = {"epsilon": epsilon, "pgd_steps": pgd_steps}, study.students[:students]
     names = (study.source_architecture, *pupils)
     of_what = "of_draw" if "draw" in thieves else f"of_{thieves['part']}"
@@ -117,12 +117,12 @@ def _of_both_sides(
         for name in (names[(2 * copy + number) % len(names)] for number in range(2)):  # every design in three copies
             jobs.append(job("irrelevant_adversarial", scratch, name, copy, own | attack))
             jobs.append(job("homologous_adversarial", scratch, name, copy, owners | attack))
-        for name, tamper in tampering.items():
+        for name, modification in modifications.items():
             for kind, options in (("fine_tune_last", {}), ("fine_tune_all", {}), ("adversarial", attack)):
-                jobs.append(job(kind, tamper, study.source_architecture, copy, thieves | options, name))
+                jobs.append(job(kind, modification, study.source_architecture, copy, thieves | options, name))
             for ratio in ratios:
                 cut = thieves | pruned | {"ratio": ratio}
-                jobs.append(job("prune", tamper, study.source_architecture, copy, cut, f"ratio_{ratio:g}-{name}"))
+                jobs.append(job("prune", modification, study.source_architecture, copy, cut, f"ratio_{ratio:g}-{name}"))
         for name, (options, variant) in product(pupils, ((thieves, of_what), (asked, ""))):
             jobs.append(job("extract_labels", scratch, name, copy, options, variant))
             softened = options | {"temperature": temperature}

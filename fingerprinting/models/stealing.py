@@ -9,7 +9,7 @@ from torch import nn
 from fingerprinting.core import runtime
 from fingerprinting.data.datasets import Examples
 from fingerprinting.models import responses
-from fingerprinting.models.kinds import EXTRACTED, KINDS, TAMPERED, Job, Kind, Training
+from fingerprinting.models.kinds import EXTRACTED, KINDS, MODIFIED, Job, Kind, Training
 from fingerprinting.models.subsets import drawn, examples_of, owners_share
 from fingerprinting.models.trained import open_model, weights_sha256
 from fingerprinting.study import checkpoints
@@ -33,7 +33,7 @@ def part_of(study: Study, job: Job) -> Examples:
     return examples_of(study, part)
 
 
-def honest(study: Study, job: Job) -> Training:
+def independent(study: Study, job: Job) -> Training:
     """True labels: the source on the owner's part, independents on the attacker's or on an overlap with the owner's."""
     overlap = job.options.get("overlap")
     part = part_of(study, job) if overlap is None else owners_share(study, overlap)
@@ -45,8 +45,8 @@ def adopted(weights: Path, study: Study, job: Job) -> Training:
     return Training(filled(fresh(study, job), weights), None)
 
 
-def honest_adversarial(study: Study, job: Job) -> Training:
-    training = honest(study, job)
+def independent_adversarial(study: Study, job: Job) -> Training:
+    training = independent(study, job)
     return Training(training.model, training.part, _adversarial(study, job))
 
 
@@ -97,12 +97,12 @@ def transfer(study: Study, job: Job) -> Training:
 
 def extract_labels(study: Study, job: Job) -> Training:
     """A student of another design on the source's top-1 labels of the attacker's inputs."""
-    return Training(fresh(study, job), part_of(study, job).relabelled(_answers(study, job).argmax(1)))
+    return Training(fresh(study, job), part_of(study, job).relabelled(_responses(study, job).argmax(1)))
 
 
 def extract_probabilities(study: Study, job: Job) -> Training:
     """A student distilled from the source's probabilities of the attacker's inputs."""
-    part = part_of(study, job).relabelled(torch.softmax(_answers(study, job), 1))
+    part = part_of(study, job).relabelled(torch.softmax(_responses(study, job), 1))
     return Training(fresh(study, job), part, objectives.distillation(job.options["temperature"]))
 
 
@@ -112,7 +112,7 @@ def extract_adversarial(study: Study, job: Job) -> Training:
     return Training(training.model, training.part, _adversarial(study, job))
 
 
-def _answers(study: Study, job: Job) -> torch.Tensor:
+def _responses(study: Study, job: Job) -> torch.Tensor:
     """What the source says (N, C) to the thief's inputs: all that an extractor gets to see."""
     source = job.parent
     inputs = part_of(study, job).inputs
@@ -126,20 +126,20 @@ def _adversarial(study: Study, job: Job) -> Objective:
 
 
 KINDS |= {
-    "source": Kind("source", "source", honest),
-    "fine_tune_last": Kind("pirated", "fine_tune", fine_tune_last, origin=TAMPERED),
-    "fine_tune_all": Kind("pirated", "fine_tune", fine_tune_all, origin=TAMPERED),
-    "prune": Kind("pirated", "prune", prune, origin=TAMPERED, prunes=True),
-    "adversarial": Kind("pirated", "adversarial", adversarial, origin=TAMPERED),
+    "source": Kind("source", "source", independent),
+    "fine_tune_last": Kind("pirated", "fine_tune", fine_tune_last, origin=MODIFIED),
+    "fine_tune_all": Kind("pirated", "fine_tune", fine_tune_all, origin=MODIFIED),
+    "prune": Kind("pirated", "prune", prune, origin=MODIFIED, prunes=True),
+    "adversarial": Kind("pirated", "adversarial", adversarial, origin=MODIFIED),
     "extract_labels": Kind("pirated", "extract", extract_labels, origin=EXTRACTED),
     "extract_probabilities": Kind("pirated", "extract", extract_probabilities, origin=EXTRACTED),
     "extract_adversarial": Kind("pirated", "extract", extract_adversarial, origin=EXTRACTED),
-    "transfer": Kind("pirated", "transfer", transfer, on_target=True, origin=TAMPERED),
-    "irrelevant": Kind("independent", "irrelevant", honest),
-    "irrelevant_adversarial": Kind("independent", "irrelevant", honest_adversarial),
+    "transfer": Kind("pirated", "transfer", transfer, on_target=True, origin=MODIFIED),
+    "irrelevant": Kind("independent", "irrelevant", independent),
+    "irrelevant_adversarial": Kind("independent", "irrelevant", independent_adversarial),
     "irrelevant_transfer": Kind("independent", "transfer", transfer, on_target=True),
-    "homologous": Kind("independent", "homologous", honest),
-    "homologous_adversarial": Kind("independent", "homologous", honest_adversarial),
+    "homologous": Kind("independent", "homologous", independent),
+    "homologous_adversarial": Kind("independent", "homologous", independent_adversarial),
     "homologous_transfer": Kind("independent", "transfer", transfer, on_target=True),
 }
 
@@ -158,10 +158,10 @@ for use, script, roles in (
     }
 
 KINDS |= {
-    f"third_{name}": replace(kind, script="thirds", use="third")
+    f"third_{name}": replace(kind, script="low_data_references", use="low_data")
     for name, kind in SCORED.items()
     if kind.role != "source" and not kind.on_target
 }
-KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, use="adaptive", origin=TAMPERED)
-KINDS["overlap"] = Kind("independent", "overlap", honest, use="sweep")
+KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, use="adaptive", origin=MODIFIED)
+KINDS["overlap"] = Kind("independent", "overlap", independent, use="sweep")
 KINDS["extract_sweep"] = Kind("pirated", "extract_sweep", extract_labels, use="sweep", origin=EXTRACTED)

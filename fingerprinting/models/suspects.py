@@ -23,7 +23,7 @@ NEGATIVES = {
     "all": ("irrelevant", "homologous", "irrelevant_adversarial", "homologous_adversarial"),
 }
 
-BESIDE = ("reference", "calibration", "third", "audit", "sweep")  # uses of models that stand in no mean
+BESIDE = ("reference", "calibration", "low_data", "audit", "sweep")  # uses of models that stand in no mean
 
 ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and kind.use in ("scored", "adaptive")]
 # The two means of the tables, and the attacks they are over by name: one that is added changes none of them.
@@ -61,9 +61,9 @@ def references(study: Study) -> list[Suspect]:
     return [suspect for suspect in of_use(study, "reference") if not suspect.kind.on_target]
 
 
-def thirds(study: Study) -> list[Suspect]:
+def low_data_references(study: Study) -> list[Suspect]:
     """Every model for reference that saw a third of the data."""
-    return of_use(study, "third")
+    return of_use(study, "low_data")
 
 
 def origin(model: Suspect) -> int:
@@ -76,19 +76,19 @@ def rate(model: Suspect) -> float:
     return model.metadata["settings"]["recipe"]["learning_rate"]
 
 
-def asks_all(model: Suspect) -> bool:
+def full_data_extraction(model: Suspect) -> bool:
     """A student for reference that asked the source about all that the owner has, not the reference part or a draw."""
     options = model.metadata["settings"]["options"]
     return options.get("part") == "owner+reference" and "draw" not in options
 
 
-def mild(study: Study) -> list[Suspect]:
+def standard_strength(study: Study) -> list[Suspect]:
     """References without students that ask about all; of those from stolen weights the ones of the lowest rate."""
     models = references(study)
     rates: dict[str, float] = {}
     for model in models:
         rates[model.model.kind] = min(rate(model), rates.get(model.model.kind, float("inf")))
-    return [model for model in models if rate(model) == rates[model.model.kind] and not asks_all(model)]
+    return [model for model in models if rate(model) == rates[model.model.kind] and not full_data_extraction(model)]
 
 
 def there(study: Study, use: str) -> list[Suspect]:
@@ -179,12 +179,12 @@ def fidelity(study: Study, suspect: Suspect, source_labels: torch.Tensor) -> flo
     return (ask(study, suspect, study.parts["test"].inputs).argmax(1) == source_labels).double().mean().item()
 
 
-def flagged(suspects: list[Suspect], source_accuracy: float) -> set[str]:
+def degraded(suspects: list[Suspect], source_accuracy: float) -> set[str]:
     """Names of stolen models that lost too much accuracy: against the source, or against honestly transferred ones."""
-    honest = [s.metadata["test_accuracy"] for s in suspects if s.model.kind == "irrelevant" + TRANSFERRED]
+    independent = [s.metadata["test_accuracy"] for s in suspects if s.model.kind == "irrelevant" + TRANSFERRED]
     bars = {False: source_accuracy - ACCURACY_COST}
-    if honest:
-        bars[True] = sum(honest) / len(honest) - ACCURACY_COST
+    if independent:
+        bars[True] = sum(independent) / len(independent) - ACCURACY_COST
     return {
         suspect.model.name
         for suspect in suspects
@@ -202,12 +202,12 @@ def described(study: Study, models: list[Suspect], judged: list[Suspect]) -> lis
     """The models' records with what a comparison with the source tells: fidelity and, of those judged, the flag."""
     source = source_of(study)
     labels = ask(study, source, study.parts["test"].inputs).argmax(1)
-    marked = flagged(judged, source.metadata["test_accuracy"])
+    marked = degraded(judged, source.metadata["test_accuracy"])
     return [
         {
             **build.record_of(model.metadata),
             "fidelity": fidelity(study, model, labels),
-            "flagged": model.model.name in marked,
+            "degraded": model.model.name in marked,
         }
         for model in models
     ]

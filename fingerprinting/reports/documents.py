@@ -99,7 +99,7 @@ def _deepcore() -> str:
         for row in Records.at(study, "deepcore_claims").rows():
             if row["measure"] == "share of models that answer as the source":
                 continue
-            for group in ("source", "tampered", "extracted", "homologous", "irrelevant"):
+            for group in ("source", "modified", "extracted", "homologous", "irrelevant"):
                 if row.get(group) is not None:
                     what = row["claim"], row["measure"], row["inputs"], group
                     cells.setdefault(what, {})[study] = f"{row[group]:.2f}, n = {row['n']}"

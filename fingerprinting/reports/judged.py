@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fingerprinting.fingerprints.registry import METHODS, Method
 from fingerprinting.models.kinds import KINDS, Kind
-from fingerprinting.reports.table_cells import reading_of
+from fingerprinting.reports.table_cells import representation_of
 from fingerprinting.study.records import Records
 
 
@@ -37,8 +37,8 @@ def judged(study_folder: str, *uses: str) -> list[Judged]:
 
 def methods_of(rows: list[dict]) -> list[Method]:
     """The methods of which there are rows of records, in the order of all tables."""
-    readings = {reading_of(row) for row in rows}
-    return [method for method in METHODS if method.reading in readings]
+    representations = {representation_of(row) for row in rows}
+    return [method for method in METHODS if method.identity in representations]
 
 
 def _distances(row: dict) -> dict[str, float]:

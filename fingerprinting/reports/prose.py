@@ -8,7 +8,7 @@ from fingerprinting.calibrated import verdicts
 from fingerprinting.models.suspects import MEANS
 from fingerprinting.reports import prose_passports
 from fingerprinting.reports.sections import score_combinations
-from fingerprinting.reports.sections.verdicts import accused_at_5
+from fingerprinting.reports.sections.verdicts import flagged_at_5
 from fingerprinting.reports.sentences import CIFAR, FASHION, README, Measured, between, in_words
 from fingerprinting.reports.table_cells import Reading
 from fingerprinting.study.records import Records
@@ -27,35 +27,35 @@ EXTRACTIONS = tuple(name for name in SAME_TASK if name.startswith("extract"))
 KEPT = tuple(name for name in SAME_TASK if name not in EXTRACTIONS)  # thefts that keep the stolen weights
 MEAN = "mean_same_task"
 
-OWN: Reading = ("calibrated", "labels", "theft_evidence")
+OWN: Reading = ("calibrated", "labels", "stealing_evidence")
 FUAP: Reading = ("fuap", "probabilities", "code")
-CAE: Reading = ("cae", "labels", "answers")
-AKH: Reading = ("akh", "labels", "answers")
-RANDOM: Reading = ("random", "labels", "answers")
+CAE: Reading = ("cae", "labels", "responses")
+AKH: Reading = ("akh", "labels", "responses")
+RANDOM: Reading = ("random", "labels", "responses")
 SAC_W, SAC_M_LABELS = ((name, "labels", "correlation") for name in ("sac_w", "sac_m"))
 DEEPCORE: Reading = ("deepcore", "probabilities", "cosines")
 IRISFP: Reading = ("irisfp", "labels", "votes")
-BOUNDARY = (CAE, ("adv_tra", "labels", "answers"), ("ipguard", "labels", "answers"))
+BOUNDARY = (CAE, ("adv_tra", "labels", "responses"), ("ipguard", "labels", "responses"))
 BOUNDARY = (*BOUNDARY, ("modeldiff", "probabilities", "decision_distances"))
 PRIMARY, EVOLVED, SAC_M = ((name, "probabilities", "correlation") for name in ("primary", "evolved", "sac_m"))
 
 # What the records say
 
 
-def auc(study: str, reading: Reading, attack: str = MEAN, negatives: str = "all") -> float:
-    wanted = (*reading, attack, negatives)
+def auc(study: str, representation: Reading, attack: str = MEAN, negatives: str = "all") -> float:
+    wanted = (*representation, attack, negatives)
     names = ("method", "output", "representation", "attack", "negatives")
     return next(row["auc"] for row in Records.at(study, "auc").rows() if tuple(row[name] for name in names) == wanted)
 
 
 def varied(study: str, what: str, value: str, attack: str = "mean") -> float:
     """AUC of the calibrated fingerprint with something left out or done otherwise."""
-    rows = Records.at(study, "generalisation").rows()
+    rows = Records.at(study, "ablation").rows()
     return next(row["auc"] for row in rows if (row["study"], row["value"], row["attack"]) == (what, value, attack))
 
 
 def left_out(study: str) -> float:
-    return varied(study, "theft left out", "extract_adversarial", "extract_adversarial")
+    return varied(study, "leave-one-attack-out", "extract_adversarial", "extract_adversarial")
 
 
 def made(study: str, method: str) -> dict:
@@ -66,7 +66,9 @@ def made(study: str, method: str) -> dict:
 def judged(study: str, use: str, role: str) -> list[dict]:
     """Verdicts' records on models of the source's task that saw all of their part."""
     rows = Records.at(study, "verdicts").rows()
-    return [row for row in rows if (row["use"], row["role"], row["share"]) == (use, role, 1) and "ability" in row]
+    return [
+        row for row in rows if (row["use"], row["role"], row["share"]) == (use, role, 1) and "control_accuracy" in row
+    ]
 
 
 def stolen(study: str, use: str, role: str) -> int:
@@ -79,14 +81,17 @@ def named(study: str) -> float:
     return stolen(study, "scored", "pirated") / len(judged(study, "scored", "pirated"))
 
 
-def tampered_told_by_its_own_log_odds(study: str) -> tuple[float, float]:
+def modified_detected_by_its_own_log_odds(study: str) -> tuple[float, float]:
     found = score_combinations.aucs(study, "scored")["tampering's alone"]
-    return between([found[theft] for theft in KEPT])
+    return between([found[attack] for attack in KEPT])
 
 
-def answering_back(study: str, attack: str, reading: Reading, column: str = "auc_after") -> float:
+def answering_back(study: str, attack: str, representation: Reading, column: str = "auc_after") -> float:
     """Of the mean over thefts that answer back, or of copies trained away from the source."""
-    names, wanted = ("attack_on_queries", "method", "output", "representation", "negatives"), (attack, *reading, "all")
+    names, wanted = (
+        ("attack_on_queries", "method", "output", "representation", "negatives"),
+        (attack, *representation, "all"),
+    )
     rows = Records.at(study, "erasure").rows()
     found = [row for row in rows if tuple(row[name] for name in names) == wanted]
     return next(row[column] for row in found if row["attack"] in (MEAN, "removal"))
@@ -127,11 +132,11 @@ def asked_apart() -> tuple[int, int]:
     return made(CIFAR, "calibrated")["queries"], made(CIFAR, "calibrated")["settings"]["controls"]
 
 
-def questions() -> int:
+def queries() -> int:
     return sum(asked_apart())
 
 
-def peers_questions() -> int:
+def baselines_queries() -> int:
     return made(CIFAR, "cae")["queries"]
 
 
@@ -148,7 +153,7 @@ def moved() -> dict:
     return next(row for row in Records.at(FASHION, "verdicts").rows() if row["kind"] == "transfer")
 
 
-def accused_in_audits() -> tuple[int, int, int]:
+def flagged_in_audits() -> tuple[int, int, int]:
     """Honest models called stolen in the audits of all studies, the fewest and the most, and of how many."""
     audited = [study for study in EVERY if judged(study, "audit", "independent")]
     (count,) = {len(judged(study, "audit", "independent")) for study in audited}
@@ -158,7 +163,7 @@ def accused_in_audits() -> tuple[int, int, int]:
 def irrelevant() -> tuple[float, str]:
     """At 5%, one in how many of THUCNews' audit's irrelevant models is called stolen."""
     rows = [row for row in judged(THUCNEWS, "audit", "independent") if "irrelevant" in row["kind"]]
-    return 0.05, in_words(len(rows) / sum(map(accused_at_5, rows)))
+    return 0.05, in_words(len(rows) / sum(map(flagged_at_5, rows)))
 
 
 def others_of_the_second() -> list[float]:
@@ -173,13 +178,13 @@ def vision_points() -> list[float]:
 
 def alike_students_cost() -> tuple[float, float]:
     """Points of the mean AUC on THUCNews."""
-    values = ("students of few answers", "students of many answers")
-    return between([100 * (auc(THUCNEWS, OWN) - varied(THUCNEWS, "references alike", value)) for value in values])
+    values = ("students of few responses", "students of many responses")
+    return between([100 * (auc(THUCNEWS, OWN) - varied(THUCNEWS, "similar references", value)) for value in values])
 
 
 def kept(study: str) -> tuple[float, float]:
     """AUC of the thefts that keep the stolen weights."""
-    return between([auc(study, OWN, theft) for theft in KEPT])
+    return between([auc(study, OWN, attack) for attack in KEPT])
 
 
 # What the documents say
@@ -195,7 +200,7 @@ MEASURED = (
     Measured(
         README,
         "its price is {} to {} models of the owner's, and {} questions where peers ask {}",
-        lambda: (*own_models(), questions(), peers_questions()),
+        lambda: (*own_models(), queries(), baselines_queries()),
     ),
     Measured(README, "an owner has {} trials", lambda: [model(EEG, "source")["examples"]]),
     Measured(
@@ -209,17 +214,22 @@ MEASURED = (
         "{:.2f}",
         lambda: (left_out(FASHION), left_out(CIFAR), *(extracted_adversarially(s) for s in (FASHION, CIFAR))),
     ),
-    Measured(README, "the audits counted {} to {} of {}", lambda: accused_in_audits()),
+    Measured(README, "the audits counted {} to {} of {}", lambda: flagged_in_audits()),
     Measured(
         README,
         "There are {} calibration models and {} thefts of that kind",
-        lambda: [moved()["n_calibration"], in_words(moved()["n_thefts"])],
+        lambda: [moved()["n_calibration"], in_words(moved()["n_stolen"])],
     ),
     Measured(
         README,
         "Peers ask up to {} queries, Primary and Evolved {} ({} in EEG), the calibrated fingerprint {} and {} for "
         "control",
-        lambda: (peers_questions(), made(CIFAR, "primary")["queries"], made(EEG, "primary")["queries"], *asked_apart()),
+        lambda: (
+            baselines_queries(),
+            made(CIFAR, "primary")["queries"],
+            made(EEG, "primary")["queries"],
+            *asked_apart(),
+        ),
     ),
     Measured(
         README,
@@ -234,18 +244,18 @@ MEASURED = (
     Measured(
         RESULTS,
         "AKH and SAC-w by labels lead on both sets and reach {:.2f} and {:.2f} on THUOCL",
-        lambda: [auc(THUOCL, reading) for reading in (AKH, SAC_W)],
+        lambda: [auc(THUOCL, representation) for representation in (AKH, SAC_W)],
     ),
     Measured(RESULTS, "With {} trials of the owner's", lambda: [model(EEG, "source")["examples"]]),
     Measured(
         RESULTS,
         "(CAE, ADV-TRA, IPGuard, ModelDiff) at {:.2f}",
-        lambda: {round(auc(EEG, one, theft), 2) for one in BOUNDARY for theft in KEPT if theft != "adversarial"},
+        lambda: {round(auc(EEG, one, attack), 2) for one in BOUNDARY for attack in KEPT if attack != "adversarial"},
     ),
     Measured(
         RESULTS,
         "point the wrong way where more than the last layer was trained ({:.2f} to {:.2f})",
-        lambda: between([auc(EEG, one, theft) for one in (PRIMARY, EVOLVED, SAC_M) for theft in KEPT[1:]]),
+        lambda: between([auc(EEG, one, attack) for one in (PRIMARY, EVOLVED, SAC_M) for attack in KEPT[1:]]),
     ),
     Measured(
         RESULTS,
@@ -260,7 +270,7 @@ MEASURED = (
         lambda: (
             auc(EEG_FIRST, FUAP),
             auc(EEG_FIRST, CAE),
-            *{round(auc(EEG_FIRST, CAE, theft), 2) for theft in KEPT if theft != "adversarial"},
+            *{round(auc(EEG_FIRST, CAE, attack), 2) for attack in KEPT if attack != "adversarial"},
             auc(EEG_FIRST, OWN),
             auc(EEG_FIRST, OWN, negatives="homologous"),
         ),
@@ -273,7 +283,7 @@ MEASURED = (
     Measured(
         RESULTS,
         "FUAP on Fashion-MNIST and in EEG ({:.2f} to {:.2f})",
-        lambda: between([auc(EEG, FUAP, theft) for theft in EXTRACTIONS]),
+        lambda: between([auc(EEG, FUAP, attack) for attack in EXTRACTIONS]),
     ),
     Measured(
         RESULTS,
@@ -284,7 +294,12 @@ MEASURED = (
     Measured(
         RESULTS,
         "(random trials, SAC-m and DeepCore to {:.2f} and less)",
-        lambda: [max(answering_back(EEG, "band_passed", reading) for reading in (RANDOM, SAC_M_LABELS, DEEPCORE))],
+        lambda: [
+            max(
+                answering_back(EEG, "band_passed", representation)
+                for representation in (RANDOM, SAC_M_LABELS, DEEPCORE)
+            )
+        ],
     ),
     Measured(
         RESULTS,
@@ -330,7 +345,7 @@ MEASURED = (
     Measured(
         CALIBRATED,
         "The price is {} to {} models of the owner's, {} questions and {} more for control, where peers ask {}",
-        lambda: (*own_models(), *asked_apart(), peers_questions()),
+        lambda: (*own_models(), *asked_apart(), baselines_queries()),
     ),
     Measured(
         CALIBRATED,
@@ -345,7 +360,7 @@ MEASURED = (
         CALIBRATED,
         "A verdict at {:.0%} names {:.0%} to {:.0%} of the thefts in vision and text, {:.0%} to {:.0%} in EEG",
         lambda: (
-            judged(FASHION, "scored", "pirated")[0]["level"],
+            judged(FASHION, "scored", "pirated")[0]["alpha"],
             *between([named(study) for study in (*LABELS, *LABELS_ANEW)]),
             *between([named(study) for study in (EEG, EEG_FIRST, EEG_SECOND)]),
         ),
@@ -360,9 +375,9 @@ MEASURED = (
         CALIBRATED,
         "tampering's log-odds alone tell them better ({:.2f} to {:.2f}, {:.2f} to {:.2f}, {:.2f})",
         lambda: (
-            *tampered_told_by_its_own_log_odds(EEG),
-            *tampered_told_by_its_own_log_odds(EEG_FIRST),
-            *set(tampered_told_by_its_own_log_odds(EEG_SECOND)),
+            *modified_detected_by_its_own_log_odds(EEG),
+            *modified_detected_by_its_own_log_odds(EEG_FIRST),
+            *set(modified_detected_by_its_own_log_odds(EEG_SECOND)),
         ),
     ),
     Measured(
@@ -370,7 +385,7 @@ MEASURED = (
         "Extractions lie between {:.2f} and {:.2f}, and on the first zoo made anew homologous models are accused "
         "before stolen ones ({:.2f})",
         lambda: (
-            *between([auc(s, OWN, theft) for s in (EEG, EEG_FIRST, EEG_SECOND) for theft in EXTRACTIONS]),
+            *between([auc(s, OWN, attack) for s in (EEG, EEG_FIRST, EEG_SECOND) for attack in EXTRACTIONS]),
             auc(EEG_FIRST, OWN, negatives="homologous"),
         ),
     ),

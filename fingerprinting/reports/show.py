@@ -38,13 +38,13 @@ def matched(study: Study) -> None:
 def varied(study: Study) -> None:
     """After generalisation.py: tables, and the section on it."""
     study_page.write(study.folder)
-    print("\n".join(ablation.section(Records.of(study, "generalisation").rows())))
+    print("\n".join(ablation.section(Records.of(study, "ablation").rows())))
     _places()
 
 
 def answered_back(study: Study) -> None:
     """After detect_erase_attack.py: the figure, tables, and the section on it."""
-    answers(study.folder)
+    responses(study.folder)
     study_page.write(study.folder)
     print("\n".join(query_attacks.section(Records.of(study, "erasure").rows())))
     _places()
@@ -67,12 +67,12 @@ def comparison(study_folder: str) -> None:
         for draw in (separation.roc, separation.strips, separation.fidelity):
             draw(study_folder, telling, pool)
         overlap.figure(study_folder, [method for method in telling if method in swept], pool, overlaps)
-    charts.thefts(study_folder, methods, [row for row in auc if row["negatives"] == "all"])
+    charts.attacks(study_folder, methods, [row for row in auc if row["negatives"] == "all"])
     charts.cost(study_folder, timing)
     charts.extraction(study_folder, shown(methods_of(extracted)), telling, extracted)
 
 
-def answers(study_folder: str) -> None:
+def responses(study_folder: str) -> None:
     """The figure of thieves that answer back, where that was recorded."""
     if rows := Records.at(study_folder, "erasure").rows():
         charts.erasure(study_folder, aucs.telling(study_folder, shown(methods_of(rows))), rows)
@@ -84,7 +84,7 @@ def every_figure(study_folder: str, domain: Domain | None) -> None:
     core_points.draw(study_folder, domain)
     if Records.at(study_folder, "auc").rows():
         comparison(study_folder)
-    answers(study_folder)
+    responses(study_folder)
 
 
 def _places() -> None:

@@ -3,16 +3,16 @@
 from fingerprinting.fingerprints.registry import METHODS
 
 Reading = tuple[str, str, str]
-READINGS: list[Reading] = [method.reading for method in METHODS]  # in the order of all tables
+REPRESENTATIONS: list[Reading] = [method.identity for method in METHODS]  # in the order of all tables
 
 
-def reading_of(row: dict) -> Reading:
+def representation_of(row: dict) -> Reading:
     return row["method"], row["output"], row["representation"]
 
 
-def names(reading: Reading) -> list[str]:
+def names(representation: Reading) -> list[str]:
     """The first two cells of its line: the fingerprint, and how it is read."""
-    method, output, representation = reading
+    method, output, representation = representation
     return [method, in_words(output, representation)]
 
 

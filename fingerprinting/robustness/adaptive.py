@@ -23,21 +23,21 @@ from fingerprinting.models import build, suspects, trained
 from fingerprinting.models.kinds import KINDS, Job
 from fingerprinting.models.suspects import ATTACKS, Suspect
 from fingerprinting.robustness import evasion
-from fingerprinting.robustness.attacked_responses import REFUSED, Readings
-from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN, Thief
+from fingerprinting.robustness.attacked_responses import REFUSED, Representations
+from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN, Attacker
 from fingerprinting.robustness.paired_bootstrap import Draws
 from fingerprinting.robustness.query_detector import Detection, Screened
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 
 FULLY_READ = ("primary", "evolved")  # fingerprints of which every reading is reported; of others the first
-RANDOM, REMOVAL = "random_answers", "removal"
+RANDOM, REMOVAL = "random_responses", "removal"
 BASELINE = "fine_tune_all"  # what removal is compared with: the same thief, trained on without that aim
 
 
 def answer_back(study: Study, **constants) -> str | None:
     """Screen, answer in every way, read and count: from the zoo and the fingerprints to records."""
-    thief = Thief(**constants)
+    attacker = Attacker(**constants)
     pool = suspects.gather(study)
     names = [name for name in dict.fromkeys(m.name for m in METHODS) if store.path_of(study, name).is_file()]
     if not Records.of(study, "auc").rows():
@@ -46,14 +46,14 @@ def answer_back(study: Study, **constants) -> str | None:
     source_sha256 = trained.weights_sha256(study, study.source_id)
     prints = {name: store.load(study, name, source_sha256) for name in names}
     store.check_origin(study, prints)
-    skipped, removed = _remove(study, thief)
+    skipped, removed = _remove(study, attacker)
     if verdicts.METHOD in prints:
         verdicts.judge_too(study, prints[verdicts.METHOD], removed)
-    screened = Screened(study, thief)
+    screened = Screened(study, attacker)
     detected = {name: screened.detection(found.inputs) for name, found in prints.items()}
-    readings = Readings(chosen(names), prints, detected, thief)
-    costs = _ask(study, screened, detected, readings, [*pool, *removed])
-    rows = _rows(study, readings, detected, costs, [*pool, *removed])
+    representations = Representations(chosen(names), prints, detected, attacker)
+    costs = _ask(study, screened, detected, representations, [*pool, *removed])
+    rows = _rows(study, representations, detected, costs, [*pool, *removed])
     Records.of(study, "erasure").replace(rows)
     return skipped
 
@@ -64,13 +64,13 @@ def chosen(names: list[str]) -> list[Method]:
     return [m for m in METHODS if m.name in names and (m.name in FULLY_READ or m in first)]
 
 
-def _remove(study: Study, thief: Thief) -> tuple[str | None, list[Suspect]]:
+def _remove(study: Study, attacker: Attacker) -> tuple[str | None, list[Suspect]]:
     """Train the copies of a thief that knows fingerprints exist, and describe them as matching does the others."""
-    options = {"feature_weight": thief.feature_weight, "ranking_weight": thief.ranking_weight}
-    recipe = study.recipe(thief.removal_epochs, thief.removal_learning_rate)
+    options = {"feature_weight": attacker.feature_weight, "ranking_weight": attacker.ranking_weight}
+    recipe = study.recipe(attacker.removal_epochs, attacker.removal_learning_rate)
     jobs = [
         Job(study.model_id(REMOVAL, study.source_architecture, copy), recipe, options, study.source_id)
-        for copy in range(thief.removal_copies)
+        for copy in range(attacker.removal_copies)
     ]
     skipped = build.train(study, KINDS[REMOVAL].script, jobs)
     removed = suspects.of_use(study, "adaptive")
@@ -82,11 +82,11 @@ def _ask(
     study: Study,
     screened: Screened,
     detected: dict[str, Detection],
-    readings: Readings,
+    representations: Representations,
     pool: list[Suspect],
 ) -> dict[str, list[float]]:
     """Have every suspect answer in every way; returns each attack's losses of test accuracy, of same-task thefts."""
-    prints, screen, thief = readings.prints, screened.screen, screened.thief
+    prints, screen, attacker = representations.prints, screened.screen, screened.attacker
     sizes = [len(found) for found in prints.values()]
     inputs, labels = screened.cost_inputs
     erased = {
@@ -96,16 +96,16 @@ def _ask(
     benign_flagged = screened.benign > screened.evasion_threshold
     costs: dict[str, list[float]] = defaultdict(list)
     for suspect in tqdm(pool, desc="answer back", unit="model"):
-        honest = {name: suspects.ask(study, suspect, found.inputs) for name, found in prints.items()}
-        for name, logits in honest.items():
-            readings.put("", suspect, name, logits)
+        independent = {name: suspects.ask(study, suspect, found.inputs) for name, found in prints.items()}
+        for name, logits in independent.items():
+            representations.put("", suspect, name, logits)
         if suspect.kind.use == "adaptive":
             continue
-        for name in readings.compared[REFUSED]:
-            readings.put(REFUSED, suspect, name, honest[name][~detected[name].flagged])
+        for name in representations.compared[REFUSED]:
+            representations.put(REFUSED, suspect, name, independent[name][~detected[name].flagged])
         if suspect.kind.role != "pirated":
-            for attack, name in product(SEEN, honest):
-                readings.put(attack, suspect, name, PERTURBATIONS[attack](honest[name], thief, None))
+            for attack, name in product(SEEN, independent):
+                representations.put(attack, suspect, name, PERTURBATIONS[attack](independent[name], attacker, None))
             continue
         given = {}
         for attack, asked in erased.items():
@@ -113,14 +113,14 @@ def _ask(
         clean = suspects.ask(study, suspect, inputs)
         for attack, perturb in PERTURBATIONS.items():
             draw = runtime.generator(f"{suspect.model.name}/{attack}")
-            given[attack] = [perturb(logits, thief, draw) for logits in (*honest.values(), clean)]
+            given[attack] = [perturb(logits, attacker, draw) for logits in (*independent.values(), clean)]
         draw = runtime.generator(f"{suspect.model.name}/{RANDOM}")
-        flags = [*(detected[name].flagged for name in honest), benign_flagged]
-        pairs = zip((*honest.values(), clean), flags, strict=True)
+        flags = [*(detected[name].flagged for name in independent), benign_flagged]
+        pairs = zip((*independent.values(), clean), flags, strict=True)
         given[RANDOM] = [evasion.at_random(logits, flagged, draw) for logits, flagged in pairs]
         for attack, found in given.items():
             for name, logits in zip(prints, found, strict=False):
-                readings.put(attack, suspect, name, logits)
+                representations.put(attack, suspect, name, logits)
         if not suspect.kind.on_target:
             right = clean.argmax(1) == labels
             after = {attack: found[-1].argmax(1) == labels for attack, found in given.items()}
@@ -131,20 +131,20 @@ def _ask(
 
 
 def _rows(
-    study: Study, readings: Readings, detected: dict[str, Detection], costs: dict, pool: list[Suspect]
+    study: Study, representations: Representations, detected: dict[str, Detection], costs: dict, pool: list[Suspect]
 ) -> list[dict]:
     rows = []
     removal_costs = _removal_cost(pool)
     draws = Draws(study.folder)
-    for method in readings.methods:
-        before = by_kind(pool, readings.distances[""][method.key])
-        for attack in [name for name in readings.distances if name]:
-            if method.key in readings.distances[attack]:
-                after = by_kind(pool, readings.distances[attack][method.key])
+    for method in representations.methods:
+        before = by_kind(pool, representations.distances[""][method.key])
+        for attack in [name for name in representations.distances if name]:
+            if method.key in representations.distances[attack]:
+                after = by_kind(pool, representations.distances[attack][method.key])
                 cost = {"accuracy_cost": float(np.mean(costs[attack]))} if costs[attack] else {}
                 found = detected[method.name]
                 answered = {"answered": 1 - found.flagged.double().mean().item()} if attack == REFUSED else {}
-                changes = draws.changes(before, before | after, {theft: theft for theft in ATTACKS})
+                changes = draws.changes(before, before | after, {attack: attack for attack in ATTACKS})
                 rows += [
                     _row(study, method, attack, {**row, **found.rates, **cost, **answered})
                     for row in changes

@@ -7,31 +7,31 @@ import torch
 
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.registry import OUTPUTS, Method
-from fingerprinting.fingerprints.representations import answers, correlation, match_rate
+from fingerprinting.fingerprints.representations import correlation, match_rate, responses
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models.suspects import Suspect
-from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN, Thief
+from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN, Attacker
 from fingerprinting.robustness.query_detector import Detection
 
 # Readings that make sense of any of a fingerprint's queries; others read them in pairs, views or walks.
-PER_QUERY = (answers, match_rate, correlation)
+PER_QUERY = (responses, match_rate, correlation)
 REFUSED = "refused"  # flagged queries get no answer
 
 
-class Readings:
+class Representations:
     """Distances of suspects' answers, by attack on queries, method and model; the source is read once for each.
 
     compared: attack -> fingerprint name -> the queries and the source's answers that suspects are compared on.
     """
 
     def __init__(
-        self, methods: list[Method], prints: dict[str, Fingerprint], detected: dict[str, Detection], thief: Thief
+        self, methods: list[Method], prints: dict[str, Fingerprint], detected: dict[str, Detection], attacker: Attacker
     ) -> None:
         self.methods, self.prints = methods, prints
         self.compared = {REFUSED: {n: kept for n, found in prints.items() if (kept := _answered(found, detected[n]))}}
         for attack in SEEN:
             self.compared[attack] = {
-                name: replace(found, source_logits=PERTURBATIONS[attack](found.source_logits, thief, None))
+                name: replace(found, source_logits=PERTURBATIONS[attack](found.source_logits, attacker, None))
                 for name, found in prints.items()
             }
         self.distances: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))

@@ -14,7 +14,7 @@ TIE = 1e-6  # rounding makes ties; the label that goes with an answer stays the 
 
 
 @dataclass(frozen=True)
-class Thief:
+class Attacker:
     """The constants of detect_erase_attack.py."""
 
     held_out: float
@@ -65,30 +65,30 @@ def threshold(benign: torch.Tensor, false_alarms: float) -> float:
     return benign.sort().values[min(rank, len(benign)) - 1].item()
 
 
-def rounded(logits: torch.Tensor, thief: Thief, generator: torch.Generator | None) -> torch.Tensor:
+def rounded(logits: torch.Tensor, attacker: Attacker, generator: torch.Generator | None) -> torch.Tensor:
     """Probabilities to a few decimals."""
-    return _given(torch.softmax(logits.double(), 1).round(decimals=thief.decimals), logits)
+    return _given(torch.softmax(logits.double(), 1).round(decimals=attacker.decimals), logits)
 
 
-def top_1(logits: torch.Tensor, thief: Thief, generator: torch.Generator | None) -> torch.Tensor:
+def top_1(logits: torch.Tensor, attacker: Attacker, generator: torch.Generator | None) -> torch.Tensor:
     """The label alone, as a one-hot vector."""
     return _given(F.one_hot(logits.argmax(1), logits.shape[1]).double(), logits)
 
 
-def flattened(logits: torch.Tensor, thief: Thief, generator: torch.Generator | None) -> torch.Tensor:
+def flattened(logits: torch.Tensor, attacker: Attacker, generator: torch.Generator | None) -> torch.Tensor:
     """Probabilities at a temperature."""
-    return logits / thief.temperature
+    return logits / attacker.temperature
 
 
-def noisy(logits: torch.Tensor, thief: Thief, generator: torch.Generator) -> torch.Tensor:
+def noisy(logits: torch.Tensor, attacker: Attacker, generator: torch.Generator) -> torch.Tensor:
     """Gaussian noise on every probability; the label may change with it."""
     probabilities = torch.softmax(logits.double(), 1)
     noise = torch.randn(probabilities.shape, generator=generator, dtype=torch.double)
-    return (probabilities + thief.noise * noise).clamp_min(NOUGHT).log().to(logits.dtype)
+    return (probabilities + attacker.noise * noise).clamp_min(NOUGHT).log().to(logits.dtype)
 
 
 # Name -> what the owner can make of the answers to all queries, as logits (n, C) -> (n, C).
-PERTURBATIONS: dict[str, Callable[[torch.Tensor, Thief, torch.Generator], torch.Tensor]] = {
+PERTURBATIONS: dict[str, Callable[[torch.Tensor, Attacker, torch.Generator], torch.Tensor]] = {
     "rounded": rounded,
     "top_1": top_1,
     "temperature": flattened,

@@ -25,27 +25,27 @@ class Draws:
         rows = []
         for group in GROUPS:
             found, drawn = {}, {}
-            for theft, origin in compared.items():
-                kinds = [kind for kind in suspects.negatives_of(group, KINDS[theft].on_target) if kind in after]
-                if theft in after and origin in before and kinds:
-                    found[theft], drawn[theft] = self._row(theft, origin, group, kinds, before, after)
+            for attack, origin in compared.items():
+                kinds = [kind for kind in suspects.negatives_of(group, KINDS[attack].on_target) if kind in after]
+                if attack in after and origin in before and kinds:
+                    found[attack], drawn[attack] = self._row(attack, origin, group, kinds, before, after)
             rows += found.values()
-            thefts = MEANS["mean_same_task"]
-            if set(thefts) <= set(found):
-                both = ([of[theft] for theft in thefts] for of in (found, drawn))
+            attacks = MEANS["mean_same_task"]
+            if set(attacks) <= set(found):
+                both = ([of[attack] for attack in attacks] for of in (found, drawn))
                 rows.append(mean_row("mean_same_task", group, *both, ("auc_before", "auc_after")))
         return rows
 
     def _row(
-        self, theft: str, origin: str, group: str, kinds: Iterable[str], before: Distances, after: Distances
+        self, attack: str, origin: str, group: str, kinds: Iterable[str], before: Distances, after: Distances
     ) -> tuple[dict, np.ndarray]:
-        pirated, independent = after[theft], np.concatenate([after[kind] for kind in kinds])
+        pirated, independent = after[attack], np.concatenate([after[kind] for kind in kinds])
         unchanged = np.concatenate([before[kind] for kind in kinds])
-        own = self._drawn(len(pirated), theft)
+        own = self._drawn(len(pirated), attack)
         drawn = statistics.auc_draws(pirated, independent, own, self._drawn(len(independent), *kinds))
         low, high = statistics.interval(drawn)
         row = {
-            "attack": theft,
+            "attack": attack,
             "negatives": group,
             "n_pirated": len(pirated),
             "n_independent": len(independent),

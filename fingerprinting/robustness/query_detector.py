@@ -8,7 +8,7 @@ import torch
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
 from fingerprinting.robustness import autoencoder, evasion
-from fingerprinting.robustness.evasion import Screen, Thief
+from fingerprinting.robustness.evasion import Attacker, Screen
 from fingerprinting.study.study import Study
 
 FALSE_ALARMS = {"fpr1": 0.01, "fpr5": 0.05}
@@ -25,19 +25,21 @@ class Detection:
 class Screened:
     """A study's thief: its screen, fitted on a part of its own data, and thresholds from the rest of that."""
 
-    def __init__(self, study: Study, thief: Thief) -> None:
-        self.study, self.thief = study, thief
+    def __init__(self, study: Study, attacker: Attacker) -> None:
+        self.study, self.attacker = study, attacker
         part = study.parts["attacker"]
         name = f"{study.folder}/screen/{study.split_seed}"
         order = torch.randperm(len(part), generator=runtime.generator(name))
-        held_out = round(thief.held_out * len(part))
+        held_out = round(attacker.held_out * len(part))
         if not 0 < held_out < len(part):
-            raise UserError(f"HELD_OUT={thief.held_out} must leave something to fit and something to calibrate with")
+            raise UserError(f"HELD_OUT={attacker.held_out} must leave something to fit and something to calibrate with")
         learn = study.domain.screen or autoencoder.screen
-        self.screen: Screen = learn(part.inputs[order[held_out:]], thief, name, study.device, study.domain.input_range)
+        self.screen: Screen = learn(
+            part.inputs[order[held_out:]], attacker, name, study.device, study.domain.input_range
+        )
         benign = self.screen.score(part.inputs[order[:held_out]])
         self.thresholds = {name: evasion.threshold(benign, share) for name, share in FALSE_ALARMS.items()}
-        self.evasion_threshold = evasion.threshold(benign, thief.evasion_fpr)
+        self.evasion_threshold = evasion.threshold(benign, attacker.evasion_fpr)
         self.held_out = held_out
 
     @cached_property
@@ -45,7 +47,7 @@ class Screened:
         """Test inputs and labels on which accuracy before and after is measured; nothing is chosen by them."""
         test = self.study.parts["test"]
         draw = runtime.generator(f"{self.study.folder}/cost/{self.study.split_seed}")
-        chosen = test.take(torch.randperm(len(test), generator=draw)[: self.thief.cost_inputs])
+        chosen = test.take(torch.randperm(len(test), generator=draw)[: self.attacker.cost_inputs])
         return chosen.inputs, chosen.targets
 
     @cached_property

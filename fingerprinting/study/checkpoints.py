@@ -87,7 +87,7 @@ def check(
     architecture = domain.architecture(name)
     model = _made(domain, name, classes, inputs, weights)
     _check_parts(name, architecture, model)
-    _check_answers(name, architecture, model, classes, inputs, device)
+    _check_responses(name, architecture, model, classes, inputs, device)
     with _said(f"{name!r} cannot be trained"):
         _train_once(name, model, classes, inputs, device)
     again = _made(domain, name, classes, inputs, weights)
@@ -133,7 +133,7 @@ def _check_parts(name: str, architecture: Architecture, model: nn.Module) -> Non
         raise UserError(f"{name!r} has no parameters that can be trained; build one with requires_grad=True")
 
 
-def _check_answers(
+def _check_responses(
     name: str,
     architecture: Architecture,
     model: nn.Module,

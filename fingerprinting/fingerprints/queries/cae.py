@@ -11,7 +11,7 @@ from torch import nn
 
 from fingerprinting.core.runtime import place
 from fingerprinting.fingerprints.owner import Owner, Queries
-from fingerprinting.fingerprints.queries.descent import descend, some_answers
+from fingerprinting.fingerprints.queries.descent import descend, some_responses
 
 
 def cae(
@@ -82,7 +82,7 @@ class Ensemble:
         return F.cross_entropy(self.source(inputs), targets, reduction="none") - conferred
 
     def _mean(self, models: Sequence[nn.Module], inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        logits = self._thinned(some_answers(models, inputs, self.sampled, self.generator))
+        logits = self._thinned(some_responses(models, inputs, self.sampled, self.generator))
         return torch.softmax(logits, -1).mean(0).gather(1, targets[:, None])[:, 0]
 
     def _thinned(self, logits: torch.Tensor) -> torch.Tensor:

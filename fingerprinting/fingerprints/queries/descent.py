@@ -32,7 +32,7 @@ def descend(
     return moved.detach()
 
 
-def some_answers(
+def some_responses(
     models: Sequence[nn.Module], inputs: torch.Tensor, count: int, generator: torch.Generator
 ) -> torch.Tensor:
     """Logits (count, N, C) of as many of the models, drawn at random, on inputs (N, ...)."""

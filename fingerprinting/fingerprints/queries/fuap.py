@@ -48,11 +48,11 @@ def fuap(
     logits = [predict(owner.source, asked, owner.device)]
     logits += [owner.ask(model, asked) for models in references.values() for model in models]
     stolen = torch.tensor([True] * (1 + len(references["pirated"])) + [False] * len(references["independent"]))
-    readings = torch.softmax(torch.stack(logits), 2).unflatten(1, (len(drawn), -1)).flatten(0, 1).flatten(1)
+    representations = torch.softmax(torch.stack(logits), 2).unflatten(1, (len(drawn), -1)).flatten(0, 1).flatten(1)
     weights = trained_encoder(
-        readings.to(owner.device),
+        representations.to(owner.device),
         stolen.repeat_interleave(len(drawn)).to(owner.device),
-        initial_perceptron((readings.shape[1], hidden, code), owner.generator("encoder")),
+        initial_perceptron((representations.shape[1], hidden, code), owner.generator("encoder")),
         temperature,
         epochs,
         learning_rate,
@@ -155,7 +155,7 @@ def initial_perceptron(sizes: tuple[int, int, int], generator: torch.Generator) 
 
 
 def trained_encoder(
-    readings: torch.Tensor,
+    representations: torch.Tensor,
     stolen: torch.Tensor,
     weights: dict[str, torch.Tensor],
     temperature: float,
@@ -163,10 +163,10 @@ def trained_encoder(
     learning_rate: float,
 ) -> dict[str, torch.Tensor]:
     """The weights (on the CPU) after `epochs` Adam steps on readings (m, d) and whether they are of stolen models."""
-    weights = {name: value.clone().to(readings.device).requires_grad_(True) for name, value in weights.items()}
+    weights = {name: value.clone().to(representations.device).requires_grad_(True) for name, value in weights.items()}
     optimizer = torch.optim.Adam(weights.values(), lr=learning_rate)
     for _ in range(epochs):
-        loss = supervised_contrastive(perceptron(readings, weights), stolen, temperature)
+        loss = supervised_contrastive(perceptron(representations, weights), stolen, temperature)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
-from fingerprinting.fingerprints.queries.descent import descend, some_answers
+from fingerprinting.fingerprints.queries.descent import descend, some_responses
 from fingerprinting.training.trainer import predict
 
 HELD_BACK = 3  # every third reference model of a role validates, the others make the queries (the paper's 2 : 1)
@@ -87,7 +87,7 @@ def optimised(
 
     def loss(moved: torch.Tensor) -> torch.Tensor:
         seen = transform(generator, noise)(moved)
-        roles = (some_answers(models, seen, sampled, generator) for models in (pirated, independent))
+        roles = (some_responses(models, seen, sampled, generator) for models in (pirated, independent))
         return objective(source(seen), *roles, alpha)
 
     return descend(inputs, loss, steps, learning_rate, bounds, movable)

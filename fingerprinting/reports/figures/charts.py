@@ -7,15 +7,15 @@ import numpy as np
 from fingerprinting.fingerprints.registry import Method
 from fingerprinting.models import suspects
 from fingerprinting.reports.figures.canvas import BLUE, GREEN, ORANGE, SKY, VERMILION, canvas, panels, path_of, title_of
-from fingerprinting.reports.table_cells import reading_of
+from fingerprinting.reports.table_cells import representation_of
 
 
-def thefts(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
+def attacks(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
     """AUC of every theft (columns) against all independents by every reading (lines): a cell's colour and number."""
-    found = {(reading_of(row), row["attack"]): row["auc"] for row in rows}
+    found = {(representation_of(row), row["attack"]): row["auc"] for row in rows}
     names = [name for name in suspects.ATTACKS if any(attack == name for _, attack in found)]
-    lines = [method for method in methods if any((method.reading, name) in found for name in names)]
-    values = np.array([[found.get((method.reading, name), np.nan) for name in names] for method in lines])
+    lines = [method for method in methods if any((method.identity, name) in found for name in names)]
+    values = np.array([[found.get((method.identity, name), np.nan) for name in names] for method in lines])
     title, size = "AUC of each theft against all independents", (0.75 * len(names) + 3.2, 0.24 * len(lines) + 1.6)
     with canvas(study_folder, "thefts", title, 1, 1, size) as (figure, axes):
         axis = axes[0][0]
@@ -70,7 +70,7 @@ def extraction(study_folder: str, methods: list[Method], telling: list[Method], 
                 "ms": 4 if named else 2.5,
                 "lw": 1.8 if named else 0.8,
             }
-            own = [row for row in rows if reading_of(row) == method.reading]
+            own = [row for row in rows if representation_of(row) == method.identity]
             means = [np.mean([row["beats"] for row in own if row["asked"] == size]) for size in sizes]
             label = title_of(method) if named else None
             asked.plot(sizes, means, "o-", label=label, **style)
@@ -94,13 +94,13 @@ def extraction(study_folder: str, methods: list[Method], telling: list[Method], 
 def erasure(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
     """Mean AUC over the thefts of the same task before (hollow) and after each way of answering back, by method."""
     wanted = [row for row in rows if row["negatives"] == "all" and row["attack"] in ("mean_same_task", "removal")]
-    answers = list(dict.fromkeys(row["attack_on_queries"] for row in wanted))
+    responses = list(dict.fromkeys(row["attack_on_queries"] for row in wanted))
     title = "AUC over the thefts of the same task when the thief answers back"
-    with panels(study_folder, "erasure", title, methods, 0.2 * len(answers) + 0.5, 0.9) as grid:
+    with panels(study_folder, "erasure", title, methods, 0.2 * len(responses) + 0.5, 0.9) as grid:
         for axis, method in grid:
             for row in wanted:
-                if reading_of(row) == method.reading:
-                    height = len(answers) - 1 - answers.index(row["attack_on_queries"])
+                if representation_of(row) == method.identity:
+                    height = len(responses) - 1 - responses.index(row["attack_on_queries"])
                     before, after = row["auc_before"], row["auc_after"]
                     axis.plot([row["auc_low"], row["auc_high"]], [height] * 2, lw=3, alpha=0.25, color=VERMILION)
                     axis.plot([before, after], [height] * 2, lw=0.9, color="#666666")
@@ -108,7 +108,7 @@ def erasure(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
                     axis.plot(after, height, "o", ms=4, color=VERMILION, label="answering back, 95% interval")
             axis.axvline(0.5, color="grey", lw=0.7, ls=":")
             axis.set_xlim(0, 1.03)
-            axis.set_yticks(range(len(answers)), reversed(answers), fontsize=7)
+            axis.set_yticks(range(len(responses)), reversed(responses), fontsize=7)
             axis.tick_params(axis="x", labelsize=7)
             axis.grid(axis="x", alpha=0.3)
             axis.label_outer()

@@ -15,7 +15,7 @@ from fingerprinting.study.domain import Domain
 from fingerprinting.study.records import Records
 from fingerprinting.study.thumbnails import restored
 
-SHADES = dict(tampered=VERMILION, extracted=ORANGE, homologous=BLUE, irrelevant=SKY)
+SHADES = dict(modified=VERMILION, extracted=ORANGE, homologous=BLUE, irrelevant=SKY)
 
 
 def draw(study_folder: str, domain: Domain | None) -> None:
@@ -66,13 +66,13 @@ def _radius(study_folder: str, rows: list[dict]) -> None:
         axes[0][0].set_title("radius, a line per point", fontsize=8)
         axes[0][0].legend(fontsize=7)
         for axis, method in zip(axes[0][1:], SCORES, strict=True):
-            reading = (method.output, method.representation.__name__)
-            own = [row for row in rows if (row["output"], row["representation"]) == reading]
+            representation = (method.output, method.representation.__name__)
+            own = [row for row in rows if (row["output"], row["representation"]) == representation]
             own.sort(key=lambda row: row["steps"])
             for name in GROUPS:
                 values = [row[name] for row in own]
                 axis.plot([row["steps"] for row in own], values, "o-", ms=3, lw=1.2, color=SHADES[name], label=name)
-            axis.set_title(f"mean score: {in_words(*reading)}", fontsize=8)
+            axis.set_title(f"mean score: {in_words(*representation)}", fontsize=8)
         for axis in axes[0]:
             axis.set_ylim(bottom=0)
             axis.set_xlabel("training step of the points", fontsize=7)

@@ -6,7 +6,7 @@ from fingerprinting.fingerprints.registry import Method
 from fingerprinting.models.suspects import ATTACKS, MEANS, NEGATIVES
 from fingerprinting.reports.pages import heading, links
 from fingerprinting.reports.sections.published_numbers import PUBLISHED
-from fingerprinting.reports.table_cells import READINGS, Reading, auc, counts, names, reading_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, Reading, auc, counts, names, representation_of
 from fingerprinting.study.records import Records
 
 COLUMNS = (
@@ -20,15 +20,15 @@ def section(records: list[dict], models: dict[str, dict]) -> list[str]:
     """Means by group of independents, then AUC by theft, in Markdown. models: kind -> its row of the models' table."""
     rows = _ordered(records)
     cells = _cells(rows)
-    readings = list(dict.fromkeys(reading_of(row) for row in rows))
+    representations = list(dict.fromkeys(representation_of(row) for row in rows))
     return [
         f"Mean AUC over {_mean_over(rows)} [95% bootstrap interval].",
         "",
-        *_means(readings, cells),
+        *_means(representations, cells),
         "",
         f"AUC of each theft against all independent models [95% bootstrap interval].{_flag_note(models)}",
         "",
-        *_by_theft(readings, cells, models),
+        *_by_attack(representations, cells, models),
         "",
     ]
 
@@ -45,12 +45,12 @@ def published(study_folder: str, records: list[dict], erasure: list[dict]) -> li
         return []
     cells = {(*key, ""): row for key, row in _cells(records).items()}
     for row in erasure:
-        key = (reading_of(row), row["attack"], row["negatives"], row["attack_on_queries"])
+        key = (representation_of(row), row["attack"], row["negatives"], row["attack_on_queries"])
         cells[key] = {**row, "auc": row["auc_after"]}
     lines = [
         [row.method, " and ".join(row.attacks), f"{row.auc:.2f}"]
         + [
-            ", ".join(auc(cells.get((row.reading, name, group, row.attack_on_queries))) for name in row.attacks)
+            ", ".join(auc(cells.get((row.identity, name, group, row.attack_on_queries))) for name in row.attacks)
             for group in groups
         ]
         for row in rows
@@ -62,7 +62,7 @@ def published(study_folder: str, records: list[dict], erasure: list[dict]) -> li
 def mean_aucs(study_folder: str) -> dict[Reading, dict]:
     """Reading -> its mean AUC over the thefts of the same task, against all independents, in the order of methods."""
     return {
-        reading_of(row): row
+        representation_of(row): row
         for row in _ordered(Records.at(study_folder, "auc").rows())
         if (row["attack"], row["negatives"]) == ("mean_same_task", "all")
     }
@@ -72,8 +72,8 @@ def telling(study_folder: str, methods: list[Method], count: int = 4) -> list[Me
     """Those of the methods that a figure with few panels shows: Primary, ours, and the best others by mean AUC."""
     found = mean_aucs(study_folder)
     named = [method for method in methods if method.name in ("primary", METHOD)]
-    others = [method for method in methods if method not in named and method.reading in found]
-    others.sort(key=lambda method: -found[method.reading]["auc"])
+    others = [method for method in methods if method not in named and method.identity in found]
+    others.sort(key=lambda method: -found[method.identity]["auc"])
     kept = [*named, *others[: max(0, count - len(named))]]
     return [method for method in methods if method in kept]
 
@@ -81,26 +81,41 @@ def telling(study_folder: str, methods: list[Method], count: int = 4) -> list[Me
 def summary(studies: list[str]) -> str:
     """Every method in every study by one number: the mean AUC over the thefts of the same task, against all."""
     found = {study: rows for study in studies if (rows := mean_aucs(study))}
-    readings = [reading for reading in READINGS if any(reading in rows for rows in found.values())]
+    representations = [
+        representation for representation in REPRESENTATIONS if any(representation in rows for rows in found.values())
+    ]
     table = markdown_table(
         ["fingerprint", "reading, output", *map(heading, found)],
         [["", "pirated / independent", *(counts(next(iter(rows.values()))) for rows in found.values())]]
-        + [[*names(reading), *(auc(rows.get(reading)) for rows in found.values())] for reading in readings],
+        + [
+            [*names(representation), *(auc(rows.get(representation)) for rows in found.values())]
+            for representation in representations
+        ],
     )
     return "\n".join([*table, "", f"Every theft, group of independents and kind of model: {links(found)}."])
 
 
-def _means(readings: list[Reading], cells: Cells) -> list[str]:
+def _means(representations: list[Reading], cells: Cells) -> list[str]:
     groups = [("mean_same_task", group) for group in NEGATIVES] + [("mean_all", "all")]
-    groups = [group for group in groups if any((reading, *group) in cells for reading in readings)]
+    groups = [group for group in groups if any((representation, *group) in cells for representation in representations)]
     heads = [f"same task, {group}" if mean == "mean_same_task" else "transfer too, all" for mean, group in groups]
     there = [
-        counts(next(cells[(reading, *group)] for reading in readings if (reading, *group) in cells)) for group in groups
+        counts(
+            next(
+                cells[(representation, *group)]
+                for representation in representations
+                if (representation, *group) in cells
+            )
+        )
+        for group in groups
     ]
     return markdown_table(
         ["fingerprint", "reading, output", *heads],
         [["", "pirated / independent", *there]]
-        + [[*names(reading), *(auc(cells.get((reading, *group))) for group in groups)] for reading in readings],
+        + [
+            [*names(representation), *(auc(cells.get((representation, *group))) for group in groups)]
+            for representation in representations
+        ],
     )
 
 
@@ -109,29 +124,32 @@ def _mean_over(rows: list[dict]) -> str:
     return f"the {len(named)} thefts of the same task ({', '.join(named)})"
 
 
-def _by_theft(readings: list[Reading], cells: Cells, models: dict[str, dict]) -> list[str]:
-    thefts = [name for name in ATTACKS if any(row["attack"] == name for row in cells.values())]
-    heads = [f"{name}{' †' if models.get(name, {}).get('flagged') else ''}" for name in thefts]
+def _by_attack(representations: list[Reading], cells: Cells, models: dict[str, dict]) -> list[str]:
+    attacks = [name for name in ATTACKS if any(row["attack"] == name for row in cells.values())]
+    heads = [f"{name}{' †' if models.get(name, {}).get('degraded') else ''}" for name in attacks]
     against_all = [row for row in cells.values() if row["negatives"] == "all"]
-    there = [counts(next(row for row in against_all if row["attack"] == name)) for name in thefts]
+    there = [counts(next(row for row in against_all if row["attack"] == name)) for name in attacks]
     return markdown_table(
         ["fingerprint", "reading, output", *heads],
         [["", "pirated / independent", *there]]
-        + [[*names(reading), *(auc(cells.get((reading, name, "all"))) for name in thefts)] for reading in readings],
+        + [
+            [*names(representation), *(auc(cells.get((representation, name, "all"))) for name in attacks)]
+            for representation in representations
+        ],
     )
 
 
 def _flag_note(models: dict[str, dict]) -> str:
-    if any(row["flagged"] for row in models.values()):
+    if any(row["degraded"] for row in models.values()):
         return " † some of these stolen models lost more than 10 points of test accuracy (`flagged` below)."
     return " No stolen model lost more than 10 points of test accuracy."
 
 
 def _cells(rows: list[dict]) -> Cells:
-    return {(reading_of(row), row["attack"], row["negatives"]): row for row in rows}
+    return {(representation_of(row), row["attack"], row["negatives"]): row for row in rows}
 
 
 def _ordered(rows: list[dict]) -> list[dict]:
     """Records are sorted by key; tables follow the order of the methods and of the attacks."""
     order = [*ATTACKS, *MEANS]
-    return sorted(rows, key=lambda row: (READINGS.index(reading_of(row)), order.index(row["attack"])))
+    return sorted(rows, key=lambda row: (REPRESENTATIONS.index(representation_of(row)), order.index(row["attack"])))

@@ -7,9 +7,9 @@ import numpy as np
 from fingerprinting.core import runtime, statistics
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import MEANS
-from fingerprinting.reports.sections.verdicts import FOR_5_PERCENT, accused_at_5
+from fingerprinting.reports.sections.verdicts import FOR_5_PERCENT, flagged_at_5
 
-THEFTS = MEANS["mean_same_task"]
+ATTACKS = MEANS["mean_same_task"]
 
 
 def aucs(study_folder: str, verdicts: list[dict]) -> dict[str, dict]:
@@ -20,8 +20,8 @@ def aucs(study_folder: str, verdicts: list[dict]) -> dict[str, dict]:
     """
     rows = [row for row in verdicts if row["share"] == 1 and not KINDS[row["kind"]].on_target]
     fresh = tuple(row["evidence"] for row in rows if row["use"] == "audit")
-    stolen = ((theft, tuple(row["evidence"] for row in rows if row["kind"] == theft)) for theft in THEFTS)
-    return dict(_aucs(study_folder, fresh, tuple((theft, values) for theft, values in stolen if values)))
+    stolen = ((attack, tuple(row["evidence"] for row in rows if row["kind"] == attack)) for attack in ATTACKS)
+    return dict(_aucs(study_folder, fresh, tuple((attack, values) for attack, values in stolen if values)))
 
 
 @lru_cache  # the documents' blocks ask for the same, several times
@@ -33,11 +33,11 @@ def _aucs(
     generator = np.random.default_rng(runtime.seed_from(f"{study_folder}/audit"))
     counts = statistics.resampled(len(fresh), statistics.DRAWS, generator)  # one for all thefts: the mean's interval
     found, draws, independent = {}, [], -np.array(fresh)
-    for theft, evidence in stolen:
+    for attack, evidence in stolen:
         pirated = -np.array(evidence)
         own = statistics.resampled(len(pirated), statistics.DRAWS, generator)
         draws.append(statistics.auc_draws(pirated, independent, own, counts))
-        found[theft] = _cells(statistics.auc(pirated, independent), draws[-1])
+        found[attack] = _cells(statistics.auc(pirated, independent), draws[-1])
     mean = float(np.mean([row["auc"] for row in found.values()]))
     return {**found, "mean": _cells(mean, np.mean(draws, axis=0))}
 
@@ -47,11 +47,11 @@ def _cells(auc: float, draws: np.ndarray) -> dict[str, float]:
     return {"auc": auc, "auc_low": low, "auc_high": high}
 
 
-def accused(verdicts: list[dict], data: str) -> dict[str, str]:
+def flagged(verdicts: list[dict], data: str) -> dict[str, str]:
     """How many of the audit's models of these data were accused at 5%: calibration models are homologous ones."""
     kinds = [f"audit_{data}", f"audit_{data}_adversarial"]
     rows = [row for row in verdicts if row["kind"] in kinds and row["share"] == 1]
     if not rows or rows[0]["n_calibration"] < FOR_5_PERCENT:
         return {}
-    share, low, high = statistics.share(np.array([accused_at_5(row) for row in rows]))
+    share, low, high = statistics.share(np.array([flagged_at_5(row) for row in rows]))
     return {f"independents called stolen at 5%, audit, {data}": f"{share:.3f} [{low:.3f}, {high:.3f}], n = {len(rows)}"}

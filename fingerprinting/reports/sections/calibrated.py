@@ -8,31 +8,35 @@ from fingerprinting.reports.sections import ablation, audit, verdicts
 from fingerprinting.reports.table_cells import auc
 from fingerprinting.study.records import Records
 
-AVERAGED = ("theft left out", "design left out, its thefts", "design left out, itself")  # one line for all variants
+AVERAGED = (
+    "leave-one-attack-out",
+    "leave-one-architecture-out, its stolen models",
+    "leave-one-architecture-out, its independent models",
+)  # one line for all variants
 UNSHOWN = ("all references", "candidates")
 
 
 def cells(study_folder: str) -> dict[str, str]:
     """Name of the line -> cell."""
-    scored, judged, varied = (Records.at(study_folder, topic).rows() for topic in ("auc", "verdicts", "generalisation"))
+    scored, judged, varied = (Records.at(study_folder, topic).rows() for topic in ("auc", "verdicts", "ablation"))
     return {
         **_of_scored(scored),
         **_against_audit(study_folder, judged),
         **_of_verdicts(judged),
-        **audit.accused(judged, "irrelevant"),
-        **audit.accused(judged, "homologous"),
+        **audit.flagged(judged, "irrelevant"),
+        **audit.flagged(judged, "homologous"),
         **_of_variants(varied),
     }
 
 
 def _of_scored(records: list[dict]) -> dict[str, str]:
     rows = {(row["representation"], row["attack"]): row for row in records if row["negatives"] == "all"}
-    mean = rows.get(("theft_evidence", "mean_same_task"))
+    mean = rows.get(("stealing_evidence", "mean_same_task"))
     if not mean:
         return {}
     return {
         "mean AUC": auc(mean, 3),
-        "least of the thefts": f"{min(rows['theft_evidence', name]['auc'] for name in mean['mean_over']):.3f}",
+        "least of the thefts": f"{min(rows['stealing_evidence', name]['auc'] for name in mean['mean_over']):.3f}",
         "transfer": auc(rows.get(("transfer_evidence", "transfer")), 3),
     }
 
@@ -53,7 +57,7 @@ def _of_verdicts(records: list[dict]) -> dict[str, str]:
     for row in verdicts.rows(records):
         share = f"{verdicts.stolen(row)}, n = {row['n']}"
         if (row["use"], row["kind"]) == ("scored", "all pirated"):
-            found[f"thefts called stolen at {row['level']:.0%}"] = share
+            found[f"thefts called stolen at {row['alpha']:.0%}"] = share
             others = [name for name in ("independent", "inconclusive") if name in row]
             found |= {f"thefts called {name}": f"{row[name]:.3f}" for name in others}
         elif row["kind"] == "all independent":

@@ -12,13 +12,13 @@ from fingerprinting.study.records import Records
 _PLACE = "tier,domain,dataset"
 COLUMNS = {
     "deepcore_lengths": f"{_PLACE},steps,moving,confidence,radius,radius_min,radius_max,output,representation,"
-    "tampered_n,tampered,extracted_n,extracted,homologous_n,homologous,irrelevant_n,irrelevant,auc_homologous,"
-    "tampered_kept,extracted_kept,homologous_kept,irrelevant_kept",
+    "modified_n,modified,extracted_n,extracted,homologous_n,homologous,irrelevant_n,irrelevant,auc_homologous,"
+    "modified_kept,extracted_kept,homologous_kept,irrelevant_kept",
     "deepcore_scores": f"{_PLACE},output,representation,kind,n,score,score_std,score_min,score_max,homologous,"
     "difference",
     "deepcore_clusters": f"{_PLACE},algorithm,clusters,negatives,named_by,n_pirated,mir,mir_low,mir_high,n_independent,"
     "fir,fir_low,fir_high",
-    "deepcore_claims": f"{_PLACE},claim,measure,inputs,n,source,tampered,extracted,homologous,irrelevant",
+    "deepcore_claims": f"{_PLACE},claim,measure,inputs,n,source,modified,extracted,homologous,irrelevant",
 }
 
 
@@ -85,27 +85,27 @@ def _lengths(rows: list[dict]) -> list[str]:
 
 
 def _scores(rows: list[dict]) -> list[str]:
-    readings = list(dict.fromkeys(in_words(row["output"], row["representation"]) for row in _in_order(rows)))
+    representations = list(dict.fromkeys(in_words(row["output"], row["representation"]) for row in _in_order(rows)))
     found = {(row["kind"], in_words(row["output"], row["representation"])): row for row in rows}
     kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
     cells = []
     for kind in kinds:
-        own = [found[kind, reading] for reading in readings]
+        own = [found[kind, representation] for representation in representations]
         scores = [f"{row['score']:.3g} ± {row['score_std']:.2g} ({row['difference']:.3g})" for row in own]
         cells.append([kind, str(own[0]["n"]), *scores])
-    return markdown_table(["kind", "n", *readings], cells)
+    return markdown_table(["kind", "n", *representations], cells)
 
 
 def _clusters(rows: list[dict]) -> list[str]:
     found = {(row["algorithm"], row["negatives"], row["named_by"]): row for row in rows}
     cells = []
     for algorithm, negatives in dict.fromkeys((row["algorithm"], row["negatives"]) for row in rows):
-        honest, paper = (found[algorithm, negatives, named_by] for named_by in ("references", "scored"))
+        independent, paper = (found[algorithm, negatives, named_by] for named_by in ("references", "scored"))
         rates = [
-            f"{honest[name]:.2f} [{honest[f'{name}_low']:.2f}, {honest[f'{name}_high']:.2f}] ({paper[name]:.2f})"
+            f"{independent[name]:.2f} [{independent[f'{name}_low']:.2f}, {independent[f'{name}_high']:.2f}] ({paper[name]:.2f})"
             for name in ("mir", "fir")
         ]
-        cells.append([algorithm, negatives, f"{honest['n_pirated']} / {honest['n_independent']}", *rates])
+        cells.append([algorithm, negatives, f"{independent['n_pirated']} / {independent['n_independent']}", *rates])
     return markdown_table(["algorithm", "independents", "pirated / independent", "MIR", "FIR"], cells)
 
 

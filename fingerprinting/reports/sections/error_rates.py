@@ -1,7 +1,7 @@
 """Missed and false identification rates (DeepCore's MIR, FIR), with the owner's threshold and the in-sample one."""
 
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.reports.table_cells import READINGS, counts, names, reading_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, counts, names, representation_of
 
 COLUMNS = (
     "tier,domain,dataset,method,output,representation,negatives,threshold_from,n_calibration,threshold,n_pirated,mir,"
@@ -12,19 +12,23 @@ ORIGINS = ("references", "scored")  # of a threshold
 
 def section(records: list[dict]) -> list[str]:
     """Both rates of every reading in Markdown; nothing where the owner had no reference models."""
-    cells = {(reading_of(row), row["negatives"], row["threshold_from"]): row for row in records}
-    readings = [reading for reading in READINGS if any((reading, "all", origin) in cells for origin in ORIGINS)]
-    if not readings:
+    cells = {(representation_of(row), row["negatives"], row["threshold_from"]): row for row in records}
+    representations = [
+        representation
+        for representation in REPRESENTATIONS
+        if any((representation, "all", origin) in cells for origin in ORIGINS)
+    ]
+    if not representations:
         return []
     heads = [f"{error}, {origin}" for origin in ORIGINS for error in ("MIR", "FIR", "FIR of homologous")]
     lines = []
-    for reading in readings:
-        line = names(reading)
+    for representation in representations:
+        line = names(representation)
         for origin in ORIGINS:
-            both = [cells.get((reading, group, origin)) for group in ("all", "homologous")]
+            both = [cells.get((representation, group, origin)) for group in ("all", "homologous")]
             line += [_rate(both[0], "mir"), *(_rate(row, "fir") for row in both)]
         lines.append(line)
-    there = cells[(readings[0], "all", "references")]
+    there = cells[(representations[0], "all", "references")]
     return [
         f"Missed (MIR) and false (FIR) identifications over the thefts of the same task [95% binomial interval], n = "
         f"{counts(there)}. The threshold comes from the owner's {there['n_calibration']} reference models "

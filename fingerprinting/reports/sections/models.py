@@ -8,7 +8,7 @@ from fingerprinting.core.markdown import markdown_table
 
 COLUMNS = (
     "tier,domain,dataset,kind,n,test_accuracy_mean,test_accuracy_min,dev_accuracy_mean,fidelity_mean,fidelity_min,"
-    "fidelity_max,flagged,seconds"
+    "fidelity_max,degraded,seconds"
 )
 
 
@@ -30,7 +30,7 @@ def rows(records: list[dict]) -> list[dict]:
                 "fidelity_mean": np.mean(fidelity) if fidelity else None,
                 "fidelity_min": np.min(fidelity) if fidelity else None,
                 "fidelity_max": np.max(fidelity) if fidelity else None,
-                "flagged": sum(bool(model.get("flagged")) for model in models),
+                "degraded": sum(bool(model.get("degraded")) for model in models),
                 "seconds": sum(model["seconds"] for model in models),
             }
         )
@@ -43,14 +43,14 @@ def section(models: dict[str, dict]) -> list[str]:
         "The models. Fidelity is agreement with the source on test data; seconds are of one core.",
         "",
         *markdown_table(
-            ["kind", "n", "test accuracy, mean (lowest)", "fidelity, mean (range)", "flagged", "seconds"],
+            ["kind", "n", "test accuracy, mean (lowest)", "fidelity, mean (range)", "degraded", "seconds"],
             [
                 [
                     kind,
                     str(row["n"]),
                     f"{row['test_accuracy_mean']:.3f} ({row['test_accuracy_min']:.3f})",
                     _range(row),
-                    str(row["flagged"] or ""),
+                    str(row["degraded"] or ""),
                     f"{row['seconds']:.0f}",
                 ]
                 for kind, row in models.items()

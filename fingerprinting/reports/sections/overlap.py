@@ -12,14 +12,14 @@ from fingerprinting.reports.figures.canvas import COLOURS, panels, path_of
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.judged import Judged
 from fingerprinting.reports.pages import page_path, study_folders
-from fingerprinting.reports.table_cells import READINGS, names, reading_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, names, representation_of
 from fingerprinting.study.records import Records
 
 COLUMNS = (
-    "tier,domain,dataset,method,output,representation,design,architecture,overlap,n,distance,threshold,accused,"
+    "tier,domain,dataset,method,output,representation,relation,architecture,overlap,n,distance,threshold,flagged,"
     "test_accuracy,fidelity"
 )
-DESIGNS = {"same": "o-", "other": "s--"}  # the source's architecture, and another
+RELATIONS = {"same": "o-", "other": "s--"}  # the source's architecture, and another
 
 
 @storage.alone_in_results()
@@ -35,17 +35,17 @@ def write() -> None:
 def page(study_folder: str, records: list[dict]) -> str:
     """A line per method and architecture, a column per overlap: distance in units of the threshold."""
     domain, dataset, tier = study_folder.split("/")
-    rows = sorted(records, key=lambda row: READINGS.index(reading_of(row)))
+    rows = sorted(records, key=lambda row: REPRESENTATIONS.index(representation_of(row)))
     overlaps = sorted({row["overlap"] for row in rows})
     lines: dict[tuple, dict[float, dict]] = defaultdict(dict)
     for row in rows:
-        lines[reading_of(row), row["design"], row["architecture"]][row["overlap"]] = row
-    head = ["fingerprint", "reading, output", "architecture", *(f"{overlap:g}" for overlap in overlaps), "accused"]
+        lines[representation_of(row), row["relation"], row["architecture"]][row["overlap"]] = row
+    head = ["fingerprint", "reading, output", "architecture", *(f"{overlap:g}" for overlap in overlaps), "flagged"]
     cells = [
-        [*names(reading), f"{design} ({architecture})"]
+        [*names(representation), f"{relation} ({architecture})"]
         + [_in_thresholds(found[overlap]) if overlap in found else "" for overlap in overlaps]
-        + [f"{sum(row['accused'] for row in found.values())} of {sum(row['n'] for row in found.values())}"]
-        for (reading, design, architecture), found in lines.items()
+        + [f"{sum(row['flagged'] for row in found.values())} of {sum(row['n'] for row in found.values())}"]
+        for (representation, relation, architecture), found in lines.items()
     ]
     note = (
         "Honest models that saw a rising share of the owner's data (columns): distance to the source divided by the "
@@ -63,18 +63,18 @@ def figure(study_folder: str, methods: list[Method], pool: list[Judged], rows: l
     """Distance against overlap, one panel per method; shaded: the middle half of the thefts of the same task."""
     if not rows:
         return None
-    thefts = [model for model in pool if model.row.role == "pirated" and not model.row.on_target]
+    attacks = [model for model in pool if model.row.role == "pirated" and not model.row.on_target]
     title = "distance of honest models by the share of owner's data they saw"
     with panels(study_folder, "overlap", title, methods, 2.6, 1.0) as grid:
         for axis, method in grid:
-            own = [row for row in rows if reading_of(row) == method.reading]
-            low, high = np.quantile([model.distances[method.key] for model in thefts], [0.25, 0.75])
+            own = [row for row in rows if representation_of(row) == method.identity]
+            low, high = np.quantile([model.distances[method.key] for model in attacks], [0.25, 0.75])
             axis.axhspan(low, high, color=COLOURS["pirated"], alpha=0.15, lw=0, label="middle half of thefts")
             axis.axhline(own[0]["threshold"], color="grey", lw=0.8, ls=":", label="threshold from references")
-            for design, style in DESIGNS.items():
-                found = sorted((row["overlap"], row["distance"]) for row in own if row["design"] == design)
+            for relation, style in RELATIONS.items():
+                found = sorted((row["overlap"], row["distance"]) for row in own if row["relation"] == relation)
                 if found:
-                    colour, label = COLOURS["independent"], f"{design} architecture"
+                    colour, label = COLOURS["independent"], f"{relation} architecture"
                     axis.plot(*np.array(found).T, style, ms=3, lw=1, color=colour, label=label)
             axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
             axis.set_xlabel("share of the owner's data", fontsize=7)

@@ -18,16 +18,16 @@ from fingerprinting.reports.sections.passport_tables import (
     forgeries,
     image_passports,
     published,
+    stealing_attacks,
     strangers,
     sweep,
-    thefts,
     valid_cells,
 )
 from fingerprinting.study.domain import COMMITTED, DOMAINS, load_domain
 from fingerprinting.study.records import Records
 
 COLUMNS = "tier,dataset,architecture,scheme,attack,strength,accuracy,signature_detection,n"
-THEFT_COLUMNS = (
+ATTACK_COLUMNS = (
     "tier,dataset,architecture,scheme,kind,n,test_accuracy,n_passports,signature_detection,lowest_detection,"
     "highest_detection,highest_p_value,passport_accuracy,triggers_agreed,n_independent,auc_primary,auc_akh,auc_sac_m"
 )
@@ -49,7 +49,7 @@ def write(study_folder: str) -> None:
     attacked = [row for attacks, _ in found.values() for row in attacks]
     write_topic("passports", COLUMNS, attacked)
     stolen = [_flat(row) for _, taken in found.values() for row in taken]
-    write_topic("passport_thefts", THEFT_COLUMNS, stolen)
+    write_topic("passport_thefts", ATTACK_COLUMNS, stolen)
     storage.write_text(page_path(study_folder, "passports"), page(study_folder, found[study_folder]))
     figure(study_folder, found[study_folder][0])
 
@@ -71,11 +71,11 @@ def measured(study_folder: str) -> Measured:
             (isinstance(strength, str), strength) if strength is not None else (False, 0),
         )
 
-    def place_of_theft(row: dict) -> tuple:
+    def place_of_attack(row: dict) -> tuple:
         return row["architecture"], row["scheme"], ROLES.index(row["role"]), row["kind"]
 
     attacks, taken = (Records.at(study_folder, topic).rows() for topic in ("passports", "passport_thefts"))
-    return sorted(attacks, key=place), sorted(taken, key=place_of_theft)
+    return sorted(attacks, key=place), sorted(taken, key=place_of_attack)
 
 
 def _flat(row: dict) -> dict:
@@ -94,7 +94,7 @@ def page(study_folder: str, found: Measured | None = None) -> str:
             lines += [*markdown_table(VALID, valid_cells(attacks)), "", *forgeries(attacks)]
         for attack in SWEEPS:
             lines += sweep(attacks, attack)
-        lines += thefts(taken)
+        lines += stealing_attacks(taken)
     if made := _image_passports(study_folder):
         lines += ["## Passports of other images", "", *made]
     lines += ["## Published beside measured", "", *published(found[0]), ""]
@@ -152,7 +152,7 @@ def _attacked(study_folder: str, found: Measured) -> list[str]:
         if attacks:
             lines += [f"{architecture} on {dataset}, {tier} tier. {LEGEND.format(n=attacks[0]['n'])}", ""]
             lines += forgeries(attacks)
-        lines += thefts([row for row in taken if row["scheme"] in ("2", "3")])
+        lines += stealing_attacks([row for row in taken if row["scheme"] in ("2", "3")])
     return [*lines, *_costs(study_folder), *_seconds(study_folder)]
 
 

@@ -117,7 +117,7 @@ def sweep(rows: list[dict], attack: str) -> list[str]:
     return [*markdown_table(head, lines), ""]
 
 
-def thefts(rows: list[dict]) -> list[str]:
+def stealing_attacks(rows: list[dict]) -> list[str]:
     """What passports and fingerprints show of every kind of theft; nothing where none was tried."""
     if not rows:
         return []
@@ -130,10 +130,10 @@ def thefts(rows: list[dict]) -> list[str]:
     )
     heads = ["scheme", "model", "n", "test accuracy", "with the layers", "detection", "p", "under the passports"]
     heads += ["triggers", "independents", *(f"AUC, {name}" for name in FINGERPRINTS)]
-    return [note, "", *markdown_table(heads, [_theft_line(row) for row in rows]), ""]
+    return [note, "", *markdown_table(heads, [_attack_line(row) for row in rows]), ""]
 
 
-def _theft_line(row: dict) -> list[str]:
+def _attack_line(row: dict) -> list[str]:
     detection = ""
     if row["n_passports"]:
         detection = f"{row['signature_detection']:.1%}"

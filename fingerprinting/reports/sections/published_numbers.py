@@ -16,14 +16,14 @@ class Published:
     domain: str
     dataset: str
     method: str
-    reading: tuple[str, str, str] | None
+    identity: tuple[str, str, str] | None
     attack_on_queries: str
     attacks: tuple[str, ...]
     auc: float
     note: str
 
 
-def _text(method: str, reading: tuple[str, str, str] | None, attack_on_queries: str, *aucs: float) -> list[Published]:
+def _text(method: str, identity: tuple[str, str, str] | None, attack_on_queries: str, *aucs: float) -> list[Published]:
     attacks = (
         ("fine_tune_last", "fine_tune_all"),
         ("prune",),
@@ -32,7 +32,7 @@ def _text(method: str, reading: tuple[str, str, str] | None, attack_on_queries: 
         ("transfer",),
     )
     return [
-        Published("nlp", "thucnews", method, reading, attack_on_queries, names, auc, TIFS_TEXT)
+        Published("nlp", "thucnews", method, identity, attack_on_queries, names, auc, TIFS_TEXT)
         for names, auc in zip(attacks, aucs, strict=True)
     ]
 

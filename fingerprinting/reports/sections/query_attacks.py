@@ -1,7 +1,7 @@
 """What becomes of every fingerprint when the thief answers back."""
 
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.reports.table_cells import READINGS, Reading, names, reading_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, Reading, names, representation_of
 
 COLUMNS = (
     "tier,domain,dataset,method,output,representation,attack_on_queries,detection_rate_fpr1,detection_rate_fpr5,"
@@ -16,7 +16,7 @@ def rows(records: list[dict]) -> list[dict]:
     `removal` is a theft of its own; its AUC before is that of copies which were trained on without its aim.
     """
     found = [row for row in records if row["attack"] in ("mean_same_task", REMOVAL) and row["negatives"] == "all"]
-    return sorted(found, key=lambda row: READINGS.index(reading_of(row)))
+    return sorted(found, key=lambda row: REPRESENTATIONS.index(representation_of(row)))
 
 
 def section(records: list[dict]) -> list[str]:
@@ -45,9 +45,9 @@ def _detected(found: list[dict]) -> list[str]:
 
 
 def _left(found: list[dict]) -> list[str]:
-    cells = {(reading_of(row), row["attack_on_queries"]): row for row in found}
-    readings = list(dict.fromkeys(reading_of(row) for row in found))
-    answers = [name for name in dict.fromkeys(row["attack_on_queries"] for row in found) if name != REMOVAL]
+    cells = {(representation_of(row), row["attack_on_queries"]): row for row in found}
+    representations = list(dict.fromkeys(representation_of(row) for row in found))
+    responses = [name for name in dict.fromkeys(row["attack_on_queries"] for row in found) if name != REMOVAL]
     costs = {row["attack_on_queries"]: f"{row['accuracy_cost']:.1%}" for row in found}
     return [
         "Mean AUC over the thefts of the same task when these answer back and independents answer honestly. An AUC far "
@@ -55,20 +55,20 @@ def _left(found: list[dict]) -> list[str]:
         "see. `removal`: copies trained away from the source, and in round brackets copies trained on as usual.",
         "",
         *markdown_table(
-            ["fingerprint", "reading, output", "honest", *answers, REMOVAL],
-            [["", "loss of test accuracy", "", *(costs.get(name, "") for name in (*answers, REMOVAL))]]
+            ["fingerprint", "reading, output", "honest", *responses, REMOVAL],
+            [["", "loss of test accuracy", "", *(costs.get(name, "") for name in (*responses, REMOVAL))]]
             + [
-                [*names(reading), f"{_first(cells, reading)['auc_before']:.2f}"]
-                + [_after(cells.get((reading, name))) for name in answers]
-                + [f"{_after(row)} ({row['auc_before']:.2f})" if (row := cells.get((reading, REMOVAL))) else ""]
-                for reading in readings
+                [*names(representation), f"{_first(cells, representation)['auc_before']:.2f}"]
+                + [_after(cells.get((representation, name))) for name in responses]
+                + [f"{_after(row)} ({row['auc_before']:.2f})" if (row := cells.get((representation, REMOVAL))) else ""]
+                for representation in representations
             ],
         ),
     ]
 
 
-def _first(cells: dict[tuple[Reading, str], dict], reading: Reading) -> dict:
-    return next(row for (own, name), row in cells.items() if own == reading and name != REMOVAL)
+def _first(cells: dict[tuple[Reading, str], dict], representation: Reading) -> dict:
+    return next(row for (own, name), row in cells.items() if own == representation and name != REMOVAL)
 
 
 def _after(row: dict | None) -> str:

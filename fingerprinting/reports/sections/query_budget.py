@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.reports.table_cells import READINGS, counts, names, reading_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, counts, names, representation_of
 
 COLUMNS = "tier,domain,dataset,method,output,representation,asked,n_pirated,n_independent,test_accuracy,fidelity,auc"
 
@@ -14,17 +14,17 @@ def rows(records: list[dict]) -> list[dict]:
     """One row per reading and number of inputs asked: the mean over the sweep's students, in the order of methods."""
     groups: dict[tuple, list[dict]] = defaultdict(list)
     for row in records:
-        groups[reading_of(row), row["asked"]].append(row)
+        groups[representation_of(row), row["asked"]].append(row)
     return [
         {
-            **groups[reading, asked][0],
-            "n_pirated": len(groups[reading, asked]),
-            "test_accuracy": np.mean([row["test_accuracy"] for row in groups[reading, asked]]),
-            "test_accuracy_lowest": min(row["test_accuracy"] for row in groups[reading, asked]),
-            "fidelity": np.mean([row["fidelity"] for row in groups[reading, asked]]),
-            "auc": np.mean([row["beats"] for row in groups[reading, asked]]),
+            **groups[representation, asked][0],
+            "n_pirated": len(groups[representation, asked]),
+            "test_accuracy": np.mean([row["test_accuracy"] for row in groups[representation, asked]]),
+            "test_accuracy_lowest": min(row["test_accuracy"] for row in groups[representation, asked]),
+            "fidelity": np.mean([row["fidelity"] for row in groups[representation, asked]]),
+            "auc": np.mean([row["beats"] for row in groups[representation, asked]]),
         }
-        for reading, asked in sorted(groups, key=lambda group: (READINGS.index(group[0]), group[1]))
+        for representation, asked in sorted(groups, key=lambda group: (REPRESENTATIONS.index(group[0]), group[1]))
     ]
 
 
@@ -33,8 +33,8 @@ def section(records: list[dict]) -> list[str]:
     found = rows(records)
     if not found:
         return []
-    cells = {(reading_of(row), row["asked"]): row for row in found}
-    readings = list(dict.fromkeys(reading_of(row) for row in found))
+    cells = {(representation_of(row), row["asked"]): row for row in found}
+    representations = list(dict.fromkeys(representation_of(row) for row in found))
     students = {row["asked"]: row for row in found}
     return [
         "How much a thief by extraction must ask: mean AUC of students of the source's labels of that many inputs, "
@@ -50,8 +50,8 @@ def section(records: list[dict]) -> list[str]:
             ]
             + [["", "fidelity, mean", *(f"{row['fidelity']:.3f}" for row in students.values())]]
             + [
-                [*names(reading), *(f"{cells[reading, asked]['auc']:.2f}" for asked in students)]
-                for reading in readings
+                [*names(representation), *(f"{cells[representation, asked]['auc']:.2f}" for asked in students)]
+                for representation in representations
             ],
         ),
         "",

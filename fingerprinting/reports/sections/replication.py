@@ -47,7 +47,11 @@ def agreement(usual: dict[tuple, dict], anew: dict[tuple, dict]) -> dict[str, fl
 
     Both as mean_aucs gives them. None where they have too few in common to rank.
     """
-    pairs = [(usual[reading]["auc"], anew[reading]["auc"]) for reading in usual if reading in anew]
+    pairs = [
+        (usual[representation]["auc"], anew[representation]["auc"])
+        for representation in usual
+        if representation in anew
+    ]
     if len(pairs) < LEAST:
         return None
     differences = [abs(before - after) for before, after in pairs]
@@ -66,8 +70,8 @@ def table(studies: list[str]) -> list[str]:
         if not anew:
             continue
         usual = mean_aucs(study)
-        others = [reading for reading in usual if reading[0] != OWN]
-        best = max(others, key=lambda reading: usual[reading]["auc"], default=None)
+        others = [representation for representation in usual if representation[0] != OWN]
+        best = max(others, key=lambda representation: usual[representation]["auc"], default=None)
         for name in (study, *anew):
             heads.append(heading(name))
             cells, rest = calibrated.cells(name), usual if name == study else mean_aucs(name)

@@ -26,12 +26,12 @@ AGAINST = {"scored": "the scored independents", "audit": "the audit's"}  # use o
 def aucs(study_folder: str, use: str) -> dict[str, dict[str, float]]:
     """Rule -> theft of the same task -> AUC against all independents for that use that saw all of their part."""
     rows = [row for row in Records.at(study_folder, "verdicts").rows() if row["share"] == 1 and set(TRACES) <= set(row)]
-    honest = _traces([row for row in rows if row["use"] == use and row["role"] == "independent"])
-    stolen = {theft: _traces([row for row in rows if row["kind"] == theft]) for theft in audit.THEFTS}
-    if not len(honest):
+    independent = _traces([row for row in rows if row["use"] == use and row["role"] == "independent"])
+    stolen = {attack: _traces([row for row in rows if row["kind"] == attack]) for attack in audit.ATTACKS}
+    if not len(independent):
         return {}
     return {
-        name: {theft: auc(-rule(found), -rule(honest)) for theft, found in stolen.items() if len(found)}
+        name: {attack: auc(-rule(found), -rule(independent)) for attack, found in stolen.items() if len(found)}
         for name, rule in RULES.items()
     }
 
@@ -50,5 +50,5 @@ def table(studies: list[str]) -> list[str]:
     return markdown_table(["mean AUC (least of the thefts)", *map(heading, studies)], rows)
 
 
-def _cell(by_theft: dict[str, float]) -> str:
-    return f"{np.mean(list(by_theft.values())):.3f} ({min(by_theft.values()):.3f})" if by_theft else ""
+def _cell(by_attack: dict[str, float]) -> str:
+    return f"{np.mean(list(by_attack.values())):.3f} ({min(by_attack.values()):.3f})" if by_attack else ""

@@ -23,7 +23,7 @@ COLUMNS = {
     "erasure": query_attacks.COLUMNS,
     "verdicts": verdicts.COLUMNS,
     "extraction": query_budget.COLUMNS,
-    "generalisation": ablation.COLUMNS,
+    "ablation": ablation.COLUMNS,
     "models": models.COLUMNS,
 }
 # Of which the CSV file does not have the records as they are: records -> rows.
@@ -61,7 +61,7 @@ def page(study_folder: str, measured: dict[str, list[dict]] | None = None) -> st
         *aucs.published(study_folder, found["auc"], found["erasure"]),
         *error_rates.section(found["mir_fir"]),
         *verdicts.section(found["verdicts"]),
-        *ablation.section(found["generalisation"]),
+        *ablation.section(found["ablation"]),
         *timing.section(found["timing"]),
         *query_attacks.section(found["erasure"]),
         *query_budget.section(found["extraction"]),

@@ -42,7 +42,7 @@ def _aucs(study_folder: str) -> dict[str, float]:
         row["attack"]: row["auc"]
         for row in Records.at(study_folder, "auc").rows()
         if row["negatives"] == "all"
-        and (row["representation"] == "theft_evidence" or (row["representation"], row["attack"]) == TRANSFERRED)
+        and (row["representation"] == "stealing_evidence" or (row["representation"], row["attack"]) == TRANSFERRED)
     }
 
 
@@ -51,7 +51,7 @@ def mean(study_folder: str) -> float | None:
 
 
 def mean_at_50(study_folder: str) -> float | None:
-    rows = Records.at(study_folder, "generalisation").rows()
+    rows = Records.at(study_folder, "ablation").rows()
     found = [row["auc"] for row in rows if (row["study"], row["value"], row["attack"]) == ("queries", "50", "mean")]
     return found[0] if found else None
 
@@ -61,14 +61,14 @@ def least(study_folder: str) -> float | None:
 
 
 def least_that_keeps_the_weights(study_folder: str) -> float | None:
-    kept = (*GROUPS["tampered"], "transfer")
+    kept = (*GROUPS["modified"], "transfer")
     return min((auc for attack, auc in _aucs(study_folder).items() if attack in kept), default=None)
 
 
 def _audit_aucs(study_folder: str) -> dict[str, float]:
     """Theft, and "mean" -> AUC by evidence against the audit's independents."""
     found = audit.aucs(study_folder, Records.at(study_folder, "verdicts").rows())
-    return {theft: row["auc"] for theft, row in found.items()}
+    return {attack: row["auc"] for attack, row in found.items()}
 
 
 def mean_of_audit(study_folder: str) -> float | None:
@@ -76,10 +76,10 @@ def mean_of_audit(study_folder: str) -> float | None:
 
 
 def least_of_audit(study_folder: str) -> float | None:
-    return min((auc for theft, auc in _audit_aucs(study_folder).items() if theft != "mean"), default=None)
+    return min((auc for attack, auc in _audit_aucs(study_folder).items() if attack != "mean"), default=None)
 
 
-def accused(study_folder: str) -> float | None:
+def flagged(study_folder: str) -> float | None:
     """The lower end of the binomial interval around the share of fresh independents that were called stolen."""
     rows = verdicts.rows(Records.at(study_folder, "verdicts").rows())
     found = [row for row in rows if (row["use"], row["kind"]) == ("audit", "all independent")]
@@ -103,14 +103,14 @@ def seconds_of_queries(study_folder: str) -> float | None:
     return next((row["seconds"] for row in rows if row["method"] == METHOD), None)
 
 
-AIMS = (
+TARGETS = (
     Aim("mean AUC at 200 queries: 0.99 in vision", ("cv",), mean, 0.99),
     Aim("the same against the audit's independents", ("cv",), mean_of_audit, 0.99),
     Aim("mean AUC at 50 queries: 0.999 in text", ("nlp",), mean_at_50, 0.999),
     Aim("AUC of each theft that keeps the weights: 0.99 in EEG", ("bci",), least_that_keeps_the_weights, 0.99),
     Aim("AUC of every theft: 0.95", DOMAINS, least, 0.95),
     Aim("the same against the audit's independents, without transfer", DOMAINS, least_of_audit, 0.95),
-    Aim("fresh independents accused at the 1% level: interval down to 0.01", DOMAINS, accused, 0.01, at_most=True),
+    Aim("fresh independents accused at the 1% level: interval down to 0.01", DOMAINS, flagged, 0.01, at_most=True),
     Aim("seconds of references.py on 2 cores: 360 at most", DOMAINS, seconds_of_references, 360, True, digits=0),
     Aim("seconds of calibrated.py after it: 30 at most", DOMAINS, seconds_of_queries, 30, True, digits=0),
 )
@@ -119,4 +119,4 @@ AIMS = (
 def table(studies: list[str]) -> list[str]:
     """The aims in Markdown, a column per study."""
     heads = ["aim, labels only", *map(heading, studies)]
-    return markdown_table(heads, [[aim.words, *map(aim.cell, studies)] for aim in AIMS])
+    return markdown_table(heads, [[aim.words, *map(aim.cell, studies)] for aim in TARGETS])

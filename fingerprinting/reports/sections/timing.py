@@ -1,7 +1,7 @@
 """What a fingerprint costs: queries, models trained for reference, seconds."""
 
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.reports.table_cells import READINGS
+from fingerprinting.reports.table_cells import REPRESENTATIONS
 
 COLUMNS = "tier,domain,dataset,method,generate_s,match_s,queries,extra_models,extra_models_s"
 
@@ -10,7 +10,7 @@ def section(records: list[dict]) -> list[str]:
     """A line per fingerprint in Markdown, in the order of methods; nothing where none was timed."""
     if not records:
         return []
-    order = list(dict.fromkeys(method for method, *_ in READINGS))
+    order = list(dict.fromkeys(method for method, *_ in REPRESENTATIONS))
     return [
         "What a fingerprint costs. Matching is one suspect asked, and its answers read in every way of these tables.",
         "",

@@ -11,7 +11,7 @@ from fingerprinting.models.kinds import KINDS
 
 FOR_5_PERCENT = 19  # calibration models: the least p-value of n is 1 / (n + 1)
 COLUMNS = (
-    "tier,domain,dataset,use,kind,level,cleared,n_calibration,n,stolen,stolen_low,stolen_high,stolen_at_5,independent,"
+    "tier,domain,dataset,use,kind,alpha,beta,n_calibration,n,stolen,stolen_low,stolen_high,stolen_at_5,independent,"
     "inconclusive"
 )
 
@@ -33,30 +33,30 @@ def rows(records: list[dict]) -> list[dict]:
 
 def _shares(found: list[dict]) -> dict:
     """Of one group of models; a verdict that cannot be passed is no measurement: its share is left out."""
-    own = {name: found[0][name] for name in ("level", "cleared", "n_calibration")}
+    own = {name: found[0][name] for name in ("alpha", "beta", "n_calibration")}
     own["out_of_range"] = float(np.mean([not row["in_range"] for row in found]))
     passes = [passed(row) for row in found]
     outcomes = {name: passes.count(name) / len(found) for name in (INDEPENDENT, INCONCLUSIVE)}
     # The least p-value of n models is 1 / (n + 1).
-    if found[0]["cleared"] < 1 / (1 + found[0]["n_thefts"]):
+    if found[0]["beta"] < 1 / (1 + found[0]["n_stolen"]):
         del outcomes[INDEPENDENT]
-    if found[0]["level"] >= 1 / (1 + found[0]["n_calibration"]):
+    if found[0]["alpha"] >= 1 / (1 + found[0]["n_calibration"]):
         names = ("stolen", "stolen_low", "stolen_high")
         shares = statistics.share(np.array([one == STOLEN for one in passes]))
         outcomes |= dict(zip(names, shares, strict=True))
     if found[0]["n_calibration"] >= FOR_5_PERCENT:
-        outcomes["stolen_at_5"] = float(np.mean([accused_at_5(row) for row in found]))
+        outcomes["stolen_at_5"] = float(np.mean([flagged_at_5(row) for row in found]))
     return {**own, "n": len(found)} | outcomes
 
 
-def accused_at_5(row: dict) -> bool:
-    return passed({**row, "level": 0.05}) == STOLEN
+def flagged_at_5(row: dict) -> bool:
+    return passed({**row, "alpha": 0.05}) == STOLEN
 
 
 def stolen(row: dict) -> str:
     """The cell of a share that was called stolen."""
     if "stolen" not in row:
-        return f"not possible at {row['level']:.0%}"
+        return f"not possible at {row['alpha']:.0%}"
     return f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}]"
 
 
@@ -68,9 +68,9 @@ def section(records: list[dict]) -> list[str]:
     first = found[0]
     heads = ["use", "kind", "n", "compared with", "stolen", "independent", "inconclusive", "out of range"]
     return [
-        f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['level']:.0%} of the calibration "
+        f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['alpha']:.0%} of the calibration "
         f"independents that a model is compared with show as much evidence (conformal p-value) and more than "
-        f"{first['cleared']:.0%} of the reference thefts, held out, as little; `independent` where no more thefts than "
+        f"{first['beta']:.0%} of the reference thefts, held out, as little; `independent` where no more thefts than "
         "that show as little and most calibration independents show more; else `inconclusive`, as is whatever is less "
         "or more able than all of them (`out of range`) [95% binomial interval]; not possible where too few models are "
         f"there to compare with.{_caution(first['n_calibration'])}",

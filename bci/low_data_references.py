@@ -1,9 +1,9 @@
 """The owner's models for reference once more, on a third of their data.
 
-    python cv/thirds.py                         # cpu tier, Fashion-MNIST
-    python cv/thirds.py TIER=smoke              # seconds
+    python bci/thirds.py                        # cpu tier, SelfRegulationSCP1
+    python bci/thirds.py TIER=smoke             # seconds
 
-Needs cv/source.py. Never scored: they say what references are worth to an owner with less to spare, and the
+Needs bci/source.py. Never scored: they say what references are worth to an owner with less to spare, and the
 calibrated fingerprint learns from them how less able models answer and, in vision and EEG, where to ask. Writes models
 to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
@@ -14,19 +14,19 @@ from fingerprinting.models import reference
 COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every design and kind
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' designs are used
 RATIOS = (0.3, 0.6)  # shares of the last convolution's units
-DRAWN = 0.0  # of the owner's and the reference part, which each theft draws for itself; 0: all have the latter
-EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes, of models trained from scratch
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
-TAMPER_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes, of the stolen source
-TAMPER_LEARNING_RATES = dict(
+DRAWN = 2 / 3  # of the owner's and the reference part, which each theft draws for itself: trials are few
+EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes, from scratch; below paper MIN_UPDATES decides
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
+MODIFICATION_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes, of the stolen source
+MODIFICATION_LEARNING_RATES = dict(
     smoke=(1e-3,),
     quick=(1e-3,),
     cpu=(1e-3, 2e-3, 4e-3),
     paper=(1e-4, 2e-4, 4e-4),
 )  # peaks, one model each
 TEMPERATURE = 2.0  # of the distillation from probabilities
-EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
+EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    cli.run(reference.thirds, globals(), "cv")
+    cli.run(reference.low_data_references, globals(), "bci")

@@ -5,22 +5,22 @@ from dataclasses import asdict
 
 import numpy as np
 
-from cv.passport import verification, world
+from cv.passport import protected_study, verification
 from cv.passport.layers import convolutions
 from cv.passport.passports import Passports
-from cv.passport.world import World
+from cv.passport.protected_study import ProtectedStudy
 from fingerprinting.core import runtime, statistics, storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import baselines, generate, store
 from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.models import build, suspects, trained
-from fingerprinting.models import stolen as thefts
+from fingerprinting.models import stolen as stealing_attacks
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, Study
 
 # One reading by labels alone, the least that a suspect gives, for each of three fingerprints.
-READINGS = [
+COMPARED = [
     method
     for method in METHODS
     if method.reading
@@ -35,8 +35,8 @@ def steal(
     architecture: str,
     norm: str,
     copies: int,
-    tamper_epochs: int,
-    tamper_learning_rate: float,
+    modification_epochs: int,
+    modification_learning_rate: float,
     ratios: tuple[float, ...],
     activity_examples: int,
     extract_epochs: int,
@@ -48,34 +48,36 @@ def steal(
     components_n: int,
 ) -> str | None:
     """Every theft of every scheme's network; then passports and fingerprints side by side, in records and tables."""
-    worlds = [world.of(study, architecture, norm, name) for name in world.chosen(scheme)]
-    plain = world.of(study, architecture, norm, world.PLAIN)
-    for needed in (plain, *worlds):
-        world.require(needed)
-    world.same_start(plain, worlds)
-    honest = independents(study)
-    tamper = dict(copies=copies, epochs=tamper_epochs, learning_rate=tamper_learning_rate)
+    protected_studies = [protected_study.of(study, architecture, norm, name) for name in protected_study.chosen(scheme)]
+    plain = protected_study.of(study, architecture, norm, protected_study.PLAIN)
+    for needed in (plain, *protected_studies):
+        protected_study.require(needed)
+    protected_study.same_start(plain, protected_studies)
+    independent = independents(study)
+    modification = dict(copies=copies, epochs=modification_epochs, learning_rate=modification_learning_rate)
     attack = dict(epsilon=epsilon, pgd_steps=pgd_steps)
     extract = dict(copies=copies, epochs=extract_epochs, learning_rate=extract_learning_rate, temperature=temperature)
     skipped = []
-    for protected in worlds:
+    for protected in protected_studies:
         skipped += [
-            thefts.fine_tune(protected, layers=("last", "all"), **tamper),
-            thefts.prune(
+            stealing_attacks.fine_tune(protected, layers=("last", "all"), **modification),
+            stealing_attacks.prune(
                 protected,
                 ratios=ratios,
                 activity_examples=activity_examples,
-                epochs=tamper_epochs,
-                learning_rate=tamper_learning_rate,
+                epochs=modification_epochs,
+                learning_rate=modification_learning_rate,
             ),
-            thefts.adversarial(protected, **tamper, **attack),
-            thefts.transfer(protected, irrelevant_copies=0, homologous_copies=0, **tamper),
-            thefts.extract(protected, **extract, **attack),
+            stealing_attacks.adversarial(protected, **modification, **attack),
+            stealing_attacks.transfer(protected, irrelevant_copies=0, homologous_copies=0, **modification),
+            stealing_attacks.extract(protected, **extract, **attack),
             generate.primary(protected, n=components_n, labels="source", fewer=True),
             baselines.baselines(protected, method=("akh", "sac_m"), n=n),
         ]
-        rows = compared(study, protected, honest)
-        gone = world.gone(plain, [world.of(study, architecture, norm, name) for name in world.SCHEMES])
+        rows = compared(study, protected, independent)
+        gone = protected_study.gone(
+            plain, [protected_study.of(study, architecture, norm, name) for name in protected_study.SCHEMES]
+        )
         with storage.alone_in_results():
             records = Records.of(study, "passport_thefts")
             others = [row for row in records.rows() if not row["key"].startswith(f"{protected.folder}/")]
@@ -94,7 +96,7 @@ def independents(study: Study) -> list[Suspect]:
     return [suspect for suspect in found if suspect.kind.role == "independent"]
 
 
-def compared(study: Study, protected: World, honest: list[Suspect]) -> list[dict]:
+def compared(study: Study, protected: ProtectedStudy, independent: list[Suspect]) -> list[dict]:
     """One row per kind of theft, and of independent model: white-box and black-box evidence."""
     stolen = [
         Suspect(model, trained.metadata_of(protected, model))
@@ -103,28 +105,30 @@ def compared(study: Study, protected: World, honest: list[Suspect]) -> list[dict
         if model != protected.source_id
     ]
     source = suspects.source_of(protected)
-    distances = asked(study, protected, stolen, honest)
+    distances = asked(study, protected, stolen, independent)
     kinds: dict[str, list[tuple[Study, Suspect]]] = defaultdict(list)
-    for owner, models in ((protected, [source, *stolen]), (study, honest)):
+    for owner, models in ((protected, [source, *stolen]), (study, independent)):
         for suspect in models:
             kinds[suspect.model.kind].append((owner, suspect))
     held = protected.passports()
-    rows = [_row(protected, kind, models, held, distances, honest) for kind, models in kinds.items()]
-    return [{**row, "network": world.weights(protected)} for row in rows]
+    rows = [_row(protected, kind, models, held, distances, independent) for kind, models in kinds.items()]
+    return [{**row, "network": protected_study.weights(protected)} for row in rows]
 
 
-def asked(study: Study, protected: World, stolen: list[Suspect], honest: list[Suspect]) -> dict[str, dict[str, float]]:
+def asked(
+    study: Study, protected: ProtectedStudy, stolen: list[Suspect], independent: list[Suspect]
+) -> dict[str, dict[str, float]]:
     """Method's key -> model's name -> distance from the protected source, by the fingerprints that it allowed."""
     sha256 = trained.weights_sha256(protected, protected.source_id)
     distances: dict[str, dict[str, float]] = {}
-    for method in READINGS:
+    for method in COMPARED:
         if not store.path_of(protected, method.name).is_file():  # AKH, where the source is never wrong
             distances[method.key] = {}
             continue
         fingerprint = store.load(protected, method.name, sha256)
         distances[method.key] = {
             suspect.model.name: method.score(suspects.ask(owner, suspect, fingerprint.inputs), fingerprint)
-            for owner, models in ((protected, stolen), (study, honest))
+            for owner, models in ((protected, stolen), (study, independent))
             for suspect in models
             if method.suits(suspect.kind.on_target)
         }
@@ -132,20 +136,20 @@ def asked(study: Study, protected: World, stolen: list[Suspect], honest: list[Su
 
 
 def _row(
-    protected: World,
+    protected: ProtectedStudy,
     kind: str,
     models: list[tuple[Study, Suspect]],
     held: Passports,
     distances: dict[str, dict[str, float]],
-    honest: list[Suspect],
+    independent: list[Suspect],
 ) -> dict:
     on_target = models[0][1].kind.on_target
     checked = [_checked(owner, suspect, held) for owner, suspect in models]
     read = [row for row in checked if "agreed" in row]
     agreed, bits = (sum(row[name] for row in read) for name in ("agreed", "bits"))
-    same_task = [suspect.model.name for suspect in honest if suspect.kind.on_target == on_target]
+    same_task = [suspect.model.name for suspect in independent if suspect.kind.on_target == on_target]
     auc, intervals = {}, {}
-    for method in READINGS:
+    for method in COMPARED:
         own = distances[method.key]
         found = [own[suspect.model.name] for _, suspect in models if suspect.model.name in own]
         others = [own[name] for name in same_task if name in own]

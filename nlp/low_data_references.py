@@ -17,8 +17,8 @@ RATIOS = (0.3, 0.6)  # shares of the units of the last features
 DRAWN = 0.0  # of the owner's and the reference part, which each theft draws for itself; 0: all have the latter
 EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=20)  # passes, of models trained from scratch
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
-TAMPER_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes, of the stolen source
-TAMPER_LEARNING_RATES = dict(
+MODIFICATION_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes, of the stolen source
+MODIFICATION_LEARNING_RATES = dict(
     smoke=(1e-3,),
     quick=(1e-3,),
     cpu=(1e-3, 2e-3, 4e-3),
@@ -29,4 +29,4 @@ EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
-    cli.run(reference.thirds, globals(), "nlp")
+    cli.run(reference.low_data_references, globals(), "nlp")

@@ -16,19 +16,19 @@ PLAIN = "plain"  # the same network, trained in the same way without passports
 
 
 @dataclass(frozen=True)
-class World(Study):
+class ProtectedStudy(Study):
     """A study whose source is a network with passports, so that every theft of the zoo can be made of it too."""
 
     architecture: str = ""
     scheme: str = ""  # plain, v1, v2 or v3
 
     @property
-    def nest(self) -> str:
+    def subfolder(self) -> str:
         return f"passports/{self.architecture}-{self.scheme}"
 
     @property
     def folder(self) -> str:
-        return f"{super().folder}/{self.nest}"
+        return f"{super().folder}/{self.subfolder}"
 
     @property
     def columns(self) -> dict[str, str]:
@@ -45,7 +45,7 @@ class World(Study):
         return (self.architecture, self.domain.students[self.tier][0])
 
     def model_id(self, kind: str, architecture: str, copy: int, variant: str = "") -> ModelId:
-        zoo = f"{self.zoo}/{self.nest}"
+        zoo = f"{self.zoo}/{self.subfolder}"
         return ModelId(self.domain.name, self.dataset, zoo, kind, architecture, copy, variant)
 
     @property
@@ -62,14 +62,14 @@ class World(Study):
         return passports.load(self.passport_path)
 
 
-def of(study: Study, architecture: str, norm: str, scheme: str) -> World:
+def of(study: Study, architecture: str, norm: str, scheme: str) -> ProtectedStudy:
     """scheme: plain, 1, 2 or 3. norm: batch or group."""
     if norm not in ("batch", "group"):
         raise UserError(f"NORM={norm} is unknown; take batch or group")
     name = f"{architecture}_gn" if norm == "group" else architecture
     study.domain.architecture(name)
     shared = {part.name: getattr(study, part.name) for part in fields(Study)}
-    return World(**shared, architecture=name, scheme=scheme if scheme == PLAIN else f"v{scheme}")
+    return ProtectedStudy(**shared, architecture=name, scheme=scheme if scheme == PLAIN else f"v{scheme}")
 
 
 def chosen(scheme: str) -> tuple[str, ...]:
@@ -79,53 +79,61 @@ def chosen(scheme: str) -> tuple[str, ...]:
     return SCHEMES if scheme == "all" else (scheme,)
 
 
-def require(world: World) -> None:
+def require(protected_study: ProtectedStudy) -> None:
     """The protected model and its passports must be there, or the plain model and the one trained on."""
-    wanted = [world.source_id.path, world.longer_id.path if world.scheme == PLAIN else world.passport_path]
+    wanted = [
+        protected_study.source_id.path,
+        protected_study.longer_id.path if protected_study.scheme == PLAIN else protected_study.passport_path,
+    ]
     if missing := [path for path in wanted if not path.is_file()]:
-        raise UserError(f"{missing[0]} is missing; run {_command(world)}")
+        raise UserError(f"{missing[0]} is missing; run {_command(protected_study)}")
 
 
-def goes_on_from(plain: World, world: World) -> bool:
+def goes_on_from(plain: ProtectedStudy, protected_study: ProtectedStudy) -> bool:
     """Whether a protected network, or the plain one that was trained on, began as the plain one that is there now."""
-    path = (world.longer_id if world.scheme == PLAIN else world.source_id).path
+    path = (protected_study.longer_id if protected_study.scheme == PLAIN else protected_study.source_id).path
     start = storage.read_metadata(plain.source_id.path)["sha256"]
     return path.is_file() and storage.read_metadata(path)["settings"]["parent_sha256"] == start
 
 
-def same_start(plain: World, protected: list[World]) -> None:
+def same_start(plain: ProtectedStudy, protected: list[ProtectedStudy]) -> None:
     """Networks are compared with the one that they went on from, not with another that was trained since."""
-    for world in (plain, *protected):
-        if not goes_on_from(plain, world):
+    for protected_study in (plain, *protected):
+        if not goes_on_from(plain, protected_study):
             raise UserError(
-                f"the network of {world.nest} did not go on from the one without passports that is there now; run "
-                f"{_command(world)}"
+                f"the network of {protected_study.subfolder} did not go on from the one without passports that is there now; run "
+                f"{_command(protected_study)}"
             )
 
 
-def weights(world: World) -> str:
+def weights(protected_study: ProtectedStudy) -> str:
     """What is measured of a protected network depends on: the released weights and the owner's passports."""
-    return " ".join(storage.read_metadata(path)["sha256"] for path in (world.source_id.path, world.passport_path))
+    return " ".join(
+        storage.read_metadata(path)["sha256"]
+        for path in (protected_study.source_id.path, protected_study.passport_path)
+    )
 
 
-def gone(plain: World, every: list[World]) -> Callable[[str, str | None], bool]:
+def gone(plain: ProtectedStudy, every: list[ProtectedStudy]) -> Callable[[str, str | None], bool]:
     """(a record's key, its network's `weights`) -> whether that is another network than the one that is there now.
 
     One that did not go on from today's plain network is gone too: all schemes stand in one table beside it.
     """
     now = {
-        f"{world.folder}/": weights(world) if goes_on_from(plain, world) and world.passport_path.is_file() else None
-        for world in every
+        f"{protected_study.folder}/": weights(protected_study)
+        if goes_on_from(plain, protected_study) and protected_study.passport_path.is_file()
+        else None
+        for protected_study in every
     }
     return lambda key, of: any(key.startswith(folder) and of != now[folder] for folder in now)
 
 
-def _command(world: World) -> str:
-    norm = " NORM=group" if world.architecture.endswith("_gn") else ""
-    return f"{world.command('passport/train')} ARCHITECTURE={world.architecture.removesuffix('_gn')}{norm}"
+def _command(protected_study: ProtectedStudy) -> str:
+    norm = " NORM=group" if protected_study.architecture.endswith("_gn") else ""
+    return f"{protected_study.command('passport/train')} ARCHITECTURE={protected_study.architecture.removesuffix('_gn')}{norm}"
 
 
-def open_released(world: World):
+def open_released(protected_study: ProtectedStudy):
     """The network as others get it: plain, on the study's device."""
-    require(world)
-    return trained.open_model(world, world.source_id)
+    require(protected_study)
+    return trained.open_model(protected_study, protected_study.source_id)

@@ -16,4 +16,4 @@ BUDGETS = dict(smoke=(20, 80), quick=(50, 100), cpu=(25, 50, 100, 320), paper=(2
 REFERENCES = dict(smoke=(12,), quick=(16, 32), cpu=(8, 16, 32, 48, 72), paper=(8, 16, 32, 48, 72))  # models
 
 if __name__ == "__main__":
-    cli.run(ablation.generalisation, globals(), report=show.varied)
+    cli.run(ablation.ablate, globals(), report=show.varied)
