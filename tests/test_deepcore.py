@@ -442,8 +442,8 @@ def test_overlap_rows_by_hand(study):
     fidelity = dict.fromkeys(names, 0.7)
     same, other = overlap_sweep.overlap_rows(study, SCORES[0], models, distances, known, fidelity)
     assert same["threshold"] == other["threshold"] == 1.5
-    assert (same["design"], same["n"], same["distance"], same["flagged"]) == ("same", 2, 1.75, 1)
-    assert (other["design"], other["architecture"], other["flagged"]) == ("other", "mlp", 0)
+    assert (same["relation"], same["n"], same["distance"], same["flagged"]) == ("same", 2, 1.75, 1)
+    assert (other["relation"], other["architecture"], other["flagged"]) == ("other", "mlp", 0)
     records.Records.of(study, "overlap").put([same, other])
     records.Records.of(study, "auc").put([{"key": "any"}])
     overlap.write()

@@ -98,7 +98,7 @@ def test_stealing_sets_passports_and_fingerprints_side_by_side(run, tmp_path):
     for script in ("source", "irrelevant", "homologous", "transfer", "passport/train", "passport/steal"):
         status, said = run(f"cv/{script}.py")
         assert status == 0, said
-    with (tmp_path / "results" / "tables" / "passport_thefts-smoke.csv").open() as file:
+    with (tmp_path / "results" / "tables" / "passport_stealing_attacks-smoke.csv").open() as file:
         rows = {(row["scheme"], row["kind"]): row for row in csv.DictReader(file)}
     for scheme in "123":
         assert float(rows[scheme, "source"]["signature_detection"]) == 1

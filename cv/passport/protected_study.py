@@ -101,8 +101,8 @@ def same_start(plain: ProtectedStudy, protected: list[ProtectedStudy]) -> None:
     for protected_study in (plain, *protected):
         if not goes_on_from(plain, protected_study):
             raise UserError(
-                f"the network of {protected_study.subfolder} did not go on from the one without passports that is there now; run "
-                f"{_command(protected_study)}"
+                f"the network of {protected_study.subfolder} did not go on from the one without passports that is "
+                f"there now; run {_command(protected_study)}"
             )
 
 
@@ -129,8 +129,9 @@ def gone(plain: ProtectedStudy, every: list[ProtectedStudy]) -> Callable[[str, s
 
 
 def _command(protected_study: ProtectedStudy) -> str:
-    norm = " NORM=group" if protected_study.architecture.endswith("_gn") else ""
-    return f"{protected_study.command('passport/train')} ARCHITECTURE={protected_study.architecture.removesuffix('_gn')}{norm}"
+    name = protected_study.architecture
+    norm = " NORM=group" if name.endswith("_gn") else ""
+    return f"{protected_study.command('passport/train')} ARCHITECTURE={name.removesuffix('_gn')}{norm}"
 
 
 def open_released(protected_study: ProtectedStudy):

@@ -79,7 +79,7 @@ def steal(
             plain, [protected_study.of(study, architecture, norm, name) for name in protected_study.SCHEMES]
         )
         with storage.alone_in_results():
-            records = Records.of(study, "passport_thefts")
+            records = Records.of(study, "passport_stealing_attacks")
             others = [row for row in records.rows() if not row["key"].startswith(f"{protected.folder}/")]
             records.replace([*(row for row in others if not gone(row["key"], row.get("network"))), *rows])
     return SKIPPED if any(skipped) else None

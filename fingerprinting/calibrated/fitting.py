@@ -23,7 +23,7 @@ from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.generate import begin, finish
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.models import suspects, trained
-from fingerprinting.models.kinds import INDEPENDENT, MODIFIED
+from fingerprinting.models.kinds import INDEPENDENT, MODIFIED, seed_name
 from fingerprinting.models.suspects import Suspect, origin
 from fingerprinting.study.study import SKIPPED, Study
 
@@ -122,7 +122,7 @@ def made_of(study: Study, used: Iterable[Suspect]) -> dict[str, str | None]:
     return {
         "primary_sha256": _content(study, "primary"),
         "evolved_sha256": _content(study, "evolved"),
-        "models_sha256": storage.key_of({model.model.name: model.metadata["sha256"] for model in used}),
+        "models_sha256": storage.key_of({seed_name(model.model): model.metadata["sha256"] for model in used}),
     }
 
 

@@ -142,8 +142,8 @@ def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: f
     if independent < verdicts.FEW:
         most = verdicts.flagged_at_most(alpha, independent)
         said.append(
-            f"the level rests on {independent} calibration models only: where chance chose them badly, up to {most:.0%} of "
-            f"honest models are accused instead of {alpha:.0%}"
+            f"ALPHA rests on {independent} calibration models only: where chance chose them badly, up to {most:.0%} of "
+            f"independent models are flagged instead of {alpha:.0%}"
         )
     if stolen < verdicts.FEW:
         said.append(f"what thefts look like rests on {stolen} of them only")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.models import responses
-from fingerprinting.models.kinds import KINDS, Job, Training
+from fingerprinting.models.kinds import KINDS, Job, Training, seed_name
 from fingerprinting.models.trained import require, weights_sha256
 from fingerprinting.study import aside, checkpoints
 from fingerprinting.study.domain import DOMAINS
@@ -96,8 +96,8 @@ def train_one(study: Study, job: Job, prepare: Prepare | None = None) -> dict:
 
 
 def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
-    kind, name = KINDS[job.model.kind], job.model.name
-    runtime.seed_everything(name)
+    kind, name, seed = KINDS[job.model.kind], job.model.name, seed_name(job.model)
+    runtime.seed_everything(seed)
     training = prepare(study, job)
     parts = study.target_parts if kind.on_target else study.parts
     resume = _resume_path(study, job)
@@ -112,7 +112,7 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
             parts["dev"],
             training.objective,
             job.recipe,
-            name,
+            seed,
             study.device,
             training.after_step,
             study.domain.augment,

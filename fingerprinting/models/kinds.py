@@ -1,7 +1,7 @@
 """What kinds of models there are, and what one job of training is: every step of the zoo reads this table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
@@ -51,7 +51,9 @@ class Kind:
     `audit`: further independents, on which false accusations are counted.
     `adaptive`: a theft that answers to fingerprinting itself: made and judged by its own script, and in no mean.
     `sweep`: trained to see how a score changes along one quantity; reported beside, never in a mean nor a negative.
-    `third`: as those for reference, on a third of the data: what an owner with less to spare could train.
+    `low_data`: reference models on a third of the data: what an owner with less to spare could train.
+
+    seed_name: what the kind is called in the names that seeds are drawn from, where it was renamed since.
     """
 
     role: str
@@ -61,6 +63,12 @@ class Kind:
     use: str = "scored"
     origin: int = INDEPENDENT
     prunes: bool = False
+    seed_name: str = ""
 
 
 KINDS: dict[str, Kind] = {}  # name -> its row; filled by models/stealing.py
+
+
+def seed_name(model: ModelId) -> str:
+    """The name that a model's seeds are drawn from: with its kind as it was first called, so that weights stay."""
+    return replace(model, kind=KINDS[model.kind].seed_name or model.kind).name

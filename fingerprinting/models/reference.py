@@ -5,7 +5,7 @@ from itertools import product
 
 from fingerprinting.core.runtime import UserError
 from fingerprinting.models import build
-from fingerprinting.models.kinds import KINDS, Job
+from fingerprinting.models.kinds import KINDS, Job, seed_name
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import Recipe
 
@@ -108,7 +108,7 @@ def _of_both_sides(
     def job(kind: str, recipe: Recipe, architecture: str, copy: int, options: dict, variant: str = "") -> Job:
         parent = study.source_id if KINDS[kind].role == "pirated" else None
         model = study.model_id(f"{use}_{kind}", architecture, copy, variant)
-        return Job(model, recipe, options | ({"draw": model.name} if options.get("draw") == EACH else {}), parent)
+        return Job(model, recipe, options | ({"draw": seed_name(model)} if options.get("draw") == EACH else {}), parent)
 
     jobs = []
     for copy in range(copies):
@@ -177,7 +177,7 @@ def _independents(
         model = study.model_id(f"{use}_{kind}", name, copy, f"share_{share:.2g}" if share < 1 else "")
         options = {"overlap": 1.0} if part == "owner" else {"part": part}
         if share < 1:
-            options = {"part": part, "share": share, "draw": model.name}
+            options = {"part": part, "share": share, "draw": seed_name(model)}
         return Job(model, recipe, options | training)
 
     for share, count in ((1, copies), *((share, share_copies) for share in shares)):

@@ -9,7 +9,7 @@ from torch import nn
 from fingerprinting.core import runtime
 from fingerprinting.data.datasets import Examples
 from fingerprinting.models import responses
-from fingerprinting.models.kinds import EXTRACTED, KINDS, MODIFIED, Job, Kind, Training
+from fingerprinting.models.kinds import EXTRACTED, KINDS, MODIFIED, Job, Kind, Training, seed_name
 from fingerprinting.models.subsets import drawn, examples_of, owners_share
 from fingerprinting.models.trained import open_model, weights_sha256
 from fingerprinting.study import checkpoints
@@ -21,7 +21,7 @@ from fingerprinting.training.trainer import Objective
 
 def fresh(study: Study, job: Job) -> nn.Module:
     """Initial weights by the model's name alone: opening other models before, or finding their answers kept, draws."""
-    runtime.seed_everything(job.model.name)
+    runtime.seed_everything(seed_name(job.model))
     return checkpoints.build(study.domain, job.model.architecture, len(study.classes), study.shape)
 
 
@@ -68,7 +68,9 @@ def prune(study: Study, job: Job) -> Training:
     stolen, part = open_model(study, job.parent), part_of(study, job)
     architecture = study.domain.architecture(job.model.architecture)
     paths = architecture.prunable
-    draw = runtime.generator(f"activity/{job.model.name}")  # parts may lie class by class, so not the first of them
+    draw = runtime.generator(
+        f"activity/{seed_name(job.model)}"
+    )  # parts may lie class by class, so not the first of them
     shown = part.inputs[torch.randperm(len(part), generator=draw)[: job.options["activity_examples"]]]
     units = pruning.activity(stolen, paths[-1], shown, study.device, architecture.rectified)
     zero = pruning.zeroing(paths, pruning.least_active(units, job.options["ratio"]))
@@ -158,7 +160,7 @@ for use, script, roles in (
     }
 
 KINDS |= {
-    f"third_{name}": replace(kind, script="low_data_references", use="low_data")
+    f"low_data_{name}": replace(kind, script="low_data_references", use="low_data", seed_name=f"third_{name}")
     for name, kind in SCORED.items()
     if kind.role != "source" and not kind.on_target
 }

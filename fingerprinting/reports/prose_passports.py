@@ -79,7 +79,7 @@ def shares_lost_to_turned_signs() -> list[float]:
 
 def bits_of_strangers() -> list[int]:
     """The fewest and the most bits that owners' passports read in honest models, and of how many."""
-    rows = [row for study in (FASHION, CIFAR) for row in Records.at(study, "passport_thefts").rows()]
+    rows = [row for study in (FASHION, CIFAR) for row in Records.at(study, "passport_stealing_attacks").rows()]
     read = [model for row in rows if row["role"] == "independent" for model in row["models"].values()]
     read = [model for model in read if "bits" in model]
     return [*between([model["agreed"] for model in read]), *{model["bits"] for model in read}]
@@ -87,7 +87,7 @@ def bits_of_strangers() -> list[int]:
 
 def students() -> set[str]:
     """How many there are of a kind."""
-    rows = [row for study in (FASHION, CIFAR) for row in Records.at(study, "passport_thefts").rows()]
+    rows = [row for study in (FASHION, CIFAR) for row in Records.at(study, "passport_stealing_attacks").rows()]
     return {in_words(row["n"]) for row in rows if row["kind"].startswith("extract")}
 
 

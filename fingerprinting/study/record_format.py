@@ -6,6 +6,7 @@ row that is three quarters of a file. The first line therefore holds
     common   columns that have the same value in every row
     shared   lists and objects that several rows have, such as where a run was measured
     columns  per kind of row the names of its own columns, then of those whose value is an index into `shared`
+    format   FORMAT; files that do not say it are older and have other names for some things (study/renamed.py)
 
 and a row is [kind, values of its own columns..., indices into shared...]. Files of version 0.1 have an object for each
 row instead, and are read as well.
@@ -14,6 +15,8 @@ row instead, and are read as well.
 import json
 from collections import Counter
 from collections.abc import Iterable
+
+FORMAT = 2
 
 
 def pack(rows: list[dict]) -> list[str]:
@@ -31,20 +34,26 @@ def pack(rows: list[dict]) -> list[str]:
         own = tuple(name for name in names if name not in places)
         kind = kinds.setdefault((own, tuple(places)), len(kinds))
         lines.append(_json([kind, *(row[name] for name in own), *places.values()]))
-    first = {"common": common, "shared": [json.loads(text) for text in shared], "columns": list(kinds)}
+    first = {
+        "format": FORMAT,
+        "common": common,
+        "shared": [json.loads(text) for text in shared],
+        "columns": list(kinds),
+    }
     return [_json(first), *lines]
 
 
-def unpack(lines: Iterable[str]) -> list[dict]:
-    """The rows of `pack`; ValueError where the lines are not of this format."""
+def unpack(lines: Iterable[str]) -> tuple[list[dict], int]:
+    """The rows of `pack` and the format's number; ValueError where the lines are of none."""
     first, *others = map(json.loads, lines)
     if not isinstance(first, dict):
         raise ValueError("no object comes first")
     if "key" in first:
-        return [first, *others]
+        return [first, *others], 0
     try:
         common, shared, columns = (first[name] for name in ("common", "shared", "columns"))
-        return [common | _row(columns[kind], values, shared) for kind, *values in others]
+        rows = [common | _row(columns[kind], values, shared) for kind, *values in others]
+        return rows, first.get("format", 1)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(f"no packed rows: {error}") from None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.study import record_format
+from fingerprinting.study.renamed import in_todays_words
 from fingerprinting.study.study import Study
 
 
@@ -30,10 +31,10 @@ class Records:
         try:
             # Not splitlines(), which also breaks at characters that JSON leaves as they are inside a text.
             lines = [line for line in self.path.read_text(encoding="utf-8").split("\n") if line]
-            rows = record_format.unpack(lines) if lines else []
+            rows, version = record_format.unpack(lines) if lines else ([], record_format.FORMAT)
             if not all(isinstance(row, dict) and "key" in row for row in rows):
                 raise ValueError
-            return rows
+            return [in_todays_words(self.path.stem, row) for row in rows] if version < record_format.FORMAT else rows
         except ValueError:
             raise UserError(
                 f"{self.path} is damaged; restore it from git, or delete it and run its steps again"

@@ -100,12 +100,12 @@ def _clusters(rows: list[dict]) -> list[str]:
     found = {(row["algorithm"], row["negatives"], row["named_by"]): row for row in rows}
     cells = []
     for algorithm, negatives in dict.fromkeys((row["algorithm"], row["negatives"]) for row in rows):
-        independent, paper = (found[algorithm, negatives, named_by] for named_by in ("references", "scored"))
+        own, paper = (found[algorithm, negatives, named_by] for named_by in ("references", "scored"))
         rates = [
-            f"{independent[name]:.2f} [{independent[f'{name}_low']:.2f}, {independent[f'{name}_high']:.2f}] ({paper[name]:.2f})"
+            f"{own[name]:.2f} [{own[f'{name}_low']:.2f}, {own[f'{name}_high']:.2f}] ({paper[name]:.2f})"
             for name in ("mir", "fir")
         ]
-        cells.append([algorithm, negatives, f"{independent['n_pirated']} / {independent['n_independent']}", *rates])
+        cells.append([algorithm, negatives, f"{own['n_pirated']} / {own['n_independent']}", *rates])
     return markdown_table(["algorithm", "independents", "pirated / independent", "MIR", "FIR"], cells)
 
 

@@ -49,14 +49,14 @@ def write(study_folder: str) -> None:
     attacked = [row for attacks, _ in found.values() for row in attacks]
     write_topic("passports", COLUMNS, attacked)
     stolen = [_flat(row) for _, taken in found.values() for row in taken]
-    write_topic("passport_thefts", ATTACK_COLUMNS, stolen)
+    write_topic("passport_stealing_attacks", ATTACK_COLUMNS, stolen)
     storage.write_text(page_path(study_folder, "passports"), page(study_folder, found[study_folder]))
     figure(study_folder, found[study_folder][0])
 
 
 def study_folders() -> list[str]:
     """`domain/dataset/tier` of every study in which networks with passports were attacked or stolen."""
-    return with_records("passports", "passport_thefts", "image_passports")
+    return with_records("passports", "passport_stealing_attacks", "image_passports")
 
 
 def measured(study_folder: str) -> Measured:
@@ -74,7 +74,7 @@ def measured(study_folder: str) -> Measured:
     def place_of_attack(row: dict) -> tuple:
         return row["architecture"], row["scheme"], ROLES.index(row["role"]), row["kind"]
 
-    attacks, taken = (Records.at(study_folder, topic).rows() for topic in ("passports", "passport_thefts"))
+    attacks, taken = (Records.at(study_folder, topic).rows() for topic in ("passports", "passport_stealing_attacks"))
     return sorted(attacks, key=place), sorted(taken, key=place_of_attack)
 
 
