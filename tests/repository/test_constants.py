@@ -15,7 +15,7 @@ from fingerprinting.data.datasets import Examples
 from fingerprinting.study.study import MANY, Study
 from fingerprinting.training import objectives
 from fingerprinting.training.trainer import Recipe, fit
-from tests.training.test_training import CPU, recipe, toy_data, toy_model
+from tests.training.toys import CPU, recipe, toy_data, toy_model
 
 DEFAULTS = [3, 0.5, True, "plain", (0.1, 0.2), (1, 2), ("a", "b"), ()]
 TEXTS = st.one_of(
