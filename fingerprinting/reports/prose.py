@@ -1,6 +1,6 @@
 """Numbers in the documents' prose: what was measured is computed here from records, the rest is listed as constants.
 
-People write the sentences, so that a number that changes makes somebody read its sentence again; tests/test_prose.py
+People write the sentences, so that a number that changes makes somebody read its sentence again; test_prose.py
 fails where one no longer holds, and where prose has a number that stands neither in MEASURED nor in docs/numbers.txt.
 """
 

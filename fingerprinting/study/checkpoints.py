@@ -51,7 +51,7 @@ def load(domain: Domain, path: Path) -> tuple[nn.Module, dict]:
 def build(domain: Domain, architecture: str, classes: int, shape: tuple[int, ...]) -> nn.Module:
     """An untrained model, which writes to no input of its callers: of other domains' it gets copies.
 
-    The project's own networks leave their inputs as they are (tests/test_kept_data.py).
+    The project's own networks leave their inputs as they are (tests/repository/test_kept_data.py).
     """
     model = domain.architecture(architecture).build(classes, shape)
     if not isinstance(model, nn.Module):
