@@ -18,8 +18,8 @@ from torch import nn
 from bci.domain import band_passed, smoothed
 from fingerprinting.core import statistics
 from fingerprinting.core.runtime import UserError
-from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import ATTACKS, MEANS, Suspect
 from fingerprinting.reports.formats import write_csv

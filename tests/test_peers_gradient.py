@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import nn
 
-from fingerprinting.fingerprints import baselines
 from fingerprinting.fingerprints import owner as owners
 from fingerprinting.fingerprints.distances import cosine
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError, frozen
@@ -13,9 +12,9 @@ from fingerprinting.fingerprints.queries.adv_tra import adv_tra, crossing_scale,
 from fingerprinting.fingerprints.queries.cae import Ensemble, cae, confer, conferrability, conferrable_classes
 from fingerprinting.fingerprints.queries.ipguard import boundary_loss, ipguard, to_boundary
 from fingerprinting.fingerprints.queries.modeldiff import diverged, modeldiff, score
-from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.fingerprints.representations import decision_distances
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS, ROWS
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.study.study import Study
 
@@ -89,7 +88,7 @@ def owner(study, monkeypatch):
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_queries_are_inside_the_range_and_the_same_again(owner, name):
-    first, second = (baselines.PEERS[name](owner(name), 20, **CONSTANTS[name]) for _ in range(2))
+    first, second = (ROWS[name].queries(owner(name), 20, **CONSTANTS[name]) for _ in range(2))
     assert torch.equal(first.inputs, second.inputs) and torch.equal(first.truth, second.truth)
     assert first.inputs.min() >= 0 and first.inputs.max() <= 1
     assert len(first.inputs) == len(first.truth) <= 20
@@ -107,13 +106,13 @@ def test_adv_tra_takes_as_many_steps_to_a_class_as_asked(owner, length):
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_text_suits_none_of_them(name):
     with pytest.raises(UnsuitedError, match="moves inputs as numbers"):
-        baselines.PEERS[name](Owner(Study("nlp", "thucnews", "smoke"), name), 10, **CONSTANTS[name])
+        ROWS[name].queries(Owner(Study("nlp", "thucnews", "smoke"), name), 10, **CONSTANTS[name])
 
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_reference_models_are_counted_where_they_are_used(owner, name):
     used = owner(name)
-    baselines.PEERS[name](used, 10, **CONSTANTS[name])
+    ROWS[name].queries(used, 10, **CONSTANTS[name])
     assert [model.metadata["seconds"] for model in used.used.values()] == ([2.0] * 4 if name == "cae" else [])
     assert all("/reference_" in model for model in used.used)
 

@@ -12,7 +12,7 @@ from cv.passport.protected_study import ProtectedStudy
 from fingerprinting.core import runtime, statistics, storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import baselines, generate, store
-from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.methods import METHODS
 from fingerprinting.models import build, suspects, trained
 from fingerprinting.models import stolen as stealing_attacks
 from fingerprinting.models.suspects import Suspect

@@ -18,7 +18,7 @@ from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import by_kind
-from fingerprinting.fingerprints.registry import METHODS, Method, shown
+from fingerprinting.methods import METHODS, Method, shown
 from fingerprinting.models import build, suspects, trained
 from fingerprinting.models.kinds import KINDS, Job
 from fingerprinting.models.suspects import ATTACKS, Suspect
