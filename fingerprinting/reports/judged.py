@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fingerprinting.fingerprints.registry import METHODS, Method
+from fingerprinting.methods import METHODS, Method
 from fingerprinting.models.kinds import KINDS, Kind
 from fingerprinting.reports.table_cells import representation_of
 from fingerprinting.study.records import Records

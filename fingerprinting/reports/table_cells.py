@@ -1,6 +1,6 @@
 """Cells that tables share: a reading of a fingerprint, (method, output, representation), counts and AUCs."""
 
-from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.methods import METHODS
 
 Reading = tuple[str, str, str]
 REPRESENTATIONS: list[Reading] = [method.identity for method in METHODS]  # in the order of all tables

@@ -10,8 +10,8 @@ from scipy.stats import binom
 from fingerprinting.calibrated import evidence, verdicts
 from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
 from fingerprinting.core.runtime import UserError
-from fingerprinting.fingerprints.registry import METHODS, readable
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS, readable
 from fingerprinting.reports.pages import with_records
 from fingerprinting.reports.sections import audit
 from fingerprinting.reports.sections import verdicts as shares

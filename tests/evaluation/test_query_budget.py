@@ -7,7 +7,7 @@ import pytest
 
 from fingerprinting.core import statistics, storage
 from fingerprinting.evaluation import query_budget
-from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.methods import METHODS
 from fingerprinting.models.suspects import NEGATIVES, Suspect
 from fingerprinting.reports import pages
 from fingerprinting.reports.figures import charts

@@ -9,11 +9,9 @@ from fingerprinting.reports.figures.passport_sweeps import figure
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import links, page_path, with_records
 from fingerprinting.reports.sections.passport_tables import (
-    ATTACKS,
     FINGERPRINTS,
     LEGEND,
     SCHEMES,
-    SWEEPS,
     VALID,
     forgeries,
     image_passports,
@@ -23,6 +21,7 @@ from fingerprinting.reports.sections.passport_tables import (
     sweep,
     valid_cells,
 )
+from fingerprinting.robustness.passport_attacks import ATTACKS, SWEEPS
 from fingerprinting.study.domain import COMMITTED, DOMAINS, load_domain
 from fingerprinting.study.records import Records
 
@@ -67,7 +66,7 @@ def measured(study_folder: str) -> Measured:
         return (
             row["architecture"],
             SCHEMES.index(row["scheme"]),
-            ATTACKS.index(row["attack"]),
+            list(ATTACKS).index(row["attack"]),
             (isinstance(strength, str), strength) if strength is not None else (False, 0),
         )
 

@@ -4,21 +4,9 @@ from collections import defaultdict
 
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.reports.sections.published_numbers import PASSPORTS
+from fingerprinting.robustness.passport_attacks import ATTACKS, SWEEPS
 
 SCHEMES = ("plain", "1", "2", "3")
-ATTACKS = (
-    "none",
-    "fake1",
-    "fake1_noise",
-    "fake2",
-    "fake3",
-    "residual_block",
-    "solve",
-    "fine_tune",
-    "flip",
-    "prune",
-)
-SWEEPS = {"flip": "share of signs flipped", "prune": "share of weights pruned"}
 FINGERPRINTS = ("primary", "akh", "sac_m")
 WAYS = {  # what the owner did, in benchmarks/image_passports.py
     "aligned": "as everywhere here",
@@ -243,7 +231,7 @@ def _grid(rows: list[dict]) -> dict[tuple, dict[str, dict]]:
     cells: dict[tuple, dict[str, dict]] = defaultdict(dict)
     for row in rows:
         cells[row["attack"], row["strength"]][row["scheme"]] = row
-    return dict(sorted(cells.items(), key=lambda cell: (ATTACKS.index(cell[0][0]), str(cell[0][1]))))
+    return dict(sorted(cells.items(), key=lambda cell: (list(ATTACKS).index(cell[0][0]), str(cell[0][1]))))
 
 
 def _outcome(row: dict | None) -> str:
