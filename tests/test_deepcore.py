@@ -26,6 +26,7 @@ from fingerprinting.models import build, reference, source_model, stolen, suspec
 from fingerprinting.models import independent as independents
 from fingerprinting.models.suspects import NEGATIVES, Suspect
 from fingerprinting.reports import pages, show
+from fingerprinting.reports.formats import keys_of
 from fingerprinting.reports.sections import deepcore, overlap
 from fingerprinting.study import records
 from fingerprinting.study.study import ModelId, Study
@@ -370,7 +371,7 @@ def test_the_tables_have_their_columns_and_every_row_of_them(there, judged):
     for topic, columns in deepcore.COLUMNS.items():
         with (judged[1] / "results" / "tables" / f"{topic}-smoke.csv").open() as file:
             table = list(csv.DictReader(file))
-        assert list(table[0]) == columns.split(",") and len(table) == counts[topic], topic
+        assert list(table[0]) == list(keys_of(columns)) and len(table) == counts[topic], topic
         assert all(row["tier"] == "smoke" and row["dataset"] == "digits" for row in table)
     page = (judged[1] / "results" / "tables" / "cv-digits-smoke-deepcore.md").read_text()
     for word in ("fine_tune_last", "agglomerative", "rank correlation", "homologous"):
@@ -449,7 +450,7 @@ def test_overlap_rows_by_hand(study):
     overlap.write()
     with (storage.results_dir() / "tables" / "overlap-smoke.csv").open() as file:
         table = list(csv.DictReader(file))
-    assert list(table[0]) == overlap.COLUMNS.split(",") and [row["overlap"] for row in table] == ["0.5000"] * 2
+    assert list(table[0]) == list(keys_of(overlap.COLUMNS)) and [row["overlap"] for row in table] == ["0.5000"] * 2
     text = pages.page_path(study.folder, "overlap").read_text()
     assert "| 1.17 | 1 of 2 |" in text and "| 2.67 | 0 of 1 |" in text
     assert json.loads(json.dumps(same)) == same

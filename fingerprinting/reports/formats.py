@@ -21,12 +21,18 @@ def write_topic(topic: str, columns: str, rows: list[dict]) -> None:
 
 
 def write_csv(path: Path, columns: str, rows: list[dict]) -> None:
-    """The columns, named with commas between; what else a row carries is left out, what it lacks is empty."""
-    names, text = columns.split(","), io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    """The columns, separated by commas, each a key of the rows or `name=key`; what a row lacks is empty."""
+    keys, text = keys_of(columns), io.StringIO()
+    writer = csv.DictWriter(text, keys, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _cell(row.get(name)) for name in names} for row in rows)
+    writer.writerows({name: _cell(row.get(key)) for name, key in keys.items()} for row in rows)
     storage.write_text(path, text.getvalue())
+
+
+def keys_of(columns: str) -> dict[str, str]:
+    """Name of each column -> the key of its values in the rows."""
+    split = [column.partition("=") for column in columns.split(",")]
+    return {name: key or name for name, _, key in split}
 
 
 def _cell(value) -> str:
