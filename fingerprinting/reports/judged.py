@@ -1,4 +1,4 @@
-"""The models that were judged, as the matcher recorded them: kind, fidelity, distance to the source by each method."""
+"""The scored models, as the matcher recorded them: kind, fidelity, distance to the source by each method."""
 
 from dataclasses import dataclass
 

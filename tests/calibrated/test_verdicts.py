@@ -104,7 +104,7 @@ def test_shares_are_of_outcomes_by_the_rule():
     assert said.startswith("0.250 [")
     assert "**" not in shares.section(found)[0]
     few = [{**row, "n_calibration": 9, "alpha": 0.1} for row in found]
-    assert "**The levels rest on 9 calibration models only.**" in shares.section(few)[0]
+    assert "**The p-values rest on 9 calibration models only.**" in shares.section(few)[0]
 
 
 def weighed(n: int = 6, classes: int = 4) -> Fingerprint:
