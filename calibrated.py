@@ -14,7 +14,7 @@ DOMAIN = "cv"
 N = dict(smoke=40, quick=200, cpu=200, paper=200)  # queries
 CONTROLS = dict(smoke=20, quick=50, cpu=50, paper=50)  # further questions, by which a suspect's ability is measured
 KINDS = dict(  # of candidates
-    cv=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes")
+    other=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes")
     + ("contrasted_extraction", "contrasted_modification"),
     nlp=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes"),
     bci=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "patched")
@@ -23,11 +23,11 @@ KINDS = dict(  # of candidates
 CANDIDATES = dict(smoke=100, quick=200, cpu=1_000, paper=2_000)  # of each kind, at most
 CONTRASTED = dict(smoke=20, quick=100, cpu=500, paper=1_000)  # of each kind that is shifted with models, at most
 STEPS = dict(smoke=5, quick=20, cpu=20, paper=20)  # of Adam, on contrasted candidates
-STEP_SIZE = dict(cv=0.03, bci=2.0)  # its learning rate; EEG: microvolt
-EPSILON = dict(cv=0.15, bci=10.0)  # infinity norm of their shift; EEG: microvolt
+STEP_SIZE = dict(cv=0.03, nlp=0.03, bci=2.0)  # its learning rate; EEG: microvolt; text: idle, as none is shifted
+EPSILON = dict(cv=0.15, nlp=0.15, bci=10.0)  # infinity norm of their shift; EEG: microvolt; text: idle
 SAMPLED = 2  # models of each origin that say in one step where they go
 EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction, the harder theft; the rest: tampering
-STANDARDISED = dict(cv=False, nlp=False, bci=True)  # each log-odds in deviations of held-out honest references
+STANDARDISED = dict(bci=True, other=False)  # each log-odds in deviations of held-out honest references
 FOLDS = 3  # of the references, to see what thefts that were not fitted look like
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ DOMAIN = "cv"
 START = "examples"  # where a point begins: a random example of its class, or `noise`
 POINTS = 1  # of each class
 STEPS = 300  # of gradient descent on -log p, at most
-STEP_SIZE = dict(cv=1.0, bci=1000.0)  # theta; the gradient is per pixel in [0, 1], or per microvolt
+STEP_SIZE = dict(cv=1.0, nlp=None, bci=1000.0)  # theta; the gradient is per pixel in [0, 1], or per microvolt
 RADIUS_EVERY = 25  # steps between two measurements of the radius
-TOLERANCE = dict(cv=0.01, bci=3.0)  # gamma: a point whose radius changes by less has settled; L2, pixels or microvolt
+TOLERANCE = dict(cv=0.01, nlp=None, bci=3.0)  # gamma: a radius that changes less has settled; L2, pixels or microvolt
 OVERSHOOT = 0.02  # how far behind the boundary DeepFool steps
 BOUNDARY_STEPS = 50  # of DeepFool at most
 LENGTHS = (0, 25, 50, 100, 200, 300)  # steps after which the points are kept, to see what training them longer brings

@@ -12,13 +12,13 @@ from fingerprinting.reports import show
 from fingerprinting.robustness import adaptive
 
 DOMAIN = "cv"
-HELD_OUT = dict(cv=0.2, nlp=0.2, bci=0.5)  # share of the attacker's part that sets thresholds and is not fitted on
+HELD_OUT = dict(bci=0.5, other=0.2)  # share of the attacker's part that sets thresholds and is not fitted on
 AUTOENCODER_EPOCHS = dict(smoke=1, quick=2, cpu=2, paper=30)  # passes over what it is fitted on
 AUTOENCODER_LEARNING_RATE = 3e-3  # peak of the one-cycle schedule
 AUTOENCODER_UPDATES = dict(smoke=60, quick=200, cpu=400, paper=0)  # at least; few inputs are passed more often
 # Channels of the autoencoder's code, whose sides are a quarter of an input's: room for half of a grey image, for a
 # quarter of one electrode's recording.
-CODE = dict(cv=dict(smoke=8, quick=8, cpu=8, paper=32), bci=dict(smoke=1, quick=1, cpu=1, paper=8))
+CODE = dict(bci=dict(smoke=1, quick=1, cpu=1, paper=8), other=dict(smoke=8, quick=8, cpu=8, paper=32))
 ORDER = 3  # text: characters of an n-gram
 EVASION_FPR = 0.05  # false alarms that the thief puts up with when it answers at random, or not at all
 DECIMALS = 2  # of rounded probabilities

@@ -6,6 +6,7 @@
 Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
+from bci.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
 from fingerprinting.models import reference
 
@@ -13,12 +14,8 @@ COPIES = dict(smoke=1, quick=1, cpu=18, paper=18)  # of every design, on the att
 SHARES = dict(smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10))  # of the data: less able ones
 SHARE_COPIES = dict(smoke=1, quick=1, cpu=2, paper=2)  # as COPIES, of each share
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=0, paper=0)  # of them moved to the transfer target
-EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes, from scratch; below paper MIN_UPDATES decides
-LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the target's part
 TRANSFER_LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)
-EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     cli.run(reference.audit, globals(), "bci")

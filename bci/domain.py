@@ -12,6 +12,13 @@ from fingerprinting.robustness import autoencoder
 from fingerprinting.robustness.evasion import Attacker, Screen
 from fingerprinting.study.domain import Domain
 
+# Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
+# two. Scripts import them; in a domain of your own, those that it has hold in place of these.
+EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes; below paper MIN_UPDATES decides
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
+EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
+
 SHIFT = RATE // 16  # samples by which augmentation moves a recording at most
 BAND = (0.5, 40.0)  # Hz; the pass band that EEG is usually filtered to before it is looked at
 SMOOTHING = 0.1  # seconds over which a thief smooths recordings

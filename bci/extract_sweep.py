@@ -6,6 +6,7 @@
 Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
+from bci.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 from fingerprinting import cli
 from fingerprinting.models import stolen
 
@@ -14,8 +15,6 @@ SHARES = dict(
 )  # of the attacker's inputs; a smaller share's are all in every larger one
 STUDENTS = 2  # how many of the students' designs are used
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=3)  # of every design and share
-EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the answered inputs; below paper MIN_UPDATES decides
-LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
     cli.run(stolen.extract_sweep, globals(), "bci")

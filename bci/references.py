@@ -7,6 +7,7 @@ Needs bci/source.py. Peers make queries with them, thresholds are calibrated on 
 their records to results/records/; times: docs/results.md.
 """
 
+from bci.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
 from fingerprinting.models import reference
 
@@ -15,8 +16,6 @@ TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independents'
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' designs are used
 RATIOS = (0.3, 0.6)  # shares of the last convolution's units
 DRAWN = 2 / 3  # of the owner's and the reference part, which each theft draws for itself: trials are few
-EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes, from scratch; below paper MIN_UPDATES decides
-LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 MODIFICATION_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes, of the stolen source
 MODIFICATION_LEARNING_RATES = dict(
     smoke=(1e-3,),
@@ -27,8 +26,6 @@ MODIFICATION_LEARNING_RATES = dict(
 TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the target's reference part
 TRANSFER_LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)
 TEMPERATURE = 2.0  # of the distillation from probabilities
-EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     cli.run(reference.references, globals(), "bci")

@@ -25,7 +25,7 @@ DOMAIN = "cv"
 STEPS = dict(smoke=30, quick=300, cpu=300, paper=300)
 REPEATS = 3  # turns
 SUBSET = 1  # classes that the paper's procedure, which measures the radius after every step, is timed on
-STEP_SIZE = dict(cv=1.0, bci=1000.0)  # the rest as in deepcore.py
+STEP_SIZE = dict(cv=1.0, nlp=None, bci=1000.0)  # the rest as in deepcore.py
 RADIUS_EVERY = 25
 OVERSHOOT = 0.02
 BOUNDARY_STEPS = 50

@@ -6,6 +6,7 @@
 Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
+from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
 from fingerprinting.models import reference
 
@@ -13,12 +14,8 @@ COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every design, on the owner
 SHARES = dict(smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10))  # of the data: less able ones
 SHARE_COPIES = dict(smoke=1, quick=1, cpu=4, paper=4)  # as COPIES, of each share
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=4, paper=4)  # of them moved to the transfer target
-EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes, of models trained from scratch
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 TRANSFER_EPOCHS = dict(smoke=3, quick=5, cpu=5, paper=20)  # passes over the target's part
 TRANSFER_LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=1e-4)
-EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     cli.run(reference.calibration, globals(), "cv")

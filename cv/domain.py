@@ -7,6 +7,13 @@ from cv import data
 from cv.models import ARCHITECTURES
 from fingerprinting.study.domain import Domain
 
+# Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
+# two. Scripts import them; in a domain of your own, those that it has hold in place of these.
+EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes
+LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
+EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
+
 BOX = 0.7  # side of CutMix's box as a share of the image's: half of the area
 
 

@@ -6,6 +6,7 @@
 Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
+from cv.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 from fingerprinting import cli
 from fingerprinting.models import independent
 
@@ -17,8 +18,6 @@ OVERLAPS = dict(
 )  # shares of the owner's data they saw
 SAME_COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of the source's architecture, per overlap
 OTHER_COPIES = dict(smoke=0, quick=1, cpu=1, paper=1)  # of the first student's architecture, per overlap
-EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes over the training part
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
     cli.run(independent.overlap, globals(), "cv")

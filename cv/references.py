@@ -7,6 +7,7 @@ Needs cv/source.py. Peers make queries with them, thresholds are calibrated on t
 their records to results/records/; times: docs/results.md.
 """
 
+from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
 from fingerprinting.models import reference
 
@@ -15,8 +16,6 @@ TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independents'
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' designs are used
 RATIOS = (0.3, 0.6)  # shares of the last convolution's units
 DRAWN = 0.0  # of the owner's and the reference part, which each theft draws for itself; 0: all have the latter
-EPOCHS = dict(smoke=4, quick=2, cpu=3, paper=100)  # passes, of models trained from scratch
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 MODIFICATION_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes, of the stolen source
 MODIFICATION_LEARNING_RATES = dict(
     smoke=(1e-3,),
@@ -27,8 +26,6 @@ MODIFICATION_LEARNING_RATES = dict(
 TRANSFER_EPOCHS = dict(smoke=3, quick=5, cpu=5, paper=20)  # passes over the target's reference part
 TRANSFER_LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=1e-4)
 TEMPERATURE = 2.0  # of the distillation from probabilities
-EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     cli.run(reference.references, globals(), "cv")

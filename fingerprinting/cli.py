@@ -11,10 +11,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import fields
+from itertools import product
 from pathlib import Path
+from types import ModuleType
 
 import joblib
 
+from fingerprinting.core import explanations
 from fingerprinting.core.runtime import REPOSITORY, UserError, provenance
 from fingerprinting.study import checksums
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, load_domain
@@ -35,6 +38,16 @@ COMMON = {
 
 
 SHARED = ("batch_size", "weight_decay", "min_updates", "augment")  # what a domain's constants may be
+OTHER = "other"  # in a table by domain: all domains that it does not name
+OLD_NAMES = {  # of constants, understood until version 0.3
+    "LEVEL": "ALPHA",
+    "CLEARED": "BETA",
+    "QUESTIONS": "QUERIES",
+    "ANSWERS": "RESPONSES",
+    "TAMPER_EPOCHS": "MODIFICATION_EPOCHS",
+    "TAMPER_LEARNING_RATE": "MODIFICATION_LEARNING_RATE",
+    "TAMPER_LEARNING_RATES": "MODIFICATION_LEARNING_RATES",
+}
 FURTHER = "CONSTANTS"  # a script's table of constants that stand elsewhere
 TOO_MANY = 2**31  # of anything that is counted
 
@@ -66,25 +79,30 @@ def _record_time(study: Study, script: dict, seconds: float) -> None:
 
 
 def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
-    """The study and the step's own constants (lower case), tier by tier values chosen, overrides applied."""
+    """The study and the step's own constants (lower case), tier by tier values chosen, overrides applied.
+
+    Where DOMAIN= is somebody's own file, what a script imports from its domain's module (such as EPOCHS and EPSILON) is
+    taken from that file, if it has a constant of the name; else the script's holds.
+    """
     own = _constants(script)
     usual = domain or own["DOMAIN"]
-    overrides = _split(words, script, lambda: {**COMMON, **load_domain(usual).constants, **own})
+    if asks_for_help(words):
+        _help(script, usual, words)
+    overrides = _split(_renamed(words, {*COMMON, *load_domain(usual).constants, *own}))
     address = overrides.get("DOMAIN") or usual
     chosen = load_domain(address)
+    own |= _from_domain(own, usual, address)
     defaults = {**COMMON, **chosen.constants, **own}
     _check_names(set(overrides) - {"DOMAIN"}, defaults)
     tier = _typed("TIER", overrides.get("TIER"), defaults["TIER"])
     if tier not in TIERS:
         raise UserError(f"unknown TIER {tier!r}; take one of {', '.join(TIERS)}")
-    values = {}
-    for name, default in defaults.items():
-        values[name] = _typed(name, overrides.get(name), _chosen(name, default, tier, chosen.name))
+    values = _values(defaults, overrides, tier, chosen.name, may_lack=script.get(FURTHER, {}))
     shared = {name.lower(): values[name] for name in chosen.constants}
     _check_shared(chosen, shared)
     study = Study(
         address=address,
-        dataset=values["DATASET"] or _usual_dataset(chosen, tier),
+        dataset=values["DATASET"] or chosen.of_tier("datasets", tier),
         tier=tier,
         target_name=values["TARGET"],
         split_seed=values["SPLIT_SEED"],
@@ -95,7 +113,45 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
         **shared,
     )
     hidden = set(COMMON) | set(chosen.constants) | {"DOMAIN"}
-    return study, {name.lower(): values[name] for name in own if name not in hidden}
+    return study, {name.lower(): values[name] for name in own if name in values and name not in hidden}
+
+
+def _values(defaults: dict, overrides: dict[str, str], tier: str, domain: str, may_lack: Iterable[str]) -> dict:
+    """Every constant's value; one of `may_lack` that the domain has none for is left out, for its step to ask for."""
+    values = {}
+    for name, default in defaults.items():
+        try:
+            usual = _chosen(name, default, tier, domain)
+        except UnnamedDomainError:
+            if name not in overrides and name in may_lack:
+                continue
+            if name not in overrides:
+                raise
+            usual = None
+        if usual is None and name in overrides:  # of the same type as what others have
+            usual = next(value for value in _entries(default) if value is not None)
+        values[name] = _typed(name, overrides.get(name), usual)
+    return values
+
+
+def _from_domain(own: dict, usual: str, address: str) -> dict:
+    """Those of a script's constants that it imports from its domain's module, as the module at `address` has them."""
+    if address == usual or usual in DOMAINS and f"{usual}.domain" not in sys.modules:  # then it imports nothing from it
+        return {}
+    theirs, ours = vars(_module_of(address)), vars(_module_of(usual))
+    found = {name: theirs[name] for name in own if name in theirs and ours.get(name) is own[name] and name != "DOMAIN"}
+    for name, value in found.items():
+        for entry, like in product(_entries(value), _entries(own[name])):
+            _check_type(name, entry, like, address)
+    return found
+
+
+def _module_of(address: str) -> ModuleType:
+    """The module of a domain that is loaded."""
+    if address in DOMAINS:
+        return sys.modules[f"{address}.domain"]
+    path = str(Path(address).resolve())
+    return next(module for module in list(sys.modules.values()) if getattr(module, "__file__", None) == path)
 
 
 def _check_shared(domain: Domain, shared: dict) -> None:
@@ -105,16 +161,21 @@ def _check_shared(domain: Domain, shared: dict) -> None:
         if name not in usual:
             known = ", ".join(SHARED).upper()
             raise UserError(f"no step knows constant {name.upper()} of {domain.name}; constants= may hold {known}")
-        like = usual[name]
-        if type(value) is not type(like) and not (type(value) is int and isinstance(like, float)):
-            wanted = f"{_article(like)} like {like!r}"
-            raise UserError(f"constant {name.upper()}={value!r} of {domain.name} has the wrong type; give {wanted}")
+        _check_type(name.upper(), value, usual[name], domain.name)
+
+
+def _check_type(name: str, value, like, whose: str) -> None:
+    if type(value) is not type(like) and not (type(value) is int and isinstance(like, float)):
+        wanted = f"{_article(like)} like {like!r}"
+        raise UserError(f"constant {name}={value!r} of {whose} has the wrong type; give {wanted}")
 
 
 def of_no_study(script: dict, words: list[str]) -> dict:
     """The constants (lower case) of a script that is not about a single study, overrides applied."""
     own = _constants(script)
-    overrides = _split(words, script, lambda: own)
+    if asks_for_help(words):
+        _show_help(script, own, own)
+    overrides = _split(_renamed(words, own))
     _check_names(overrides, own)
     return {name.lower(): _typed(name, overrides.get(name), value) for name, value in own.items()}
 
@@ -122,7 +183,8 @@ def of_no_study(script: dict, words: list[str]) -> dict:
 def _constants(script: dict) -> dict:
     """Its own, and those it takes from other modules as a table of that name, before which its own go."""
     own = {name: value for name, value in script.items() if name.isupper()}
-    return {**own.pop(FURTHER, {}), **own}
+    further = own.pop(FURTHER, {})
+    return {**own, **further, **own}
 
 
 def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
@@ -130,25 +192,33 @@ def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
         raise UserError(f"unknown constant {', '.join(unknown)}; this script knows {', '.join(sorted(known))}")
 
 
-def _usual_dataset(domain: Domain, tier: str) -> str:
-    if tier not in domain.datasets:
-        raise UserError(f"{domain.name} names no data set for tier {tier}; give DATASET=, or DOMAIN.datasets one")
-    return domain.datasets[tier]
+class UnnamedDomainError(UserError):
+    """A constant has values for some domains, and none for this one."""
 
 
 def _chosen(name: str, value, tier: str, domain: str):
-    """A constant may be a table by domain, by tier, or both; a domain it does not name takes the first entry."""
+    """A constant may be a table by domain, by tier, or both.
+
+    OTHER is the entry of all domains that a table does not name. None is that of one which has no use for the constant.
+    """
     if not isinstance(value, dict):
         return value
     if set(value) & set(TIERS):
         if tier not in value or not set(value) <= set(TIERS):
             raise UserError(f"{name} has values for {_listed(value)}; give one for each tier: {_listed(TIERS)}")
         return _chosen(name, value[tier], tier, domain)
-    if not set(value) & {*DOMAINS, domain}:
+    if not set(value) & {*DOMAINS, domain, OTHER}:
         raise UserError(
             f"{name} has values for {_listed(value)}, which are neither tiers ({_listed(TIERS)}) nor domains"
         )
-    return _chosen(name, value.get(domain, next(iter(value.values()))), tier, domain)
+    if domain not in value and OTHER not in value:
+        raise UnnamedDomainError(f"{name} has values for {_listed(value)}, and none for {domain}; give {name}=")
+    return _chosen(name, value.get(domain, value.get(OTHER)), tier, domain)
+
+
+def _entries(value) -> list:
+    """All that a constant may be, whatever the tier and the domain."""
+    return [entry for part in value.values() for entry in _entries(part)] if isinstance(value, dict) else [value]
 
 
 def _listed(names: Iterable) -> str:
@@ -160,13 +230,19 @@ def own_constants(script: Path) -> set[str]:
     return set(_constants(runpy.run_path(str(script), run_name=script.stem)))
 
 
-def _split(words: list[str], script: dict, constants: Callable[[], dict]) -> dict[str, str]:
-    if any(word in ("--help", "-h") for word in words):
-        print((script.get("__doc__") or "").strip())
-        print("\nConstants, each overridable as NAME=value:")
-        for name, value in constants().items():
-            print(f"  {name} = {value!r}", flush=True)
-        raise SystemExit(0)
+def _renamed(words: list[str], known: Iterable[str]) -> list[str]:
+    """The words with constants under the names that they have now."""
+    found = []
+    for word in words:
+        name, _, value = word.partition("=")
+        if name in OLD_NAMES and name not in known and OLD_NAMES[name] in known:
+            print(f"{name} is called {OLD_NAMES[name]} now", flush=True)
+            word = f"{OLD_NAMES[name]}={value}"
+        found.append(word)
+    return found
+
+
+def _split(words: list[str]) -> dict[str, str]:
     wrong = [word for word in words if "=" not in word]
     if wrong:
         raise UserError(f"cannot read {wrong[0]!r}; give constants as NAME=value, or --help to list them")
@@ -203,6 +279,40 @@ def _typed_tuple(name: str, value, default: tuple) -> tuple:
     items = value if isinstance(value, tuple) else (value,)
     like = default[0] if default else "a name"
     return tuple(_typed(name, str(item), like) for item in items)
+
+
+def asks_for_help(words: list[str]) -> bool:
+    return "--help" in words or "-h" in words
+
+
+def _help(script: dict, usual: str, words: list[str]) -> None:
+    """Shows what holds for the tier and the domain among the words, where there are such."""
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    tier = given["TIER"] if given.get("TIER") in TIERS else _constants(script).get("TIER", COMMON["TIER"])
+    address = given.get("DOMAIN") or usual
+    domain, own = load_domain(address), _constants(script)
+    own |= _from_domain(own, usual, address) | ({"DOMAIN": address} if "DOMAIN" in own else {})
+    constants = {**own, **domain.constants, **COMMON, **own}
+    _show_help(script, constants, {**constants, "TIER": tier}, tier, domain.name, address)
+
+
+def _show_help(
+    script: dict, constants: dict, values: dict, tier: str = "", domain: str = "", address: str = ""
+) -> None:
+    print((script.get("__doc__") or "").strip())
+    about = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
+    print(f"\nConstants, each overridable as NAME=value{about}:")
+    said = explanations.of(script, constants)
+    for name, value in values.items():
+        print(explanations.shown(name, _held(name, value, tier, domain), value, said.get(name, "")), flush=True)
+    raise SystemExit(0)
+
+
+def _held(name: str, value, tier: str, domain: str) -> str:
+    try:
+        return repr(_chosen(name, value, tier, domain))
+    except UnnamedDomainError:
+        return f"(none for {domain})"
 
 
 def _article(value) -> str:

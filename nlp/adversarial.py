@@ -8,12 +8,11 @@ Needs nlp/source.py. Writes models to data/artifacts/, their records to results/
 
 from fingerprinting import cli
 from fingerprinting.models import stolen
+from nlp.domain import EPSILON, PGD_STEPS  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)
 EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes over the attacker's part
 LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=2e-5)  # peak of the one-cycle schedule
-EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     cli.run(stolen.adversarial, globals(), "nlp")

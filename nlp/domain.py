@@ -7,6 +7,13 @@ from nlp import data, language
 from nlp.evolve import evolve
 from nlp.models import ARCHITECTURES, continuous
 
+# Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
+# two. Scripts import them; in a domain of your own, those that it has hold in place of these.
+EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=20)  # passes
+LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
+EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
+PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
+
 
 def describe(text: torch.Tensor) -> str:
     """One input (length,) as it is read, on one line."""

@@ -8,14 +8,13 @@ Needs nlp/source.py. Writes models to data/artifacts/, their records to results/
 
 from fingerprinting import cli
 from fingerprinting.models import stolen
+from nlp.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 
 SHARES = dict(
     smoke=(0.25, 1.0), quick=(0.25, 1.0), cpu=(0.03, 0.1, 0.3, 1.0), paper=(0.03, 0.1, 0.3, 1.0)
 )  # of the attacker's inputs; a smaller share's are all in every larger one
 STUDENTS = 2  # how many of the students' designs are used
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=3)  # of every design and share
-EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=20)  # passes over the answered inputs
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
     cli.run(stolen.extract_sweep, globals(), "nlp")

@@ -8,15 +8,12 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 
 from fingerprinting import cli
 from fingerprinting.models import independent
+from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
 OVERLAPS = dict(smoke=(1.0,), quick=(1.0,), cpu=(1.0,), paper=(1.0,))  # shares of the owner's data they saw
 SAME_COPIES = dict(smoke=1, quick=1, cpu=4, paper=10)  # of the source's architecture, per overlap
 OTHER_COPIES = dict(smoke=1, quick=1, cpu=1, paper=3)  # of each student's architecture, per overlap
 ADVERSARIAL_COPIES = dict(smoke=1, quick=1, cpu=4, paper=5)  # adversarially trained, going round the architectures
-EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=20)  # passes over the training part
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
-EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     cli.run(independent.homologous, globals(), "nlp")

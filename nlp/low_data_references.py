@@ -10,13 +10,12 @@ to data/artifacts/, their records to results/records/; times: docs/results.md.
 
 from fingerprinting import cli
 from fingerprinting.models import reference
+from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every design and kind
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' designs are used
 RATIOS = (0.3, 0.6)  # shares of the units of the last features
 DRAWN = 0.0  # of the owner's and the reference part, which each theft draws for itself; 0: all have the latter
-EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=20)  # passes, of models trained from scratch
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 MODIFICATION_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes, of the stolen source
 MODIFICATION_LEARNING_RATES = dict(
     smoke=(1e-3,),
@@ -25,8 +24,6 @@ MODIFICATION_LEARNING_RATES = dict(
     paper=(2e-5, 4e-5, 8e-5),
 )  # peaks, one model each
 TEMPERATURE = 2.0  # of the distillation from probabilities
-EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     cli.run(reference.low_data_references, globals(), "nlp")

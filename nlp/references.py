@@ -9,14 +9,13 @@ their records to results/records/; times: docs/results.md.
 
 from fingerprinting import cli
 from fingerprinting.models import reference
+from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=1, quick=1, cpu=3, paper=3)  # of every design and kind
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independents' that are moved to the transfer target
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' designs are used
 RATIOS = (0.3, 0.6)  # shares of the units of the last features
 DRAWN = 0.0  # of the owner's and the reference part, which each theft draws for itself; 0: all have the latter
-EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=20)  # passes, of models trained from scratch
-LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of the one-cycle schedule
 MODIFICATION_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes, of the stolen source
 MODIFICATION_LEARNING_RATES = dict(
     smoke=(1e-3,),
@@ -27,8 +26,6 @@ MODIFICATION_LEARNING_RATES = dict(
 TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the target's reference part
 TRANSFER_LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)
 TEMPERATURE = 2.0  # of the distillation from probabilities
-EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
 if __name__ == "__main__":
     cli.run(reference.references, globals(), "nlp")

@@ -10,6 +10,7 @@ cv/passport/train.py, and the independent models of cv/irrelevant.py, homologous
 fingerprints to data/artifacts/, records and tables to results/; numbers: docs/passports.md.
 """
 
+from cv.domain import EPSILON, PGD_STEPS  # noqa: F401 (constants of this script)
 from cv.passport import stealing_attacks
 from fingerprinting import cli
 from fingerprinting.reports import show
@@ -25,8 +26,6 @@ ACTIVITY_EXAMPLES = 2000  # on which activity is measured
 EXTRACT_EPOCHS = dict(smoke=4, quick=2, cpu=2, paper=100)
 EXTRACT_LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)
 TEMPERATURE = 2.0  # of the distillation from probabilities
-EPSILON = 8 / 255  # adversarial perturbation, infinity norm, pixels in [0, 1]
-PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)
 N = dict(smoke=20, quick=100, cpu=100, paper=100)  # queries of AKH and SAC-m
 COMPONENTS_N = dict(smoke=10, quick=80, cpu=80, paper=80)  # of Primary, per component
 

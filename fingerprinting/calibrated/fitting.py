@@ -72,7 +72,7 @@ def calibrated(
         **made_of(study, used),
     }
     if store.is_current(study, METHOD, settings):
-        print("the calibrated fingerprint is finished already")
+        print(store.finished(study, METHOD))
         return SKIPPED
     started = begin(study)
     owner = Owner(study, METHOD)

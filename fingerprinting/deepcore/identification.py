@@ -56,7 +56,7 @@ def _make(owner: Owner, start: str, points: int, lengths: Sequence[int], ascent:
     source = trained.weights_sha256(study, study.source_id)
     settings = {"start": start, "points": points, "lengths": list(lengths), **vars(ascent), "source_sha256": source}
     if store.is_current(study, "deepcore", settings):
-        print("the deepcore fingerprint is finished already")
+        print(store.finished(study, "deepcore"))
         return False
     started = begin(study)
     queries, course = core_queries(owner, start, points, lengths, ascent)

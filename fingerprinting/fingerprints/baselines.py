@@ -69,7 +69,7 @@ def _make(study: Study, row: Row, n: int, constants: dict) -> bool:
     own = own_constants(owner, row, constants)
     settings = {"n": n, **own, "source_sha256": trained.weights_sha256(study, study.source_id)}
     if store.is_current(study, name, settings) and _references_are_the_same(study, name):
-        print(f"the {name} fingerprint is finished already")
+        print(store.finished(study, name))
         return True
     started = begin(study)
     fingerprint = owner.fingerprint(row.queries(owner, n, **own))

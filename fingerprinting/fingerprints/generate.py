@@ -16,7 +16,7 @@ from fingerprinting.fingerprints.registry import Method
 from fingerprinting.fingerprints.representations import correlation, match_rate
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import trained
-from fingerprinting.study import aside
+from fingerprinting.study import aside, changes
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, Study
 from fingerprinting.study.thumbnails import thumbnail
@@ -47,7 +47,7 @@ def primary(study: Study, *, n: int, labels: str, fewer: bool) -> str | None:
         "source_sha256": trained.weights_sha256(study, study.source_id),
     }
     if store.is_current(study, "primary", settings):
-        print("the primary fingerprint is finished already")
+        print(store.finished(study, "primary"))
         return SKIPPED
     started = begin(study)
     selected = select(model, study.parts["owner"], n, study.device)
@@ -85,7 +85,7 @@ def evolved(study: Study, **constants) -> str | None:
         "primary_sha256": origin.metadata["sha256"],
     }
     if store.is_current(study, "evolved", settings):
-        print("the evolved fingerprint is finished already")
+        print(store.finished(study, "evolved"))
         return SKIPPED
     started = time.perf_counter()
     confident = origin.of_component("confident_correct") | origin.of_component("confident_wrong")
@@ -199,6 +199,10 @@ def finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, 
         "provenance": runtime.provenance(study.device),
     }
     path = store.path_of(study, method)
+    if path.is_file():
+        other = "models that it was made with are others"
+        why = changes.said(aside.settings_of(path), settings, force=study.force, otherwise=other)
+        print(f"the {method} fingerprint that was there is replaced: {why}")
     store.save(path, Fingerprint(**{**vars(fingerprint), "metadata": metadata}))
     aside.forget(path)
     Records.of(study, "fingerprints").put([{"key": f"{study.folder}/{method}", **metadata}])

@@ -126,6 +126,12 @@ def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
             )
 
 
+def finished(study: Study, method: str) -> str:
+    """What a step says that finds its fingerprint made."""
+    path = path_of(study, method)
+    return f"the {method} fingerprint is finished already: {storage.read_metadata(path)['queries']} queries; {path}"
+
+
 def is_current(study: Study, method: str, settings: dict) -> bool:
     """Whether the fingerprint is there and was made with these very settings (the source's digest among them)."""
     path = path_of(study, method)

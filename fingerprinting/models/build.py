@@ -1,6 +1,7 @@
 """Training the zoo: which models a step promises, which are finished, and the rest in parallel processes."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from fingerprinting.core.runtime import UserError
 from fingerprinting.models import responses
 from fingerprinting.models.kinds import KINDS, Job, Training, seed_name
 from fingerprinting.models.trained import require, weights_sha256
-from fingerprinting.study import aside, checkpoints
+from fingerprinting.study import aside, changes, checkpoints
 from fingerprinting.study.domain import DOMAINS
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, ModelId, Study
@@ -50,6 +51,7 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
         there = {model.name: storage.read_metadata(model.path) for model in promised if model.path.is_file()}
         records.put(row for row in rows if row["key"] in there and _is_of(row, there[row["key"]]))
         raise
+    print(summary(study, step, [job.model for job in jobs]), flush=True)
     return SKIPPED if any(skipped) else None
 
 
@@ -60,10 +62,11 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
     todo = [job for job, found in zip(jobs, before, strict=True) if not found]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} models are finished already", flush=True)
-    if outdated := [job.model for job in todo if job.model.path.is_file()]:
-        print(f"{len(outdated)} that are there are trained again: {outdated[0].name} ...", flush=True)
-    for model in outdated:  # should this run be stopped, they must not be judged in place of what it promised
-        aside.put(model.path)
+    outdated = [job for job in todo if job.model.path.is_file()]
+    for reason, count in Counter(_why_again(study, job) for job in outdated).items():
+        print(f"{count} {_models(count)} trained again: {reason}", flush=True)
+    for job in outdated:  # should this run be stopped, they must not be judged in place of what it promised
+        aside.put(job.model.path)
     known = {row["key"]: row for row in records.rows()}
     records.put(record_of(found) for found in before if found and not _is_of(known.get(found["name"]), found))
     begun = not study.force and any(_resume_path(study, job).is_file() for job in todo)
@@ -238,6 +241,27 @@ def _finished_or_waiting(study: Study, job: Job) -> dict | None:
     if job.model.path.is_file() and aside.waits(job.model.path, settings):
         aside.put(job.model.path)
     return _finished(study, job) if aside.back(job.model.path, settings) else None
+
+
+def _why_again(study: Study, job: Job) -> str:
+    before, now = aside.settings_of(job.model.path), _settings(study, job)
+    return changes.said(before, now, force=study.force, otherwise="their files are of another version")
+
+
+def _models(count: int) -> str:
+    return "model is" if count == 1 else "models are"
+
+
+def summary(study: Study, step: str, models: Iterable[ModelId]) -> str:
+    """What a step has made, how good it is and where it lies, in one line."""
+    made = [storage.read_metadata(model.path) for model in models]
+    if not made:
+        return f"{step}: no models"
+    found = sorted(metadata["test_accuracy"] for metadata in made)
+    good = f"{found[0]:.4f}" if len(found) == 1 else f"{found[0]:.4f} to {found[-1]:.4f}"
+    tested = " or ".join(str(n) for n in sorted({metadata["n_test"] for metadata in made}))
+    count = "1 model" if len(made) == 1 else f"{len(made)} models"
+    return f"{step}: {count}, test accuracy {good} (n = {tested}); {study.artifacts / 'models'}"
 
 
 def _is_of(row: dict | None, metadata: dict) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
-from fingerprinting.models import build, stealing, trained
+from fingerprinting.models import build, stealing
 from fingerprinting.models.kinds import Job
 from fingerprinting.study import weights as foreign
 from fingerprinting.study.study import Study, load_dataset
@@ -40,10 +40,8 @@ def source(study: Study, *, epochs: int, learning_rate: float, weights: str) -> 
         print(f"{path}: {prefix!r}, with which all of its names begin, is left out", flush=True)
     build.check(study, job.model.architecture, path)
     skipped = build.train(study, "source", [job], partial(stealing.adopted, path))
-    metadata = trained.metadata_of(study, study.source_id)
     print(
-        f"{metadata['test_accuracy']:.4f} of {metadata['n_test']} test examples answered rightly; if the model is "
-        "known to do better, its inputs' scale or the order of its classes is another than the domain's; mend that "
-        "there and run this, and what was run after it, again with FORCE=True"
+        "compare that accuracy with the one measured where the model was trained; a lower one means that the domain's "
+        "load() scales inputs, or orders classes, in another way"
     )
     return skipped

@@ -112,7 +112,7 @@ def test_a_field_of_the_wrong_kind_is_one_sentence(own, changes, said):
         ("source={'quick': 'mlp'}", "mine names no source for tier smoke; add it to source= of its DOMAIN"),
         ("students={'quick': ('mlp',)}", "mine names no students for tier smoke; add it to students= of its DOMAIN"),
         ("source={'smoke': 'net'}", "unknown architecture 'net'; mine has conv3, mlp"),
-        ("datasets={'quick': 'digits'}", "mine names no data set for tier smoke; give DATASET="),
+        ("datasets={'quick': 'digits'}", "mine names no datasets for tier smoke; add it to datasets="),
         ("constants={'COLOUR': 3}", "no step knows constant COLOUR of mine; constants= may hold BATCH_SIZE, WEIGHT"),
         (
             "constants={'BATCH_SIZE': 'big'}",

@@ -172,7 +172,7 @@ def test_a_data_set_may_be_called_as_a_kind_of_model():
 
 
 def test_a_tier_without_a_data_set_is_named(own):
-    with pytest.raises(UserError, match="mine names no data set for tier cpu; give DATASET="):
+    with pytest.raises(UserError, match="mine names no datasets for tier cpu; add it to datasets="):
         cli.resolve({"DOMAIN": own}, "", ["TIER=cpu"])
 
 
