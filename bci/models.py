@@ -164,10 +164,10 @@ def ccnn(width: int):
 
 
 ARCHITECTURES = {
-    "eegnet": Architecture(eegnet, head="2", prunable=("1.8", "1.9")),
-    "shallow": Architecture(shallow, head="2", prunable=("1.1", "1.2")),
-    "deep": Architecture(deep, head="2", prunable=("1.16", "1.17")),
-    "tsception": Architecture(tsception, head="2", prunable=("1.4", "1.7")),
-    "ccnn": Architecture(ccnn(64), head="2", prunable=("1.14", "1.15")),
-    "ccnn_small": Architecture(ccnn(12), head="2", prunable=("1.14", "1.15")),
+    "eegnet": Architecture(eegnet),
+    "shallow": Architecture(shallow),
+    "deep": Architecture(deep),
+    "tsception": Architecture(tsception),
+    "ccnn": Architecture(ccnn(64)),
+    "ccnn_small": Architecture(ccnn(12)),
 }

@@ -131,25 +131,25 @@ def torchvision_model(name: str):
     return build
 
 
+# Of residual networks, pruning masks units that no shortcut brings back: the stem's, or those inside the last block.
+INSIDE_LAST_BLOCK = ("1.layer4.1.conv1", "1.layer4.1.bn1")
 ARCHITECTURES = {
-    "conv3": Architecture(conv3, head="2", prunable=("1.6", "1.7")),
-    "mlp": Architecture(mlp, head="2", prunable=("1.4", "1.5")),
-    "lenet": Architecture(lenet, head="2", prunable=("1.3",)),
-    "separable": Architecture(separable, head="2", prunable=("1.12", "1.13")),
-    "residual": Architecture(residual, head="2", prunable=("1.0", "1.1")),
-    "vgg16_bn": Architecture(torchvision_model("vgg16_bn"), "1.classifier.6", ("1.features.40", "1.features.41")),
-    "vgg13": Architecture(torchvision_model("vgg13"), "1.classifier.6", ("1.features.22",)),
-    "resnet18": Architecture(torchvision_model("resnet18"), "1.fc", ("1.layer4.1.conv1", "1.layer4.1.bn1")),
-    "densenet121": Architecture(torchvision_model("densenet121"), "1.classifier", ("1.features.norm5",)),
-    "mobilenet_v2": Architecture(
-        torchvision_model("mobilenet_v2"), "1.classifier.1", ("1.features.18.0", "1.features.18.1")
-    ),
+    "conv3": Architecture(conv3),
+    "mlp": Architecture(mlp),
+    "lenet": Architecture(lenet),
+    "separable": Architecture(separable),
+    "residual": Architecture(residual, prunable=("1.0", "1.1")),
+    "vgg16_bn": Architecture(torchvision_model("vgg16_bn")),
+    "vgg13": Architecture(torchvision_model("vgg13")),
+    "resnet18": Architecture(torchvision_model("resnet18"), prunable=INSIDE_LAST_BLOCK),
+    "densenet121": Architecture(torchvision_model("densenet121")),
+    "mobilenet_v2": Architecture(torchvision_model("mobilenet_v2")),
 }
 
 # What passports are put into (cv/passport), besides the small nets above.
 ARCHITECTURES |= {
-    "alexnet": Architecture(alexnet, head="2", prunable=("1.14", "1.15")),
-    "small_resnet18": Architecture(small_resnet18, "1.fc", ("1.layer4.1.conv1", "1.layer4.1.bn1")),
+    "alexnet": Architecture(alexnet),
+    "small_resnet18": Architecture(small_resnet18, prunable=INSIDE_LAST_BLOCK),
 }
 ARCHITECTURES |= {
     f"{name}_gn": replace(ARCHITECTURES[name], build=group_norm(ARCHITECTURES[name].build))

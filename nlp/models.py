@@ -169,33 +169,22 @@ def _sized(network: type[CharacterModel], **sizes) -> Callable[[int, tuple[int, 
     return lambda classes, _shape: network(classes, **sizes)
 
 
+def _summands(blocks: int) -> tuple[str, ...]:
+    """DPCNN's features are a sum of these convolutions' outputs: a unit is masked in all of them, or it is not gone."""
+    return ("region", *(f"blocks.{number}.1" for number in range(1 + blocks)))
+
+
 ARCHITECTURES = {
-    "textcnn_small": Architecture(
-        _sized(TextCNN, width=48, filters=64, sizes=(1, 2, 3), dropout=0.2), "head", ("norm",)
-    ),
+    "textcnn_small": Architecture(_sized(TextCNN, width=48, filters=64, sizes=(1, 2, 3), dropout=0.2)),
     "dpcnn_small": Architecture(
-        _sized(DPCNN, width=32, filters=32, blocks=2, dropout=0.2),
-        "head",
-        ("region", *(f"blocks.{n}.1" for n in range(3))),
+        _sized(DPCNN, width=32, filters=32, blocks=2, dropout=0.2), prunable=_summands(blocks=2)
     ),
-    "textrcnn_small": Architecture(
-        _sized(TextRCNN, width=48, hidden=32, features=64, dropout=0.2), "head", ("features",)
-    ),
-    "textrnn_small": Architecture(
-        _sized(TextRNN, width=48, hidden=48, layers=1, features=64, dropout=0.2), "head", ("features",)
-    ),
-    "bert_small": Architecture(
-        bert.small(width=48, layers=1, heads=4, inner=96), "head", ("bert.pooler.dense",), rectified=False
-    ),
-    "textcnn": Architecture(_sized(TextCNN, width=300, filters=256, sizes=(2, 3, 4), dropout=0.5), "head", ("norm",)),
-    "dpcnn": Architecture(
-        _sized(DPCNN, width=300, filters=250, blocks=5, dropout=0.5),
-        "head",
-        ("region", *(f"blocks.{n}.1" for n in range(6))),
-    ),
-    "textrcnn": Architecture(_sized(TextRCNN, width=300, hidden=256, features=256, dropout=0.5), "head", ("features",)),
-    "textrnn": Architecture(
-        _sized(TextRNN, width=300, hidden=128, layers=2, features=256, dropout=0.5), "head", ("features",)
-    ),
-    "bert_base_chinese": Architecture(bert.published, "head", ("bert.pooler.dense",), rectified=False),
+    "textrcnn_small": Architecture(_sized(TextRCNN, width=48, hidden=32, features=64, dropout=0.2)),
+    "textrnn_small": Architecture(_sized(TextRNN, width=48, hidden=48, layers=1, features=64, dropout=0.2)),
+    "bert_small": Architecture(bert.small(width=48, layers=1, heads=4, inner=96), rectified=False),
+    "textcnn": Architecture(_sized(TextCNN, width=300, filters=256, sizes=(2, 3, 4), dropout=0.5)),
+    "dpcnn": Architecture(_sized(DPCNN, width=300, filters=250, blocks=5, dropout=0.5), prunable=_summands(blocks=5)),
+    "textrcnn": Architecture(_sized(TextRCNN, width=300, hidden=256, features=256, dropout=0.5)),
+    "textrnn": Architecture(_sized(TextRNN, width=300, hidden=128, layers=2, features=256, dropout=0.5)),
+    "bert_base_chinese": Architecture(bert.published, rectified=False),
 }

@@ -25,6 +25,7 @@ from cv.passport.passports import Passports
 from cv.passport.target import Outcome, Plan, Target, judged, mean, owned
 from fingerprinting.core import runtime
 from fingerprinting.robustness import passport_attacks
+from fingerprinting.study import trace
 from fingerprinting.training import objectives
 
 FORGER_IMAGES = 20  # of the forger's own, for each of P_γ and P_β, as published
@@ -162,8 +163,9 @@ def _fine_tune(target: Target, plan: Plan, way: str) -> Outcome:
     net, name = target.copied(), f"fine_tune/{way}"
     runtime.seed_everything(f"{target.protected_study.folder}/{name}")
     if way == "rtal":
+        protected_study = target.protected_study
         net.get_submodule(
-            target.protected_study.domain.architecture(target.protected_study.architecture).head
+            trace.head(protected_study.domain, protected_study.architecture, net, protected_study.tried)
         ).reset_parameters()
     if target.protected_study.scheme == "v1":
         net = passports.install(net, target.shipped, public=False)

@@ -17,12 +17,12 @@ from fingerprinting.models import responses
 from fingerprinting.models.kinds import KINDS, Job, Training, seed_name
 from fingerprinting.models.trained import require, weights_sha256
 from fingerprinting.study import aside, changes, checkpoints
-from fingerprinting.study.domain import DOMAINS
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, ModelId, Study
 from fingerprinting.training.trainer import accuracy, fit, taken_as_it_is
 
 Prepare = Callable[[Study, Job], Training]
+CHECKED: set[tuple] = set()  # networks that passed: reproduce.py runs every step in one process
 
 
 def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None = None) -> str | None:
@@ -160,23 +160,23 @@ def _check_surroundings(study: Study, jobs: list[Job]) -> None:
         study.parts  # noqa: B018
     if True in on_target:
         study.target_parts  # noqa: B018
-    if study.address in DOMAINS:
-        return
     for name in dict.fromkeys(job.model.architecture for job in jobs):
         check(study, name)
         if True in on_target:
-            checkpoints.check_moved(study.domain, name, len(study.classes), _tried(study), study.device)
-        if any(KINDS[job.model.kind].prunes for job in jobs) and not study.domain.architecture(name).prunable:
-            raise UserError(f"{name!r} cannot be pruned: prunable= must name the modules that make its last features")
+            checkpoints.check_moved(study.domain, name, len(study.classes), study.tried, study.device)
+    for name in dict.fromkeys(job.model.architecture for job in jobs if KINDS[job.model.kind].prunes):
+        checkpoints.check_pruned(study.domain, name, len(study.classes), study.tried)
 
 
 def check(study: Study, architecture: str, weights: Path | None = None) -> None:
-    """A network of somebody's own, or one of the project's with somebody's weights, on two inputs of the study."""
-    checkpoints.check(study.domain, architecture, len(study.classes), _tried(study), study.device, weights)
-
-
-def _tried(study: Study) -> torch.Tensor:
-    return study.parts["dev"].inputs[:2]
+    """A network, also with weights from elsewhere, on two inputs of the study; once in a process where it passes."""
+    domain, classes, tried = study.domain, len(study.classes), study.tried
+    # Equal keys are networks and inputs of which the check would say the same.
+    key = (domain.name, domain.architecture(architecture), classes, tried.shape, tried.dtype, study.device)
+    if weights is None and key in CHECKED:
+        return
+    checkpoints.check(domain, architecture, classes, tried, study.device, weights)
+    CHECKED.add(key)
 
 
 def planned(study: Study) -> dict[str, list[ModelId]]:

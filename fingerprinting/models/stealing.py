@@ -12,7 +12,7 @@ from fingerprinting.models import responses
 from fingerprinting.models.kinds import EXTRACTED, KINDS, MODIFIED, Job, Kind, Training, seed_name
 from fingerprinting.models.subsets import drawn, examples_of, owners_share
 from fingerprinting.models.trained import open_model, weights_sha256
-from fingerprinting.study import checkpoints
+from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.study import Study
 from fingerprinting.study.weights import filled
 from fingerprinting.training import objectives, pruning
@@ -54,7 +54,7 @@ def fine_tune_last(study: Study, job: Job) -> Training:
     """Stolen weights, only the head is trained."""
     stolen = open_model(study, job.parent)
     stolen.requires_grad_(False)
-    stolen.get_submodule(study.domain.architecture(job.model.architecture).head).requires_grad_(True)
+    stolen.get_submodule(_head(study, job, stolen)).requires_grad_(True)
     return Training(stolen, part_of(study, job))
 
 
@@ -66,13 +66,12 @@ def fine_tune_all(study: Study, job: Job) -> Training:
 def prune(study: Study, job: Job) -> Training:
     """Stolen weights; the least active units of the last features are masked, the rest is repaired."""
     stolen, part = open_model(study, job.parent), part_of(study, job)
-    architecture = study.domain.architecture(job.model.architecture)
-    paths = architecture.prunable
-    draw = runtime.generator(
-        f"activity/{seed_name(job.model)}"
-    )  # parts may lie class by class, so not the first of them
+    paths = trace.prunable(study.domain, job.model.architecture, stolen, study.tried)
+    rectified = study.domain.architecture(job.model.architecture).rectified
+    # Parts may lie class by class, so not the first of them.
+    draw = runtime.generator(f"activity/{seed_name(job.model)}")
     shown = part.inputs[torch.randperm(len(part), generator=draw)[: job.options["activity_examples"]]]
-    units = pruning.activity(stolen, paths[-1], shown, study.device, architecture.rectified)
+    units = pruning.activity(stolen, paths[-1], shown, study.device, rectified)
     zero = pruning.zeroing(paths, pruning.least_active(units, job.options["ratio"]))
     zero(stolen)
     return Training(stolen, part, after_step=zero)
@@ -85,15 +84,16 @@ def adversarial(study: Study, job: Job) -> Training:
 
 def removal(study: Study, job: Job) -> Training:
     """Stolen weights, trained away from what they were inside while the labels are kept."""
-    stolen, head = open_model(study, job.parent), study.domain.architecture(job.model.architecture).head
+    stolen = open_model(study, job.parent)
     weights = (job.options["feature_weight"], job.options["ranking_weight"])
-    return Training(open_model(study, job.parent), part_of(study, job), objectives.removal(stolen, head, *weights))
+    objective = objectives.removal(stolen, _head(study, job, stolen), *weights)
+    return Training(open_model(study, job.parent), part_of(study, job), objective)
 
 
 def transfer(study: Study, job: Job) -> Training:
     """A parent's weights, a new head and task, every layer trained: theft of the source, or an honest model's reuse."""
     model = open_model(study, job.parent)
-    checkpoints.exchange_head(model, study.domain.architecture(job.model.architecture).head, len(study.target_classes))
+    checkpoints.exchange_head(model, _head(study, job, model), len(study.target_classes))
     return Training(model, study.target_parts[job.options.get("part", "attacker")])
 
 
@@ -112,6 +112,10 @@ def extract_adversarial(study: Study, job: Job) -> Training:
     """A student on the source's top-1 labels, of clean inputs and of adversarial perturbations against the student."""
     training = extract_labels(study, job)
     return Training(training.model, training.part, _adversarial(study, job))
+
+
+def _head(study: Study, job: Job, model: nn.Module) -> str:
+    return trace.head(study.domain, job.model.architecture, model, study.tried)
 
 
 def _responses(study: Study, job: Job) -> torch.Tensor:

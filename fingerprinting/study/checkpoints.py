@@ -17,6 +17,7 @@ from torch import nn
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import Examples, handed_out
+from fingerprinting.study import trace
 from fingerprinting.study.domain import DOMAINS, Architecture, Domain
 from fingerprinting.study.weights import filled
 from fingerprinting.training.trainer import Recipe, fit
@@ -87,7 +88,8 @@ def check(
     architecture = domain.architecture(name)
     model = _made(domain, name, classes, inputs, weights)
     _check_parts(name, architecture, model)
-    _check_responses(name, architecture, model, classes, inputs, device)
+    _check_responses(name, model, classes, inputs, device)
+    _check_head(domain, name, model, inputs)
     with _said(f"{name!r} cannot be trained"):
         _train_once(name, model, classes, inputs, device)
     again = _made(domain, name, classes, inputs, weights)
@@ -103,11 +105,17 @@ def check(
 
 def check_moved(domain: Domain, name: str, classes: int, inputs: torch.Tensor, device: torch.device = CPU) -> None:
     """Whether a new last layer is all that a network needs for another task, of one class more."""
-    model, head = _made(domain, name, classes, inputs), domain.architecture(name).head
+    model = _made(domain, name, classes, inputs)
+    head = trace.head(domain, name, model, inputs)
     exchange_head(model, head, classes + 1)
     with _said(f"{name!r} cannot be moved to another task"):
         logits = _asked(model, inputs, device)
     _check_logits(name, logits, (len(inputs), classes + 1), f" with {head!r} exchanged for one of {classes + 1}")
+
+
+def check_pruned(domain: Domain, name: str, classes: int, inputs: torch.Tensor) -> None:
+    """Whether it is known which modules make a network's last features: their units are what pruning masks."""
+    trace.prunable(domain, name, _made(domain, name, classes, inputs), inputs)
 
 
 def _made(domain: Domain, name: str, classes: int, inputs: torch.Tensor, weights: Path | None = None) -> nn.Module:
@@ -121,9 +129,9 @@ def _check_parts(name: str, architecture: Architecture, model: nn.Module) -> Non
     modules, state = dict(model.named_modules()), model.state_dict()
     if lazy := [key for key, value in state.items() if nn.parameter.is_lazy(value)]:
         raise UserError(f"{lazy[0]} of {name!r} has no size yet; give it one: nn.Linear instead of nn.LazyLinear")
-    if not isinstance(modules.get(architecture.head), nn.Linear):
+    if architecture.head is not None and not isinstance(modules.get(architecture.head), nn.Linear):
         raise UserError(f"{architecture.head!r} is no linear layer of {name!r}; head= must be the path of its last one")
-    if wrong := [path for path in architecture.prunable if path not in modules]:
+    if wrong := [path for path in architecture.prunable or () if path not in modules]:
         raise UserError(f"{wrong[0]!r} is no part of {name!r}; prunable= must hold paths of its last features' modules")
     if other := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
         raise UserError(f"{other[0]} of {name!r} is no tensor, and files of weights hold nothing else; use a buffer")
@@ -133,23 +141,11 @@ def _check_parts(name: str, architecture: Architecture, model: nn.Module) -> Non
         raise UserError(f"{name!r} has no parameters that can be trained; build one with requires_grad=True")
 
 
-def _check_responses(
-    name: str,
-    architecture: Architecture,
-    model: nn.Module,
-    classes: int,
-    inputs: torch.Tensor,
-    device: torch.device,
-) -> None:
-    called: list[nn.Module] = []
-    hook = model.get_submodule(architecture.head).register_forward_hook(lambda head, *_: called.append(head))
+def _check_responses(name: str, model: nn.Module, classes: int, inputs: torch.Tensor, device: torch.device) -> None:
     with _said(f"{name!r} cannot answer inputs {tuple(inputs.shape[1:])}"):
         together = _asked(model, inputs, device)
         alone = [_asked(model, one, device) for one in inputs.split(1)]
-    hook.remove()
     _check_logits(name, together, (len(inputs), classes))
-    if not called:
-        raise UserError(f"{architecture.head!r} of {name!r} is never called; head= must be the path of its last layer")
     if not all(isinstance(one, torch.Tensor) and one.shape == (1, classes) for one in alone) or not _close(
         together, torch.cat(alone)
     ):
@@ -157,6 +153,13 @@ def _check_responses(
             f"{name!r} answers an input alone otherwise than beside others; in evaluation mode an answer must depend "
             "on its input only: not on the batch (running statistics), not on chance"
         )
+
+
+def _check_head(domain: Domain, name: str, model: nn.Module, inputs: torch.Tensor) -> None:
+    """A stated head is one of the layers that a traced pass calls; one that is not stated is found among them."""
+    head = trace.head(domain, name, model, inputs)
+    if head not in [call.path for call in trace.traced(model, inputs)[0]]:
+        raise UserError(f"{head!r} of {name!r} is never called; head= must be the path of its last layer")
 
 
 def _check_logits(name: str, found, wanted: tuple[int, int], when: str = "") -> None:

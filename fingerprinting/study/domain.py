@@ -23,22 +23,25 @@ DOMAINS = ("cv", "nlp", "bci")
 
 @dataclass(frozen=True)
 class Architecture:
-    """How to build a classifier, and where in it the parts are that thieves work on.
+    """How to build a classifier, and where in it the parts are that attackers work on.
 
     build(classes, shape) -> module that maps physical inputs (N, *shape) to logits (N, classes).
     head: path of the last linear layer.
     prunable: paths of the modules that make the last convolutional features, in order (convolution, its norm).
+    None: found by a traced forward pass (study/trace.py).
     """
 
     build: Callable[[int, tuple[int, ...]], nn.Module]
-    head: str
-    prunable: tuple[str, ...] = ()
+    head: str | None = None
+    prunable: tuple[str, ...] | None = None
     rectified: bool = True  # a unit is as active as its outputs are positive on average; else as they are large
 
     def __post_init__(self) -> None:
-        if not (callable(self.build) and isinstance(self.head, str) and _are_texts(self.prunable)):
+        paths = self.prunable is None or _are_texts(self.prunable) and len(self.prunable) > 0
+        if not (callable(self.build) and isinstance(self.head, str | None) and paths):
             raise UserError(
-                "an Architecture has build=, a function, head=, the path of a module, and prunable=, a tuple of paths"
+                "an Architecture has build=, a function, head=, the path of a module, and prunable=, a tuple of paths; "
+                "None where they are to be found"
             )
 
 

@@ -174,6 +174,11 @@ class Study:
         return tuple(self.parts["owner"].inputs.shape[1:])
 
     @property
+    def tried(self) -> torch.Tensor:
+        """Two inputs that a network is tried and traced on; nothing is learnt from them."""
+        return self.parts["dev"].inputs[:2]
+
+    @property
     def source_architecture(self) -> str:
         return self.domain.of_tier("source", self.tier)
 

@@ -11,7 +11,7 @@ from bci.models import ARCHITECTURES, SEGMENT, UNIT, BandMaps, Electrodes, LogPo
 from bci.recordings import INPUT_RANGE, RATE
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import seed_everything
-from fingerprinting.study import checkpoints
+from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.domain import TIERS
 from fingerprinting.training import pruning
 
@@ -65,7 +65,7 @@ def test_recordings_of_any_size_become_logits_of_the_head(name, shape):
         logits = model(inputs)
     assert logits.shape == (3, CLASSES) and torch.isfinite(logits).all()
     assert not torch.allclose(logits[0], logits[1])
-    path = ARCHITECTURES[name].head
+    path = trace.head(DOMAIN, name, model, inputs)
     last = [found for found, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
     assert path == last and model.get_submodule(path).out_features == CLASSES
     assert torch.equal(output_of(model, path, inputs), logits)
@@ -98,7 +98,8 @@ def test_a_new_net_is_neither_sure_nor_blind(name):
 @pytest.mark.parametrize("shape", [(4, 448), (32, 128)], ids=str)
 @pytest.mark.parametrize("name", SMALL)
 def test_pruned_units_contribute_exactly_nothing(name, shape):
-    model, inputs, paths = built(name, shape), recordings(6, shape), ARCHITECTURES[name].prunable
+    model, inputs = built(name, shape), recordings(6, shape)
+    paths = trace.prunable(DOMAIN, name, model, inputs)
     before = output_of(model, paths[-1], inputs)
     count = before.shape[1]
     for path in paths:
@@ -126,8 +127,8 @@ def test_pruned_units_contribute_exactly_nothing(name, shape):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_activity_is_measured_where_units_are_masked(name):
-    model, paths = built(name, (4, 448)), ARCHITECTURES[name].prunable
-    inputs = recordings(20, (4, 448))
+    model, inputs = built(name, (4, 448)), recordings(20, (4, 448))
+    paths = trace.prunable(DOMAIN, name, model, inputs)
     units = pruning.activity(model, paths[-1], inputs, torch.device("cpu"))
     expected = output_of(model, paths[-1], inputs).clamp_min(0).mean((0, 2, 3))
     torch.testing.assert_close(units.float(), expected)

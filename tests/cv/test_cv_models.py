@@ -12,7 +12,7 @@ from torch import nn
 from cv.domain import DOMAIN, shifted_and_flipped
 from cv.models import ARCHITECTURES, Normalise
 from fingerprinting.core.runtime import UserError, seed_everything
-from fingerprinting.study import checkpoints
+from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.domain import TIERS, Domain, load_domain
 from fingerprinting.study.study import Study
 from fingerprinting.training import pruning
@@ -70,7 +70,7 @@ def test_images_become_logits_and_the_head_is_the_last_linear_layer(name, shape)
         logits = model(inputs)
     assert logits.shape == (3, CLASSES) and torch.isfinite(logits).all()
     assert not torch.allclose(logits[0], logits[1])
-    path = ARCHITECTURES[name].head
+    path = trace.head(DOMAIN, name, model, inputs)
     last = [found for found, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
     assert path == last and model.get_submodule(path).out_features == CLASSES
     assert torch.equal(output_of(model, path, inputs), logits)
@@ -79,7 +79,8 @@ def test_images_become_logits_and_the_head_is_the_last_linear_layer(name, shape)
 @pytest.mark.parametrize("name", ALL)
 def test_pruned_units_give_zero_features_and_the_others_do_not(name):
     shape = (1, 28, 28)
-    model, inputs, paths = built(name, shape), images(6, shape), ARCHITECTURES[name].prunable
+    model, inputs = built(name, shape), images(6, shape)
+    paths = trace.prunable(DOMAIN, name, model, inputs)
     before = output_of(model, paths[-1], inputs).relu()
     count = before.shape[1]
     for path in paths:

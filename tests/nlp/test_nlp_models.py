@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fingerprinting.core.runtime import REPOSITORY, UserError, seed_everything
-from fingerprinting.study import checkpoints
+from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.domain import TIERS
 from fingerprinting.training import objectives, pruning
 from nlp import bert
@@ -152,7 +152,7 @@ def test_texts_become_logits_and_the_head_is_the_last_linear_layer(name):
         logits = model(inputs)
     assert logits.shape == (len(TEXTS), CLASSES) and torch.isfinite(logits).all()
     assert not torch.allclose(logits[0], logits[1])
-    path = ARCHITECTURES[name].head
+    path = trace.head(DOMAIN, name, model, inputs)
     last = [found for found, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
     assert path == last and model.get_submodule(path).out_features == CLASSES
     assert torch.equal(output_of(model, path, inputs), logits)
@@ -228,7 +228,8 @@ def test_padding_has_no_vector_and_gets_none(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_pruned_units_are_gone_and_the_others_are_not(name):
-    model, inputs, paths = built(name), encode(TEXTS), ARCHITECTURES[name].prunable
+    model, inputs = built(name), encode(TEXTS)
+    paths = trace.prunable(DOMAIN, name, model, inputs)
     width = model.head.in_features
     activity = pruning.activity(model, paths[-1], inputs, torch.device("cpu"))
     assert activity.shape == (width,)

@@ -98,8 +98,12 @@ def test_models_are_not_moved_where_there_is_no_other_task(own, capsys):
     assert "stars has no transfer target, so no model of transfer is moved to one" in capsys.readouterr().out
 
 
+def linear(classes: int, shape: tuple[int, ...]) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(torch.Size(shape).numel(), classes))
+
+
 def three_classes(_classes: int, shape: tuple[int, ...]) -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(torch.Size(shape).numel(), 3))
+    return linear(3, shape)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def three_classes(_classes: int, shape: tuple[int, ...]) -> nn.Module:
             "'classifier' is no linear layer of 'own'; head= must be",
         ),
         (Architecture(mlp, head="2", prunable=("body",)), "'body' is no part of 'own'; prunable= must hold paths"),
-        (Architecture(mlp, head="2"), "'own' cannot be pruned: prunable= must name the modules"),
+        (Architecture(linear), "'own' has neither a convolution nor a hidden linear layer that could be pruned;"),
         (Architecture(three_classes, head="1"), "'own' makes .2, 3. of 2 inputs; logits .2, 5. are wanted"),
     ],
     ids=["head", "prunable", "unpruned", "classes"],
