@@ -127,9 +127,9 @@ def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
 
 
 def _usual_dataset(domain: Domain, tier: str) -> str:
-    if tier not in domain.datasets:
-        raise UserError(f"{domain.name} names no data set for tier {tier}; give DATASET=, or DOMAIN.datasets one")
-    return domain.datasets[tier]
+    if tier not in domain.data.datasets:
+        raise UserError(f"{domain.name} names no data set for tier {tier}; give DATASET=, or DOMAIN.data.datasets one")
+    return domain.data.datasets[tier]
 
 
 def _chosen(name: str, value, tier: str, domain: str):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from domains import changed
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -400,7 +401,7 @@ def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_
         return Screen(lambda asked: scored.append(asked) or asked.flatten(1).double().mean(1), {})
 
     monkeypatch.setattr(type(study), "parts", property(lambda _: parts))
-    study.__dict__["domain"] = replace(study.domain, screen=screen)
+    study.__dict__["domain"] = changed(study.domain, screen=screen)
     screened = Screened(study, ATTACKER)
     assert parts.asked == {"attacker"}
     attacker = study.parts["attacker"].inputs

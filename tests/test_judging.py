@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from domains import changed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -232,7 +232,7 @@ def test_a_refused_answer_leaves_the_verdict_that_was_there(protected, tmp_path)
 
 
 def test_a_question_to_read_is_one_line_whatever_the_domain_says(protected, tmp_path):
-    described = replace(protected.domain, describe=lambda one: "two\nlines\x0band\u2028more")
+    described = changed(protected.domain, describe=lambda one: "two\nlines\x0band\u2028more")
     vars(protected)["domain"] = described
     ask(protected, tmp_path)
     assert (tmp_path / TEXTS).read_text() == "two lines and more\n" * (QUERIES + CONTROLS)

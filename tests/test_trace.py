@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F  # the field's standard name
+from domains import changed
 from torch import nn
 
 import cv.domain
@@ -32,7 +33,7 @@ SMALL = ("conv3", "mlp", "lenet", "separable", "conv3_gn")
 
 
 def of(architecture: Architecture, inputs: torch.Tensor = INPUTS) -> tuple[str, tuple[str, ...]]:
-    domain = replace(cv.domain.DOMAIN, architectures={"net": architecture})
+    domain = changed(cv.domain.DOMAIN, architectures={"net": architecture})
     model = architecture.build(4, tuple(inputs.shape[1:]))
     return trace.head(domain, "net", model, inputs), trace.prunable(domain, "net", model, inputs)
 

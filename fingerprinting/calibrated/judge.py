@@ -70,7 +70,7 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     """Write the queries and, after them, the control questions, as arrays and, where inputs are read, as texts."""
     _check_free(study, folder)
     inputs = torch.cat([fingerprint.inputs, fingerprint.extra["control_inputs"]])
-    describe = study.domain.describe
+    describe = study.domain.inputs.describe
     texts = [" ".join(describe(one.clone()).splitlines()) for one in inputs] if describe else []  # a line each
     with storage.atomic(folder / INPUTS) as temporary, temporary.open("wb") as file:
         np.save(file, inputs.numpy(), allow_pickle=False)
