@@ -18,6 +18,8 @@ import bci.domain
 import cv.domain
 import nlp.domain
 from fingerprinting.calibrated import candidates, judge
+from fingerprinting.calibrated.contents import CalibratedFingerprint, Calibration, Controls
+from fingerprinting.calibrated.evidence import Weights
 from fingerprinting.data.datasets import Examples
 from fingerprinting.deepcore import core_points
 from fingerprinting.fingerprints import generate, store
@@ -309,7 +311,9 @@ def test_samples_are_kept_as_they_are_shown(spoilt, monkeypatch, read):
 
 def test_questions_are_written_as_they_are_kept(spoilt, tmp_path):
     found = primary_print(spoilt)
-    asked = replace(found, extra={"control_inputs": found.inputs[:2].clone()})
+    known = Calibration(Weights(*np.ones((3, 1))), np.zeros(1), np.zeros(1))
+    controls = Controls(found.inputs[:2].clone(), torch.zeros(2), torch.ones(1))
+    asked = replace(found, extra=CalibratedFingerprint(known, None, controls).extra)
     inputs = found.inputs.clone()
     judge._asked(spoilt, asked, tmp_path)
     assert np.array_equal(np.load(tmp_path / judge.INPUTS), torch.cat([inputs, inputs[:2]]).numpy())
