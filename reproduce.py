@@ -88,7 +88,7 @@ def chosen(words: list[str]) -> list[str]:
             "run a domain of your own step by step, each with DOMAIN="
         )
     dataset = given.get("DATASET")
-    knowing = [name for name in domains if dataset is None or dataset in load_domain(name).targets]
+    knowing = [name for name in domains if dataset is None or dataset in load_domain(name).data.targets]
     if not knowing:
         raise UserError(f"no domain of {', '.join(domains)} knows the data set {dataset!r}; data/README.md lists them")
     return knowing

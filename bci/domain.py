@@ -10,7 +10,7 @@ from bci.plausible import evolve
 from bci.recordings import INPUT_RANGE, RATE
 from fingerprinting.robustness import autoencoder
 from fingerprinting.robustness.evasion import Attacker, Screen
-from fingerprinting.study.domain import Domain
+from fingerprinting.study.domain import Data, Domain, Inputs, Networks
 
 # Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
 # two. Scripts import them; in a domain of your own, those that it has hold in place of these.
@@ -71,30 +71,36 @@ def show(axis, eeg: torch.Tensor) -> None:
 
 DOMAIN = Domain(
     name="bci",
-    load=data.load,
-    prepare=data.prepare,
-    published=data.PUBLISHED,
-    datasets=dict(smoke="scp1", quick="scp1", cpu="scp1", paper="deap"),
-    targets=dict(scp1="blink", deap="mahnob", deap_subjects="mahnob_subjects"),
-    pool_size=dict(smoke=200, quick=None, cpu=None, paper=None),
-    architectures=ARCHITECTURES,
-    source=dict(smoke="ccnn_small", quick="ccnn_small", cpu="ccnn_small", paper="ccnn"),
-    students=dict(
-        smoke=("eegnet", "shallow"),
-        quick=("eegnet", "shallow", "deep"),
-        cpu=("eegnet", "shallow", "deep", "tsception"),
-        paper=("eegnet", "shallow", "deep", "tsception"),
+    data=Data(
+        load=data.load,
+        prepare=data.prepare,
+        datasets=dict(smoke="scp1", quick="scp1", cpu="scp1", paper="deap"),
+        targets=dict(scp1="blink", deap="mahnob", deap_subjects="mahnob_subjects"),
+        pool_size=dict(smoke=200, quick=None, cpu=None, paper=None),
+        published=data.PUBLISHED,
     ),
-    input_range=INPUT_RANGE,
+    networks=Networks(
+        architectures=ARCHITECTURES,
+        source=dict(smoke="ccnn_small", quick="ccnn_small", cpu="ccnn_small", paper="ccnn"),
+        students=dict(
+            smoke=("eegnet", "shallow"),
+            quick=("eegnet", "shallow", "deep"),
+            cpu=("eegnet", "shallow", "deep", "tsception"),
+            paper=("eegnet", "shallow", "deep", "tsception"),
+        ),
+    ),
+    inputs=Inputs(
+        input_range=INPUT_RANGE,
+        augment=shifted_and_noisy,
+        mix=spliced,
+        evolve=evolve,
+        screen=screen,
+        show=show,
+    ),
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=32, cpu=32, paper=128),  # examples per update
         WEIGHT_DECAY=dict(smoke=1.0, quick=1.0, cpu=1.0, paper=0.01),  # decoupled; strong, for few trials
         MIN_UPDATES=dict(smoke=30, quick=60, cpu=120, paper=0),  # few trials are passed more often
         AUGMENT=True,
     ),
-    augment=shifted_and_noisy,
-    evolve=evolve,
-    mix=spliced,
-    screen=screen,
-    show=show,
 )

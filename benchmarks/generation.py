@@ -45,10 +45,10 @@ def measure(
     inputs, confident = samples(select(model, owner, n, device), owner, device)
     constants = Evolution(**evolution)
     part = owner.take(torch.arange(min(subset, len(owner))))
-    by_domain = study.domain.evolve or evolve_by_gradient
+    by_domain = study.domain.inputs.evolve or evolve_by_gradient
 
     def evolve(inputs: torch.Tensor, confident: torch.Tensor) -> torch.Tensor:
-        return by_domain(model, inputs, confident, constants, study.domain.input_range)
+        return by_domain(model, inputs, confident, constants, study.domain.inputs.input_range)
 
     def evolved_in_one_batch() -> torch.Tensor:
         return evolve(inputs, confident)

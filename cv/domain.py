@@ -5,7 +5,7 @@ import torch.nn.functional as F  # the field's standard name
 
 from cv import data
 from cv.models import ARCHITECTURES
-from fingerprinting.study.domain import Domain
+from fingerprinting.study.domain import Data, Domain, Inputs, Networks
 
 # Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
 # two. Scripts import them; in a domain of your own, those that it has hold in place of these.
@@ -47,28 +47,34 @@ def show(axis, image: torch.Tensor) -> None:
 
 DOMAIN = Domain(
     name="cv",
-    load=data.load,
-    prepare=data.prepare,
-    published=data.PUBLISHED,
-    datasets=dict(smoke="fashion_mnist", quick="fashion_mnist", cpu="fashion_mnist", paper="cifar10"),
-    targets=dict(fashion_mnist="mnist_5k", cifar10="cifar10_c", cifar100="cifar10", digits="digits_corrupted"),
-    pool_size=dict(smoke=2_500, quick=16_000, cpu=50_000, paper=None),
-    architectures=ARCHITECTURES,
-    source=dict(smoke="conv3", quick="conv3", cpu="conv3", paper="vgg16_bn"),
-    students=dict(
-        smoke=("mlp", "separable"),
-        quick=("mlp", "lenet", "separable"),
-        cpu=("mlp", "lenet", "separable", "residual"),
-        paper=("vgg13", "resnet18", "densenet121", "mobilenet_v2"),
+    data=Data(
+        load=data.load,
+        prepare=data.prepare,
+        datasets=dict(smoke="fashion_mnist", quick="fashion_mnist", cpu="fashion_mnist", paper="cifar10"),
+        targets=dict(fashion_mnist="mnist_5k", cifar10="cifar10_c", cifar100="cifar10", digits="digits_corrupted"),
+        pool_size=dict(smoke=2_500, quick=16_000, cpu=50_000, paper=None),
+        published=data.PUBLISHED,
     ),
-    input_range=(0.0, 1.0),
+    networks=Networks(
+        architectures=ARCHITECTURES,
+        source=dict(smoke="conv3", quick="conv3", cpu="conv3", paper="vgg16_bn"),
+        students=dict(
+            smoke=("mlp", "separable"),
+            quick=("mlp", "lenet", "separable"),
+            cpu=("mlp", "lenet", "separable", "residual"),
+            paper=("vgg13", "resnet18", "densenet121", "mobilenet_v2"),
+        ),
+    ),
+    inputs=Inputs(
+        input_range=(0.0, 1.0),
+        augment=shifted_and_flipped,
+        mix=cutmix,
+        show=show,
+    ),
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update
         WEIGHT_DECAY=0.01,
         MIN_UPDATES=dict(smoke=60, quick=120, cpu=150, paper=0),  # small data sets are passed more often
         AUGMENT=dict(smoke=False, quick=False, cpu=False, paper=True),
     ),
-    augment=shifted_and_flipped,
-    mix=cutmix,
-    show=show,
 )

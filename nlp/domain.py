@@ -2,7 +2,7 @@
 
 import torch
 
-from fingerprinting.study.domain import Domain
+from fingerprinting.study.domain import Data, Domain, Inputs, Networks
 from nlp import data, language
 from nlp.evolve import evolve
 from nlp.models import ARCHITECTURES, continuous
@@ -30,31 +30,37 @@ def spliced(first: torch.Tensor, second: torch.Tensor, generator: torch.Generato
 
 DOMAIN = Domain(
     name="nlp",
-    load=data.load,
-    prepare=data.prepare,
-    published=data.PUBLISHED,
-    datasets=dict(smoke="thuocl", quick="thuocl", cpu="thuocl", paper="thucnews"),
-    targets=dict(thuocl="shop_reviews", thucnews="online_shopping"),
-    pool_size=dict(smoke=2_500, quick=20_000, cpu=60_000, paper=None),
-    architectures=ARCHITECTURES,
-    source=dict(smoke="textcnn_small", quick="textcnn_small", cpu="textcnn_small", paper="bert_base_chinese"),
-    students=dict(
-        smoke=("dpcnn_small", "textrnn_small"),
-        quick=("dpcnn_small", "textrcnn_small", "bert_small"),
-        cpu=("dpcnn_small", "textrcnn_small", "textrnn_small", "bert_small"),
-        paper=("dpcnn", "textcnn", "textrcnn", "textrnn"),
+    data=Data(
+        load=data.load,
+        prepare=data.prepare,
+        datasets=dict(smoke="thuocl", quick="thuocl", cpu="thuocl", paper="thucnews"),
+        targets=dict(thuocl="shop_reviews", thucnews="online_shopping"),
+        pool_size=dict(smoke=2_500, quick=20_000, cpu=60_000, paper=None),
+        published=data.PUBLISHED,
+        lexicons=("synonyms",),
     ),
-    input_range=None,
+    networks=Networks(
+        architectures=ARCHITECTURES,
+        source=dict(smoke="textcnn_small", quick="textcnn_small", cpu="textcnn_small", paper="bert_base_chinese"),
+        students=dict(
+            smoke=("dpcnn_small", "textrnn_small"),
+            quick=("dpcnn_small", "textrcnn_small", "bert_small"),
+            cpu=("dpcnn_small", "textrcnn_small", "textrnn_small", "bert_small"),
+            paper=("dpcnn", "textcnn", "textrcnn", "textrnn"),
+        ),
+    ),
+    inputs=Inputs(
+        input_range=None,
+        continuous=continuous,
+        mix=spliced,
+        evolve=evolve,
+        screen=language.screen,
+        describe=describe,
+    ),
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update
         WEIGHT_DECAY=0.01,
         MIN_UPDATES=dict(smoke=60, quick=80, cpu=80, paper=0),  # small data sets are passed more often
         AUGMENT=False,
     ),
-    continuous=continuous,
-    evolve=evolve,
-    mix=spliced,
-    screen=language.screen,
-    lexicons=("synonyms",),
-    describe=describe,
 )

@@ -42,7 +42,7 @@ class ProtectedStudy(Study):
     @property
     def students(self) -> tuple[str, ...]:
         """An extractor that knows the source's design, and one that does not."""
-        return (self.architecture, self.domain.students[self.tier][0])
+        return (self.architecture, self.domain.networks.students[self.tier][0])
 
     def model_id(self, kind: str, architecture: str, copy: int, variant: str = "") -> ModelId:
         zoo = f"{self.zoo}/{self.subfolder}"

@@ -66,7 +66,9 @@ class Target:
     def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool):
         dev, name = self.protected_study.parts["dev"], f"{self.protected_study.folder}/{name}"
         how = dict(
-            augment=self.protected_study.domain.augment, keep_last=keep_last, precision=self.protected_study.precision
+            augment=self.protected_study.domain.inputs.augment,
+            keep_last=keep_last,
+            precision=self.protected_study.precision,
         )
         fit(net, part, dev, objective, recipe, name, self.device, **how)
         return net

@@ -5,7 +5,7 @@ traces in these bits, so each has its own log-odds against independence, and the
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -32,7 +32,6 @@ class Weights:
 
 
 Fit = Callable[[np.ndarray, np.ndarray], Weights]  # of (bits, origins)
-PARTS = tuple(part.name for part in fields(Weights))  # as they stand in a file
 
 
 def combined(evidence: np.ndarray) -> np.ndarray:

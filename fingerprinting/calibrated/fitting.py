@@ -14,7 +14,7 @@ import torch
 
 from fingerprinting.calibrated import evidence
 from fingerprinting.calibrated.candidates import CANDIDATES, WITH_MODELS, Making, candidates
-from fingerprinting.calibrated.representation import TRANSFER
+from fingerprinting.calibrated.contents import CalibratedFingerprint, Calibration, Controls
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
@@ -83,12 +83,12 @@ def calibrated(
     inputs = offered.inputs[chosen]
     fitted = evidence.fit_standardised if standardised else evidence.fit
     stolen = evidence.cross_fitted(bits, origins, folds, choice, fitted)[origins != INDEPENDENT]
-    extra = _weighed("", fitted(bits[:, chosen], origins), bits_of(study, judges, inputs), stolen)
-    extra |= _control_accuracy(
-        owner, *(_independent(models) for models in (same_task, low_data_references)), judges, controls
+    found = CalibratedFingerprint(
+        source=Calibration.of(fitted(bits[:, chosen], origins), bits_of(study, judges, inputs), stolen),
+        transfer=_transferred(study, references, independent, inputs, folds),
+        controls=_controls(owner, _independent(same_task), _independent(low_data_references), judges, controls),
     )
-    extra |= _transferred(study, references, independent, inputs, folds)
-    fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], extra))
+    fingerprint = owner.fingerprint(Queries(inputs, offered.truth[chosen], found.extra))
     finish(
         study,
         METHOD,
@@ -153,39 +153,30 @@ def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.nda
     return (labels_of(study, models, inputs) == source).astype(float)
 
 
-def _control_accuracy(
+def _controls(
     owner: Owner, accurate: list[Suspect], weak: list[Suspect], judges: list[Suspect], count: int
-) -> dict[str, torch.Tensor]:
-    """Control questions of all classes alike, held out from every party's training, and each judge's share right."""
+) -> Controls:
+    """Control queries of all classes alike, held out from every party's training, and each judge's accuracy on them."""
     study, dev = owner.study, owner.dev
-    right = [labels_of(study, models, physical(dev.inputs)) == dev.targets.numpy() for models in (accurate, weak)]
-    asked = torch.from_numpy(evidence.controls(*right, dev.targets.numpy(), count))
-    inputs, truth = physical(dev.inputs[asked]), dev.targets[asked]
-    control_accuracy = (labels_of(study, judges, inputs) == truth.numpy()).mean(1)
-    return {"control_inputs": inputs, "control_truth": truth, "honest_ability": torch.from_numpy(control_accuracy)}
+    truth = dev.targets.numpy()
+    able_right, weak_right = (labels_of(study, models, physical(dev.inputs)) == truth for models in (accurate, weak))
+    asked = torch.from_numpy(evidence.controls(able_right, weak_right, truth, count))
+    inputs, right = physical(dev.inputs[asked]), dev.targets[asked]
+    accuracy = (labels_of(study, judges, inputs) == right.numpy()).mean(1)
+    return Controls(inputs, right, torch.from_numpy(accuracy))
 
 
 def _transferred(
     study: Study, references: list[Suspect], independent: list[Suspect], inputs: torch.Tensor, folds: int
-) -> dict[str, torch.Tensor]:
-    """The same idea where labels mean other things: which queries get the same answer. Empty without such models."""
+) -> Calibration | None:
+    """The same idea where labels mean other things: which queries get the same label. None without such models."""
     moved, calibrating = (of_task(models, on_target=True) for models in (references, independent))
     origins = np.array([origin(model) for model in moved])
     if not calibrating or min(np.count_nonzero(origins == side) for side in (INDEPENDENT, MODIFIED)) < 2:  # 1 held out
-        return {}
+        return None
     pairs, judging = (evidence.same_response(labels_of(study, models, inputs)) for models in (moved, calibrating))
     stolen = evidence.cross_fitted(pairs, origins, folds)[origins != INDEPENDENT]
-    return _weighed(TRANSFER, evidence.fit(pairs, origins), judging, stolen)
-
-
-def _weighed(
-    prefix: str, weights: evidence.Weights, calibrating: np.ndarray, stolen: np.ndarray
-) -> dict[str, torch.Tensor]:
-    """The weights, the evidence that features (calibration models, m) are by them, and that of thefts held out."""
-    found = {name: getattr(weights, name) for name in evidence.PARTS}
-    found["honest"] = evidence.combined(weights.evidence(calibrating))
-    found["thefts"] = stolen
-    return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
+    return Calibration.of(evidence.fit(pairs, origins), judging, stolen)
 
 
 def _content(study: Study, method: str) -> str | None:

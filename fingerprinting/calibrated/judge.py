@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fingerprinting.calibrated import verdicts
-from fingerprinting.calibrated.representation import TRANSFER
+from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import storage
 from fingerprinting.core.markdown import markdown_table
@@ -48,13 +48,7 @@ def judge(study: Study, *, queries: str, responses: str, other_task: bool, alpha
 
 def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float) -> None:
     """Said before a suspect is asked, which may be possible only once."""
-    prefix = TRANSFER if other_task else ""
-    if prefix + "centre" not in fingerprint.extra:
-        raise UserError(
-            "this fingerprint cannot judge a suspect of another task: it had no reference models of one; "
-            "give references.py and calibration.py TRANSFER_COPIES above 0 and run calibrated.py again"
-        )
-    n = len(fingerprint.extra[prefix + "honest"])
+    n = len(CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).independent)
     if alpha < 1 / (1 + n):
         raise UserError(
             f"{n} calibration models support no LEVEL below {_rounded_up(1 / (1 + n))}; give a higher one, or "
@@ -69,8 +63,8 @@ def _rounded_up(share: float) -> str:
 def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     """Write the queries and, after them, the control questions, as arrays and, where inputs are read, as texts."""
     _check_free(study, folder)
-    inputs = torch.cat([fingerprint.inputs, fingerprint.extra["control_inputs"]])
-    describe = study.domain.describe
+    inputs = torch.cat([fingerprint.inputs, CalibratedFingerprint.of(fingerprint).controls.inputs])
+    describe = study.domain.inputs.describe
     texts = [" ".join(describe(one.clone()).splitlines()) for one in inputs] if describe else []  # a line each
     with storage.atomic(folder / INPUTS) as temporary, temporary.open("wb") as file:
         np.save(file, inputs.numpy(), allow_pickle=False)
@@ -96,7 +90,7 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
 
 
 def _judged(study: Study, fingerprint: Fingerprint, path: Path, other_task: bool, alpha: float, beta: float) -> dict:
-    n, controls = len(fingerprint), len(fingerprint.extra["control_truth"])
+    n, controls = len(fingerprint), len(CalibratedFingerprint.of(fingerprint).controls)
     classes = None if other_task else study.classes
     labels = torch.tensor(read(path, n + controls, classes))
     found = verdicts.measured(fingerprint, labels[:n], None if other_task else labels[n:], alpha, beta)
@@ -135,8 +129,9 @@ def _page(found: dict) -> list[str]:
 
 def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: float) -> list[str]:
     """What makes a verdict weaker than it looks."""
-    prefix, said = TRANSFER if other_task else "", []
-    independent, stolen = (len(fingerprint.extra[prefix + name]) for name in ("honest", "thefts"))
+    held, said = CalibratedFingerprint.of(fingerprint), []
+    known = held.calibration(other_task=other_task)
+    independent, stolen = len(known.independent), len(known.stolen)
     if study.tier not in COMMITTED:
         said.append(f"TIER={study.tier} is for a first look: accuse nobody by it; TIER=cpu is for verdicts")
     if independent < verdicts.FEW:
@@ -147,7 +142,7 @@ def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: f
         )
     if stolen < verdicts.FEW:
         said.append(f"what thefts look like rests on {stolen} of them only")
-    truth, accurate = fingerprint.extra["control_truth"], fingerprint.extra["honest_ability"]
+    truth, accurate = held.controls.truth, held.controls.accuracy
     alike = int(truth.unique(return_counts=True)[1].max())
     if not other_task and alike / len(truth) >= accurate.min():
         said.append(

@@ -4,12 +4,11 @@ import numpy as np
 import torch
 
 from fingerprinting.calibrated import evidence
+from fingerprinting.calibrated.contents import FOR_TRANSFER, CalibratedFingerprint
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.distances import shortfall
 from fingerprinting.fingerprints.registry import Method
 from fingerprinting.fingerprints.store import Fingerprint
-
-TRANSFER = "transfer_"  # begins the names of what a calibrated fingerprint weighs the answers of another task with
 
 
 def stealing_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
@@ -19,18 +18,18 @@ def stealing_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.T
 
 def transfer_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
     """labels (n,) of another task -> (): log-odds that its model was moved there from the source."""
-    return torch.tensor(evidence.combined(traces(labels, fingerprint, TRANSFER)))
+    return torch.tensor(evidence.combined(traces(labels, fingerprint, other_task=True)))
 
 
-def traces(labels: torch.Tensor, fingerprint: Fingerprint, prefix: str = "") -> np.ndarray:
-    """labels (n,) -> (k,): log-odds of each theft; prefix TRANSFER: from labels that mean other things."""
-    weights = evidence.Weights(*(fingerprint.extra[prefix + name].double().numpy() for name in evidence.PARTS))
-    if prefix == TRANSFER:
+def traces(labels: torch.Tensor, fingerprint: Fingerprint, *, other_task: bool = False) -> np.ndarray:
+    """labels (n,) -> (k,): log-odds of each stealing attack; other_task: from labels that mean other things."""
+    weights = CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).weights
+    if other_task:
         return weights.evidence(evidence.same_response(labels.numpy()))
     return weights.evidence((labels == fingerprint.labels).double().numpy())
 
 
 registry.add(
     Method("calibrated", "labels", stealing_evidence, shortfall, judges="source", first_called="theft_evidence"),
-    Method("calibrated", "labels", transfer_evidence, shortfall, judges="target", needs="transfer_centre"),
+    Method("calibrated", "labels", transfer_evidence, shortfall, judges="target", needs=FOR_TRANSFER),
 )

@@ -6,7 +6,8 @@ import torch
 from scipy import stats
 
 from fingerprinting.calibrated import evidence
-from fingerprinting.calibrated.representation import TRANSFER, traces
+from fingerprinting.calibrated.contents import CalibratedFingerprint
+from fingerprinting.calibrated.representation import traces
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints.store import Fingerprint
@@ -83,29 +84,28 @@ def measured(
     cleared who is less able than all calibration models, or abler: it was not for such models that they say how far
     honest ones go.
     """
-    prefix = TRANSFER if controls is None else ""
-    found = traces(labels, fingerprint, prefix)
+    held, other_task = CalibratedFingerprint.of(fingerprint), controls is None
+    known, found = held.calibration(other_task=other_task), traces(labels, fingerprint, other_task=other_task)
     total = float(evidence.combined(found))
-    independent, stolen = (fingerprint.extra[prefix + name].numpy() for name in ("honest", "thefts"))
-    about, in_range, responses = {}, True, labels
+    about: dict[str, object] = {}
+    in_range, responses = True, labels
     if controls is not None:
-        control_accuracy = (controls == fingerprint.extra["control_truth"]).double().mean().item()
-        accurate = fingerprint.extra["honest_ability"].numpy()
-        least, most = float(accurate.min()), float(accurate.max())
+        control_accuracy = (controls == held.controls.truth).double().mean().item()
+        least, most = float(held.controls.accuracy.min()), float(held.controls.accuracy.max())
         in_range, responses = least <= control_accuracy <= most, torch.cat([labels, controls])
         about = {"control_accuracy": control_accuracy, "control_accuracy_range": [least, most]}
         about |= dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
     return {
         "evidence": total,
         **about,
-        "p_independent": evidence.p_value(total, independent),
-        "p_stolen": evidence.p_value(-total, -stolen),
+        "p_independent": evidence.p_value(total, known.independent),
+        "p_stolen": evidence.p_value(-total, -known.stolen),
         "in_range": in_range,
         "one_response": len(responses.unique()) == 1,
         "alpha": alpha,
         "beta": beta,
-        "n_calibration": len(independent),
-        "n_stolen": len(stolen),
+        "n_calibration": len(known.independent),
+        "n_stolen": len(known.stolen),
     }
 
 
@@ -127,14 +127,14 @@ def judge_too(study: Study, fingerprint: Fingerprint, models: list[Suspect]) -> 
 
 def rows_of(study: Study, fingerprint: Fingerprint, models: list[Suspect], alpha: float, beta: float) -> list[dict]:
     """One row per model; what of another task cannot be judged, for want of such references, is left out."""
-    rows = []
+    rows, held = [], CalibratedFingerprint.of(fingerprint)
     for model in models:
         on_target = model.kind.on_target
-        if (TRANSFER if on_target else "") + "centre" not in fingerprint.extra:
+        if on_target and held.transfer is None:
             continue
         labels, controls = suspects.ask(study, model, fingerprint.inputs).argmax(1), None
         if not on_target:
-            controls = suspects.ask(study, model, fingerprint.extra["control_inputs"]).argmax(1)
+            controls = suspects.ask(study, model, held.controls.inputs).argmax(1)
         rows.append(
             {
                 "key": model.model.name,

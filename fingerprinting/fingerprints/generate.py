@@ -89,13 +89,13 @@ def evolved(study: Study, **constants) -> str | None:
         return SKIPPED
     started = time.perf_counter()
     confident = origin.of_component("confident_correct") | origin.of_component("confident_wrong")
-    evolve = study.domain.evolve or evolve_by_gradient
+    evolve = study.domain.inputs.evolve or evolve_by_gradient
     inputs = evolve(
         model,
         origin.inputs.to(study.device, copy=True),  # the domain's own code, which may write to what it gets
         confident.to(study.device),
         Evolution(**constants),
-        study.domain.input_range,
+        study.domain.inputs.input_range,
     ).cpu()
     logits = predict(model, inputs, study.device)
     fingerprint = Fingerprint(inputs, logits.argmax(1), origin.truth, origin.component, logits, {})
@@ -109,8 +109,8 @@ def evolved(study: Study, **constants) -> str | None:
 
 def _sample_rows(study: Study, origin: Fingerprint, evolved_print: Fingerprint) -> list[dict]:
     """The first samples of each component before and after evolving, with what the source answers to them."""
-    read = study.domain.describe
-    if not (read or study.domain.show):
+    read = study.domain.inputs.describe
+    if not (read or study.domain.inputs.show):
         return []
 
     def seen(fingerprint: Fingerprint, index: int) -> dict:

@@ -103,17 +103,17 @@ class Owner:
 
     def mixed(self, first: torch.Tensor, second: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
         """Inputs of which a piece comes from `second`; UnsuitedError where the domain does not say how to mix."""
-        if self.study.domain.mix is None:
+        if self.study.domain.inputs.mix is None:
             raise UnsuitedError(f"{self.method} mixes inputs, and {self.study.domain.name} gives no mix= in its DOMAIN")
-        return self.study.domain.mix(first, second, draw)
+        return self.study.domain.inputs.mix(first, second, draw)
 
     def movable(self) -> tuple[float, float]:
         """The range in which inputs are moved as numbers; UnsuitedError where they cannot be."""
-        if self.study.domain.input_range is None:
+        if self.study.domain.inputs.input_range is None:
             raise UnsuitedError(
                 f"{self.method} moves inputs as numbers, and what that leads to is no {self.study.domain.name} input"
             )
-        return self.study.domain.input_range
+        return self.study.domain.inputs.input_range
 
     @cached_property
     def recorded(self) -> torch.Tensor:

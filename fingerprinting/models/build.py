@@ -118,7 +118,7 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
             seed,
             study.device,
             training.after_step,
-            study.domain.augment,
+            study.domain.inputs.augment,
             resume,
             precision=study.precision,
         )
@@ -209,7 +209,7 @@ def _settings(study: Study, job: Job) -> dict:
         "options": job.options,
         **study.numerics,
         "split_seed": study.split_seed,
-        "pool_size": study.domain.pool_size[study.tier],
+        "pool_size": study.domain.data.pool_size[study.tier],
         "parent": job.parent.name if job.parent else None,
         "parent_sha256": weights_sha256(study, job.parent) if job.parent else None,
     }

@@ -14,13 +14,13 @@ from fingerprinting.study.study import Study, load_dataset
 def prepare(study: Study) -> None:
     """The files of the study's data set and of its transfer target, checked by reading them."""
     for name in filter(None, (study.dataset, study.target)):
-        study.domain.prepare(name)
+        study.domain.data.prepare(name)
         dataset = load_dataset(study.domain, name)
         shape = "x".join(str(side) for side in dataset.pool.inputs.shape[1:])
         print(f"{name}: {len(dataset.pool)} + {len(dataset.test)} examples of {shape}, {len(dataset.classes)} classes")
-    for name in study.domain.lexicons:
+    for name in study.domain.data.lexicons:
         try:
-            study.domain.prepare(name)
+            study.domain.data.prepare(name)
         except UserError as reason:
             print(f"{name} is left out: {reason}")
 

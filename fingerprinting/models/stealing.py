@@ -126,8 +126,9 @@ def _responses(study: Study, job: Job) -> torch.Tensor:
 
 
 def _adversarial(study: Study, job: Job) -> Objective:
+    inputs = study.domain.inputs
     return objectives.adversarial(
-        study.domain.continuous, study.domain.input_range, job.options["epsilon"], job.options["pgd_steps"]
+        inputs.continuous, inputs.input_range, job.options["epsilon"], job.options["pgd_steps"]
     )
 
 

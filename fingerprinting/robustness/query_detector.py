@@ -33,10 +33,8 @@ class Screened:
         held_out = round(attacker.held_out * len(part))
         if not 0 < held_out < len(part):
             raise UserError(f"HELD_OUT={attacker.held_out} must leave something to fit and something to calibrate with")
-        learn = study.domain.screen or autoencoder.screen
-        self.screen: Screen = learn(
-            part.inputs[order[held_out:]], attacker, name, study.device, study.domain.input_range
-        )
+        learn, bounds = study.domain.inputs.screen or autoencoder.screen, study.domain.inputs.input_range
+        self.screen: Screen = learn(part.inputs[order[held_out:]], attacker, name, study.device, bounds)
         benign = self.screen.score(part.inputs[order[:held_out]])
         self.thresholds = {name: evasion.threshold(benign, share) for name, share in FALSE_ALARMS.items()}
         self.evasion_threshold = evasion.threshold(benign, attacker.evasion_fpr)

@@ -14,8 +14,8 @@ TOPIC = "data"  # of the records; there are none while all files are the publish
 def altered(study: Study) -> list[dict]:
     """A row for each file of the study's data that differs from the published one; files that are absent have none."""
     rows = []
-    for name in dict.fromkeys((study.dataset, study.target, *study.domain.lexicons)):
-        for place, published in study.domain.published.get(name, {}).items():
+    for name in dict.fromkeys((study.dataset, study.target, *study.domain.data.lexicons)):
+        for place, published in study.domain.data.published.get(name, {}).items():
             path = storage.data_dir() / place
             if path.is_file() and (found := download.checksum(path, published)) != published:
                 rows.append({"key": place, "data": name, "published": published, "found": found})

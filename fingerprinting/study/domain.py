@@ -46,65 +46,105 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class Domain:
-    """One folder's answers to what differs between vision, text and EEG."""
+class Data:
+    """A domain's data sets: what they are called, and how they are fetched and read."""
 
-    name: str
     load: Callable[[str], Dataset]  # a data set by name, from files that are there already
     prepare: Callable[[str], None]  # fetch or make those files
     datasets: dict[str, str]  # tier -> its data set unless DATASET= says another
-    targets: dict[str, str]  # data set -> what a thief transfers to; its keys are the known data sets
+    targets: dict[str, str]  # data set -> what an attacker transfers to; its keys are the known data sets
     pool_size: dict[str, int | None]  # tier -> examples taken from the published training set
+    # data set or lexicon -> file below DATA_DIR -> its published sha256 or md5; who has another one is told so
+    published: dict[str, dict[str, str]] = field(default_factory=dict)
+    lexicons: tuple[str, ...] = ()  # what `prepare` fetches besides the data sets; steps go without it where they must
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A domain's architectures, and which of them the tiers train."""
+
     architectures: dict[str, Architecture]
     source: dict[str, str]  # tier -> architecture of the source model
-    students: dict[str, tuple[str, ...]]  # tier -> architectures of extractions and of half the independents
+    students: dict[str, tuple[str, ...]]  # tier -> architectures of extractions and of half the independent models
+
+
+def _as_they_are(inputs: torch.Tensor) -> torch.Tensor:
+    return inputs
+
+
+def _from_the_inputs(model: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, Callable]:
+    return inputs, model
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What can be done to a domain's inputs (N, ...), in physical units."""
+
     input_range: tuple[float, float] | None  # physical bounds of an input, inside which queries stay; None for text
-    constants: dict[str, object] = field(default_factory=dict)  # shared by all steps, overridable in each
-    augment: Callable[[torch.Tensor], torch.Tensor] = lambda inputs: inputs  # used when AUGMENT is true
+    augment: Callable[[torch.Tensor], torch.Tensor] = _as_they_are  # used when AUGMENT is true
     # continuous(model, inputs) -> (start, forward): where a perturbation is added, and the logits from there.
-    continuous: Callable[[nn.Module, torch.Tensor], tuple[torch.Tensor, Callable]] = lambda model, inputs: (
-        inputs,
-        model,
-    )
+    continuous: Callable[[nn.Module, torch.Tensor], tuple[torch.Tensor, Callable]] = _from_the_inputs
     # mix(first, second, generator) -> inputs of which a piece comes from `second`, for SAC's CutMix
     mix: Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor] | None = None
     # evolve(model, inputs, confident, constants, input_range) -> inputs of the Evolved fingerprint
     # None: by gradient (fingerprints/queries/evolved.py)
     evolve: Callable[..., torch.Tensor] | None = None
-    # screen(inputs, thief, name, device, input_range) -> what a thief learns of its own inputs, to judge queries by
-    # None: an autoencoder's (robustness/autoencoder.py)
+    # screen(inputs, detector, name, device, input_range) -> what an attacker learns of its own inputs, to judge queries
+    # by. None: an autoencoder's (robustness/autoencoder.py)
     screen: Callable | None = None
-    # data set or lexicon -> file below DATA_DIR -> its published sha256 or md5; who has another one is told so
-    published: dict[str, dict[str, str]] = field(default_factory=dict)
-    lexicons: tuple[str, ...] = ()  # what `prepare` fetches besides the data sets; steps go without it where they must
     show: Callable | None = None  # show(axis, input) draws one input; a domain whose inputs are read gives `describe`
     describe: Callable[[torch.Tensor], str] | None = None
 
+
+@dataclass(frozen=True)
+class Domain:
+    """One folder's answers to what differs between vision, text and EEG."""
+
+    name: str
+    data: Data
+    networks: Networks
+    inputs: Inputs
+    constants: dict[str, object] = field(default_factory=dict)  # shared by all steps, overridable in each
+
     def __post_init__(self) -> None:
-        for part, (fits, wanted) in FIELDS.items():
-            if not fits(value := getattr(self, part)):
-                raise UserError(f"{part}={shortened(value)} of domain {shortened(self.name)} must be {wanted}")
+        for part, kind in PARTS.items():
+            if not isinstance(getattr(self, part), kind):
+                raise UserError(f"{part}= of domain {shortened(self.name)} must be {kind.__name__}(...)")
+        for holder in (self, *(getattr(self, part) for part in PARTS)):
+            for part, (fits, wanted) in FIELDS.items():
+                if part in vars(holder) and not fits(value := getattr(holder, part)):
+                    raise UserError(f"{part}={shortened(value)} of domain {shortened(self.name)} must be {wanted}")
         for part in BY_TIER:
-            if unknown := sorted(set(map(str, getattr(self, part))) - set(TIERS)):
+            if unknown := sorted(set(map(str, self._by_tier(part))) - set(TIERS)):
                 raise UserError(f"{part}= of {self.name} names tier {unknown[0]!r}; tiers are {', '.join(TIERS)}")
-        if wrong := [name for name in self.architectures if not is_folder(name)]:
+        if wrong := [name for name in self.networks.architectures if not is_folder(name)]:
             raise UserError(f"architecture {wrong[0]!r} of {self.name} names files; give it a name without slashes")
+
+    def _by_tier(self, part: str) -> dict:
+        return getattr(getattr(self, holder_of(part)), part)
 
     def of_tier(self, part: str, tier: str):
         """What the domain has for that tier in `part`, one of BY_TIER."""
-        table = getattr(self, part)
+        table = self._by_tier(part)
         if tier not in table:
             raise UserError(f"{self.name} names no {part} for tier {tier}; add it to {part}= of its DOMAIN")
         return table[tier]
 
     def architecture(self, name: str) -> Architecture:
-        if name not in self.architectures:
-            raise UserError(f"unknown architecture {name!r}; {self.name} has {', '.join(self.architectures)}")
-        return self.architectures[name]
+        known = self.networks.architectures
+        if name not in known:
+            raise UserError(f"unknown architecture {name!r}; {self.name} has {', '.join(known)}")
+        return known[name]
 
 
 LONGEST = 60  # characters of somebody's value that a sentence shows
 BY_TIER = ("datasets", "pool_size", "source", "students")
+PARTS: dict[str, type] = {"data": Data, "networks": Networks, "inputs": Inputs}  # of a Domain
+
+
+def holder_of(name: str) -> str | None:
+    """The part of a Domain that has a field of that name."""
+    return next((part for part, kind in PARTS.items() if name in kind.__dataclass_fields__), None)
 
 
 def is_folder(name) -> bool:
@@ -145,7 +185,7 @@ def _may_be_called(value) -> bool:
     return value is None or callable(value)
 
 
-# Field of a Domain -> (whether a value fits, what it must be).
+# Field of a Domain or of one of its parts -> (whether a value fits, what it must be).
 FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "name": (is_folder, "a text that can name a folder"),
     **dict.fromkeys(("load", "prepare", "augment", "continuous"), (callable, "a function")),
@@ -183,11 +223,18 @@ def _imported(path: Path) -> ModuleType:
     except SyntaxError as error:
         raise UserError(f"{error.filename}, line {error.lineno}, is no Python: {error.msg}") from None
     except TypeError as error:
-        if not re.match(r"(Domain|Architecture)\.__init__\(\)", str(error)):
+        if not re.match(r"(Domain|Data|Networks|Inputs|Architecture)\.__init__\(\)", str(error)):
             raise
-        said = str(error).replace(".__init__()", "")
-        raise UserError(f"{path}: {said}; see cv/domain.py for what one looks like") from error
+        raise UserError(f"{path}: {_misdeclared(str(error))}; see cv/domain.py for what one looks like") from error
     return module
+
+
+def _misdeclared(error: str) -> str:
+    """What Python says of a field too many or too few; until version 0.1 a Domain had those of its parts itself."""
+    named = re.match(r"Domain\.__init__\(\) got an unexpected keyword argument '(\w+)'", error)
+    if named and (part := holder_of(named[1])):
+        return f"{named[1]}= is no field of a Domain but of its {part}={PARTS[part].__name__}(...)"
+    return error.replace(".__init__()", "")
 
 
 def load_domain(address: str) -> Domain:

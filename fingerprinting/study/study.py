@@ -72,9 +72,10 @@ class Study:
         for name in (self.domain.name, self.dataset):
             if not is_folder(name):
                 raise UserError(f"{name!r} cannot be the name of a folder; give the domain and its data sets others")
+        targets = self.domain.data.targets
         for name in filter(None, (self.dataset, self.target)):
-            if name not in self.domain.targets and name not in self.domain.targets.values():
-                known = ", ".join(self.domain.targets) or "none: DOMAIN.targets names them, each with its target or ''"
+            if name not in targets and name not in targets.values():
+                known = ", ".join(targets) or "none: DOMAIN.data.targets names them, each with its target or ''"
                 raise UserError(f"unknown data set {name!r}; {self.domain.name} knows {known}")
 
     def __reduce__(self) -> tuple:
@@ -159,7 +160,7 @@ class Study:
 
     @property
     def target(self) -> str:
-        return self.target_name or self.domain.targets.get(self.dataset, "")
+        return self.target_name or self.domain.data.targets.get(self.dataset, "")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -205,7 +206,7 @@ class Study:
 def load_dataset(domain: Domain, name: str) -> Dataset:
     """A domain's data set; UserError where its files are missing or its `load` returns something else."""
     try:
-        found = domain.load(name)
+        found = domain.data.load(name)
     except FileNotFoundError as error:
         raise UserError(f"load({name!r}) of {domain.name} finds no {error.filename}; put it there") from error
     if not isinstance(found, Dataset):
@@ -222,13 +223,13 @@ def _dataset(address: str, name: str) -> Dataset:
 
 
 def _check_range(domain: Domain, dataset: Dataset) -> None:
-    if domain.input_range is None:
+    if (bounds := domain.inputs.input_range) is None:
         return
     for part in (dataset.pool, dataset.test):
         low, high = (physical(extreme).item() for extreme in (part.inputs.min(), part.inputs.max()))
-        if low < domain.input_range[0] or high > domain.input_range[1]:
+        if low < bounds[0] or high > bounds[1]:
             raise UserError(
-                f"{dataset.name} has inputs from {low:g} to {high:g}, outside input_range={domain.input_range} of "
+                f"{dataset.name} has inputs from {low:g} to {high:g}, outside input_range={bounds} of "
                 f"{domain.name}, in which queries stay; let load() scale them, or give DOMAIN their range"
             )
 

@@ -173,7 +173,7 @@ def test_a_saved_model_answers_the_same(name, tmp_path):
 
 def test_every_tier_names_architectures_that_exist_and_students_unlike_the_source():
     for tier in TIERS:
-        names = (DOMAIN.source[tier], *DOMAIN.students[tier])
+        names = (DOMAIN.networks.source[tier], *DOMAIN.networks.students[tier])
         assert set(names) <= set(ARCHITECTURES) and len(set(names)) == len(names)
 
 

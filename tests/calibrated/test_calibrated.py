@@ -14,6 +14,7 @@ import torch
 
 from fingerprinting.calibrated import evidence, fitting, judge, verdicts
 from fingerprinting.calibrated.candidates import CANDIDATES, Making
+from fingerprinting.calibrated.contents import WEIGHTS
 from fingerprinting.calibrated.evidence import Weights
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
@@ -210,7 +211,7 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
     independent = np.array([KINDS[name].role == "independent" for name in names])
     extracted = np.array(["extract" in name for name in names])
     origins = np.where(independent, INDEPENDENT, np.where(extracted, EXTRACTED, MODIFIED))
-    weights = Weights(*(found.extra[prefix + name].numpy() for name in evidence.PARTS))
+    weights = Weights(*(found.extra[prefix + name].numpy() for name in WEIGHTS))
     assert weights.centre == pytest.approx(seen["reference"][independent].mean(0))
     scores = np.zeros(len(seen["calibration"]))
     for coefficients, intercept in zip(weights.coefficients, weights.intercepts, strict=True):

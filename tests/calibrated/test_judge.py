@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.study import checkpoints
 from fingerprinting.study.study import SKIPPED, Study
+from tests.domains import changed
 
 QUERIES, CONTROLS = 6, 4
 LEVELS = {"alpha": 0.1, "beta": 0.1}
@@ -232,7 +232,7 @@ def test_a_refused_answer_leaves_the_verdict_that_was_there(protected, tmp_path)
 
 
 def test_a_question_to_read_is_one_line_whatever_the_domain_says(protected, tmp_path):
-    described = replace(protected.domain, describe=lambda one: "two\nlines\x0band\u2028more")
+    described = changed(protected.domain, describe=lambda one: "two\nlines\x0band\u2028more")
     vars(protected)["domain"] = described
     ask(protected, tmp_path)
     assert (tmp_path / TEXTS).read_text() == "two lines and more\n" * (QUERIES + CONTROLS)

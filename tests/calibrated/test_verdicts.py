@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from fingerprinting.calibrated import evidence, verdicts
+from fingerprinting.calibrated.contents import WEIGHTS
 from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints.store import Fingerprint
@@ -108,15 +109,17 @@ def test_shares_are_of_outcomes_by_the_rule():
 
 
 def weighed(n: int = 6, classes: int = 4) -> Fingerprint:
-    """Answers of a source to n queries, and random weights of both readings that agreement with it makes heavier."""
+    """Responses of a source to n queries, and random weights of both readings that agreement with it makes heavier."""
     draw = np.random.default_rng(0)
     logits = torch.from_numpy(draw.normal(size=(n, classes)))
     sizes = {"": n, "transfer_": n * (n - 1) // 2}
-    extra = {}
+    extra = {"control_inputs": torch.zeros(4, 1), "control_truth": torch.tensor([0, 0, 0, 1])}
+    extra["honest_ability"] = torch.tensor([0.5, 0.75])
     for prefix, size in sizes.items():
         same = 1.0 if not prefix else evidence.same_response(logits.argmax(1).numpy()) - 0.5
         parts = (draw.random(size), draw.uniform(0.5, 1, (2, size)) * same, draw.normal(size=2))
-        extra |= {prefix + name: torch.from_numpy(value) for name, value in zip(evidence.PARTS, parts, strict=True)}
+        extra |= {prefix + name: torch.from_numpy(value) for name, value in zip(WEIGHTS, parts, strict=True)}
+        extra |= {prefix + name: torch.linspace(-9, 9, 19) for name in ("honest", "thefts")}
     return Fingerprint(torch.zeros(n, 1), logits.argmax(1), torch.zeros(n), torch.full((n,), -1), logits, {}, extra)
 
 
@@ -152,10 +155,7 @@ def test_levels_are_shares(study, levels):
 
 
 def measured(labels: list[int], controls: list[int]) -> dict:
-    asked = weighed()
-    asked.extra.update({name: torch.linspace(-9, 9, 19) for name in ("honest", "thefts")})
-    asked.extra.update(control_truth=torch.tensor([0, 0, 0, 1]), control_accuracy_range=torch.tensor([0.5, 0.75]))
-    return verdicts.measured(asked, torch.tensor(labels), torch.tensor(controls), **LEVELS)
+    return verdicts.measured(weighed(), torch.tensor(labels), torch.tensor(controls), **LEVELS)
 
 
 def test_one_answer_to_all_questions_is_no_models():

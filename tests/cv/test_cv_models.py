@@ -143,7 +143,7 @@ def test_small_nets_differ_clearly_in_size_and_in_layers():
 
 def test_every_tier_names_architectures_that_exist_and_students_unlike_the_source():
     for tier in TIERS:
-        names = (DOMAIN.source[tier], *DOMAIN.students[tier])
+        names = (DOMAIN.networks.source[tier], *DOMAIN.networks.students[tier])
         assert set(names) <= set(ARCHITECTURES) and len(set(names)) == len(names)
 
 
@@ -183,7 +183,8 @@ def test_augmentation_flips_some_and_shifts_by_up_to_four():
 OWN = """
 from dataclasses import replace
 from cv.domain import DOMAIN as VISION
-DOMAIN = replace(VISION, name="mine", source=dict(VISION.source, smoke="lenet"))
+networks = replace(VISION.networks, source=dict(VISION.networks.source, smoke="lenet"))
+DOMAIN = replace(VISION, name="mine", networks=networks)
 """
 
 

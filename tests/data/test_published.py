@@ -21,9 +21,9 @@ def published(data_dir, monkeypatch) -> Path:
     write_mnist(data_dir)
     domain = load_domain("cv")
     for name in ("fashion_mnist", "mnist_5k"):
-        for place in domain.published[name]:
+        for place in domain.data.published[name]:
             expected = hashlib.sha256((data_dir / place).read_bytes()).hexdigest()
-            monkeypatch.setitem(domain.published[name], place, expected)
+            monkeypatch.setitem(domain.data.published[name], place, expected)
     return data_dir
 
 
@@ -74,17 +74,17 @@ def test_a_refused_step_records_nothing(published, run_here, tmp_path):
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_what_is_known_as_published_is_a_data_set_or_lexicon_of_the_domain(domain):
     domain = load_domain(domain)
-    assert set(domain.published) <= {*domain.targets, *domain.targets.values(), *domain.lexicons}
-    places = [place for known in domain.published.values() for place in known]
+    assert set(domain.data.published) <= {*domain.data.targets, *domain.data.targets.values(), *domain.data.lexicons}
+    places = [place for known in domain.data.published.values() for place in known]
     assert len(places) == len(set(places)) > 2
-    for checksum in (checksum for known in domain.published.values() for checksum in known.values()):
+    for checksum in (checksum for known in domain.data.published.values() for checksum in known.values()):
         assert len(checksum) in (32, 64) and int(checksum, 16)
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_checksum_stands_in_the_document(domain):
     text = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
-    for known in load_domain(domain).published.values():
+    for known in load_domain(domain).data.published.values():
         for place, checksum in known.items():
             assert f"| `{place}` | `{checksum}` |" in text
 

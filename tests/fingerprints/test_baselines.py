@@ -31,6 +31,7 @@ from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 from nlp.data import decode, encode
 from nlp.domain import spliced as spliced_texts
+from tests.domains import changed
 from tests.models.test_suspects import save_model
 
 
@@ -94,7 +95,7 @@ def test_sac_w_prefers_what_thefts_get_wrong_and_independents_right(study):
 @pytest.mark.parametrize("n", [20, 10_000])
 def test_sac_m_mixes_two_different_examples(study, n):
     owner, pairs = Owner(study, "sac_m"), []
-    study.__dict__["domain"] = replace(study.domain, mix=lambda *pair: pairs.append(pair[:2]) or pair[0])
+    study.__dict__["domain"] = changed(study.domain, mix=lambda *pair: pairs.append(pair[:2]) or pair[0])
     found, ((first, second),) = sac.sac_m(owner, n), pairs
     assert len(found.inputs) == len(first) == len(second) == min(n, len(owner.part) // 2)
     assert (first != second).flatten(1).any(1).all()
@@ -106,7 +107,7 @@ def test_sac_m_mixes_two_different_examples(study, n):
 
 def test_a_domain_that_does_not_mix_suits_no_method_that_does(study):
     owner = Owner(study, "sac_m")
-    study.__dict__["domain"] = replace(study.domain, mix=None)
+    study.__dict__["domain"] = changed(study.domain, mix=None)
     with pytest.raises(UnsuitedError, match="sac_m mixes inputs, and cv gives no mix="):
         sac.sac_m(owner, 5)
 

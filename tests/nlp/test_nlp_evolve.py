@@ -94,7 +94,7 @@ def test_with_all_candidates_verified_it_is_an_exhaustive_search(monkeypatch, na
     monkeypatch.setattr(evolution, "REPLACEMENTS", FEW)
     model, texts = built(name), ["中国", "hello", "上海x7!", "", "A9z", "人工智能"]
     chosen = constants(substitutions=3, candidates=len(FEW) * max(map(len, texts)), omega=0.5)
-    found = DOMAIN.evolve(model, encode(texts), torch.full((len(texts),), confident), chosen, None)
+    found = DOMAIN.inputs.evolve(model, encode(texts), torch.full((len(texts),), confident), chosen, None)
     expected = [exhaustive(model, text, confident, chosen, "".join(map(chr, FEW))) for text in texts]
     assert decode(found) == expected
     assert sum(one != other for one, other in zip(texts, expected, strict=True)) >= 2
@@ -106,7 +106,7 @@ def test_the_offers_are_those_of_largest_first_order_gain(monkeypatch, name, con
     """Gradient times difference of vectors, computed per replacement, from a gradient taken for one text alone."""
     monkeypatch.setattr(evolution, "REPLACEMENTS", FEW)
     model, text, count = built(name), "人x工B智能", 6
-    start, forward = DOMAIN.continuous(model, encode([text]))
+    start, forward = DOMAIN.inputs.continuous(model, encode([text]))
     start = start.detach().requires_grad_(True)
     responses = torch.softmax(forward(start), 1)[0]
     first, second = responses.topk(2).indices.tolist()
@@ -130,13 +130,13 @@ def test_the_offers_are_those_of_largest_first_order_gain(monkeypatch, name, con
 def test_a_batch_is_evolved_like_its_texts_alone(monkeypatch, name):
     model, inputs = built(name), encode(TEXTS)
     confident = torch.arange(len(TEXTS)) % 2 == 0
-    together = DOMAIN.evolve(model, inputs, confident, constants(), None)
+    together = DOMAIN.inputs.evolve(model, inputs, confident, constants(), None)
     rows = torch.arange(len(TEXTS)).split(1)
-    alone = [DOMAIN.evolve(model, inputs[row], confident[row], constants(), None) for row in rows]
+    alone = [DOMAIN.inputs.evolve(model, inputs[row], confident[row], constants(), None) for row in rows]
     assert decode(together) == decode(torch.cat(alone))
     assert not torch.equal(together, inputs)
     monkeypatch.setattr(evolution, "TEXTS", 3)
-    assert torch.equal(DOMAIN.evolve(model, inputs, confident, constants(), None), together)
+    assert torch.equal(DOMAIN.inputs.evolve(model, inputs, confident, constants(), None), together)
 
 
 CHARACTERS = st.sampled_from("中国一的龘abzAZ09 。，!ไ𠮷か\ufeff") | st.characters(
@@ -156,7 +156,7 @@ def test_a_few_characters_become_others_of_their_kind_and_nothing_else_moves(
 ):
     inputs = encode(texts)
     rule = torch.full((len(texts),), confident)
-    evolved = DOMAIN.evolve(MODEL, inputs, rule, constants(substitutions, candidates), None)
+    evolved = DOMAIN.inputs.evolve(MODEL, inputs, rule, constants(substitutions, candidates), None)
     assert evolved.dtype == inputs.dtype and evolved.shape == inputs.shape
     for old_text, new_text in zip(decode(inputs), decode(evolved), strict=True):
         assert len(old_text) == len(new_text)
@@ -171,7 +171,7 @@ def test_a_few_characters_become_others_of_their_kind_and_nothing_else_moves(
 def test_the_source_says_more_and_never_less(name, confident, omega):
     model = built(name)
     chosen = constants(omega=omega)
-    evolved = decode(DOMAIN.evolve(model, encode(TEXTS), torch.full((len(TEXTS),), confident), chosen, None))
+    evolved = decode(DOMAIN.inputs.evolve(model, encode(TEXTS), torch.full((len(TEXTS),), confident), chosen, None))
     risen = 0
     for old, new in zip(TEXTS, evolved, strict=True):
         before, after = probabilities(model, old), probabilities(model, new)
@@ -188,17 +188,17 @@ def test_a_source_that_is_entirely_sure_is_no_trouble():
     model, inputs = built("textcnn_small", sharpness=1e4), encode([text for text in TEXTS if text])
     assert torch.softmax(model(inputs), 1).amax(1).min() == 1
     for confident in (True, False):
-        evolved = DOMAIN.evolve(model, inputs, torch.full((len(inputs),), confident), constants(), None)
+        evolved = DOMAIN.inputs.evolve(model, inputs, torch.full((len(inputs),), confident), constants(), None)
         assert torch.isfinite(model(evolved)).all()
 
 
 def test_texts_without_replaceable_characters_stay():
     texts = ["", "。，！", " ", "ไทย", "かな", "😀"]
-    evolved = DOMAIN.evolve(MODEL, encode(texts), torch.ones(len(texts), dtype=torch.bool), constants(), None)
+    evolved = DOMAIN.inputs.evolve(MODEL, encode(texts), torch.ones(len(texts), dtype=torch.bool), constants(), None)
     assert decode(evolved) == texts
 
 
 def test_the_inputs_stay_as_they_were():
     inputs = encode(TEXTS)
-    DOMAIN.evolve(MODEL, inputs, torch.ones(len(TEXTS), dtype=torch.bool), constants(), None)
+    DOMAIN.inputs.evolve(MODEL, inputs, torch.ones(len(TEXTS), dtype=torch.bool), constants(), None)
     assert torch.equal(inputs, encode(TEXTS))

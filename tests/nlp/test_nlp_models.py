@@ -173,7 +173,7 @@ def test_padding_and_batch_mates_cannot_matter(name):
 def test_what_is_added_to_padding_cannot_matter(name):
     model, inputs = built(name), encode(TEXTS[:4])
     with torch.no_grad():
-        start, forward = DOMAIN.continuous(model, inputs)
+        start, forward = DOMAIN.inputs.continuous(model, inputs)
         _, mask = model.tokens(inputs)
         noise = torch.randn_like(start) * ~mask[..., None]
         assert noise.abs().max() > 0
@@ -184,7 +184,7 @@ def test_what_is_added_to_padding_cannot_matter(name):
 def test_from_the_embedded_text_the_logits_are_the_models(name):
     model, inputs = built(name), encode(TEXTS)
     with torch.no_grad():
-        start, forward = DOMAIN.continuous(model, inputs)
+        start, forward = DOMAIN.inputs.continuous(model, inputs)
         assert torch.equal(forward(start), model(inputs))
         twice = forward(torch.cat([start, start]))
     torch.testing.assert_close(twice, model(inputs).detach().repeat(2, 1), rtol=1e-4, atol=1e-5)
@@ -193,7 +193,7 @@ def test_from_the_embedded_text_the_logits_are_the_models(name):
 @pytest.mark.parametrize("name", [*SMALL, PUBLISHED])
 def test_the_gradient_by_the_embedded_text_equals_finite_differences(name):
     model = built(name).double()
-    start, forward = DOMAIN.continuous(model, encode(TEXTS[:4]))
+    start, forward = DOMAIN.inputs.continuous(model, encode(TEXTS[:4]))
     start = start.detach().requires_grad_(True)
     loss = nn.functional.cross_entropy
     labels = torch.arange(4)
@@ -211,7 +211,7 @@ def test_the_gradient_by_the_embedded_text_equals_finite_differences(name):
 def test_adversarial_training_reaches_every_weight_and_restores_the_mode(name):
     model = built(name).train()
     modes = [module.training for module in model.modules()]
-    objective = objectives.adversarial(DOMAIN.continuous, DOMAIN.input_range, epsilon=0.05, steps=1)
+    objective = objectives.adversarial(DOMAIN.inputs.continuous, DOMAIN.inputs.input_range, epsilon=0.05, steps=1)
     objective(model, encode(TEXTS), torch.arange(len(TEXTS)) % CLASSES).backward()
     assert modes == [module.training for module in model.modules()]
     for path, weight in model.named_parameters():
@@ -267,7 +267,7 @@ def test_small_nets_differ_clearly_in_what_follows_the_embedding():
 
 def test_every_tier_names_architectures_that_exist_and_students_unlike_the_source():
     for tier in TIERS:
-        names = (DOMAIN.source[tier], *DOMAIN.students[tier])
+        names = (DOMAIN.networks.source[tier], *DOMAIN.networks.students[tier])
         assert set(names) <= set(ARCHITECTURES) and len(set(names)) == len(names)
 
 

@@ -16,6 +16,8 @@ import bci.domain
 import cv.domain
 import nlp.domain
 from fingerprinting.calibrated import candidates, judge
+from fingerprinting.calibrated.contents import CalibratedFingerprint, Calibration, Controls
+from fingerprinting.calibrated.evidence import Weights
 from fingerprinting.data.datasets import Examples
 from fingerprinting.deepcore import core_points
 from fingerprinting.fingerprints import generate, store
@@ -45,6 +47,7 @@ from fingerprinting.study.records import Records
 from fingerprinting.training import objectives, pruning
 from fingerprinting.training.adversarial import perturbation
 from fingerprinting.training.trainer import Recipe, fit, predict, predictions
+from tests.domains import changed
 from tests.models.test_suspects import save_model
 
 CPU = torch.device("cpu")
@@ -64,7 +67,7 @@ class Net(nn.Module):
         return self.fc(torch.tanh(self.hidden(scaled.flatten(1))))
 
 
-OWN = replace(
+OWN = changed(
     cv.domain.DOMAIN,
     name="mine",
     architectures={name: Architecture(partial(Net, name == "in_place"), "fc") for name in ("in_place", "plain")},
@@ -193,9 +196,9 @@ def test_a_continuous_that_writes_to_its_inputs_keeps_the_part():
         emptied(inputs)
         return start, model
 
-    domain, part = replace(OWN, continuous=spoiling), Examples(INPUTS.clone(), LABELS.clone())
+    domain, part = changed(OWN, continuous=spoiling), Examples(INPUTS.clone(), LABELS.clone())
     model = checkpoints.build(domain, "plain", 4, (1, 6, 6))
-    objective = objectives.adversarial(domain.continuous, domain.input_range, 0.1, 1)
+    objective = objectives.adversarial(domain.inputs.continuous, domain.inputs.input_range, 0.1, 1)
     fit(model, part, part, objective, Recipe(1, 0.01, 4, 0.0, 0, False), "a model", CPU)
     assert torch.equal(part.inputs, INPUTS) and torch.equal(part.targets, LABELS)
 
@@ -221,10 +224,10 @@ def spoilt(study, monkeypatch):
         return Screen(wrapped(score), {"halved": wrapped(lambda inputs: inputs / 2)})
 
     genuine = study.domain
-    domain = replace(
+    domain = changed(
         genuine,
-        mix=wrapped(genuine.mix),
-        evolve=wrapped(genuine.evolve or evolve_by_gradient),
+        mix=wrapped(genuine.inputs.mix),
+        evolve=wrapped(genuine.inputs.evolve or evolve_by_gradient),
         screen=screen,
         show=wrapped(lambda axis, image: None),
         describe=wrapped(lambda image: f"{float(image.sum()):.3f}"),
@@ -299,7 +302,7 @@ def test_samples_are_kept_as_they_are_shown(spoilt, monkeypatch, read):
     found = primary_print(spoilt)
     inputs = found.inputs.clone()
     if not read:
-        monkeypatch.setitem(vars(spoilt), "domain", replace(spoilt.domain, describe=None))
+        monkeypatch.setitem(vars(spoilt), "domain", changed(spoilt.domain, describe=None))
     rows = generate._sample_rows(spoilt, found, found)
     Records.of(spoilt, "samples").replace(rows)
     assert samples.samples(spoilt.folder, spoilt.domain).is_file()
@@ -308,7 +311,9 @@ def test_samples_are_kept_as_they_are_shown(spoilt, monkeypatch, read):
 
 def test_questions_are_written_as_they_are_kept(spoilt, tmp_path):
     found = primary_print(spoilt)
-    asked = replace(found, extra={"control_inputs": found.inputs[:2].clone()})
+    known = Calibration(Weights(*np.ones((3, 1))), np.zeros(1), np.zeros(1))
+    controls = Controls(found.inputs[:2].clone(), torch.zeros(2), torch.ones(1))
+    asked = replace(found, extra=CalibratedFingerprint(known, None, controls).extra)
     inputs = found.inputs.clone()
     judge._asked(spoilt, asked, tmp_path)
     assert np.array_equal(np.load(tmp_path / judge.INPUTS), torch.cat([inputs, inputs[:2]]).numpy())
@@ -321,7 +326,7 @@ LARGE = ("vgg", "resnet18", "densenet", "mobilenet", "alexnet", "bert_base")
 EACH = [
     (domain, name)
     for domain in (cv.domain.DOMAIN, bci.domain.DOMAIN, nlp.domain.DOMAIN)
-    for name in domain.architectures
+    for name in domain.networks.architectures
     if not any(large in name for large in LARGE)
 ]
 
@@ -341,7 +346,7 @@ def test_the_projects_own_networks_leave_their_inputs_as_they_are(domain, name):
     for mode in (True, False):
         given = inputs.clone()
         model.train(mode)(given).sum().backward()
-        start, forward = domain.continuous(model, given)
+        start, forward = domain.inputs.continuous(model, given)
         forward(start)
         assert torch.equal(given, inputs)
 
@@ -350,6 +355,6 @@ def test_the_projects_own_networks_leave_their_inputs_as_they_are(domain, name):
 def test_the_projects_own_functions_leave_their_inputs_as_they_are(domain):
     inputs = some(domain)
     given, other = inputs.clone(), inputs.flip(0)
-    domain.augment(given)
-    domain.mix(given, other, drawn())
+    domain.inputs.augment(given)
+    domain.inputs.mix(given, other, drawn())
     assert torch.equal(given, inputs) and torch.equal(other, inputs.flip(0))

@@ -283,7 +283,7 @@ def test_figures_are_pictures_and_samples_can_be_looked_at(case, finished):
     names += [
         f"{name}.svg" for name in ("strips", "roc", "fidelity", "thefts", "cost", "overlap", "extraction", "erasure")
     ]
-    if load_domain(case.domain).input_range:
+    if load_domain(case.domain).inputs.input_range:
         names += [f"deepcore-{name}.svg" for name in ("points", "radius", "scores", "clusters")]
     if (REPOSITORY / case.domain / "passport").is_dir():
         names.append("passports-conv3.svg")
@@ -335,7 +335,7 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
                 assert share == 1 or use != "reference"
                 assert share == pytest.approx(1 / 3) or use != "low_data"
         elif model["role"] == "pirated":  # a thief's
-            architecture = load_domain(case.domain).source["smoke"]
+            architecture = load_domain(case.domain).networks.source["smoke"]
             assert model["settings"]["parent"] == f"{case.domain}/{case.dataset}/smoke/source/{architecture}-0"
             assert "part" not in options and "overlap" not in options
         seeds.add(seed_from(key))

@@ -1,7 +1,6 @@
 """What is flagged: thresholds that hold on new inputs, fitted on the attacker's own data alone."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 from fingerprinting.robustness import evasion
 from fingerprinting.robustness.evasion import Screen
 from fingerprinting.robustness.query_detector import Screened
+from tests.domains import changed
 from tests.robustness.attacker import ATTACKER, draw
 
 
@@ -47,7 +47,7 @@ def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_
         return Screen(lambda asked: scored.append(asked) or asked.flatten(1).double().mean(1), {})
 
     monkeypatch.setattr(type(study), "parts", property(lambda _: parts))
-    study.__dict__["domain"] = replace(study.domain, screen=screen)
+    study.__dict__["domain"] = changed(study.domain, screen=screen)
     screened = Screened(study, ATTACKER)
     assert parts.asked == {"attacker"}
     attacker = study.parts["attacker"].inputs

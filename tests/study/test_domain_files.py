@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 import cv.domain
 from fingerprinting import cli
 from fingerprinting.core.runtime import UserError
-from fingerprinting.study.domain import FIELDS, Architecture, Domain, load_domain
+from fingerprinting.study.domain import FIELDS, Architecture, holder_of, load_domain
 from fingerprinting.study.study import Study
+from tests.domains import changed
 
 FILE = """
-from dataclasses import replace
 import cv.domain
-from fingerprinting.study.domain import Architecture, Domain
+from tests.domains import changed
+from fingerprinting.study.domain import Architecture, Data, Domain
 
 OLD = cv.domain.DOMAIN
-DOMAIN = replace(OLD, name="mine"{changes})
+DOMAIN = changed(OLD, name="mine"{changes})
 """
 
 
@@ -50,7 +51,16 @@ def own(tmp_path, monkeypatch):
         (FILE.format(changes=", colour='red'"), "unexpected keyword argument 'colour'; see cv/domain.py"),
         (
             FILE.format(changes="") + "DOMAIN = Domain(name='mine')\n",
-            "missing 9 required positional arguments: 'load'",
+            "Domain missing 3 required positional arguments: 'data', 'networks', and 'inputs'",
+        ),
+        ("from fingerprinting.study.domain import Data\nData(load=len)\n", "Data missing 4 required positional"),
+        (
+            FILE.format(changes="") + "DOMAIN = Domain(name='mine', load=len, prepare=len)\n",
+            "my_domain.py: load= is no field of a Domain but of its data=Data(...); see cv/domain.py",
+        ),
+        (
+            FILE.format(changes="") + "from dataclasses import replace\nreplace(OLD, mix=None)\n",
+            "my_domain.py: mix= is no field of a Domain but of its inputs=Inputs(...); see cv/domain.py",
         ),
         (FILE.format(changes="") + "Architecture(head='2')\n", "missing 1 required positional argument: 'build'"),
     ],
@@ -75,6 +85,8 @@ def test_a_bug_in_the_file_keeps_its_traceback(own, text):
         ("name='a/b'", "name='a/b' of domain 'a/b' must be a text that can name a folder"),
         ("name='..'", "must be a text that can name a folder"),
         ("name=''", "must be a text that can name a folder"),
+        ("data=3", "data= of domain 'mine' must be Data(...)"),
+        ("inputs=OLD.data", "inputs= of domain 'mine' must be Inputs(...)"),
         ("load='load'", "load='load' of domain 'mine' must be a function"),
         ("mix=3", "mix=3 of domain 'mine' must be a function or None"),
         ("datasets='blobs'", "datasets='blobs' of domain 'mine' must be a dict from tiers to names of data sets"),
@@ -85,7 +97,7 @@ def test_a_bug_in_the_file_keeps_its_traceback(own, text):
         ("pool_size={'smok': 3}", "pool_size= of mine names tier 'smok'"),
         ("architectures={}", "architectures={} of domain 'mine' must be a dict from names to Architectures"),
         ("architectures={'net': print}", "must be a dict from names to Architectures, one at least"),
-        ("architectures={'my/net': OLD.architectures['mlp']}", "architecture 'my/net' of mine names files"),
+        ("architectures={'my/net': OLD.networks.architectures['mlp']}", "architecture 'my/net' of mine names files"),
         ("source='mlp'", "source='mlp' of domain 'mine' must be a dict from tiers to an architecture's name"),
         ("students={'smoke': 'mlp'}", "must be a dict from tiers to tuples of architectures' names, one at least"),
         ("students={'smoke': ()}", "must be a dict from tiers to tuples of architectures' names, one at least"),
@@ -177,13 +189,13 @@ anything = st.recursive(
 @hypothesis_settings(max_examples=400)
 @given(st.sampled_from(sorted(FIELDS)), anything)
 def test_whatever_a_field_is_it_fits_or_is_one_sentence(field, value):
-    given = {**vars(cv.domain.DOMAIN), "name": "mine", field: value}
     try:
-        domain = Domain(**given)
+        domain = changed(cv.domain.DOMAIN, **{"name": "mine", field: value})
     except UserError as error:
         assert "\n" not in str(error) and len(str(error)) < 300
         return
-    assert getattr(domain, field) is value
+    part = holder_of(field)
+    assert getattr(getattr(domain, part) if part else domain, field) is value
 
 
 @hypothesis_settings(max_examples=200)

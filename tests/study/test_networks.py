@@ -3,7 +3,6 @@
 What works is trained, saved, loaded, moved and pruned; what does not is told at once, by its own line.
 """
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -19,6 +18,7 @@ from fingerprinting.models.kinds import Job
 from fingerprinting.study import checkpoints
 from fingerprinting.study.domain import Architecture
 from fingerprinting.training.trainer import predict
+from tests.domains import changed
 
 CPU = torch.device("cpu")
 SHAPE = (1, 8, 8)
@@ -130,7 +130,7 @@ WORKING = (
 
 
 def domain_of(build, head: str = "fc", prunable: tuple[str, ...] = ("conv", "bn")):
-    return replace(cv.domain.DOMAIN, name="mine", architectures={"net": Architecture(build, head, prunable)})
+    return changed(cv.domain.DOMAIN, name="mine", architectures={"net": Architecture(build, head, prunable)})
 
 
 @pytest.mark.parametrize("build", WORKING, ids=lambda build: build.__name__)
@@ -276,7 +276,7 @@ def test_a_head_that_is_not_all_of_the_task_cannot_be_moved():
 
 @pytest.mark.parametrize("kind", ["auxiliary", "tuple", "lazy"])
 def test_a_zoo_is_refused_before_it_writes_anything(study, kind):
-    own = replace(domain_of(REFUSED[kind][0]), load=study.domain.load)
+    own = changed(domain_of(REFUSED[kind][0]), load=study.domain.data.load)
     vars(study)["domain"] = own
     study.__dict__["address"] = "my_domain.py"
     jobs = [Job(study.model_id("irrelevant", "net", 0), study.recipe(1, 0.01), {"part": "attacker"})]

@@ -24,9 +24,10 @@ from fingerprinting.study.weights import filled
 STARS = """
 from dataclasses import replace
 
-import cv.domain
 import torch
+from cv.domain import DOMAIN as VISION
 from fingerprinting.data.datasets import held_out
+from fingerprinting.study.domain import Data
 
 from beside import SCALE
 
@@ -39,16 +40,22 @@ def load(name):
 
 
 DOMAIN = replace(
-    cv.domain.DOMAIN,
+    VISION,
     name="mine",
-    architectures=dict(cv.domain.DOMAIN.architectures),
-    load=load,
-    prepare=lambda name: None,
-    datasets=dict(smoke="stars"),
-    targets=dict(stars=""),
-    students=dict(smoke=("mlp", "separable")),
-    constants=dict(cv.domain.DOMAIN.constants, MIN_UPDATES=30),
-    show=None,
+    data=Data(
+        load=load,
+        prepare=lambda name: None,
+        datasets=dict(smoke="stars"),
+        targets=dict(stars=""),
+        pool_size=dict(smoke=2_500),
+    ),
+    networks=replace(
+        VISION.networks,
+        architectures=dict(VISION.networks.architectures),
+        students=dict(smoke=("mlp", "separable")),
+    ),
+    inputs=replace(VISION.inputs, show=None),
+    constants=dict(VISION.constants, MIN_UPDATES=30),
 )
 """
 STEPS_OF_AN_OWNER = ("source", "references", "low_data_references", "calibration")
@@ -121,7 +128,7 @@ def three_classes(_classes: int, shape: tuple[int, ...]) -> nn.Module:
 )
 def test_an_architecture_is_looked_at_before_anything_is_trained(own, architecture, said):
     study = study_of(own)
-    study.domain.architectures["own"] = architecture
+    study.domain.networks.architectures["own"] = architecture
     jobs = [Job(study.model_id("reference_prune", "own", 0), study.recipe(1, 0.01))]
     with pytest.raises(UserError, match=said):
         build.train(study, "references", jobs)

@@ -86,6 +86,7 @@ def test_the_adversarial_objective_is_the_mean_of_clean_and_attacked():
     attacked = perturbed(model, data.inputs, data.targets, 0.1, 2, (0, 1))
     expected = (F.cross_entropy(model(data.inputs), data.targets) + F.cross_entropy(model(attacked), data.targets)) / 2
     seed_everything("attack")
-    found = objectives.adversarial(DOMAIN.continuous, DOMAIN.input_range, 0.1, 2)(model, data.inputs, data.targets)
+    objective = objectives.adversarial(DOMAIN.inputs.continuous, DOMAIN.inputs.input_range, 0.1, 2)
+    found = objective(model, data.inputs, data.targets)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     assert found > F.cross_entropy(model(data.inputs), data.targets)

@@ -23,8 +23,8 @@ def draw(study_folder: str, domain: Domain | None) -> None:
     lengths, points, models = (
         Records.at(study_folder, f"deepcore_{topic}").rows() for topic in ("lengths", "points", "models")
     )
-    if points and domain and domain.show:
-        _points(study_folder, points, domain.show)
+    if points and domain and domain.inputs.show:
+        _points(study_folder, points, domain.inputs.show)
     if lengths:
         _radius(study_folder, lengths)
     if models:

@@ -137,7 +137,7 @@ def block() -> str:
     lines += strangers([row for _, taken in found.values() for row in taken])
     for name, both in found.items():
         address, dataset, tier = name.split("/")
-        if address in DOMAINS and dataset == load_domain(address).datasets[tier]:
+        if address in DOMAINS and dataset == load_domain(address).data.datasets[tier]:
             lines += _attacked(name, both)
     pages = links(found, "passports")
     return "\n".join(

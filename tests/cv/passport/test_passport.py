@@ -221,7 +221,7 @@ def test_trained_attacks_augment_as_the_owner_does(monkeypatch):
     own = protected_study.of(Study("cv", "digits", "smoke", device_name="cpu", augment=True), "conv3", "batch", "1")
     attacked = target.Target(own, net(), made(net()), net())
     attacked.fitted(net(), objectives.cross_entropy, own.recipe(1, 0.01), "fake2")
-    assert used[0]["augment"] is own.domain.augment and own.recipe(1, 0.01).augment
+    assert used[0]["augment"] is own.domain.inputs.augment and own.recipe(1, 0.01).augment
 
 
 @pytest.mark.parametrize("other", ["lenet", "alexnet", "mlp"])

@@ -12,6 +12,7 @@ from cv.models import ARCHITECTURES, INSIDE_LAST_BLOCK
 from fingerprinting.core.runtime import UserError
 from fingerprinting.study import trace
 from fingerprinting.study.domain import Architecture
+from tests.domains import changed
 
 INPUTS = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -32,7 +33,7 @@ SMALL = ("conv3", "mlp", "lenet", "separable", "conv3_gn")
 
 
 def of(architecture: Architecture, inputs: torch.Tensor = INPUTS) -> tuple[str, tuple[str, ...]]:
-    domain = replace(cv.domain.DOMAIN, architectures={"net": architecture})
+    domain = changed(cv.domain.DOMAIN, architectures={"net": architecture})
     model = architecture.build(4, tuple(inputs.shape[1:]))
     return trace.head(domain, "net", model, inputs), trace.prunable(domain, "net", model, inputs)
 

@@ -1,0 +1,98 @@
+"""What a calibrated fingerprint holds besides its queries; nobody else knows how that is called in its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fingerprinting.calibrated.evidence import Weights, combined
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints.store import Fingerprint
+
+# The names of tensors enter the digest of a file, which records hold: they stay as they were first written.
+WEIGHTS = ("centre", "coefficients", "intercepts")
+INDEPENDENT, STOLEN = "honest", "thefts"
+CONTROL_INPUTS, CONTROL_TRUTH, CONTROL_ACCURACY = "control_inputs", "control_truth", "honest_ability"
+TRANSFER = "transfer_"  # begins the names of what responses to another task are weighed with
+FOR_TRANSFER = TRANSFER + WEIGHTS[0]  # one that is there where responses to another task can be weighed
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How responses are weighed, and the evidence of models whose origin is known.
+
+    independent (m,): of calibration models. stolen (k,): of stolen reference models by weights fitted without them.
+    """
+
+    weights: Weights
+    independent: np.ndarray
+    stolen: np.ndarray
+
+    @classmethod
+    def of(cls, weights: Weights, calibrating: np.ndarray, stolen: np.ndarray) -> Calibration:
+        """calibrating (m, n): the calibration models' features."""
+        return cls(weights, combined(weights.evidence(calibrating)), stolen)
+
+    @classmethod
+    def read(cls, extra: dict[str, torch.Tensor], prefix: str) -> Calibration:
+        weights = Weights(*(extra[prefix + name].double().numpy() for name in WEIGHTS))
+        return cls(weights, extra[prefix + INDEPENDENT].numpy(), extra[prefix + STOLEN].numpy())
+
+    def written(self, prefix: str) -> dict[str, torch.Tensor]:
+        values = (self.weights.centre, self.weights.coefficients, self.weights.intercepts)
+        found = dict(zip(WEIGHTS, values, strict=True)) | {INDEPENDENT: self.independent, STOLEN: self.stolen}
+        return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Queries by which a suspect's accuracy is measured: inputs (c, ...) physical, their true classes (c,).
+
+    accuracy (m,): the control accuracy of each calibration model of the source's task.
+    """
+
+    inputs: torch.Tensor
+    truth: torch.Tensor
+    accuracy: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+@dataclass(frozen=True)
+class CalibratedFingerprint:
+    """source: for suspects of the source's task. transfer: for those of another one; None without such references."""
+
+    source: Calibration
+    transfer: Calibration | None
+    controls: Controls
+
+    @classmethod
+    def of(cls, fingerprint: Fingerprint) -> CalibratedFingerprint:
+        extra = fingerprint.extra
+        transfer = Calibration.read(extra, TRANSFER) if FOR_TRANSFER in extra else None
+        controls = Controls(extra[CONTROL_INPUTS], extra[CONTROL_TRUTH], extra[CONTROL_ACCURACY])
+        return cls(Calibration.read(extra, ""), transfer, controls)
+
+    def calibration(self, *, other_task: bool) -> Calibration:
+        """What suspects of the source's task, or of another one, are judged by; UserError where there is nothing."""
+        if not other_task:
+            return self.source
+        if self.transfer is None:
+            raise UserError(
+                "this fingerprint cannot judge a suspect of another task: it had no reference models of one; "
+                "give references.py and calibration.py TRANSFER_COPIES above 0 and run calibrated.py again"
+            )
+        return self.transfer
+
+    @property
+    def extra(self) -> dict[str, torch.Tensor]:
+        """The same as a Fingerprint keeps it in its file."""
+        controls = {
+            CONTROL_INPUTS: self.controls.inputs,
+            CONTROL_TRUTH: self.controls.truth,
+            CONTROL_ACCURACY: self.controls.accuracy,
+        }
+        return self.source.written("") | controls | (self.transfer.written(TRANSFER) if self.transfer else {})
