@@ -4,10 +4,11 @@
     python reproduce.py TIER=quick DOMAIN=cv,bci
     python reproduce.py DATASET=thucnews WORKERS=2
 
-Overrides are passed on to the steps that know them; DATASET leaves out the domains that do not know it. A run that was
-stopped goes on where it was.
+Overrides are passed on to the steps that know them, which --help lists; DATASET leaves out the domains that do not
+know it. A run that was stopped goes on where it was.
 """
 
+import contextlib
 import os
 import runpy
 import sys
@@ -35,21 +36,14 @@ LATER = (
 
 
 def main(words: list[str]) -> None:
-    if "--help" in words or "-h" in words:
-        print(__doc__.strip())
+    domains = chosen([word for word in words if word not in cli.HELP])
+    later = LATER if "TIER=quick" in words else ()
+    steps = steps_of(domains, later)
+    if cli.asks_for_help(words):
+        show_help(words, domains, steps)
         return
     overrides = [word for word in words if not word.startswith("DOMAIN=")]
-    domains = chosen(words)
-    later = LATER if "TIER=quick" in words else ()
-    steps = []
-    for domain in domains:
-        known = set(cli.COMMON) | set(load_domain(domain).constants)
-        steps.append(("data/prepare.py", [f"DOMAIN={domain}"], known))
-        steps += [(f"{domain}/{name}.py", [], known) for name in ZOO if name not in later]
-        steps += [(f"{name}.py", [f"DOMAIN={domain}"], known) for name in ROOT if name not in later]
-        if (REPOSITORY / domain / "passport").is_dir() and "passport" not in later:
-            steps += [(f"{domain}/passport/{name}.py", [], known) for name in PASSPORT]
-    steps = [(script, own, known | cli.own_constants(REPOSITORY / script)) for script, own, known in steps]
+    overrides = cli.renamed(overrides, set().union(*(known for *_, known in steps)))
     for word in overrides:
         if not any(word.split("=")[0] in known for *_, known in steps):
             raise UserError(
@@ -76,6 +70,34 @@ def main(words: list[str]) -> None:
         )
     if fresh and "RECORD_RUN" in os.environ:
         documents.record_run(overrides, domains, seconds)
+
+
+def steps_of(domains: list[str], later: tuple[str, ...]) -> list[tuple[str, list[str], set[str]]]:
+    """(script, its words, the constants that it knows) of every step, in order."""
+    steps = []
+    for domain in domains:
+        known = set(cli.COMMON) | set(load_domain(domain).constants)
+        steps.append(("data/prepare.py", [f"DOMAIN={domain}"], known))
+        steps += [(f"{domain}/{name}.py", [], known) for name in ZOO if name not in later]
+        steps += [(f"{name}.py", [f"DOMAIN={domain}"], known) for name in ROOT if name not in later]
+        if (REPOSITORY / domain / "passport").is_dir() and "passport" not in later:
+            steps += [(f"{domain}/passport/{name}.py", [], known) for name in PASSPORT]
+    return [(script, own, known | cli.own_constants(REPOSITORY / script)) for script, own, known in steps]
+
+
+def show_help(words: list[str], domains: list[str], steps: list[tuple[str, list[str], set[str]]]) -> None:
+    """What all steps know, explained; then each step with the names of its own, which its --help explains."""
+    tier = next((word for word in words if word.startswith("TIER=")), "")
+    for domain in domains:
+        about = __doc__ if domain == domains[0] else f"Domain {domain}:"
+        shared = {"__doc__": about, "DOMAIN": domain}
+        with contextlib.suppress(SystemExit):
+            cli.resolve(shared, "", [word for word in (tier, "--help") if word])
+        common = set(cli.COMMON) | set(load_domain(domain).constants) | {"DOMAIN"}
+        print(f"\nSteps of {domain}, and the constants of their own, which each explains by --help:")
+        for script, own, known in steps:
+            if script.startswith(f"{domain}/") or f"DOMAIN={domain}" in own:
+                print(f"  {script}: {', '.join(sorted(known - common)) or 'none'}", flush=True)
 
 
 def chosen(words: list[str]) -> list[str]:

@@ -30,14 +30,20 @@ COMMON = {
     "DATASET": "",  # empty: the tier's own
     "TARGET": "",  # what a thief transfers to; empty: the data set's usual one
     "WORKERS": 0,  # models trained or asked side by side; 0: one per core, or one with an accelerator
-    "DEVICE": "auto",
+    "DEVICE": "auto",  # cpu, cuda, mps or another of torch's; auto: an accelerator where there is one
     "PRECISION": "float32",  # of training: float32, or bfloat16 where it can be; answers are always float32
-    "SPLIT_SEED": 0,
+    "SPLIT_SEED": 0,  # another one: another split of the data, and models of its own
     "FORCE": False,  # do again what is finished
 }
 
 
 SHARED = ("batch_size", "weight_decay", "min_updates", "augment")  # what a domain's constants may be
+DOMAIN_SAID = (
+    "cv, nlp, bci or the path of a domain.py of your own; a constant that a script imports from its domain's module, "
+    "such as EPOCHS, LEARNING_RATE, EPSILON or PGD_STEPS of models from scratch, is then your module's where it "
+    "has one of that name, else the script's"
+)
+HELP = ("--help", "-h")
 OTHER = "other"  # in a table by domain: all domains that it does not name
 OLD_NAMES = {  # of constants, understood until version 0.3
     "LEVEL": "ALPHA",
@@ -88,7 +94,7 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     usual = domain or own["DOMAIN"]
     if asks_for_help(words):
         _help(script, usual, words)
-    overrides = _split(_renamed(words, {*COMMON, *load_domain(usual).constants, *own}))
+    overrides = _split(renamed(words, {*COMMON, *load_domain(usual).constants, *own}))
     address = overrides.get("DOMAIN") or usual
     chosen = load_domain(address)
     own |= _from_domain(own, usual, address)
@@ -175,7 +181,7 @@ def of_no_study(script: dict, words: list[str]) -> dict:
     own = _constants(script)
     if asks_for_help(words):
         _show_help(script, own, own)
-    overrides = _split(_renamed(words, own))
+    overrides = _split(renamed(words, own))
     _check_names(overrides, own)
     return {name.lower(): _typed(name, overrides.get(name), value) for name, value in own.items()}
 
@@ -230,7 +236,7 @@ def own_constants(script: Path) -> set[str]:
     return set(_constants(runpy.run_path(str(script), run_name=script.stem)))
 
 
-def _renamed(words: list[str], known: Iterable[str]) -> list[str]:
+def renamed(words: list[str], known: Iterable[str]) -> list[str]:
     """The words with constants under the names that they have now."""
     found = []
     for word in words:
@@ -282,7 +288,7 @@ def _typed_tuple(name: str, value, default: tuple) -> tuple:
 
 
 def asks_for_help(words: list[str]) -> bool:
-    return "--help" in words or "-h" in words
+    return any(word in HELP for word in words)
 
 
 def _help(script: dict, usual: str, words: list[str]) -> None:
@@ -291,7 +297,7 @@ def _help(script: dict, usual: str, words: list[str]) -> None:
     tier = given["TIER"] if given.get("TIER") in TIERS else _constants(script).get("TIER", COMMON["TIER"])
     address = given.get("DOMAIN") or usual
     domain, own = load_domain(address), _constants(script)
-    own |= _from_domain(own, usual, address) | ({"DOMAIN": address} if "DOMAIN" in own else {})
+    own |= {**_from_domain(own, usual, address), "DOMAIN": address}
     constants = {**own, **domain.constants, **COMMON, **own}
     _show_help(script, constants, {**constants, "TIER": tier}, tier, domain.name, address)
 
@@ -302,7 +308,7 @@ def _show_help(
     print((script.get("__doc__") or "").strip())
     about = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
     print(f"\nConstants, each overridable as NAME=value{about}:")
-    said = explanations.of(script, constants)
+    said = {**explanations.of(script, constants), "DOMAIN": DOMAIN_SAID}
     for name, value in values.items():
         print(explanations.shown(name, _held(name, value, tier, domain), value, said.get(name, "")), flush=True)
     raise SystemExit(0)

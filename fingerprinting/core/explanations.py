@@ -23,8 +23,9 @@ def of(script: dict, constants: dict) -> dict[str, str]:
 def _elsewhere(name: str, value) -> str:
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if path and vars(module).get(name, None) is value and Path(path).is_relative_to(REPOSITORY):
-            return comments(path).get(name, "")
+        its_own = path and Path(path).is_relative_to(REPOSITORY) and name in vars(module)
+        if its_own and vars(module)[name] is value and (said := comments(path).get(name)):
+            return said
     for module in list(sys.modules.values()):  # an entry of a table: of all steps, or of a domain
         tables = (vars(module).get("COMMON"), getattr(vars(module).get("DOMAIN"), "constants", None))
         here = any(isinstance(table, dict) and name in table and table[name] is value for table in tables)

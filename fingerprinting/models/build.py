@@ -258,7 +258,7 @@ def summary(study: Study, step: str, models: Iterable[ModelId]) -> str:
     if not made:
         return f"{step}: no models"
     found = sorted(metadata["test_accuracy"] for metadata in made)
-    good = f"{found[0]:.4f}" if len(found) == 1 else f"{found[0]:.4f} to {found[-1]:.4f}"
+    good = f"{found[0]:.4f}" if found[0] == found[-1] else f"{found[0]:.4f} to {found[-1]:.4f}"
     tested = " or ".join(str(n) for n in sorted({metadata["n_test"] for metadata in made}))
     count = "1 model" if len(made) == 1 else f"{len(made)} models"
     return f"{step}: {count}, test accuracy {good} (n = {tested}); {study.artifacts / 'models'}"

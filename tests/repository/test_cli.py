@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import cv.domain
 from fingerprinting import cli
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.study.study import Study
@@ -199,8 +200,10 @@ def test_help_prints_docstring_and_constants(capsys, words):
     assert ending.value.code == 0
     said = capsys.readouterr().out
     assert said.startswith("What this script does.")
-    for constant in ("COPIES = 3", "LAYERS = ('last', 'all')", "TIER = 'cpu'", "FORCE = False", "BATCH_SIZE = "):
-        assert f"  {constant}" in said
+    for constant in ("COPIES = 3", "LAYERS = ('last', 'all')", "TIER = 'cpu'", "FORCE = False", "BATCH_SIZE = 128"):
+        assert f"  {constant}\n" in said
+    assert "  EPOCHS = 5\n      smoke 1, quick 2, cpu 5, paper 100\n" in said
+    assert "  SPLIT_SEED = 0\n      # another one: another split of the data, and models of its own\n" in said
     assert "helper" not in said and "__doc__" not in said
 
 
@@ -257,3 +260,77 @@ def test_a_tuple_may_be_empty(words, found):
     """As `--help` prints it."""
     _, own = cli.resolve({"USED": ()}, "cv", list(words))
     assert own["used"] == found
+
+
+def test_help_shows_what_holds_for_a_tier_and_a_domain(capsys):
+    with pytest.raises(SystemExit):
+        cli.resolve(
+            {**SCRIPT, "DOMAIN": "cv", "STEP": dict(cv=1.0, nlp=None)}, "", ["--help", "TIER=paper", "DOMAIN=bci"]
+        )
+    said = capsys.readouterr().out
+    assert "  EPOCHS = 100\n" in said and "  TIER = 'paper'\n" in said and "  DOMAIN = 'bci'\n" in said
+    assert "  STEP = (none for bci)\n      cv 1.0, nlp None\n" in said
+
+
+def test_help_explains_constants_wherever_they_stand(run_here):
+    """In the script, beside its line or above it; in the domain's module; in a method's module; common ones."""
+    said = run_here("cv/extract.py", "--help").stdout
+    assert (
+        "  EPSILON = 0.03137254901960784\n      # adversarial perturbation, infinity norm, pixels in [0, 1]\n" in said
+    )
+    assert (
+        "  COPIES = 2\n      smoke 1, quick 1, cpu 2, paper 5\n      # of every student architecture, per kind" in said
+    )
+    said = run_here("baselines.py", "--help").stdout
+    assert "  IPGUARD_STEPS = 300\n      smoke 50, quick 300, cpu 300, paper 1000\n      # of Adam, at most" in said
+    assert "cv: smoke 0.01, quick 0.005, cpu 0.005, paper 0.001; bci: 0.5\n" in said
+    said = run_here("detect_erase_attack.py", "--help").stdout
+    assert "      # Channels of the autoencoder's code" in said
+
+
+TABLE = dict(cv=1.0, bci=2.0)
+
+
+def test_a_domain_that_a_table_does_not_name_gets_no_others_value():
+    for table in (TABLE, dict(smoke=TABLE, quick=TABLE, cpu=TABLE, paper=TABLE)):
+        assert cli.resolve({"STEP_SIZE": table}, "bci", [])[1] == {"step_size": 2.0}
+        with pytest.raises(UserError, match="STEP_SIZE has values for cv, bci, and none for nlp; give STEP_SIZE="):
+            cli.resolve({"STEP_SIZE": table}, "nlp", [])
+        assert cli.resolve({"STEP_SIZE": table}, "nlp", ["STEP_SIZE=3"])[1] == {"step_size": 3.0}
+        with pytest.raises(UserError, match="STEP_SIZE=far has the wrong type; give a number like 1.0"):
+            cli.resolve({"STEP_SIZE": table}, "nlp", ["STEP_SIZE=far"])
+
+
+def test_a_table_may_say_what_holds_for_others_or_that_a_domain_has_no_use_for_it():
+    assert cli.resolve({"SHARE": dict(bci=0.5, other=0.2)}, "nlp", [])[1] == {"share": 0.2}
+    idle = {"STEP_SIZE": dict(cv=1.0, nlp=None)}
+    assert cli.resolve(idle, "nlp", [])[1] == {"step_size": None}
+    assert cli.resolve(idle, "nlp", ["STEP_SIZE=3"])[1] == {"step_size": 3.0}
+
+
+def test_further_constants_may_lack_a_domain_until_they_are_needed():
+    script = {"N": 5, "CONSTANTS": {"A_STEP": TABLE, "A_COUNT": 3, "N": 7}}
+    assert cli.resolve(script, "nlp", [])[1] == {"n": 5, "a_count": 3}
+    assert cli.resolve(script, "bci", ["A_COUNT=4"])[1] == {"n": 5, "a_step": 2.0, "a_count": 4}
+
+
+@pytest.mark.parametrize("name", cli.OLD_NAMES)
+def test_an_old_name_is_understood_where_the_new_one_is_known(capsys, name):
+    new = cli.OLD_NAMES[name]
+    assert cli.resolve({new: 0.5}, "cv", [f"{name}=0.25"])[1] == {new.lower(): 0.25}
+    assert capsys.readouterr().out == f"{name} is called {new} now\n"
+    with pytest.raises(UserError, match=f"unknown constant {name}"):
+        resolve(f"{name}=0.25")
+
+
+def test_a_domain_of_ones_own_has_its_own_shared_constants(tmp_path):
+    path = tmp_path / "mine.py"
+    head = "from dataclasses import replace\nimport cv.domain\nDOMAIN = replace(cv.domain.DOMAIN, name='mine')\n"
+    script = {"EPOCHS": cv.domain.EPOCHS, "EPSILON": cv.domain.EPSILON, "COPIES": 3}
+    words = [f"DOMAIN={path}", "DATASET=digits", "TIER=smoke"]
+    path.write_text(head + "EPSILON = 0.5\nCOPIES = 7\n")
+    assert cli.resolve(script, "cv", words)[1] == {"epochs": 4, "epsilon": 0.5, "copies": 3}
+    assert cli.resolve(script, "cv", [*words, "EPSILON=0.25"])[1]["epsilon"] == 0.25
+    path.write_text(head + "EPOCHS = 'many'\n")
+    with pytest.raises(UserError, match="constant EPOCHS='many' of .+ has the wrong type; give a whole number like 4"):
+        cli.resolve(script, "cv", words)

@@ -54,6 +54,15 @@ def test_who_starts_from_scratch_is_trained_alike_whatever_its_use(domain):
         assert all(script[name] is getattr(shared, name) for script in scripts if name in script), name
 
 
+def test_reproduce_lists_the_constants_of_all_steps(run_here):
+    ended = run_here("reproduce.py", "--help", "DOMAIN=cv", "TIER=smoke")
+    assert ended.returncode == 0 and ended.stdout.startswith("Run every step in order")
+    assert "  BATCH_SIZE = 32\n      smoke 32, " in ended.stdout
+    for script in (*(f"cv/{step}" for step in STEPS), *ROOT):
+        assert f"\n  {script}.py: " in ended.stdout
+    assert "  cv/source.py: EPOCHS, LEARNING_RATE, WEIGHTS\n" in ended.stdout and "IPGUARD_STEPS" in ended.stdout
+
+
 @pytest.mark.parametrize("folder", DOMAINS)
 def test_no_loop_of_its_own(folder):
     """Training loops live in the package, once."""

@@ -16,7 +16,7 @@ from fingerprinting.fingerprints.owner import UnsuitedError
 from fingerprinting.methods import ROWS
 from fingerprinting.models import build
 from fingerprinting.models.kinds import KINDS, Job
-from fingerprinting.study import aside
+from fingerprinting.study import aside, changes
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED
 from tests.models.test_suspects import save_model
@@ -72,6 +72,54 @@ def test_a_refused_step_leaves_what_was_there(quick, after, error):
     assert len(waiting(quick)) == after, "what was finished waits"
     assert build.train(quick, "irrelevant", jobs_of(quick, 1)) is SKIPPED
     assert state(quick) == before
+
+
+def test_a_step_says_what_it_made_and_why_it_is_made_again(quick, capsys):
+    build.train(quick, "irrelevant", jobs_of(quick, 1))
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1 and said[0].startswith("irrelevant: 3 models, test accuracy 0.")
+    assert said[0].endswith(f"; {quick.artifacts / 'models'}") and " (n = " in said[0]
+    build.train(quick, "irrelevant", jobs_of(quick, 2))
+    assert "3 models are trained again: EPOCHS was 1, is 2\n" in capsys.readouterr().out
+    build.train(replace(quick, force=True), "irrelevant", jobs_of(quick, 2, 1))
+    assert "1 model is trained again: FORCE=True\n" in capsys.readouterr().out
+
+
+def test_reasons_name_constants_data_and_parents():
+    recipe = {"learning_rate": 0.01, "batch_size": 32}
+    before = {
+        "recipe": recipe,
+        "options": {"ratio": 0.3},
+        "data_sha256": "a" * 64,
+        "parent_sha256": None,
+        "kinds": ["a"],
+    }
+    now = {
+        **before,
+        "recipe": {**recipe, "learning_rate": 0.02},
+        "options": {},
+        "data_sha256": "b" * 64,
+        "kinds": ["b"],
+    }
+    assert changes.reasons(before, before) == []
+    assert changes.reasons(before, now) == [
+        "LEARNING_RATE was 0.01, is 0.02",
+        "RATIO was 0.3, is not set",
+        "the data are others",
+        "KINDS was a, is b",
+    ]
+    assert changes.reasons({"split_sha": "a" * 64}, {"split_sha": "b" * 64}) == ["split sha changed"]
+
+
+def test_a_fingerprint_that_replaces_one_says_why(study, capsys):
+    save_model(study, study.source_id)
+    baselines.baselines(study, method="random", n=5)
+    assert "replaced" not in capsys.readouterr().out
+    baselines.baselines(study, method="random", n=6)
+    assert "the random fingerprint that was there is replaced: N was 5, is 6\n" in capsys.readouterr().out
+    baselines.baselines(study, method="random", n=6)
+    path = store.path_of(study, "random")
+    assert capsys.readouterr().out == f"the random fingerprint is finished already: 6 queries; {path}\n"
 
 
 def test_what_a_refused_step_had_finished_is_taken_up_again(quick, capsys):

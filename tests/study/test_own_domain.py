@@ -58,6 +58,7 @@ DOMAIN = replace(
     constants=dict(VISION.constants, MIN_UPDATES=30),
 )
 """
+OF_NO_OTHER_DOMAIN = {"primary.py": ["FEWER=True"], "calibrated.py": ["STEP_SIZE=0.03", "EPSILON=0.15"]}
 STEPS_OF_AN_OWNER = ("source", "references", "low_data_references", "calibration")
 
 
@@ -82,7 +83,7 @@ def test_a_suspect_is_judged_without_another_task(own, run_here, tmp_path):
     scripts = [f"cv/{step}.py" for step in STEPS_OF_AN_OWNER]
     scripts += ["primary.py", "evolved.py", "calibrated.py", "judge.py"]
     for script in scripts:
-        ended = run_here(script, *about, *(("FEWER=True",) if script == "primary.py" else ()))
+        ended = run_here(script, *about, *OF_NO_OTHER_DOMAIN.get(script, ()))
         assert (ended.returncode, ended.stderr.count("Traceback")) == (0, 0), f"{script}: {ended.stderr[-2000:]}"
         if script in ("cv/references.py", "cv/calibration.py"):
             assert "stars has no transfer target" in ended.stdout
