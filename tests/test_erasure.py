@@ -27,7 +27,8 @@ from fingerprinting.reports.formats import write_csv
 from fingerprinting.reports.sections import query_attacks as report
 from fingerprinting.robustness import adaptive, autoencoder, evasion
 from fingerprinting.robustness.attacked_responses import REFUSED, Representations
-from fingerprinting.robustness.evasion import PERTURBATIONS, Attacker, Screen
+from fingerprinting.robustness.attacker import Attacker
+from fingerprinting.robustness.evasion import PERTURBATIONS, Screen
 from fingerprinting.robustness.paired_bootstrap import Draws
 from fingerprinting.robustness.query_detector import Detection, Screened
 from fingerprinting.study import study
@@ -37,7 +38,7 @@ from nlp import data, synonyms
 from nlp.language import NGrams
 from nlp.synonyms import Lexicon
 
-ATTACKER = Attacker(
+CONSTANTS = dict(
     held_out=0.25,
     autoencoder_epochs=4,
     autoencoder_learning_rate=3e-3,
@@ -55,6 +56,7 @@ ATTACKER = Attacker(
     feature_weight=1.0,
     ranking_weight=1.0,
 )
+ATTACKER = Attacker.of(**CONSTANTS)
 CPU = torch.device("cpu")
 
 
@@ -89,12 +91,12 @@ def digits() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def fitted(digits) -> autoencoder.Autoencoder:
-    return autoencoder.fit(digits[:1200], ATTACKER, "test", CPU)
+    return autoencoder.fit(digits[:1200], ATTACKER.detector, "test", CPU)
 
 
 def test_fitting_lowers_the_error_on_inputs_that_were_not_fitted_on(digits, fitted):
     torch.manual_seed(0)
-    untrained = autoencoder.Autoencoder(digits[:1200], ATTACKER.code).eval()
+    untrained = autoencoder.Autoencoder(digits[:1200], ATTACKER.detector.code).eval()
     with torch.no_grad():
         before, after = (autoencoder.errors(model, digits[1200:]).mean() for model in (untrained, fitted))
     assert after < before / 2
@@ -102,7 +104,7 @@ def test_fitting_lowers_the_error_on_inputs_that_were_not_fitted_on(digits, fitt
 
 def test_noise_is_reproduced_worse_than_digits_and_is_flagged(digits, fitted):
     noise = torch.rand(200, 1, 8, 8, generator=draw())
-    screen = autoencoder.screen(digits[:1200], ATTACKER, "test", CPU, (0.0, 1.0))
+    screen = autoencoder.screen(digits[:1200], ATTACKER.detector, "test", CPU, (0.0, 1.0))
     benign, strange = screen.score(digits[1200:]), screen.score(noise)
     assert torch.allclose(strange, autoencoder.errors(fitted, noise).detach(), atol=1e-5)
     assert statistics.auc(-strange.numpy(), -benign.numpy()) > 0.95
@@ -114,21 +116,21 @@ def test_noise_is_reproduced_worse_than_digits_and_is_flagged(digits, fitted):
 def test_erased_inputs_keep_shape_range_and_silent_channels(shape):
     inputs = torch.rand(130, *shape, generator=draw())
     inputs[:, -1] = 0
-    small = replace(ATTACKER, autoencoder_epochs=1, autoencoder_updates=2)
+    small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
     erased = autoencoder.screen(inputs, small, "test", CPU, (0.0, 1.0)).erasures["reconstructed"](inputs)
     assert erased.shape == inputs.shape and erased.min() >= 0 and erased.max() <= 1
     assert (erased[:, -1] == 0).all() and (len(inputs[0]) == 1 or (erased[:, 0] != inputs[:, 0]).any())
 
 
 def test_what_is_answered_stays_inside_the_bounds_of_an_input(digits):
-    small = replace(ATTACKER, autoencoder_epochs=1, autoencoder_updates=2)
+    small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
     erased = autoencoder.screen(digits[:200], small, "test", CPU, (0.25, 0.5)).erasures["reconstructed"](digits[:50])
     assert erased.min() == 0.25 and erased.max() <= 0.5
 
 
 def test_stored_and_physical_images_are_the_same_to_a_screen(digits):
     stored = (digits * 255).round().to(torch.uint8)
-    small = replace(ATTACKER, autoencoder_epochs=1, autoencoder_updates=2)
+    small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
     screen = autoencoder.screen(stored[:200], small, "test", CPU, (0.0, 1.0))
     assert torch.allclose(screen.score(stored[200:]), screen.score(stored[200:].float() / 255))
 
@@ -222,7 +224,7 @@ LOGITS = torch.tensor([[0.0, math.log(2.0), math.log(7.0)], [math.log(0.4996), m
 
 
 def given(name: str, **changes) -> torch.Tensor:
-    return PERTURBATIONS[name](LOGITS, replace(ATTACKER, **changes), draw())
+    return PERTURBATIONS[name](LOGITS, replace(ATTACKER.evasion, **changes), draw())
 
 
 def test_rounded_answers_by_hand():
@@ -246,7 +248,7 @@ def test_a_temperature_by_hand():
 
 def test_noise_is_of_the_given_deviation_and_seeded():
     logits = torch.zeros(4000, 4)
-    noisy = PERTURBATIONS["noise"](logits, replace(ATTACKER, noise=0.02), draw()).exp()
+    noisy = PERTURBATIONS["noise"](logits, replace(ATTACKER.evasion, noise=0.02), draw()).exp()
     assert noisy.std().item() == pytest.approx(0.02, rel=0.05) and noisy.mean().item() == pytest.approx(0.25, abs=1e-3)
     assert torch.equal(given("noise"), given("noise")) and not torch.equal(given("noise", noise=0.0), given("noise"))
 
@@ -283,7 +285,9 @@ def test_refused_queries_count_for_nobody():
     """A theft that answers 30 of 40 queries as the source does is at distance 0, though it refused the other 10."""
     flagged = torch.arange(40) < 10
     methods = [method for method in METHODS if method.name == "primary"]
-    representations = Representations(methods, {"primary": fingerprint()}, {"primary": detection(flagged)}, ATTACKER)
+    representations = Representations(
+        methods, {"primary": fingerprint()}, {"primary": detection(flagged)}, ATTACKER.evasion
+    )
     logits = fingerprint().source_logits
     logits[:10] = logits[:10].roll(1, 1)  # what it would have said there is not looked at
     representations.put("", suspect("prune", 0), "primary", logits)
@@ -297,7 +301,7 @@ def test_refused_queries_count_for_nobody():
 
 def test_where_none_is_answered_nothing_is_claimed():
     found = detection(torch.ones(40, dtype=torch.bool))
-    assert Representations([], {"primary": fingerprint()}, {"primary": found}, ATTACKER).compared[REFUSED] == {}
+    assert Representations([], {"primary": fingerprint()}, {"primary": found}, ATTACKER.evasion).compared[REFUSED] == {}
 
 
 def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
@@ -307,7 +311,7 @@ def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
     (method,) = [method for method in METHODS if method.key == "primary/logits/correlation"]
     found = detection(torch.arange(40) < 3)
     paired = replace(method, representation=pairs)
-    representations = Representations([paired], {"primary": fingerprint()}, {"primary": found}, ATTACKER)
+    representations = Representations([paired], {"primary": fingerprint()}, {"primary": found}, ATTACKER.evasion)
     representations.put(REFUSED, suspect("prune", 0), "primary", fingerprint().source_logits[3:])
     representations.put("", suspect("prune", 0), "primary", fingerprint().source_logits)
     assert REFUSED not in representations.distances and representations.distances[""][paired.key]
@@ -317,9 +321,9 @@ def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
 def test_where_answers_are_visibly_cut_down_the_source_is_read_as_if_its_were_too(attack):
     methods = [method for method in METHODS if method.name == "primary"]
     representations = Representations(
-        methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, ATTACKER
+        methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, ATTACKER.evasion
     )
-    cut = PERTURBATIONS[attack](fingerprint().source_logits, ATTACKER, None)
+    cut = PERTURBATIONS[attack](fingerprint().source_logits, ATTACKER.evasion, None)
     representations.put(attack, suspect("prune", 0), "primary", cut)
     assert all(scores == {suspect("prune", 0).model.name: 0} for scores in representations.distances[attack].values())
     assert len(representations.distances[attack]) == len(methods)
@@ -354,9 +358,14 @@ def test_what_answering_back_costs_and_that_refused_queries_are_not_read(study, 
     monkeypatch.setattr(
         adaptive.suspects, "ask", lambda *given: own if len(given[2]) == 40 else 9.0 * F.one_hot(labels)
     )
-    about = {"thief": ATTACKER, "cost_inputs": (inputs, labels), "benign": torch.arange(50.0), "evasion_threshold": 39}
+    about = {
+        "attacker": ATTACKER,
+        "cost_inputs": (inputs, labels),
+        "benign": torch.arange(50.0),
+        "evasion_threshold": 39,
+    }
     screened = SimpleNamespace(screen=Screen(None, {}), **about)
-    representations = Representations(METHODS[:1], {"primary": fingerprint()}, detected, ATTACKER)
+    representations = Representations(METHODS[:1], {"primary": fingerprint()}, detected, ATTACKER.evasion)
     costs = adaptive._ask(study, screened, detected, representations, [suspect("prune", 0)])
     kept = {attack: [0] for attack in ("rounded", "top_1", "temperature")}  # the label, and so the accuracy
     assert costs == costs | kept | {"refused": [pytest.approx(0.2)]}
@@ -396,7 +405,7 @@ class Parts(dict):
 def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_alone(study, monkeypatch):
     parts, fitted_on, scored = Parts(study.parts), [], []
 
-    def screen(inputs, attacker, name, device, bounds) -> Screen:
+    def screen(inputs, detector, name, device, bounds) -> Screen:
         fitted_on.append(inputs)
         return Screen(lambda asked: scored.append(asked) or asked.flatten(1).double().mean(1), {})
 
@@ -408,7 +417,7 @@ def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_
     (fitted_inputs,), (calibration,) = fitted_on, scored
     rows = [set(map(bytes, part.flatten(1).numpy())) for part in (fitted_inputs, calibration, attacker)]
     assert not rows[0] & rows[1] and rows[0] | rows[1] == rows[2]
-    assert len(calibration) == round(ATTACKER.held_out * len(attacker))
+    assert len(calibration) == round(ATTACKER.detector.held_out * len(attacker))
     parts.asked.clear()
     screened.detection(attacker[:5])
     assert parts.asked == {"test"}  # measured on, after everything was chosen
@@ -504,7 +513,7 @@ def test_without_removal_the_section_lacks_only_that():
 )
 def test_a_thief_that_cannot_be(name, value):
     with pytest.raises(UserError, match=f"{name.upper()}={value} must"):
-        replace(ATTACKER, **{name: value})
+        Attacker.of(**{**CONSTANTS, name: value})
 
 
 def test_a_study_that_was_not_answered_back_has_no_section():
