@@ -9,7 +9,8 @@ from bci.models import ARCHITECTURES, odd
 from bci.plausible import evolve
 from bci.recordings import INPUT_RANGE, RATE
 from fingerprinting.robustness import autoencoder
-from fingerprinting.robustness.evasion import Attacker, Screen
+from fingerprinting.robustness.attacker import Detector
+from fingerprinting.robustness.evasion import Screen
 from fingerprinting.study.domain import Data, Domain, Inputs, Networks
 
 # Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
@@ -52,10 +53,10 @@ def smoothed(eeg: torch.Tensor) -> torch.Tensor:
 
 
 def screen(
-    inputs: torch.Tensor, attacker: Attacker, name: str, device: torch.device, bounds: tuple[float, float]
+    inputs: torch.Tensor, detector: Detector, name: str, device: torch.device, bounds: tuple[float, float]
 ) -> Screen:
     """The autoencoder's flags; answers its reconstructions, or filtered recordings."""
-    found = autoencoder.screen(inputs, attacker, name, device, bounds)
+    found = autoencoder.screen(inputs, detector, name, device, bounds)
     filters = {"band_passed": band_passed, "smoothed": smoothed}
     return Screen(found.score, {**found.erasures, **filters})
 

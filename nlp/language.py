@@ -5,7 +5,8 @@ from collections import defaultdict
 
 import torch
 
-from fingerprinting.robustness.evasion import Attacker, Screen
+from fingerprinting.robustness.attacker import Detector
+from fingerprinting.robustness.evasion import Screen
 from nlp import data, synonyms
 
 END = "\0"  # stands before and after every text
@@ -48,9 +49,9 @@ class NGrams:
         return [(padded[place - before : place], padded[place]) for place in range(before, len(padded))]
 
 
-def screen(inputs: torch.Tensor, attacker: Attacker, name: str, device: torch.device, bounds: None) -> Screen:
+def screen(inputs: torch.Tensor, detector: Detector, name: str, device: torch.device, bounds: None) -> Screen:
     """Flags texts (n, length) by their cross-entropy; answers texts whose words were replaced by synonyms."""
-    language = NGrams(data.decode(inputs), attacker.order)
+    language = NGrams(data.decode(inputs), detector.order)
 
     def score(asked: torch.Tensor) -> torch.Tensor:
         return torch.tensor([language.cross_entropy(text) for text in data.decode(asked)], dtype=torch.double)

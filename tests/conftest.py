@@ -12,7 +12,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from fingerprinting.core.runtime import REPOSITORY
-from fingerprinting.study import study as studies
+from fingerprinting.study import loading
 from fingerprinting.study.study import Study
 
 PATIENCE = 120  # seconds that a script may take
@@ -57,9 +57,9 @@ def outputs_outside_the_repository(tmp_path, monkeypatch):
 
 
 def _forget_data() -> None:
-    studies._dataset.cache_clear()
-    studies._parts.cache_clear()
-    studies._data_sha256.cache_clear()
+    loading.dataset.cache_clear()
+    loading.parts.cache_clear()
+    loading.sha256.cache_clear()
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from fingerprinting.core.runtime import UserError
 from fingerprinting.models import build, stealing
 from fingerprinting.models.kinds import Job
 from fingerprinting.study import weights as foreign
-from fingerprinting.study.study import Study, load_dataset
+from fingerprinting.study.loading import load_dataset
+from fingerprinting.study.study import Study
 
 
 def prepare(study: Study) -> None:

@@ -24,7 +24,8 @@ from fingerprinting.models.kinds import KINDS, Job
 from fingerprinting.models.suspects import ATTACKS, Suspect
 from fingerprinting.robustness import evasion
 from fingerprinting.robustness.attacked_responses import REFUSED, Representations
-from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN, Attacker
+from fingerprinting.robustness.attacker import Attacker, Removal
+from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN
 from fingerprinting.robustness.paired_bootstrap import Draws
 from fingerprinting.robustness.query_detector import Detection, Screened
 from fingerprinting.study.records import Records
@@ -37,7 +38,7 @@ BASELINE = "fine_tune_all"  # what removal is compared with: the same thief, tra
 
 def answer_back(study: Study, **constants) -> str | None:
     """Screen, answer in every way, read and count: from the zoo and the fingerprints to records."""
-    attacker = Attacker(**constants)
+    attacker = Attacker.of(**constants)
     pool = suspects.gather(study)
     names = [name for name in dict.fromkeys(m.name for m in METHODS) if store.path_of(study, name).is_file()]
     if not Records.of(study, "auc").rows():
@@ -46,12 +47,12 @@ def answer_back(study: Study, **constants) -> str | None:
     source_sha256 = trained.weights_sha256(study, study.source_id)
     prints = {name: store.load(study, name, source_sha256) for name in names}
     store.check_origin(study, prints)
-    skipped, removed = _remove(study, attacker)
+    skipped, removed = _remove(study, attacker.removal)
     if verdicts.METHOD in prints:
         verdicts.judge_too(study, prints[verdicts.METHOD], removed)
     screened = Screened(study, attacker)
     detected = {name: screened.detection(found.inputs) for name, found in prints.items()}
-    representations = Representations(chosen(names), prints, detected, attacker)
+    representations = Representations(chosen(names), prints, detected, attacker.evasion)
     costs = _ask(study, screened, detected, representations, [*pool, *removed])
     rows = _rows(study, representations, detected, costs, [*pool, *removed])
     Records.of(study, "erasure").replace(rows)
@@ -64,13 +65,13 @@ def chosen(names: list[str]) -> list[Method]:
     return [m for m in METHODS if m.name in names and (m.name in FULLY_READ or m in first)]
 
 
-def _remove(study: Study, attacker: Attacker) -> tuple[str | None, list[Suspect]]:
-    """Train the copies of a thief that knows fingerprints exist, and describe them as matching does the others."""
-    options = {"feature_weight": attacker.feature_weight, "ranking_weight": attacker.ranking_weight}
-    recipe = study.recipe(attacker.removal_epochs, attacker.removal_learning_rate)
+def _remove(study: Study, removal: Removal) -> tuple[str | None, list[Suspect]]:
+    """Train the copies of an attacker that knows fingerprints exist, and describe them as matching does the others."""
+    options = {"feature_weight": removal.feature_weight, "ranking_weight": removal.ranking_weight}
+    recipe = study.recipe(removal.removal_epochs, removal.removal_learning_rate)
     jobs = [
         Job(study.model_id(REMOVAL, study.source_architecture, copy), recipe, options, study.source_id)
-        for copy in range(attacker.removal_copies)
+        for copy in range(removal.removal_copies)
     ]
     skipped = build.train(study, KINDS[REMOVAL].script, jobs)
     removed = suspects.of_use(study, "adaptive")
@@ -86,7 +87,7 @@ def _ask(
     pool: list[Suspect],
 ) -> dict[str, list[float]]:
     """Have every suspect answer in every way; returns each attack's losses of test accuracy, of same-task thefts."""
-    prints, screen, attacker = representations.prints, screened.screen, screened.attacker
+    prints, screen, evades = representations.prints, screened.screen, screened.attacker.evasion
     sizes = [len(found) for found in prints.values()]
     inputs, labels = screened.cost_inputs
     erased = {
@@ -105,7 +106,7 @@ def _ask(
             representations.put(REFUSED, suspect, name, independent[name][~detected[name].flagged])
         if suspect.kind.role != "pirated":
             for attack, name in product(SEEN, independent):
-                representations.put(attack, suspect, name, PERTURBATIONS[attack](independent[name], attacker, None))
+                representations.put(attack, suspect, name, PERTURBATIONS[attack](independent[name], evades, None))
             continue
         given = {}
         for attack, asked in erased.items():
@@ -113,10 +114,9 @@ def _ask(
         clean = suspects.ask(study, suspect, inputs)
         for attack, perturb in PERTURBATIONS.items():
             draw = runtime.generator(f"{suspect.model.name}/{attack}")
-            given[attack] = [perturb(logits, attacker, draw) for logits in (*independent.values(), clean)]
-        draw = runtime.generator(
-            f"{suspect.model.name}/random_answers"
-        )  # as RANDOM was first called, so that labels stay
+            given[attack] = [perturb(logits, evades, draw) for logits in (*independent.values(), clean)]
+        # As RANDOM was first called, so that labels stay.
+        draw = runtime.generator(f"{suspect.model.name}/random_answers")
         flags = [*(detected[name].flagged for name in independent), benign_flagged]
         pairs = zip((*independent.values(), clean), flags, strict=True)
         given[RANDOM] = [evasion.at_random(logits, flagged, draw) for logits, flagged in pairs]

@@ -10,7 +10,8 @@ from fingerprinting.fingerprints.registry import OUTPUTS, Method
 from fingerprinting.fingerprints.representations import correlation, match_rate, responses
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models.suspects import Suspect
-from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN, Attacker
+from fingerprinting.robustness.attacker import Evasion
+from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN
 from fingerprinting.robustness.query_detector import Detection
 
 # Readings that make sense of any of a fingerprint's queries; others read them in pairs, views or walks.
@@ -25,13 +26,13 @@ class Representations:
     """
 
     def __init__(
-        self, methods: list[Method], prints: dict[str, Fingerprint], detected: dict[str, Detection], attacker: Attacker
+        self, methods: list[Method], prints: dict[str, Fingerprint], detected: dict[str, Detection], evasion: Evasion
     ) -> None:
         self.methods, self.prints = methods, prints
         self.compared = {REFUSED: {n: kept for n, found in prints.items() if (kept := _answered(found, detected[n]))}}
         for attack in SEEN:
             self.compared[attack] = {
-                name: replace(found, source_logits=PERTURBATIONS[attack](found.source_logits, attacker, None))
+                name: replace(found, source_logits=PERTURBATIONS[attack](found.source_logits, evasion, None))
                 for name, found in prints.items()
             }
         self.distances: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))

@@ -11,7 +11,8 @@ from torch import nn
 
 from fingerprinting.core import runtime
 from fingerprinting.data.datasets import physical
-from fingerprinting.robustness.evasion import Attacker, Screen
+from fingerprinting.robustness.attacker import Detector
+from fingerprinting.robustness.evasion import Screen
 from fingerprinting.training.trainer import PREDICTION_BATCH
 
 WIDTHS = (16, 32)  # channels before the code; each layer halves the sides
@@ -60,15 +61,15 @@ class Autoencoder(nn.Module):
         return features * self.deviation + self.mean
 
 
-def fit(inputs: torch.Tensor, attacker: Attacker, name: str, device: torch.device) -> Autoencoder:
+def fit(inputs: torch.Tensor, detector: Detector, name: str, device: torch.device) -> Autoencoder:
     """Fitted on stored or physical inputs (N, ...) by the mean squared error, channels scaled."""
     runtime.seed_everything(name)
-    model = runtime.place(Autoencoder(physical(inputs), attacker.code), device).train()
+    model = runtime.place(Autoencoder(physical(inputs), detector.code), device).train()
     updates = max(1, len(inputs) // BATCH)
-    passes = max(attacker.autoencoder_epochs, -(-attacker.autoencoder_updates // updates))
-    optimizer = torch.optim.Adam(model.parameters(), lr=attacker.autoencoder_learning_rate, fused=True)
+    passes = max(detector.autoencoder_epochs, -(-detector.autoencoder_updates // updates))
+    optimizer = torch.optim.Adam(model.parameters(), lr=detector.autoencoder_learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, attacker.autoencoder_learning_rate, total_steps=updates * passes
+        optimizer, detector.autoencoder_learning_rate, total_steps=updates * passes
     )
     for number in range(passes):
         order = torch.randperm(len(inputs), generator=runtime.generator(f"{name}/epoch {number}"))
@@ -89,10 +90,10 @@ def errors(model: Autoencoder, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def screen(
-    inputs: torch.Tensor, attacker: Attacker, name: str, device: torch.device, bounds: tuple[float, float]
+    inputs: torch.Tensor, detector: Detector, name: str, device: torch.device, bounds: tuple[float, float]
 ) -> Screen:
     """Flags by reconstruction error, answers reconstructions, kept inside the bounds of an input."""
-    model = fit(inputs, attacker, name, device)
+    model = fit(inputs, detector, name, device)
 
     @torch.inference_mode()
     def each(asked: torch.Tensor, answer) -> torch.Tensor:

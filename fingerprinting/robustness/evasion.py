@@ -7,40 +7,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F  # the field's standard name
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.robustness.attacker import Evasion
 
 NOUGHT = 1e-3  # what the owner reads where a probability is given as 0 and the reading takes logarithms
 TIE = 1e-6  # rounding makes ties; the label that goes with an answer stays the model's own
-
-
-@dataclass(frozen=True)
-class Attacker:
-    """The constants of detect_erase_attack.py."""
-
-    held_out: float
-    autoencoder_epochs: int
-    autoencoder_learning_rate: float
-    autoencoder_updates: int
-    code: int
-    order: int
-    evasion_fpr: float
-    decimals: int
-    temperature: float
-    noise: float
-    cost_inputs: int
-    removal_copies: int
-    removal_epochs: int
-    removal_learning_rate: float
-    feature_weight: float
-    ranking_weight: float
-
-    def __post_init__(self) -> None:
-        for name in ("held_out", "evasion_fpr"):
-            if not 0 < getattr(self, name) < 1:
-                raise UserError(f"{name.upper()}={getattr(self, name)} must lie between 0 and 1, both excluded")
-        for name in ("code", "order", "temperature", "cost_inputs", "removal_copies"):
-            if getattr(self, name) <= 0:
-                raise UserError(f"{name.upper()}={getattr(self, name)} must be more than 0")
 
 
 @dataclass(frozen=True)
@@ -65,30 +35,30 @@ def threshold(benign: torch.Tensor, false_alarms: float) -> float:
     return benign.sort().values[min(rank, len(benign)) - 1].item()
 
 
-def rounded(logits: torch.Tensor, attacker: Attacker, generator: torch.Generator | None) -> torch.Tensor:
+def rounded(logits: torch.Tensor, evasion: Evasion, generator: torch.Generator | None) -> torch.Tensor:
     """Probabilities to a few decimals."""
-    return _given(torch.softmax(logits.double(), 1).round(decimals=attacker.decimals), logits)
+    return _given(torch.softmax(logits.double(), 1).round(decimals=evasion.decimals), logits)
 
 
-def top_1(logits: torch.Tensor, attacker: Attacker, generator: torch.Generator | None) -> torch.Tensor:
+def top_1(logits: torch.Tensor, evasion: Evasion, generator: torch.Generator | None) -> torch.Tensor:
     """The label alone, as a one-hot vector."""
     return _given(F.one_hot(logits.argmax(1), logits.shape[1]).double(), logits)
 
 
-def flattened(logits: torch.Tensor, attacker: Attacker, generator: torch.Generator | None) -> torch.Tensor:
+def flattened(logits: torch.Tensor, evasion: Evasion, generator: torch.Generator | None) -> torch.Tensor:
     """Probabilities at a temperature."""
-    return logits / attacker.temperature
+    return logits / evasion.temperature
 
 
-def noisy(logits: torch.Tensor, attacker: Attacker, generator: torch.Generator) -> torch.Tensor:
+def noisy(logits: torch.Tensor, evasion: Evasion, generator: torch.Generator | None) -> torch.Tensor:
     """Gaussian noise on every probability; the label may change with it."""
     probabilities = torch.softmax(logits.double(), 1)
     noise = torch.randn(probabilities.shape, generator=generator, dtype=torch.double)
-    return (probabilities + attacker.noise * noise).clamp_min(NOUGHT).log().to(logits.dtype)
+    return (probabilities + evasion.noise * noise).clamp_min(NOUGHT).log().to(logits.dtype)
 
 
 # Name -> what the owner can make of the answers to all queries, as logits (n, C) -> (n, C).
-PERTURBATIONS: dict[str, Callable[[torch.Tensor, Attacker, torch.Generator], torch.Tensor]] = {
+PERTURBATIONS: dict[str, Callable[[torch.Tensor, Evasion, torch.Generator | None], torch.Tensor]] = {
     "rounded": rounded,
     "top_1": top_1,
     "temperature": flattened,

@@ -8,7 +8,8 @@ import torch
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
 from fingerprinting.robustness import autoencoder, evasion
-from fingerprinting.robustness.evasion import Attacker, Screen
+from fingerprinting.robustness.attacker import Attacker
+from fingerprinting.robustness.evasion import Screen
 from fingerprinting.study.study import Study
 
 FALSE_ALARMS = {"fpr1": 0.01, "fpr5": 0.05}
@@ -23,21 +24,22 @@ class Detection:
 
 
 class Screened:
-    """A study's thief: its screen, fitted on a part of its own data, and thresholds from the rest of that."""
+    """A study's attacker: its screen, fitted on a part of its own data, and thresholds from the rest of that."""
 
     def __init__(self, study: Study, attacker: Attacker) -> None:
         self.study, self.attacker = study, attacker
         part = study.parts["attacker"]
         name = f"{study.folder}/screen/{study.split_seed}"
         order = torch.randperm(len(part), generator=runtime.generator(name))
-        held_out = round(attacker.held_out * len(part))
+        detector = attacker.detector
+        held_out = round(detector.held_out * len(part))
         if not 0 < held_out < len(part):
-            raise UserError(f"HELD_OUT={attacker.held_out} must leave something to fit and something to calibrate with")
+            raise UserError(f"HELD_OUT={detector.held_out} must leave something to fit and something to calibrate with")
         learn, bounds = study.domain.inputs.screen or autoencoder.screen, study.domain.inputs.input_range
-        self.screen: Screen = learn(part.inputs[order[held_out:]], attacker, name, study.device, bounds)
+        self.screen: Screen = learn(part.inputs[order[held_out:]], detector, name, study.device, bounds)
         benign = self.screen.score(part.inputs[order[:held_out]])
         self.thresholds = {name: evasion.threshold(benign, share) for name, share in FALSE_ALARMS.items()}
-        self.evasion_threshold = evasion.threshold(benign, attacker.evasion_fpr)
+        self.evasion_threshold = evasion.threshold(benign, attacker.evasion.evasion_fpr)
         self.held_out = held_out
 
     @cached_property

@@ -1,7 +1,7 @@
 """A study: one source model's world, named by domain, data set and tier."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import joblib
@@ -9,8 +9,8 @@ import torch
 
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import REPOSITORY, UserError
-from fingerprinting.data import splits
-from fingerprinting.data.datasets import Dataset, Examples, physical
+from fingerprinting.data.datasets import Examples
+from fingerprinting.study import loading
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, is_folder, load_domain
 from fingerprinting.training.trainer import Recipe
 
@@ -142,21 +142,21 @@ class Study:
     @property
     def parts(self) -> dict[str, Examples]:
         """owner, attacker, reference, dev, test of the source's data set."""
-        return _parts(self.address, self.dataset, self.tier, self.split_seed)
+        return loading.parts(self.address, self.dataset, self.tier, self.split_seed)
 
     @property
     def target_parts(self) -> dict[str, Examples]:
         """The same five parts of the data set that a thief transfers to; inputs have the source's shape."""
         if not self.target:
             raise UserError(f"{self.dataset} has no usual transfer target; give one with TARGET=")
-        parts = _parts(self.address, self.target, self.tier, self.split_seed)
+        parts = loading.parts(self.address, self.target, self.tier, self.split_seed)
         if self.shape != (shape := tuple(parts["owner"].inputs.shape[1:])):
             raise UserError(f"{self.target} has inputs {shape}, {self.dataset} has {self.shape}: no transfer possible")
         return parts
 
     def data_sha256(self, *, on_target: bool) -> str:
         """The content of all parts of the source's data set, or of the one that a thief transfers to."""
-        return _data_sha256(self.address, self.target if on_target else self.dataset, self.tier, self.split_seed)
+        return loading.sha256(self.address, self.target if on_target else self.dataset, self.tier, self.split_seed)
 
     @property
     def target(self) -> str:
@@ -164,11 +164,11 @@ class Study:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return _dataset(self.address, self.dataset).classes
+        return loading.dataset(self.address, self.dataset).classes
 
     @property
     def target_classes(self) -> tuple[str, ...]:
-        return _dataset(self.address, self.target).classes
+        return loading.dataset(self.address, self.target).classes
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -201,47 +201,3 @@ class Study:
 
     def recipe(self, epochs: int, learning_rate: float) -> Recipe:
         return Recipe(epochs, learning_rate, self.batch_size, self.weight_decay, self.min_updates, self.augment)
-
-
-def load_dataset(domain: Domain, name: str) -> Dataset:
-    """A domain's data set; UserError where its files are missing or its `load` returns something else."""
-    try:
-        found = domain.data.load(name)
-    except FileNotFoundError as error:
-        raise UserError(f"load({name!r}) of {domain.name} finds no {error.filename}; put it there") from error
-    if not isinstance(found, Dataset):
-        raise UserError(f"load({name!r}) of {domain.name} returned a {type(found).__name__}; it must return a Dataset")
-    return found
-
-
-@lru_cache(maxsize=4)
-def _dataset(address: str, name: str) -> Dataset:
-    domain = load_domain(address)
-    found = load_dataset(domain, name)
-    _check_range(domain, found)
-    return found
-
-
-def _check_range(domain: Domain, dataset: Dataset) -> None:
-    if (bounds := domain.inputs.input_range) is None:
-        return
-    for part in (dataset.pool, dataset.test):
-        low, high = (physical(extreme).item() for extreme in (part.inputs.min(), part.inputs.max()))
-        if low < bounds[0] or high > bounds[1]:
-            raise UserError(
-                f"{dataset.name} has inputs from {low:g} to {high:g}, outside input_range={bounds} of "
-                f"{domain.name}, in which queries stay; let load() scale them, or give DOMAIN their range"
-            )
-
-
-@lru_cache(maxsize=4)
-def _parts(address: str, name: str, tier: str, split_seed: int) -> dict[str, Examples]:
-    return splits.cut(_dataset(address, name), load_domain(address).of_tier("pool_size", tier), split_seed)
-
-
-@lru_cache(maxsize=4)
-def _data_sha256(address: str, name: str, tier: str, split_seed: int) -> str:
-    parts = _parts(address, name, tier, split_seed)
-    return storage.digest(
-        {f"{part}/{name}": value for part, held in parts.items() for name, value in vars(held).items()}
-    )

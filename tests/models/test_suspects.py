@@ -20,8 +20,7 @@ from fingerprinting.models import build as training_zoo
 from fingerprinting.models import responses, suspects, trained
 from fingerprinting.models.kinds import KINDS, Job
 from fingerprinting.models.suspects import Suspect
-from fingerprinting.study import checkpoints
-from fingerprinting.study import study as studies
+from fingerprinting.study import checkpoints, loading
 from fingerprinting.study.domain import load_domain
 from fingerprinting.study.study import ModelId, Study
 from fingerprinting.training.trainer import predict
@@ -425,9 +424,9 @@ def test_a_model_of_other_data_is_trained_again(study, monkeypatch):
     assert training_zoo._finished(study, job)
     owner = study.parts["owner"]
     monkeypatch.setitem(study.parts, "owner", owner.relabelled(owner.targets.flip(0)))
-    studies._data_sha256.cache_clear()
+    loading.sha256.cache_clear()
     assert not training_zoo._finished(study, job)
-    studies._data_sha256.cache_clear()
+    loading.sha256.cache_clear()
 
 
 def test_force_begins_from_the_start(study, capsys):

@@ -39,7 +39,8 @@ from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import trained
 from fingerprinting.reports.figures import samples
 from fingerprinting.robustness import adaptive
-from fingerprinting.robustness.evasion import Attacker, Screen
+from fingerprinting.robustness.attacker import Attacker
+from fingerprinting.robustness.evasion import Screen
 from fingerprinting.robustness.query_detector import Screened
 from fingerprinting.study import checkpoints
 from fingerprinting.study.domain import Architecture
@@ -89,7 +90,7 @@ LABELS = torch.arange(10) % 4
 
 def adversarial_loss(model, inputs):
     torch.manual_seed(0)
-    return objectives.adversarial(OWN.continuous, OWN.input_range, 0.1, 2)(model, inputs, LABELS)
+    return objectives.adversarial(OWN.inputs.continuous, OWN.inputs.input_range, 0.1, 2)(model, inputs, LABELS)
 
 
 def perturbed(model, inputs):
@@ -248,7 +249,7 @@ def attacker(**changes) -> Attacker:
     counts = dict.fromkeys(("autoencoder_epochs", "autoencoder_updates", "code", "order", "decimals", "cost_inputs"), 4)
     rates = dict.fromkeys(("autoencoder_learning_rate", "removal_learning_rate", "noise", "feature_weight"), 0.1)
     removal = {"removal_copies": 1, "removal_epochs": 1, "ranking_weight": 0.1, "temperature": 2.0}
-    return Attacker(**counts, **rates, **removal, held_out=0.2, evasion_fpr=0.05, **changes)
+    return Attacker.of(**counts, **rates, **removal, held_out=0.2, evasion_fpr=0.05, **changes)
 
 
 def primary_print(study) -> Fingerprint:

@@ -4,11 +4,11 @@ import torch
 
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models.suspects import Suspect
-from fingerprinting.robustness.evasion import Attacker
+from fingerprinting.robustness.attacker import Attacker
 from fingerprinting.robustness.query_detector import Detection
 from fingerprinting.study import study
 
-ATTACKER = Attacker(
+CONSTANTS = dict(
     held_out=0.25,
     autoencoder_epochs=4,
     autoencoder_learning_rate=3e-3,
@@ -26,6 +26,7 @@ ATTACKER = Attacker(
     feature_weight=1.0,
     ranking_weight=1.0,
 )
+ATTACKER = Attacker.of(**CONSTANTS)
 CPU = torch.device("cpu")
 
 

@@ -48,9 +48,14 @@ def test_what_answering_back_costs_and_that_refused_queries_are_not_read(study, 
     monkeypatch.setattr(
         adaptive.suspects, "ask", lambda *given: own if len(given[2]) == 40 else 9.0 * F.one_hot(labels)
     )
-    about = {"thief": ATTACKER, "cost_inputs": (inputs, labels), "benign": torch.arange(50.0), "evasion_threshold": 39}
+    about = {
+        "attacker": ATTACKER,
+        "cost_inputs": (inputs, labels),
+        "benign": torch.arange(50.0),
+        "evasion_threshold": 39,
+    }
     screened = SimpleNamespace(screen=Screen(None, {}), **about)
-    representations = Representations(METHODS[:1], {"primary": fingerprint()}, detected, ATTACKER)
+    representations = Representations(METHODS[:1], {"primary": fingerprint()}, detected, ATTACKER.evasion)
     costs = adaptive._ask(study, screened, detected, representations, [suspect("prune", 0)])
     kept = {attack: [0] for attack in ("rounded", "top_1", "temperature")}  # the label, and so the accuracy
     assert costs == costs | kept | {"refused": [pytest.approx(0.2)]}

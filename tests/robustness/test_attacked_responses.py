@@ -17,7 +17,9 @@ def test_refused_queries_count_for_nobody():
     """A theft that answers 30 of 40 queries as the source does is at distance 0, though it refused the other 10."""
     flagged = torch.arange(40) < 10
     methods = [method for method in METHODS if method.name == "primary"]
-    representations = Representations(methods, {"primary": fingerprint()}, {"primary": detection(flagged)}, ATTACKER)
+    representations = Representations(
+        methods, {"primary": fingerprint()}, {"primary": detection(flagged)}, ATTACKER.evasion
+    )
     logits = fingerprint().source_logits
     logits[:10] = logits[:10].roll(1, 1)  # what it would have said there is not looked at
     representations.put("", suspect("prune", 0), "primary", logits)
@@ -31,7 +33,7 @@ def test_refused_queries_count_for_nobody():
 
 def test_where_none_is_answered_nothing_is_claimed():
     found = detection(torch.ones(40, dtype=torch.bool))
-    assert Representations([], {"primary": fingerprint()}, {"primary": found}, ATTACKER).compared[REFUSED] == {}
+    assert Representations([], {"primary": fingerprint()}, {"primary": found}, ATTACKER.evasion).compared[REFUSED] == {}
 
 
 def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
@@ -41,7 +43,7 @@ def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
     (method,) = [method for method in METHODS if method.key == "primary/logits/correlation"]
     found = detection(torch.arange(40) < 3)
     paired = replace(method, representation=pairs)
-    representations = Representations([paired], {"primary": fingerprint()}, {"primary": found}, ATTACKER)
+    representations = Representations([paired], {"primary": fingerprint()}, {"primary": found}, ATTACKER.evasion)
     representations.put(REFUSED, suspect("prune", 0), "primary", fingerprint().source_logits[3:])
     representations.put("", suspect("prune", 0), "primary", fingerprint().source_logits)
     assert REFUSED not in representations.distances and representations.distances[""][paired.key]
@@ -51,9 +53,9 @@ def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
 def test_where_answers_are_visibly_cut_down_the_source_is_read_as_if_its_were_too(attack):
     methods = [method for method in METHODS if method.name == "primary"]
     representations = Representations(
-        methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, ATTACKER
+        methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, ATTACKER.evasion
     )
-    cut = PERTURBATIONS[attack](fingerprint().source_logits, ATTACKER, None)
+    cut = PERTURBATIONS[attack](fingerprint().source_logits, ATTACKER.evasion, None)
     representations.put(attack, suspect("prune", 0), "primary", cut)
     assert all(scores == {suspect("prune", 0).model.name: 0} for scores in representations.distances[attack].values())
     assert len(representations.distances[attack]) == len(methods)

@@ -18,12 +18,12 @@ def digits() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def fitted(digits) -> autoencoder.Autoencoder:
-    return autoencoder.fit(digits[:1200], ATTACKER, "test", CPU)
+    return autoencoder.fit(digits[:1200], ATTACKER.detector, "test", CPU)
 
 
 def test_fitting_lowers_the_error_on_inputs_that_were_not_fitted_on(digits, fitted):
     torch.manual_seed(0)
-    untrained = autoencoder.Autoencoder(digits[:1200], ATTACKER.code).eval()
+    untrained = autoencoder.Autoencoder(digits[:1200], ATTACKER.detector.code).eval()
     with torch.no_grad():
         before, after = (autoencoder.errors(model, digits[1200:]).mean() for model in (untrained, fitted))
     assert after < before / 2
@@ -31,7 +31,7 @@ def test_fitting_lowers_the_error_on_inputs_that_were_not_fitted_on(digits, fitt
 
 def test_noise_is_reproduced_worse_than_digits_and_is_flagged(digits, fitted):
     noise = torch.rand(200, 1, 8, 8, generator=draw())
-    screen = autoencoder.screen(digits[:1200], ATTACKER, "test", CPU, (0.0, 1.0))
+    screen = autoencoder.screen(digits[:1200], ATTACKER.detector, "test", CPU, (0.0, 1.0))
     benign, strange = screen.score(digits[1200:]), screen.score(noise)
     assert torch.allclose(strange, autoencoder.errors(fitted, noise).detach(), atol=1e-5)
     assert statistics.auc(-strange.numpy(), -benign.numpy()) > 0.95
@@ -43,20 +43,20 @@ def test_noise_is_reproduced_worse_than_digits_and_is_flagged(digits, fitted):
 def test_erased_inputs_keep_shape_range_and_silent_channels(shape):
     inputs = torch.rand(130, *shape, generator=draw())
     inputs[:, -1] = 0
-    small = replace(ATTACKER, autoencoder_epochs=1, autoencoder_updates=2)
+    small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
     erased = autoencoder.screen(inputs, small, "test", CPU, (0.0, 1.0)).erasures["reconstructed"](inputs)
     assert erased.shape == inputs.shape and erased.min() >= 0 and erased.max() <= 1
     assert (erased[:, -1] == 0).all() and (len(inputs[0]) == 1 or (erased[:, 0] != inputs[:, 0]).any())
 
 
 def test_what_is_answered_stays_inside_the_bounds_of_an_input(digits):
-    small = replace(ATTACKER, autoencoder_epochs=1, autoencoder_updates=2)
+    small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
     erased = autoencoder.screen(digits[:200], small, "test", CPU, (0.25, 0.5)).erasures["reconstructed"](digits[:50])
     assert erased.min() == 0.25 and erased.max() <= 0.5
 
 
 def test_stored_and_physical_images_are_the_same_to_a_screen(digits):
     stored = (digits * 255).round().to(torch.uint8)
-    small = replace(ATTACKER, autoencoder_epochs=1, autoencoder_updates=2)
+    small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
     screen = autoencoder.screen(stored[:200], small, "test", CPU, (0.0, 1.0))
     assert torch.allclose(screen.score(stored[200:]), screen.score(stored[200:].float() / 255))

@@ -9,14 +9,15 @@ import torch.nn.functional as F
 
 from fingerprinting.core.runtime import UserError
 from fingerprinting.robustness import evasion
+from fingerprinting.robustness.attacker import Attacker
 from fingerprinting.robustness.evasion import PERTURBATIONS
-from tests.robustness.attacker import ATTACKER, draw
+from tests.robustness.attacker import ATTACKER, CONSTANTS, draw
 
 LOGITS = torch.tensor([[0.0, math.log(2.0), math.log(7.0)], [math.log(0.4996), math.log(0.5004), -30.0]])
 
 
 def given(name: str, **changes) -> torch.Tensor:
-    return PERTURBATIONS[name](LOGITS, replace(ATTACKER, **changes), draw())
+    return PERTURBATIONS[name](LOGITS, replace(ATTACKER.evasion, **changes), draw())
 
 
 def test_rounded_answers_by_hand():
@@ -40,7 +41,7 @@ def test_a_temperature_by_hand():
 
 def test_noise_is_of_the_given_deviation_and_seeded():
     logits = torch.zeros(4000, 4)
-    noisy = PERTURBATIONS["noise"](logits, replace(ATTACKER, noise=0.02), draw()).exp()
+    noisy = PERTURBATIONS["noise"](logits, replace(ATTACKER.evasion, noise=0.02), draw()).exp()
     assert noisy.std().item() == pytest.approx(0.02, rel=0.05) and noisy.mean().item() == pytest.approx(0.25, abs=1e-3)
     assert torch.equal(given("noise"), given("noise")) and not torch.equal(given("noise", noise=0.0), given("noise"))
 
@@ -62,4 +63,4 @@ def test_random_answers_only_where_flagged_and_every_label_alike():
 )
 def test_a_thief_that_cannot_be(name, value):
     with pytest.raises(UserError, match=f"{name.upper()}={value} must"):
-        replace(ATTACKER, **{name: value})
+        Attacker.of(**{**CONSTANTS, name: value})

@@ -42,7 +42,7 @@ class Parts(dict):
 def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_alone(study, monkeypatch):
     parts, fitted_on, scored = Parts(study.parts), [], []
 
-    def screen(inputs, attacker, name, device, bounds) -> Screen:
+    def screen(inputs, detector, name, device, bounds) -> Screen:
         fitted_on.append(inputs)
         return Screen(lambda asked: scored.append(asked) or asked.flatten(1).double().mean(1), {})
 
@@ -54,7 +54,7 @@ def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_
     (fitted_inputs,), (calibration,) = fitted_on, scored
     rows = [set(map(bytes, part.flatten(1).numpy())) for part in (fitted_inputs, calibration, attacker)]
     assert not rows[0] & rows[1] and rows[0] | rows[1] == rows[2]
-    assert len(calibration) == round(ATTACKER.held_out * len(attacker))
+    assert len(calibration) == round(ATTACKER.detector.held_out * len(attacker))
     parts.asked.clear()
     screened.detection(attacker[:5])
     assert parts.asked == {"test"}  # measured on, after everything was chosen

@@ -281,7 +281,7 @@ def test_a_zoo_is_refused_before_it_writes_anything(study, kind):
     study.__dict__["address"] = "my_domain.py"
     jobs = [Job(study.model_id("irrelevant", "net", 0), study.recipe(1, 0.01), {"part": "attacker"})]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fingerprinting.study.study.load_domain", lambda address: own)
+        patch.setattr("fingerprinting.study.loading.load_domain", lambda address: own)
         with pytest.raises(UserError):
             zoo.train(study, "irrelevant", jobs)
     assert not storage.artifacts_dir().exists()

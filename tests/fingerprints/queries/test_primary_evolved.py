@@ -26,8 +26,7 @@ from fingerprinting.fingerprints.queries import evolved
 from fingerprinting.fingerprints.queries.evolved import Evolution
 from fingerprinting.fingerprints.queries.primary import COMPONENTS, select
 from fingerprinting.fingerprints.representations import match_rate
-from fingerprinting.study import checkpoints
-from fingerprinting.study import study as studies
+from fingerprinting.study import checkpoints, loading
 from fingerprinting.study.records import Records
 from fingerprinting.training.trainer import PREDICTION_BATCH, predict
 
@@ -154,7 +153,7 @@ def source_with_wrong(study, monkeypatch):
             labels = predict(model, parts[name].inputs, CPU).argmax(1)
             labels[:wrong] = (labels[:wrong] + 1) % 10
             parts[name] = parts[name].relabelled(labels)
-        monkeypatch.setattr(studies, "_parts", lambda *_: parts)
+        monkeypatch.setattr(loading, "parts", lambda *_: parts)
         return study
 
     return make
