@@ -4,6 +4,7 @@ import ast
 import contextlib
 import errno
 import os
+import runpy
 import signal
 import sys
 import time
@@ -34,6 +35,7 @@ COMMON = {
 
 
 SHARED = ("batch_size", "weight_decay", "min_updates", "augment")  # what a domain's constants may be
+FURTHER = "CONSTANTS"  # a script's table of constants that stand elsewhere
 TOO_MANY = 2**31  # of anything that is counted
 
 
@@ -118,7 +120,9 @@ def of_no_study(script: dict, words: list[str]) -> dict:
 
 
 def _constants(script: dict) -> dict:
-    return {name: value for name, value in script.items() if name.isupper()}
+    """Its own, and those it takes from other modules as a table of that name, before which its own go."""
+    own = {name: value for name, value in script.items() if name.isupper()}
+    return {**own.pop(FURTHER, {}), **own}
 
 
 def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
@@ -152,9 +156,8 @@ def _listed(names: Iterable) -> str:
 
 
 def own_constants(script: Path) -> set[str]:
-    """The names of a script's constants, without running it."""
-    assigned = (node for node in ast.parse(script.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign))
-    return {target.id for node in assigned for target in node.targets if target.id.isupper()}
+    """The names of a script's constants, imported ones among them; its step is not run."""
+    return set(_constants(runpy.run_path(str(script), run_name=script.stem)))
 
 
 def _split(words: list[str], script: dict, constants: Callable[[], dict]) -> dict[str, str]:

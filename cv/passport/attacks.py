@@ -24,6 +24,7 @@ from cv.passport.layers import (
 from cv.passport.passports import Passports
 from cv.passport.target import Outcome, Plan, Target, judged, mean, owned
 from fingerprinting.core import runtime
+from fingerprinting.robustness import passport_attacks
 from fingerprinting.training import objectives
 
 FORGER_IMAGES = 20  # of the forger's own, for each of P_γ and P_β, as published
@@ -271,7 +272,4 @@ def trainable(net: nn.Module, weights: list[nn.Parameter]) -> None:
         weight.requires_grad_(True)
 
 
-ATTACKS: dict[str, Callable[[Target, Plan], dict]] = {
-    attack.__name__: attack
-    for attack in (none, fake1, fake1_noise, fake2, fake3, flip, prune, fine_tune, residual_block, solve)
-}
+ATTACKS: dict[str, Callable[[Target, Plan], Pieces]] = {name: globals()[name] for name in passport_attacks.ATTACKS}

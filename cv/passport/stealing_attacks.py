@@ -12,7 +12,7 @@ from cv.passport.protected_study import ProtectedStudy
 from fingerprinting.core import runtime, statistics, storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import baselines, generate, store
-from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.methods import METHODS
 from fingerprinting.models import build, suspects, trained
 from fingerprinting.models import stolen as stealing_attacks
 from fingerprinting.models.suspects import Suspect
@@ -23,8 +23,8 @@ from fingerprinting.study.study import SKIPPED, Study
 COMPARED = [
     method
     for method in METHODS
-    if method.reading
-    in (("primary", "labels", "match_rate"), ("akh", "labels", "answers"), ("sac_m", "labels", "correlation"))
+    if method.identity
+    in (("primary", "labels", "match_rate"), ("akh", "labels", "responses"), ("sac_m", "labels", "correlation"))
 ]
 
 
@@ -155,7 +155,7 @@ def _row(
         others = [own[name] for name in same_task if name in own]
         if models[0][1].kind.role == "pirated" and found and others:
             auc[method.name] = statistics.auc(np.array(found), np.array(others))
-            draw = np.random.default_rng(runtime.seed_from(f"{protected.folder}/{kind}/{method.key}"))
+            draw = np.random.default_rng(runtime.seed_from(f"{protected.folder}/{kind}/{method.seed_name}"))
             intervals[method.name] = statistics.auc_interval(np.array(found), np.array(others), draw)
     return {
         "key": f"{protected.folder}/{kind}",

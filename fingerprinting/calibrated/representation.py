@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from fingerprinting.calibrated import evidence
+from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.distances import shortfall
-from fingerprinting.fingerprints.registry import METHODS, Method
+from fingerprinting.fingerprints.registry import Method
 from fingerprinting.fingerprints.store import Fingerprint
 
 TRANSFER = "transfer_"  # begins the names of what a calibrated fingerprint weighs the answers of another task with
@@ -29,7 +30,7 @@ def traces(labels: torch.Tensor, fingerprint: Fingerprint, prefix: str = "") -> 
     return weights.evidence((labels == fingerprint.labels).double().numpy())
 
 
-METHODS += [
-    Method("calibrated", "labels", stealing_evidence, shortfall, judges="source"),
+registry.add(
+    Method("calibrated", "labels", stealing_evidence, shortfall, judges="source", first_called="theft_evidence"),
     Method("calibrated", "labels", transfer_evidence, shortfall, judges="target", needs="transfer_centre"),
-]
+)

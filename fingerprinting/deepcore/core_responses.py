@@ -6,14 +6,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints import registry, store
+from fingerprinting.fingerprints.distances import mean_absolute, total_absolute
 from fingerprinting.fingerprints.owner import Owner
-from fingerprinting.fingerprints.registry import METHODS, Method
+from fingerprinting.fingerprints.registry import Method
+from fingerprinting.fingerprints.representations import cosines, own_class
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import suspects, trained
 from fingerprinting.models.suspects import Suspect
 
-SCORES = [method for method in METHODS if method.name == "deepcore"]
+SCORES = (
+    Method("deepcore", "probabilities", cosines, mean_absolute),
+    Method("deepcore", "logits", cosines, mean_absolute),
+    Method("deepcore", "logits", own_class, total_absolute, judges="source"),
+)
+registry.add(*SCORES)
+
 # What models are compared by at core points -> their kinds.
 GROUPS = {
     "modified": ("fine_tune_last", "fine_tune_all", "prune", "adversarial"),

@@ -13,8 +13,8 @@ from fingerprinting.core.runtime import UserError
 from fingerprinting.evaluation import overlap_sweep, query_budget
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import auc_rows, by_kind, error_rows
-from fingerprinting.fingerprints.registry import METHODS, Method, readable, shown
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS, Method, readable, shown
 from fingerprinting.models import suspects, trained
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.study.records import Records
@@ -47,7 +47,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, bet
     auc, errors, overlaps = [], [], []
     for method in methods:
         distances = by_kind(pool, scores[method.key])
-        auc += [_row_of(study, method, row) for row in auc_rows(distances, f"{study.folder}/{method.key}")]
+        auc += [_row_of(study, method, row) for row in auc_rows(distances, f"{study.folder}/{method.seed_name}")]
         errors += [
             _row_of(study, method, row) for row in error_rows(distances, by_kind(references, scores[method.key]))
         ]

@@ -107,7 +107,7 @@ SCORES: dict[str, Callable[[Responses, Responses], np.ndarray]] = {
     "two log-odds, a tenth as free": partial(two_log_odds, strength=evidence.STRENGTH / 10),
     "two log-odds, ten times as free": partial(two_log_odds, strength=evidence.STRENGTH * 10),
     "extraction's log-odds": partial(one_of_two, EXTRACTED),
-    "tampering's log-odds": partial(one_of_two, MODIFIED),
+    "modification's log-odds": partial(one_of_two, MODIFIED),
     "one log-odds": one_log_odds,
     "likelihood ratios": likelihood_ratios,
     "deviations from honest": null_deviations,

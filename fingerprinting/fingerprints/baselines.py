@@ -1,71 +1,49 @@
-"""The table of peers: whose queries they are and what makes them."""
+"""Making the baselines' fingerprints; whose they are and what makes them stands in their modules, in queries/."""
 
-import inspect
-from collections.abc import Callable
+import pkgutil
+from importlib import import_module
 
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
-from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints import queries, store
 from fingerprinting.fingerprints.generate import begin, finish
-from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
-from fingerprinting.fingerprints.queries import (
-    adv_tra,
-    cae,
-    dataset_inference,
-    fuap,
-    ipguard,
-    irisfp,
-    metafinger,
-    modeldiff,
-    plain,
-    sac,
-)
+from fingerprinting.fingerprints.owner import Owner, UnsuitedError
+from fingerprinting.fingerprints.registry import ROWS, Row
 from fingerprinting.models import suspects, trained
 from fingerprinting.study.study import SKIPPED, Study
 
-# Name -> make(owner, n, **constants); baselines.py's constants reach it by their prefix: IPGUARD_STEPS as `steps`.
-PEERS: dict[str, Callable[..., Queries]] = {
-    "random": plain.random,
-    "akh": plain.akh,
-    "sac_w": sac.sac_w,
-    "sac_m": sac.sac_m,
-    "ipguard": ipguard.ipguard,
-    "cae": cae.cae,
-    "adv_tra": adv_tra.adv_tra,
-    "modeldiff": modeldiff.modeldiff,
-    "fuap": fuap.fuap,
-    "metafinger": metafinger.metafinger,
-    "irisfp": irisfp.irisfp,
-    "dataset_inference": dataset_inference.dataset_inference,
-}
+for found in pkgutil.iter_modules(queries.__path__):  # each adds its rows
+    import_module(f"{queries.__name__}.{found.name}")
 
-# What a peer's constant must be at least, for queries that can be read.
-LEAST = {
-    **dict.fromkeys(("cae_candidates", "cae_sampled", "metafinger_candidates", "metafinger_sampled"), 1),
-    **dict.fromkeys(("adv_tra_candidates", "adv_tra_length", "irisfp_views", "irisfp_candidates"), 1),
-    **dict.fromkeys(("fuap_points", "fuap_steps", "fuap_nearest", "fuap_views"), 1),
-    **dict.fromkeys(("dataset_inference_directions", "dataset_inference_steps"), 1),
-    **dict.fromkeys(("adv_tra_classes", "dataset_inference_points", "dataset_inference_fitted"), 2),
-}
 
-CHEAP = ("random", "akh", "sac_w", "sac_m", "ipguard", "adv_tra", "modeldiff")  # seconds in all
+def rows() -> dict[str, Row]:
+    """The fingerprints that baselines.py makes, by name, in the order of all tables."""
+    return {name: row for name, row in ROWS.items() if row.queries}
+
+
+CONSTANTS = {name: value for row in rows().values() for name, value in row.constants.items()}
 
 
 def baselines(study: Study, *, method: str | tuple[str, ...], n: int, **constants) -> str | None:
-    """Make the queries of one peer, of several, the cheap ones or all; of several, what does not suit is left out."""
-    groups = {"all": tuple(PEERS), "cheap": CHEAP}
+    """Make the queries of one baseline, of several, the cheap ones or all; of several, what does not suit is left out.
+
+    constants: of the methods, ipguard_steps for `steps`; those asked for need theirs.
+    """
+    known = rows()
+    groups = {"all": tuple(known), "cheap": tuple(name for name, row in known.items() if row.cheap)}
     names = groups.get(method, (method,)) if isinstance(method, str) else method
-    if unknown := set(names) - set(PEERS):
-        raise UserError(f"unknown METHOD={', '.join(sorted(unknown))}; take all, cheap or one of {', '.join(PEERS)}")
+    if unknown := set(names) - set(known):
+        raise UserError(f"unknown METHOD={', '.join(sorted(unknown))}; take all, cheap or one of {', '.join(known)}")
     if n < 1:
         raise UserError(f"N={n} queries make no fingerprint; take 1 or more")
-    for constant, least in LEAST.items():
-        if constants.get(constant, least) < least:
-            raise UserError(f"{constant.upper()}={constants[constant]} makes no fingerprint; take {least} or more")
+    for row in known.values():
+        for key, least in row.least.items():
+            if (given := constants.get(constant := f"{row.name}_{key}", least)) < least:
+                raise UserError(f"{constant.upper()}={given} makes no fingerprint; take {least} or more")
     skipped = False
     for name in names:
         try:
-            skipped |= _make(study, name, n, own_constants(name, constants))
+            skipped |= _make(study, known[name], n, constants)
         except UnsuitedError as reason:
             if len(names) == 1:
                 store.set_aside_of_another_source(study, name, trained.weights_sha256(study, study.source_id))
@@ -75,25 +53,26 @@ def baselines(study: Study, *, method: str | tuple[str, ...], n: int, **constant
     return SKIPPED if skipped else None
 
 
-def own_constants(name: str, constants: dict) -> dict:
-    """Those of baselines.py's constants that are this peer's, under the names that its function gives them."""
-    return {
-        key: constants[f"{name}_{key}"]
-        for key in inspect.signature(PEERS[name]).parameters
-        if f"{name}_{key}" in constants
-    }
+def own_constants(owner: Owner, row: Row, constants: dict) -> dict:
+    """A row's own among all constants, under the names that its function gives them; UnsuitedError where one lacks."""
+    if lacking := [name for name in row.constants if name.lower() not in constants]:
+        owner.movable()  # constants have an input's unit where inputs are numbers; where they are not, this says so
+        raise UnsuitedError(
+            f"{row.name} has no {lacking[0]} for {owner.study.domain.name}; give {lacking[0]}=, in its inputs' unit"
+        )
+    return {name.lower().removeprefix(f"{row.name}_"): constants[name.lower()] for name in row.constants}
 
 
-def _make(study: Study, name: str, n: int, constants: dict) -> bool:
+def _make(study: Study, row: Row, n: int, constants: dict) -> bool:
     """Returns whether it was finished before."""
-    settings = {"n": n, **constants, "source_sha256": trained.weights_sha256(study, study.source_id)}
+    owner = Owner(study, name := row.name)
+    own = own_constants(owner, row, constants)
+    settings = {"n": n, **own, "source_sha256": trained.weights_sha256(study, study.source_id)}
     if store.is_current(study, name, settings) and _references_are_the_same(study, name):
         print(f"the {name} fingerprint is finished already")
         return True
-    owner = Owner(study, name)
     started = begin(study)
-    queries = PEERS[name](owner, n, **constants)
-    fingerprint = owner.fingerprint(queries)
+    fingerprint = owner.fingerprint(row.queries(owner, n, **own))
     notes = {
         "extra_models": len(owner.used),
         "extra_models_seconds": sum(model.metadata["seconds"] for model in owner.used.values()),

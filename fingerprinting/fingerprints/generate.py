@@ -7,10 +7,13 @@ import torch
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
-from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints import registry, store
+from fingerprinting.fingerprints.distances import euclidean, mean_absolute
 from fingerprinting.fingerprints.queries.evolved import Evolution
 from fingerprinting.fingerprints.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.fingerprints.queries.primary import COMPONENTS, extremes, select, share_out
+from fingerprinting.fingerprints.registry import Method
+from fingerprinting.fingerprints.representations import correlation, match_rate
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import trained
 from fingerprinting.study import aside
@@ -19,6 +22,13 @@ from fingerprinting.study.study import SKIPPED, Study
 from fingerprinting.study.thumbnails import thumbnail
 from fingerprinting.training.trainer import predict
 
+for name in ("primary", "evolved"):
+    registry.add(
+        Method(name, "labels", match_rate, euclidean),
+        Method(name, "labels", correlation, mean_absolute),
+        Method(name, "probabilities", correlation, mean_absolute),
+        Method(name, "logits", correlation, mean_absolute),
+    )
 SAMPLES = 4  # of each component that a record keeps, to be looked at; twice as many of inputs that are read
 
 

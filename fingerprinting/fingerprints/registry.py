@@ -1,22 +1,14 @@
-"""The table of methods: which queries, which of a suspect's outputs, how they are read, how readings are compared."""
+"""The table of fingerprints: a row says whose queries they are, what makes them, and how answers to them are read."""
 
+import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from fingerprinting.fingerprints.distances import cosine, euclidean, hamming, mean_absolute, shortfall, total_absolute
-from fingerprinting.fingerprints.representations import (
-    code,
-    correlation,
-    cosines,
-    decision_distances,
-    match_rate,
-    membership,
-    own_class,
-    responses,
-    votes,
-)
+from fingerprinting.fingerprints.distances import hamming
+from fingerprinting.fingerprints.representations import responses
 from fingerprinting.fingerprints.store import Fingerprint
 
 # What a suspect may give; a method gets no more than the output kind that its row names.
@@ -29,10 +21,11 @@ OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 @dataclass(frozen=True)
 class Method:
-    """name is that of the fingerprint file; output a key of OUTPUTS.
+    """One way to read a fingerprint. name is that of its file; output a key of OUTPUTS.
 
     judges: models of `any` task, of the `source` task alone (the reading needs its classes), or of the `target` alone.
     needs: a tensor among the fingerprint's extra, without which it cannot be read in this way.
+    first_called: what the representation was called when seeds were first drawn from its name, where it was renamed.
     """
 
     name: str
@@ -41,6 +34,7 @@ class Method:
     distance: Callable[[torch.Tensor, torch.Tensor], float]
     judges: str = "any"
     needs: str = ""
+    first_called: str = ""
 
     def suits(self, on_target: bool) -> bool:
         return self.judges == "any" or (self.judges == "target") == on_target
@@ -48,6 +42,11 @@ class Method:
     @property
     def key(self) -> str:
         return f"{self.name}/{self.output}/{self.representation.__name__}"
+
+    @property
+    def seed_name(self) -> str:
+        """What seeds are drawn from: the key as it first was, so that intervals stay."""
+        return f"{self.name}/{self.output}/{self.first_called or self.representation.__name__}"
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -69,35 +68,64 @@ class Method:
 
 
 def agreement(name: str) -> Method:
-    """How most peers read answers: the share of queries that the suspect answers with another label."""
-    return Method(name, "labels", responses, hamming, judges="source")
+    """How most baselines read answers: the share of queries that the suspect answers with another label."""
+    return Method(name, "labels", responses, hamming, judges="source", first_called="answers")
 
 
-METHODS = [
-    method
-    for name in ("primary", "evolved")
-    for method in (
-        Method(name, "labels", match_rate, euclidean),
-        Method(name, "labels", correlation, mean_absolute),
-        Method(name, "probabilities", correlation, mean_absolute),
-        Method(name, "logits", correlation, mean_absolute),
-    )
-]
-METHODS += [agreement("random"), agreement("akh")]
-METHODS += [Method(name, output, correlation, mean_absolute) for name in ("sac_w", "sac_m") for output in OUTPUTS]
-METHODS += [
-    Method("deepcore", "probabilities", cosines, mean_absolute),
-    Method("deepcore", "logits", cosines, mean_absolute),
-    Method("deepcore", "logits", own_class, total_absolute, judges="source"),
-]
-METHODS += [agreement("ipguard"), agreement("cae"), agreement("adv_tra")]
-METHODS += [Method("modeldiff", "probabilities", decision_distances, cosine)]
-METHODS += [
-    Method("fuap", "probabilities", code, cosine, judges="source"),
-    agreement("metafinger"),
-    Method("irisfp", "labels", votes, hamming, judges="source"),
-    Method("dataset_inference", "labels", membership, shortfall, judges="source"),
-]
+@dataclass(frozen=True)
+class Row:
+    """All there is to say about a fingerprint, but for what makes its queries.
+
+    readings: the ways in which it is read, in the order of all tables; figures show the first.
+    queries: make(owner, n, **constants), or None where a root script of its name makes the fingerprint.
+    cheap: made in seconds.
+    constants: those of `queries` by the names that the command line knows, IPGUARD_STEPS for `steps`; a value may be a
+    table by tier or domain.
+    least: what a constant of `queries` must be at least, for queries that can be read.
+    """
+
+    name: str
+    representations: tuple[Method, ...]
+    queries: Callable | None
+    cheap: bool
+    constants: dict[str, object]
+    least: dict[str, float]
+
+
+# The order of all tables. Each fingerprint's module adds its row; import fingerprinting.methods for all of them.
+ORDER = (
+    *("primary", "evolved", "random", "akh", "sac_w", "sac_m", "deepcore", "ipguard", "cae", "adv_tra", "modeldiff"),
+    *("fuap", "metafinger", "irisfp", "dataset_inference", "calibrated"),
+)
+ROWS: dict[str, Row] = {}
+METHODS: list[Method] = []  # every way in which a fingerprint is read
+
+
+def add(
+    *representations: Method,
+    queries: Callable | None = None,
+    cheap: bool = False,
+    least: dict[str, float] | None = None,
+) -> None:
+    """A fingerprint's row, from the module that makes its queries, in which its constants stand."""
+    (name,) = {method.name for method in representations}
+    if name not in ORDER or name in ROWS:
+        raise ValueError(f"a fingerprint is added once, and its name {name!r} stands in registry.ORDER, once")
+    ROWS[name] = Row(name, representations, queries, cheap, _constants(name, queries) if queries else {}, least or {})
+    ordered = {known: ROWS[known] for known in ORDER if known in ROWS}
+    ROWS.clear()
+    ROWS.update(ordered)
+    METHODS[:] = [method for row in ROWS.values() for method in row.representations]
+
+
+def _constants(name: str, queries: Callable) -> dict[str, object]:
+    """What `queries` takes besides owner and n, as its module has it under the fingerprint's name."""
+    prefix = f"{name.upper()}_"
+    found = {key: value for key, value in vars(sys.modules[queries.__module__]).items() if key.startswith(prefix)}
+    taken = {prefix + key.upper() for key in list(inspect.signature(queries).parameters)[2:]}
+    if differing := sorted(taken ^ set(found)):
+        raise TypeError(f"{queries.__module__} and what {name} takes differ in {', '.join(differing)}")
+    return found
 
 
 def readable(prints: dict[str, Fingerprint]) -> list[Method]:

@@ -1,4 +1,4 @@
-"""README's and docs' numbers: what stands between markers is written from records, here and nowhere else."""
+"""The blocks of README and docs: what stands between markers is written from records, here and nowhere else."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.pipeline import ROOT, ZOO
 from fingerprinting.reports.pages import heading, study_folders
 from fingerprinting.reports.sections import aucs, calibrated, passport_pages, replication, score_combinations, targets
+from fingerprinting.reports.words import said
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.records import Records
 from fingerprinting.training.trainer import PREDICTION_BATCH, SIGNALS_BATCH
@@ -57,7 +58,7 @@ def replaced(text: str, name: str, block: str) -> str:
 
 
 def record_run(overrides: list[str], domains: tuple[str, ...] | list[str], seconds: float) -> None:
-    """One row per way of running everything from nothing; run.sh hands over what the set-up and the data took."""
+    """One row per way of running everything from nothing; run.sh passes the seconds of the set-up and of the data."""
     command = " ".join(["reproduce.py", *overrides, f"({', '.join(domains)})"])
     row = {
         "key": command,
@@ -77,12 +78,12 @@ def _runs() -> str:
         before = [f"{row[name.lower()]:.0f} s" if row.get(name.lower()) else "" for name in BEFORE]
         machine = f"{row['cores']} cores, {row['provenance']['device']}, torch {row['provenance']['versions']['torch']}"
         cells.append([f"`{row['key']}`", *before, f"{row['seconds']:.0f} s", machine])
-    heads = ["run from nothing", "set-up (install)", "data", "all steps", "machine"]
+    heads = ["run from nothing", "set-up", "data", "all steps", "machine"]
     return "\n".join(markdown_table(heads, cells))
 
 
 def _calibrated() -> str:
-    """The calibrated fingerprint in every study: AUCs, verdicts on thefts and honest models, what it loses without."""
+    """The calibrated fingerprint in every study: AUCs, verdicts on stolen and independent models, the ablation."""
     studies = _judged()
     heads = map(heading, studies)
     found = [calibrated.cells(study) for study in studies]
@@ -92,7 +93,7 @@ def _calibrated() -> str:
 
 
 def _deepcore() -> str:
-    """The paper's three observations, each with what was measured about it; the study's own page has more measures."""
+    """The paper's three observations and their measures; the study's own page has more measures."""
     cells: dict[tuple[str, ...], dict[str, str]] = {}
     studies = [study for study in _committed() if Records.at(study, "deepcore_claims").rows()]
     for study in studies:
@@ -102,7 +103,7 @@ def _deepcore() -> str:
             for group in ("source", "modified", "extracted", "homologous", "irrelevant"):
                 if row.get(group) is not None:
                     what = row["claim"], row["measure"], row["inputs"], group
-                    cells.setdefault(what, {})[study] = f"{row[group]:.2f}, n = {row['n']}"
+                    cells.setdefault(tuple(map(said, what)), {})[study] = f"{row[group]:.2f}, n = {row['n']}"
     heads = ["observation", "measure", "inputs", "models", *map(heading, studies)]
     rows, above = [], ""
     for (claim, *rest), found in cells.items():
@@ -130,8 +131,8 @@ def _benchmarks() -> str:
         "evolved_one_at_a_time_to_one_batch": "Evolved, one sample at a time / one batch",
         "primary_to_bare_inference": "Primary / bare inference",
         "primary_one_at_a_time_to_primary": "Primary, one sample at a time / Primary",
-        "deepcore_class_after_class_to_one_batch": "DeepCore, class after class / one batch",
-        "bare_gradients_one_by_one_to_one_batch": "the same of bare gradients",
+        "deepcore_class_after_class_to_one_batch": "DeepCore, one class at a time / one batch",
+        "bare_gradients_one_by_one_to_one_batch": "gradients alone, one class at a time / one batch",
         "deepcore_papers_procedure_to_one_batch": "DeepCore, the paper's procedure / one batch",
     }
     found: dict[tuple[str, str], dict] = {}
@@ -144,33 +145,38 @@ def _benchmarks() -> str:
 
 
 def _precision() -> list[str]:
-    """What bfloat16 is worth in training, by network."""
+    """Speed of training in bfloat16, by network."""
     measured = "training_float32_to_bfloat16"
     cells = [
         [study, row["architecture"], row["key"].rsplit("/", 1)[1].replace("_", " "), timing.shown(row[measured])]
         for study, row in _benchmarked(measured)
     ]
-    note = "What `PRECISION=bfloat16` is worth in training on that machine (`python benchmarks/precision.py`)."
-    heads = ["study", "network", "threads", "an update in float32 / bfloat16"]
+    note = "Speed of `PRECISION=bfloat16` in training on that machine (`python benchmarks/precision.py`)."
+    heads = ["study", "network", "threads", "one update, float32 / bfloat16"]
     return ["", note, "", *markdown_table(heads, cells)] if cells else []
 
 
 def _layouts() -> list[str]:
     """Which layout and size of a batch is faster, by network."""
     ratios = {
-        "asking_prediction_batch_to_signals_batch": f"asked {PREDICTION_BATCH} at a time / {SIGNALS_BATCH}",
-        "asking_first_to_last": "asked, channels first / last",
-        "training_first_to_last": "an update, channels first / last",
+        "asking_prediction_batch_to_signals_batch": f"inference, batch of {PREDICTION_BATCH} / {SIGNALS_BATCH}",
+        "asking_first_to_last": "inference, channels first / last",
+        "training_first_to_last": "one update, channels first / last",
     }
     cells = [
         [study, row["architecture"], row["layout"], *(timing.shown(row[name]) for name in ratios)]
         for study, row in _benchmarked(*ratios)
     ]
     note = (
-        "Layouts and batches of small nets on one thread (`python benchmarks/layouts.py`): recordings are asked "
-        f"{SIGNALS_BATCH} at a time, others {PREDICTION_BATCH}, and each net is laid out as the third column says."
+        "Memory layout and batch size of small networks on one thread (`python benchmarks/layouts.py`). The package "
+        f"uses batches of {SIGNALS_BATCH} for recordings and {PREDICTION_BATCH} for other inputs, and the layout of "
+        "the third column."
     )
-    return ["", note, "", *markdown_table(["study", "network", "channels", *ratios.values()], cells)] if cells else []
+    return (
+        ["", note, "", *markdown_table(["study", "network", "channels in use", *ratios.values()], cells)]
+        if cells
+        else []
+    )
 
 
 def _benchmarked(*measured: str) -> list[tuple[str, dict]]:

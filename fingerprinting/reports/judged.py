@@ -1,8 +1,8 @@
-"""The models that were judged, as the matcher recorded them: kind, fidelity, distance to the source by each method."""
+"""The scored models, as the matcher recorded them: kind, fidelity, distance to the source by each method."""
 
 from dataclasses import dataclass
 
-from fingerprinting.fingerprints.registry import METHODS, Method
+from fingerprinting.methods import METHODS, Method
 from fingerprinting.models.kinds import KINDS, Kind
 from fingerprinting.reports.table_cells import representation_of
 from fingerprinting.study.records import Records

@@ -36,7 +36,7 @@ def page_path(study_folder: str, topic: str = "") -> Path:
 
 
 def heading(study_folder: str) -> str:
-    """A study in the head of a column: its domain and data set, and the seed of another cut."""
+    """A study in the head of a column: its domain and data set, and the seed of another split."""
     domain, dataset, tier = study_folder.split("/")
     _, another, seed = tier.partition(SPLIT)
     return f"{domain} {dataset}" + (f", SPLIT_SEED={seed}" if another else "")

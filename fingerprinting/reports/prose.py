@@ -82,7 +82,7 @@ def named(study: str) -> float:
 
 
 def modified_detected_by_its_own_log_odds(study: str) -> tuple[float, float]:
-    found = score_combinations.aucs(study, "scored")["tampering's alone"]
+    found = score_combinations.aucs(study, "scored")["modification only"]
     return between([found[attack] for attack in KEPT])
 
 

@@ -1,4 +1,4 @@
-"""What is drawn and printed of a study once a step has recorded it; nothing here needs a model."""
+"""Draw and print what a step has recorded of a study; nothing here needs a model."""
 
 from fingerprinting.fingerprints.registry import shown
 from fingerprinting.reports import pages
@@ -36,14 +36,14 @@ def matched(study: Study) -> None:
 
 
 def varied(study: Study) -> None:
-    """After generalisation.py: tables, and the section on it."""
+    """After ablation.py: tables, and the section on the ablation."""
     study_page.write(study.folder)
     print("\n".join(ablation.section(Records.of(study, "ablation").rows())))
     _places()
 
 
 def answered_back(study: Study) -> None:
-    """After detect_erase_attack.py: the figure, tables, and the section on it."""
+    """After detect_erase_attack.py: the figure, tables, and the section on the adaptive adversary."""
     responses(study.folder)
     study_page.write(study.folder)
     print("\n".join(query_attacks.section(Records.of(study, "erasure").rows())))
@@ -73,7 +73,7 @@ def comparison(study_folder: str) -> None:
 
 
 def responses(study_folder: str) -> None:
-    """The figure of thieves that answer back, where that was recorded."""
+    """The figure of the adaptive adversary, where that was recorded."""
     if rows := Records.at(study_folder, "erasure").rows():
         charts.erasure(study_folder, aucs.telling(study_folder, shown(methods_of(rows))), rows)
 

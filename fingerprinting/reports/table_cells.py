@@ -1,6 +1,7 @@
-"""Cells that tables share: a reading of a fingerprint, (method, output, representation), counts and AUCs."""
+"""Cells that tables share: a method's representation, (method, output, representation), counts and AUCs."""
 
-from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.methods import METHODS
+from fingerprinting.reports.words import said
 
 Reading = tuple[str, str, str]
 REPRESENTATIONS: list[Reading] = [method.identity for method in METHODS]  # in the order of all tables
@@ -11,18 +12,18 @@ def representation_of(row: dict) -> Reading:
 
 
 def names(representation: Reading) -> list[str]:
-    """The first two cells of its line: the fingerprint, and how it is read."""
+    """The first two cells of its line: the fingerprint; representation and output."""
     method, output, representation = representation
     return [method, in_words(output, representation)]
 
 
 def in_words(output: str, representation: str) -> str:
-    """How a fingerprint is read, without its name."""
-    return f"{representation.replace('_', ' ')}, {output}"
+    """The representation and the output it needs, without the fingerprint's name."""
+    return f"{said(representation).replace('_', ' ')}, {output}"
 
 
 def counts(row: dict) -> str:
-    """How many models an AUC is of: pirated / independent."""
+    """How many models an AUC is of: stolen / independent."""
     return f"{row['n_pirated']} / {row['n_independent']}"
 
 

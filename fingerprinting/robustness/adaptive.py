@@ -18,7 +18,7 @@ from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import by_kind
-from fingerprinting.fingerprints.registry import METHODS, Method, shown
+from fingerprinting.methods import METHODS, Method, shown
 from fingerprinting.models import build, suspects, trained
 from fingerprinting.models.kinds import KINDS, Job
 from fingerprinting.models.suspects import ATTACKS, Suspect
@@ -114,7 +114,9 @@ def _ask(
         for attack, perturb in PERTURBATIONS.items():
             draw = runtime.generator(f"{suspect.model.name}/{attack}")
             given[attack] = [perturb(logits, attacker, draw) for logits in (*independent.values(), clean)]
-        draw = runtime.generator(f"{suspect.model.name}/{RANDOM}")
+        draw = runtime.generator(
+            f"{suspect.model.name}/random_answers"
+        )  # as RANDOM was first called, so that labels stay
         flags = [*(detected[name].flagged for name in independent), benign_flagged]
         pairs = zip((*independent.values(), clean), flags, strict=True)
         given[RANDOM] = [evasion.at_random(logits, flagged, draw) for logits, flagged in pairs]

@@ -32,6 +32,7 @@ WORDS = {  # names of methods' parts, attacks, kinds of candidates, variants and
     "design left out, itself": "leave-one-architecture-out, its independent models",
     "references alike": "similar references",
     "a third of it": "a third",
+    "tampering's log-odds": "modification's log-odds",
     "ability controlled": "control accuracy added",
     "one rate of tampering": "one rate of modification",
     "students of few answers": "students of few responses",

@@ -23,8 +23,8 @@ from fingerprinting.evaluation.ablation import Variant
 from fingerprinting.evaluation.score_combinations import Responses
 from fingerprinting.fingerprints import generate, store
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
-from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS
 from fingerprinting.models import reference, source_model, suspects, trained
 from fingerprinting.models.kinds import EXTRACTED, INDEPENDENT, KINDS, MODIFIED
 from fingerprinting.study import checkpoints

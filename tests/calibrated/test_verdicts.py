@@ -10,8 +10,8 @@ from scipy.stats import binom
 from fingerprinting.calibrated import evidence, verdicts
 from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
 from fingerprinting.core.runtime import UserError
-from fingerprinting.fingerprints.registry import METHODS, readable
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS, readable
 from fingerprinting.reports.pages import with_records
 from fingerprinting.reports.sections import audit
 from fingerprinting.reports.sections import verdicts as shares
@@ -104,7 +104,7 @@ def test_shares_are_of_outcomes_by_the_rule():
     assert said.startswith("0.250 [")
     assert "**" not in shares.section(found)[0]
     few = [{**row, "n_calibration": 9, "alpha": 0.1} for row in found]
-    assert "**The levels rest on 9 calibration models only.**" in shares.section(few)[0]
+    assert "**The p-values rest on 9 calibration models only.**" in shares.section(few)[0]
 
 
 def weighed(n: int = 6, classes: int = 4) -> Fingerprint:

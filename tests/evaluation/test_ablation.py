@@ -63,7 +63,7 @@ def test_each_test_alone_sees_its_own_theft(study):
     bits = np.zeros((30, 6), bool)
     bits[origins == EXTRACTED, :3] = bits[origins == MODIFIED, 3:] = True
     responses = Responses(models, np.where(bits, 0, 1))
-    for name, own in (("extraction's log-odds", EXTRACTED), ("tampering's log-odds", MODIFIED)):
+    for name, own in (("extraction's log-odds", EXTRACTED), ("modification's log-odds", MODIFIED)):
         score = SCORES[name]
         found = score(responses, responses)
         assert found[origins == own].min() > found[origins != own].max()

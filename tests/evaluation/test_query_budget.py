@@ -7,7 +7,7 @@ import pytest
 
 from fingerprinting.core import statistics, storage
 from fingerprinting.evaluation import query_budget
-from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.methods import METHODS
 from fingerprinting.models.suspects import NEGATIVES, Suspect
 from fingerprinting.reports import pages
 from fingerprinting.reports.figures import charts
@@ -72,7 +72,7 @@ def test_table_page_and_picture(study, found):
         ("400", "2", "0.8750"),
     ]
     page = pages.page_path(study.folder).read_text()
-    assert "| fingerprint | reading, output | 100 asked | 400 asked |" in page
+    assert "| fingerprint | representation, output | 100 inputs | 400 inputs |" in page
     assert "| primary | match rate, labels | 0.19 | 0.88 |" in page
     assert charts.extraction(study.folder, [METHOD], [METHOD], found).read_text().startswith("<?xml")
 

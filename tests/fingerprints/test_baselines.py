@@ -1,5 +1,7 @@
 """The peers' framework and its plain queries: floors, SAC, mixing, the owner's reference models and error rates."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +16,13 @@ from fingerprinting import cli
 from fingerprinting.core import statistics, storage
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.data.datasets import Examples
-from fingerprinting.fingerprints import baselines, metrics, store
-from fingerprinting.fingerprints.owner import Owner, UnsuitedError
+from fingerprinting.fingerprints import baselines, metrics, registry, store
+from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
 from fingerprinting.fingerprints.queries import plain, sac
+from fingerprinting.fingerprints.registry import agreement
+from fingerprinting.methods import METHODS, ORDER, ROWS, readable
 from fingerprinting.models import reference as own_models
-from fingerprinting.models import source_model
+from fingerprinting.models import source_model, trained
 from fingerprinting.models.kinds import KINDS, Job
 from fingerprinting.models.stealing import part_of
 from fingerprinting.models.subsets import drawn, owners_share
@@ -27,6 +31,7 @@ from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 from nlp.data import decode, encode
 from nlp.domain import spliced as spliced_texts
+from tests.models.test_suspects import save_model
 
 
 class Fixed(Owner):
@@ -119,7 +124,7 @@ def test_what_no_longer_suits_leaves_no_old_fingerprint(study, monkeypatch):
     def unsuited(owner: Owner, n: int) -> None:
         raise UnsuitedError("gets none wrong")
 
-    monkeypatch.setitem(baselines.PEERS, "akh", unsuited)
+    monkeypatch.setitem(ROWS, "akh", replace(ROWS["akh"], queries=unsuited))
     source = {"sha256": "a" * 64}
     monkeypatch.setattr("fingerprinting.models.trained.weights_sha256", lambda *_: source["sha256"])
     path = store.path_of(study, "akh")
@@ -157,11 +162,8 @@ def test_recordings_are_spliced_at_one_moment_of_the_middle_half():
 
 
 def test_every_constant_of_baselines_belongs_to_a_peer():
-    own = {name.lower() for name in cli.own_constants(REPOSITORY / "baselines.py")} - {"domain", "method", "n"}
-    claimed = {
-        f"{name}_{key}" for name in baselines.PEERS for key in baselines.own_constants(name, dict.fromkeys(own, 0))
-    }
-    assert claimed == own
+    own = cli.own_constants(REPOSITORY / "baselines.py") - {"DOMAIN", "METHOD", "N"}
+    assert own == {name for row in baselines.rows().values() for name in row.constants}
 
 
 def test_an_unknown_method_is_refused_with_the_names_there_are(study):
@@ -336,12 +338,72 @@ def test_error_rates_by_hand():
     assert {group for group, _ in rows} == set(NEGATIVES)
 
 
-@pytest.mark.parametrize("name", baselines.LEAST)
+LEAST = {f"{row.name}_{key}": least for row in ROWS.values() for key, least in row.least.items()}
+
+
+@pytest.mark.parametrize("name", LEAST)
 def test_constants_that_make_no_fingerprint_are_refused(study, name):
-    least = baselines.LEAST[name]
+    least = LEAST[name]
     with pytest.raises(UserError, match=f"{name.upper()}={least - 1} makes no fingerprint; take {least} or more"):
         baselines.baselines(study, method="all", n=5, **{name: least - 1})
 
 
+def test_every_row_has_its_place_in_the_order_of_tables():
+    assert list(ROWS) == list(ORDER)
+    assert [method.name for method in METHODS] == [row.name for row in ROWS.values() for _ in row.representations]
+
+
+def test_every_row_is_there_wherever_the_import_begins():
+    """A reader of the table sees all of it, though no row's module was imported before."""
+    count = "from fingerprinting.methods import METHODS, ROWS; print(len(ROWS), len(METHODS))"
+    said = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert said.stdout.split() == [str(len(ROWS)), str(len(METHODS))]
+
+
+UNSURE_FIRST = 0  # the least sure of the examples that is taken
+
+
+def unsure(owner: Owner, n: int, *, first: int) -> Queries:
+    """The owner's examples of which the source is least sure."""
+    chosen = torch.softmax(owner.source_logits, 1).amax(1).argsort()[first : first + n]
+    return Queries(owner.inputs(chosen), owner.part.targets[chosen])
+
+
+@pytest.fixture
+def a_new_row(monkeypatch):
+    """add(**more): the row of `unsure`, gone after the test."""
+    monkeypatch.setattr(registry, "ORDER", (*registry.ORDER, "unsure"))
+    rows, methods = dict(registry.ROWS), list(registry.METHODS)
+    yield lambda **more: registry.add(agreement("unsure"), queries=unsure, **more)
+    registry.ROWS.clear()
+    registry.ROWS.update(rows)
+    registry.METHODS[:] = methods
+
+
+def test_a_row_is_all_that_a_new_fingerprint_needs(study, a_new_row):
+    a_new_row(cheap=True)
+    assert baselines.rows()["unsure"].constants == {"UNSURE_FIRST": 0}
+    save_model(study, study.source_id)
+    baselines.baselines(study, method="unsure", n=5, unsure_first=3)
+    made = store.load(study, "unsure", trained.weights_sha256(study, study.source_id))
+    assert len(made) == 5 and made.metadata["settings"]["first"] == 3
+    (representation,) = [method for method in METHODS if method.name == "unsure"]
+    assert representation.score(made.source_logits, made) == 0 and representation in readable({"unsure": made})
+    with pytest.raises(UserError, match="unsure has no UNSURE_FIRST for cv; give UNSURE_FIRST=, in its inputs"):
+        baselines.baselines(study, method="unsure", n=5)
+
+
+def test_a_row_whose_constants_are_not_those_of_its_function_is_a_fault(monkeypatch, a_new_row):
+    monkeypatch.setitem(globals(), "UNSURE_LAST", 3)
+    with pytest.raises(TypeError, match="and what unsure takes differ in UNSURE_LAST"):
+        a_new_row()
+
+
+@pytest.mark.parametrize("name", ["random", "nameless"])
+def test_a_row_is_added_once_and_has_its_place(name):
+    with pytest.raises(ValueError, match=f"its name '{name}' stands in registry.ORDER, once"):
+        registry.add(agreement(name), queries=plain.random)
+
+
 def test_every_least_is_of_a_constant():
-    assert {name.upper() for name in baselines.LEAST} <= cli.own_constants(REPOSITORY / "baselines.py")
+    assert {name.upper() for name in LEAST} <= set(baselines.CONSTANTS)

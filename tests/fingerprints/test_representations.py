@@ -6,9 +6,10 @@ import torch
 
 from fingerprinting.fingerprints.distances import euclidean, mean_absolute
 from fingerprinting.fingerprints.queries.primary import COMPONENTS
-from fingerprinting.fingerprints.registry import METHODS, OUTPUTS, Method
+from fingerprinting.fingerprints.registry import OUTPUTS
 from fingerprinting.fingerprints.representations import correlation, match_rate
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS, Method
 
 # Their readings need what their queries learnt: tests of their own.
 LEARNED = {"fuap", "irisfp", "dataset_inference", "calibrated"}

@@ -49,18 +49,18 @@ def test_too_few_readings_in_common_are_not_compared(anew):
     assert all(line.endswith("|  |  |  |") for line in replication.table(["cv/other/cpu"])[-5:-2])
 
 
-def test_the_table_follows_the_best_of_the_usual_zoo(anew):
+def test_the_table_follows_the_best_baseline_of_the_primary_split(anew):
     head, _, *rows, _, pages = replication.table([anew, "cv/other/cpu"])
     assert head == "|  | cv own | cv own, SPLIT_SEED=1 |"
     assert rows[0] == "| mean AUC | 0.900 [0.900, 0.900] | 0.900 [0.900, 0.900] |"
     assert rows[-4:] == [
-        "| mean AUC of the other reading that leads on the usual zoo | akh, labels: 0.800 | akh, labels: 0.500 |",
-        "| readings of all methods in both |  | 3 |",
-        "| rank correlation of their mean AUCs |  | 0.50 |",
+        "| mean AUC of the best baseline on the primary split | akh, labels: 0.800 | akh, labels: 0.500 |",
+        "| representations of all methods in both |  | 3 |",
+        "| rank correlation of their mean AUCs with the primary split |  | 0.50 |",
         "| mean absolute difference of their mean AUCs |  | 0.100 |",
     ]
-    assert pages.startswith("All of the zoos that were made anew: [cv-own-cpu-split_1](")
+    assert pages.startswith("All tables of the replicates: [cv-own-cpu-split_1](")
 
 
-def test_nothing_made_anew_gives_no_table(anew):
+def test_a_study_without_replicates_gives_no_table(anew):
     assert replication.table(["cv/other/cpu"]) == []

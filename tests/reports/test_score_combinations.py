@@ -11,11 +11,11 @@ from fingerprinting.study.records import Records
 INDEPENDENT = [(-2.0, -1.0), (0.5, -3.0), (-1.0, 0.2), (-0.5, -0.4)]
 PRUNED, STUDENT = [(-3.0, 1.5), (-2.5, 0.1)], [(0.9, -4.0)]
 BY_HAND = {
-    "log-odds of either theft (in use)": lambda found: np.log(np.exp(found).sum(1)),
-    "the larger log-odds": lambda found: np.max(found, axis=1),
-    "the sum of both": lambda found: found[:, 0] + found[:, 1],
-    "extraction's alone": lambda found: found[:, 0],
-    "tampering's alone": lambda found: found[:, 1],
+    "log-odds of either origin (in use)": lambda found: np.log(np.exp(found).sum(1)),
+    "maximum of both": lambda found: np.max(found, axis=1),
+    "sum of both": lambda found: found[:, 0] + found[:, 1],
+    "extraction only": lambda found: found[:, 0],
+    "modification only": lambda found: found[:, 1],
 }
 
 
@@ -55,7 +55,7 @@ def test_less_able_models_of_the_audit_have_no_part(judged):
 def test_the_table_has_a_cell_where_something_was_measured(judged):
     lines = score_combinations.table([judged, "bci/other/cpu"])
     assert len(lines) == 2 + 2 * len(score_combinations.RULES)
-    assert lines[3] == "| the larger log-odds, against the scored independents | 0.875 (0.750) |  |"
+    assert lines[3] == "| maximum of both, against scored independent models | 0.875 (0.750) |  |"
     assert all(line.endswith("0.000 (0.000) |  |") for line in lines[2 + len(score_combinations.RULES) :])
 
 

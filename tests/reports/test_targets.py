@@ -73,9 +73,9 @@ def test_a_verdict_that_too_few_models_allow_is_no_share(judged, n_calibration, 
 
 
 def test_what_is_missing_stands_beside_the_figure(judged):
-    transfer = ["0.900, **0.090 short**", "0.900, **0.050 short**"]
-    assert [aim.cell(judged) for aim in TARGETS] == ["", "", "", *transfer, "0.000, **0.950 short**"] + [
-        "0.194, **0.184 too much**",
+    transfer = ["0.900, **shortfall 0.090**", "0.900, **shortfall 0.050**"]
+    assert [aim.cell(judged) for aim in TARGETS] == ["", "", "", *transfer, "0.000, **shortfall 0.950**"] + [
+        "0.194, **excess 0.184**",
         "",
         "",
     ]
@@ -87,7 +87,7 @@ def test_references_are_timed_by_the_clock_where_that_was_two_cores_and_else_by_
     on_four = dict(seconds=100.0, cores=4)
     Records.at(judged, "steps").put([{"key": "bci/references.py", **on_four}, {"key": "bci/prune.py", **on_four}])
     cost = TARGETS[-2]
-    assert cost.cell(judged) == "450, **90 too much**"
+    assert cost.cell(judged) == "450, **excess 90**"
     Records.at(judged, "steps").put([{"key": "bci/references.py", "seconds": 359.6, "cores": 2}])
     assert cost.cell(judged) == "360"
 
@@ -95,7 +95,7 @@ def test_references_are_timed_by_the_clock_where_that_was_two_cores_and_else_by_
 def test_queries_are_timed_without_the_models_they_need(judged):
     times = (("calibrated", 31.4), ("primary", 2.0))
     put(judged, "fingerprints", *(dict(method=method, seconds=seconds) for method, seconds in times))
-    assert TARGETS[-1].cell(judged) == "31, **1 too much**"
+    assert TARGETS[-1].cell(judged) == "31, **excess 1**"
 
 
 def test_what_is_reached_or_was_not_measured_or_is_no_aim_of_the_domain(judged):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.methods import METHODS
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import ATTACKS, MEANS, Suspect
 from fingerprinting.robustness import adaptive

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS
 from fingerprinting.robustness import evasion
 from fingerprinting.robustness.attacked_responses import REFUSED, Representations
 from fingerprinting.robustness.evasion import PERTURBATIONS

@@ -13,6 +13,7 @@ from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import baselines, generate, store
 from fingerprinting.fingerprints.owner import UnsuitedError
+from fingerprinting.methods import ROWS
 from fingerprinting.models import build
 from fingerprinting.models.kinds import KINDS, Job
 from fingerprinting.study import aside
@@ -209,7 +210,7 @@ def test_a_fingerprint_that_cannot_be_made_now_comes_back_with_its_settings(stud
         raise UnsuitedError("random finds nothing")
 
     with monkeypatch.context() as patch:
-        patch.setitem(baselines.PEERS, "random", unsuited)
+        patch.setitem(ROWS, "random", replace(ROWS["random"], queries=unsuited))
         baselines.baselines(study, method=("random", "akh"), n=6)
     assert not path.is_file() and "random is left out: random finds nothing" in capsys.readouterr().out
     assert baselines.baselines(study, method="random", n=5) is SKIPPED

@@ -8,7 +8,16 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from fingerprinting.core.runtime import place
+from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
+from fingerprinting.fingerprints.registry import agreement
+
+ADV_TRA_CANDIDATES = 2  # starts per trajectory kept
+ADV_TRA_CLASSES = 4  # that a trajectory passes, its own included
+ADV_TRA_LENGTH = dict(smoke=6, quick=8, cpu=8, paper=8)  # steps to each class, half of them before its boundary
+ADV_TRA_STEP = dict(cv=0.01, bci=1.0)  # first guess of the longest step, which is then fitted; EEG: microvolt
+ADV_TRA_DECAY = 0.9  # of the steps towards a boundary (released code)
+ADV_TRA_ROUNDS = 15  # of fitting the steps
 
 
 def adv_tra(
@@ -30,6 +39,9 @@ def adv_tra(
         raise UnsuitedError(f"no trajectory of {owner.method} crosses the boundaries where it should")
     truth = torch.cat([owner.source_logits[chosen].argmax(1)[:, None], tour.repeat_interleave(length, 1)], 1)
     return Queries(paths[kept].flatten(0, 1).cpu(), truth[kept.cpu()].flatten())
+
+
+registry.add(agreement("adv_tra"), queries=adv_tra, cheap=True, least=dict(candidates=1, length=1, classes=2))
 
 
 def tours(labels: torch.Tensor, classes: int, hops: int, generator: torch.Generator) -> torch.Tensor:

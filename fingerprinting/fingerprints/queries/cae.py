@@ -10,8 +10,17 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from fingerprinting.core.runtime import place
+from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.fingerprints.queries.descent import descend, some_responses
+from fingerprinting.fingerprints.registry import agreement
+
+CAE_CANDIDATES = 1.5  # moved examples per query kept
+CAE_STEPS = dict(cv=dict(smoke=10, quick=30, cpu=30, paper=300), bci=dict(smoke=5, quick=15, cpu=15, paper=300))
+CAE_LEARNING_RATE = dict(cv=dict(smoke=0.01, quick=0.01, cpu=0.01, paper=5e-4), bci=1.0)  # of Adam; EEG: microvolt
+CAE_EPSILON = dict(cv=dict(smoke=0.1, quick=0.1, cpu=0.1, paper=0.025), bci=10.0)  # infinity norm; EEG: microvolt
+CAE_DROPOUT = 0.3  # of the surrogates' and independents' logits (section 4)
+CAE_SAMPLED = dict(smoke=2, quick=2, cpu=2, paper=8)  # models of each role per update
 
 
 def cae(
@@ -44,6 +53,9 @@ def cae(
         merit = 2 * meant + conferrability(surrogates, independents, moved, targets)
     best = merit.argsort(descending=True, stable=True)[:n]
     return Queries(moved[best].cpu(), targets[best].cpu())
+
+
+registry.add(agreement("cae"), queries=cae, least=dict(candidates=1, sampled=1))
 
 
 class Ensemble:

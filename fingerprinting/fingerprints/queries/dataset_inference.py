@@ -3,12 +3,27 @@
 import torch
 
 from fingerprinting.data.datasets import Examples, physical
+from fingerprinting.fingerprints import registry
+from fingerprinting.fingerprints.distances import shortfall
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.fingerprints.queries.fuap import initial_perceptron
-from fingerprinting.fingerprints.representations import membership_confidence, steps_until_flip
+from fingerprinting.fingerprints.registry import Method
+from fingerprinting.fingerprints.representations import membership, membership_confidence, steps_until_flip
 from fingerprinting.training.trainer import predict
 
 KINDS = 3  # of noise: uniform, normal, Laplace
+
+
+DATASET_INFERENCE_POINTS = dict(smoke=10, quick=200, cpu=200, paper=50)  # of each part in the sample, at most half
+DATASET_INFERENCE_FITTED = dict(smoke=20, quick=1_000, cpu=1_000, paper=500)  # of each part for the regressor
+DATASET_INFERENCE_DIRECTIONS = dict(smoke=1, quick=1, cpu=1, paper=10)  # of each of three kinds of noise (paper: 10)
+DATASET_INFERENCE_STEPS = dict(smoke=5, quick=5, cpu=5, paper=50)  # of a walk
+DATASET_INFERENCE_STEP = dict(
+    cv=dict(smoke=0.05, quick=0.05, cpu=0.05, paper=0.005), bci=dict(smoke=2.5, quick=2.5, cpu=2.5, paper=0.25)
+)  # scale of a step's noise: the same length of walk in every tier; EEG: microvolt
+DATASET_INFERENCE_HIDDEN = 100  # units of the regressor (released code)
+DATASET_INFERENCE_EPOCHS = 1_000  # of the regressor (released code)
+DATASET_INFERENCE_LEARNING_RATE = 0.1  # of the regressor (released code)
 
 
 def dataset_inference(
@@ -52,6 +67,13 @@ def dataset_inference(
     )
     print(f"dataset_inference fixes its own number of queries: {len(queries.inputs)} about {2 * count} examples")
     return queries
+
+
+registry.add(
+    Method("dataset_inference", "labels", membership, shortfall, judges="source"),
+    queries=dataset_inference,
+    least=dict(directions=1, steps=1, points=2, fitted=2),
+)
 
 
 def _joined(parts: list[Examples], rows: slice) -> tuple[Examples, torch.Tensor]:

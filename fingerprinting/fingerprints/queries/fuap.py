@@ -6,11 +6,29 @@ import torch.nn.functional as F  # the field's standard name
 from sklearn.cluster import KMeans
 from torch import nn
 
+from fingerprinting.fingerprints import registry, representations
+from fingerprinting.fingerprints.distances import cosine
 from fingerprinting.fingerprints.owner import Owner, Queries
+from fingerprinting.fingerprints.registry import Method
 from fingerprinting.fingerprints.representations import perceptron
 from fingerprinting.training.trainer import predict
 
 OVERSHOOT = 0.02  # DeepFool's: how far beyond the boundary a step goes
+
+
+FUAP_XI = dict(
+    cv=dict(smoke=0.1, quick=0.1, cpu=0.1, paper=10 / 255), bci=10.0
+)  # infinity norm of the perturbation (10/255: Moosavi-Dezfooli et al. 2017); EEG: microvolt
+FUAP_FOOLED = 0.8  # share of inputs whose label it is to change (Moosavi-Dezfooli et al. 2017)
+FUAP_POINTS = dict(smoke=100, quick=500, cpu=500, paper=2_000)  # owner's examples it is made of
+FUAP_STEPS = dict(smoke=5, quick=10, cpu=10, paper=50)  # at most
+FUAP_NEAREST = 3  # classes to whose boundary the way is measured, the most probable ones
+FUAP_VIEWS = dict(smoke=2, quick=8, cpu=8, paper=20)  # other anchors per cluster on which the encoder learns
+FUAP_HIDDEN = 64  # units of the encoder
+FUAP_CODE = 16  # its outputs
+FUAP_TEMPERATURE = 0.1  # of the contrastive loss
+FUAP_EPOCHS = dict(smoke=30, quick=100, cpu=100, paper=200)  # of the encoder
+FUAP_LEARNING_RATE = 1e-3  # of the encoder
 
 
 def fuap(
@@ -59,6 +77,13 @@ def fuap(
     )
     truth = owner.part.targets[pool[anchors]]
     return Queries(asked[: 2 * len(anchors)], truth.repeat(2), weights)
+
+
+registry.add(
+    Method("fuap", "probabilities", representations.code, cosine, judges="source"),
+    queries=fuap,
+    least=dict(points=1, steps=1, nearest=1, views=1),
+)
 
 
 def questions(anchors: torch.Tensor, perturbation: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:

@@ -6,7 +6,13 @@ import torch
 from torch import nn
 
 from fingerprinting.core.runtime import place
+from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries
+from fingerprinting.fingerprints.registry import agreement
+
+IPGUARD_STEPS = dict(smoke=50, quick=300, cpu=300, paper=1_000)  # of Adam, at most; 1000 in the paper
+IPGUARD_LEARNING_RATE = dict(cv=dict(smoke=0.01, quick=5e-3, cpu=5e-3, paper=1e-3), bci=0.5)  # EEG: microvolt
+IPGUARD_MARGIN = dict(cv=dict(smoke=2.0, quick=2.0, cpu=2.0, paper=10.0), bci=2.0)  # k: how far behind the boundary
 
 
 def ipguard(owner: Owner, n: int, *, steps: int, learning_rate: float, margin: float) -> Queries:
@@ -18,6 +24,9 @@ def ipguard(owner: Owner, n: int, *, steps: int, learning_rate: float, margin: f
     classes = i.to(owner.device), j.to(owner.device)
     moved = to_boundary(owner.source, inputs, *classes, steps, learning_rate, margin, bounds)
     return Queries(moved.cpu(), i)
+
+
+registry.add(agreement("ipguard"), queries=ipguard, cheap=True)
 
 
 def boundary_loss(logits: torch.Tensor, i: torch.Tensor, j: torch.Tensor, margin: float) -> torch.Tensor:

@@ -8,9 +8,20 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from fingerprinting.core import statistics
+from fingerprinting.fingerprints import registry
+from fingerprinting.fingerprints.distances import hamming
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.fingerprints.queries.descent import descend
+from fingerprinting.fingerprints.registry import Method
+from fingerprinting.fingerprints.representations import votes
 from fingerprinting.training.trainer import predict
+
+IRISFP_VIEWS = 5  # inputs per fingerprint
+IRISFP_CANDIDATES = 10.0  # points per fingerprint kept
+IRISFP_MARGIN = 0.3  # by how much the target class is more probable than an even share
+IRISFP_STEPS = dict(smoke=10, quick=100, cpu=100, paper=500)  # of Adam, towards the meeting point
+IRISFP_LEARNING_RATE = dict(cv=0.03, bci=1.5)  # of Adam; EEG: microvolt
+IRISFP_RADIUS = dict(cv=0.1, bci=5.0)  # infinity norm of the views' noise; EEG: microvolt
 
 
 def irisfp(
@@ -63,6 +74,11 @@ def irisfp(
     thresholds = torch.tensor([agreement_needed(pirated[:, index], independent[:, index]) for index in best])
     truth = owner.part.targets[chosen[best]].repeat_interleave(views)
     return Queries(inputs[best].flatten(0, 1), truth, {"thresholds": thresholds})
+
+
+registry.add(
+    Method("irisfp", "labels", votes, hamming, judges="source"), queries=irisfp, least=dict(views=1, candidates=1)
+)
 
 
 def to_meeting_point(

@@ -6,11 +6,23 @@ import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
+from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
 from fingerprinting.fingerprints.queries.descent import descend, some_responses
+from fingerprinting.fingerprints.registry import agreement
 from fingerprinting.training.trainer import predict
 
 HELD_BACK = 3  # every third reference model of a role validates, the others make the queries (the paper's 2 : 1)
+
+
+METAFINGER_CANDIDATES = 1.5  # optimised inputs per query kept
+METAFINGER_STEPS = dict(smoke=5, quick=40, cpu=40, paper=500)  # updates of the inputs
+METAFINGER_LEARNING_RATE = dict(
+    cv=dict(smoke=0.03, quick=0.03, cpu=0.03, paper=0.01), bci=1.5
+)  # of Adam (released code: 0.01 and 0.04, many more updates); EEG: microvolt
+METAFINGER_ALPHA = 1.0  # weight of the independents' term
+METAFINGER_SAMPLED = dict(smoke=2, quick=2, cpu=2, paper=3)  # models of each role per update (released code: 3)
+METAFINGER_NOISE = dict(cv=0.05, bci=2.5)  # deviation of the noise among the transforms; EEG: microvolt
 
 
 def metafinger(
@@ -59,6 +71,9 @@ def metafinger(
             f"FPR {false[best].mean():.2f}"
         )
     return Queries(inputs[best], owner.part.targets[chosen[best]])
+
+
+registry.add(agreement("metafinger"), queries=metafinger, least=dict(candidates=1, sampled=1))
 
 
 def training_of(models: list) -> list:

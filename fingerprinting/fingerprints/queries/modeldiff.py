@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 from fingerprinting.core.runtime import place
+from fingerprinting.fingerprints import registry
+from fingerprinting.fingerprints.distances import cosine
 from fingerprinting.fingerprints.owner import Owner, Queries
+from fingerprinting.fingerprints.registry import Method
+from fingerprinting.fingerprints.representations import decision_distances
+
+MODELDIFF_STEPS = dict(smoke=10, quick=20, cpu=20, paper=100)  # up the score's gradient
+MODELDIFF_EPSILON = dict(cv=0.2, bci=10.0)  # infinity norm of x' - x (0.2 in the released code); EEG: microvolt
 
 
 def modeldiff(owner: Owner, n: int, *, steps: int, epsilon: float) -> Queries:
@@ -20,6 +27,9 @@ def modeldiff(owner: Owner, n: int, *, steps: int, epsilon: float) -> Queries:
     nudge = torch.rand(start.shape, generator=owner.generator("start")).to(owner.device) * 2 - 1
     partners = diverged(owner.source, start, nudge, steps, epsilon, bounds)
     return Queries(torch.cat([start, partners]).cpu(), owner.part.targets[chosen].repeat(2))
+
+
+registry.add(Method("modeldiff", "probabilities", decision_distances, cosine), queries=modeldiff, cheap=True)
 
 
 def score(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,9 @@
 
 import torch
 
+from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
+from fingerprinting.fingerprints.registry import agreement
 
 
 def random(owner: Owner, n: int) -> Queries:
@@ -11,11 +13,17 @@ def random(owner: Owner, n: int) -> Queries:
     return Queries(owner.inputs(chosen), owner.part.targets[chosen])
 
 
+registry.add(agreement("random"), queries=random, cheap=True)
+
+
 def akh(owner: Owner, n: int) -> Queries:
     """Examples that the source gets wrong, at random (Always be Knocking on Heaven's door, 2024)."""
     chosen = wrong(owner)
     chosen = chosen[torch.randperm(len(chosen), generator=owner.generator())[:n]]
     return Queries(owner.inputs(chosen), owner.part.targets[chosen])
+
+
+registry.add(agreement("akh"), queries=akh, cheap=True)
 
 
 def wrong(owner: Owner) -> torch.Tensor:

@@ -2,8 +2,12 @@
 
 import torch
 
+from fingerprinting.fingerprints import registry
+from fingerprinting.fingerprints.distances import mean_absolute
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.fingerprints.queries.plain import wrong
+from fingerprinting.fingerprints.registry import OUTPUTS, Method
+from fingerprinting.fingerprints.representations import correlation
 
 
 def sac_w(owner: Owner, n: int) -> Queries:
@@ -19,9 +23,15 @@ def sac_w(owner: Owner, n: int) -> Queries:
     return Queries(inputs[best], truth[best])
 
 
+registry.add(*(Method("sac_w", output, correlation, mean_absolute) for output in OUTPUTS), queries=sac_w, cheap=True)
+
+
 def sac_m(owner: Owner, n: int) -> Queries:
     """CutMix: a piece of one example laid into another."""
     chosen = owner.drawn(2 * n)
     first, second = chosen.tensor_split(2)
     inputs = owner.mixed(owner.inputs(first[: len(second)]), owner.inputs(second), owner.generator("mix"))
     return Queries(inputs, owner.part.targets[first[: len(second)]])
+
+
+registry.add(*(Method("sac_m", output, correlation, mean_absolute) for output in OUTPUTS), queries=sac_m, cheap=True)

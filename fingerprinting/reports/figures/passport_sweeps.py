@@ -1,8 +1,9 @@
 """Passports under flipped signs and pruning: the figure of each network."""
 
 from fingerprinting.reports.figures.canvas import canvas
-from fingerprinting.reports.sections.passport_tables import SWEEPS, schemes_of
+from fingerprinting.reports.sections.passport_tables import schemes_of
 from fingerprinting.reports.sections.published_numbers import PASSPORTS
+from fingerprinting.robustness.passport_attacks import SWEEPS
 
 
 def figure(study_folder: str, attacks: list[dict]) -> None:

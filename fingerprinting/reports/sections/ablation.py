@@ -1,7 +1,8 @@
-"""What the calibrated fingerprint loses when something is left out or done otherwise."""
+"""The ablation of the calibrated fingerprint: mean AUC with something left out or done otherwise."""
 
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.reports.table_cells import counts
+from fingerprinting.reports.words import said
 
 COLUMNS = (
     "tier,domain,dataset,study,value,attack,n_references,queries,n_pirated,n_independent,auc,auc_low,auc_high,auc_least"
@@ -35,15 +36,24 @@ def section(records: list[dict]) -> list[str]:
     if not rows:
         return []
     return [
-        "The calibrated fingerprint with something left out or done otherwise: mean AUC over the thefts that are "
-        "judged, the least of them, against all independents that are. A theft left out is missing among the "
-        "references and is alone judged; a design left out likewise, once as the thief's and once as an honest one's. "
-        "Where models are left out, no candidates are offered that were made with models.",
+        "Ablation of the calibrated fingerprint: mean AUC over the stealing attacks that are scored, and the lowest "
+        "AUC of one attack, against all independent models that are scored. Leave-one-attack-out: the attack is "
+        "missing from the reference models, and it alone is scored. Leave-one-architecture-out: likewise, once for "
+        "stolen and once for independent models. Where reference models are left out, no candidates made with models "
+        "are offered.",
         "",
         *markdown_table(
-            ["varied", "how", "references", "queries", "pirated / independent", "mean AUC", "least"],
             [
-                [row["study"], row["value"], str(row["n_references"]), str(row["queries"]), counts(row)]
+                "varied",
+                "value",
+                "reference models",
+                "queries",
+                "stolen / independent",
+                "mean AUC",
+                "lowest AUC of an attack",
+            ],
+            [
+                [said(row["study"]), said(row["value"]), str(row["n_references"]), str(row["queries"]), counts(row)]
                 + [f"{row['auc']:.3f}", f"{row['auc_least']:.3f}"]
                 for row in rows
             ],

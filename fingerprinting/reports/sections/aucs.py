@@ -1,4 +1,4 @@
-"""AUCs: of each theft, their means, all methods in all studies side by side, and what papers report beside them."""
+"""AUCs: by stealing attack, their means, all methods in all studies side by side, published values beside them."""
 
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
@@ -17,7 +17,7 @@ Cells = dict[tuple[Reading, str, str], dict]  # (reading, attack, negatives) -> 
 
 
 def section(records: list[dict], models: dict[str, dict]) -> list[str]:
-    """Means by group of independents, then AUC by theft, in Markdown. models: kind -> its row of the models' table."""
+    """Means by group of independent models, then AUC by attack, in Markdown. models: kind -> its row in models.csv."""
     rows = _ordered(records)
     cells = _cells(rows)
     representations = list(dict.fromkeys(representation_of(row) for row in rows))
@@ -26,7 +26,7 @@ def section(records: list[dict], models: dict[str, dict]) -> list[str]:
         "",
         *_means(representations, cells),
         "",
-        f"AUC of each theft against all independent models [95% bootstrap interval].{_flag_note(models)}",
+        f"AUC of each stealing attack against all independent models [95% bootstrap interval].{_flag_note(models)}",
         "",
         *_by_attack(representations, cells, models),
         "",
@@ -34,9 +34,9 @@ def section(records: list[dict], models: dict[str, dict]) -> list[str]:
 
 
 def published(study_folder: str, records: list[dict], erasure: list[dict]) -> list[str]:
-    """What the paper reports for this data set beside what is measured here, in the same reading.
+    """What the paper reports for this data set beside what is measured here, by the same representation.
 
-    records: of AUCs where thieves are honest; erasure: where they answer back.
+    records: AUCs without an adaptive attacker; erasure: with one.
     """
     domain, dataset, _ = study_folder.split("/")
     rows = [row for row in PUBLISHED if (row.domain, row.dataset) == (domain, dataset)]
@@ -55,12 +55,12 @@ def published(study_folder: str, records: list[dict], erasure: list[dict]) -> li
         ]
         for row in rows
     ]
-    heads = ["fingerprint", "theft", "published AUC", *(f"here, against {group}" for group in groups)]
-    return [f"Published beside measured ({rows[0].note}).", "", *markdown_table(heads, lines), ""]
+    heads = ["fingerprint", "stealing attack", "published AUC", *(f"measured, against {group}" for group in groups)]
+    return [f"Published and measured AUC ({rows[0].note}).", "", *markdown_table(heads, lines), ""]
 
 
 def mean_aucs(study_folder: str) -> dict[Reading, dict]:
-    """Reading -> its mean AUC over the thefts of the same task, against all independents, in the order of methods."""
+    """Reading -> its mean AUC over the same-task attacks, against all independent models, in the order of methods."""
     return {
         representation_of(row): row
         for row in _ordered(Records.at(study_folder, "auc").rows())
@@ -69,7 +69,7 @@ def mean_aucs(study_folder: str) -> dict[Reading, dict]:
 
 
 def telling(study_folder: str, methods: list[Method], count: int = 4) -> list[Method]:
-    """Those of the methods that a figure with few panels shows: Primary, ours, and the best others by mean AUC."""
+    """The methods that a figure with few panels shows: Primary, the calibrated one, and the best others by mean AUC."""
     found = mean_aucs(study_folder)
     named = [method for method in methods if method.name in ("primary", METHOD)]
     others = [method for method in methods if method not in named and method.identity in found]
@@ -85,20 +85,25 @@ def summary(studies: list[str]) -> str:
         representation for representation in REPRESENTATIONS if any(representation in rows for rows in found.values())
     ]
     table = markdown_table(
-        ["fingerprint", "reading, output", *map(heading, found)],
-        [["", "pirated / independent", *(counts(next(iter(rows.values()))) for rows in found.values())]]
+        ["fingerprint", "representation, output", *map(heading, found)],
+        [["", "stolen / independent", *(counts(next(iter(rows.values()))) for rows in found.values())]]
         + [
             [*names(representation), *(auc(rows.get(representation)) for rows in found.values())]
             for representation in representations
         ],
     )
-    return "\n".join([*table, "", f"Every theft, group of independents and kind of model: {links(found)}."])
+    return "\n".join(
+        [*table, "", f"Every stealing attack, group of independent models and kind of model: {links(found)}."]
+    )
 
 
 def _means(representations: list[Reading], cells: Cells) -> list[str]:
     groups = [("mean_same_task", group) for group in NEGATIVES] + [("mean_all", "all")]
     groups = [group for group in groups if any((representation, *group) in cells for representation in representations)]
-    heads = [f"same task, {group}" if mean == "mean_same_task" else "transfer too, all" for mean, group in groups]
+    heads = [
+        f"same task, against {group}" if mean == "mean_same_task" else "with transfer, against all"
+        for mean, group in groups
+    ]
     there = [
         counts(
             next(
@@ -110,8 +115,8 @@ def _means(representations: list[Reading], cells: Cells) -> list[str]:
         for group in groups
     ]
     return markdown_table(
-        ["fingerprint", "reading, output", *heads],
-        [["", "pirated / independent", *there]]
+        ["fingerprint", "representation, output", *heads],
+        [["", "stolen / independent", *there]]
         + [
             [*names(representation), *(auc(cells.get((representation, *group))) for group in groups)]
             for representation in representations
@@ -121,7 +126,7 @@ def _means(representations: list[Reading], cells: Cells) -> list[str]:
 
 def _mean_over(rows: list[dict]) -> str:
     named = next((row["mean_over"] for row in rows if row["attack"] == "mean_same_task"), [])
-    return f"the {len(named)} thefts of the same task ({', '.join(named)})"
+    return f"the {len(named)} stealing attacks of the same task ({', '.join(named)})"
 
 
 def _by_attack(representations: list[Reading], cells: Cells, models: dict[str, dict]) -> list[str]:
@@ -130,8 +135,8 @@ def _by_attack(representations: list[Reading], cells: Cells, models: dict[str, d
     against_all = [row for row in cells.values() if row["negatives"] == "all"]
     there = [counts(next(row for row in against_all if row["attack"] == name)) for name in attacks]
     return markdown_table(
-        ["fingerprint", "reading, output", *heads],
-        [["", "pirated / independent", *there]]
+        ["fingerprint", "representation, output", *heads],
+        [["", "stolen / independent", *there]]
         + [
             [*names(representation), *(auc(cells.get((representation, name, "all"))) for name in attacks)]
             for representation in representations
@@ -141,7 +146,7 @@ def _by_attack(representations: list[Reading], cells: Cells, models: dict[str, d
 
 def _flag_note(models: dict[str, dict]) -> str:
     if any(row["degraded"] for row in models.values()):
-        return " † some of these stolen models lost more than 10 points of test accuracy (`flagged` below)."
+        return " † some of these models lost more than 10 points of test accuracy (`degraded` below)."
     return " No stolen model lost more than 10 points of test accuracy."
 
 

@@ -1,4 +1,4 @@
-"""The calibrated fingerprint against the audit's independents, on which nothing was chosen."""
+"""The calibrated fingerprint against the audit set: independent models on which nothing was chosen."""
 
 from functools import lru_cache
 
@@ -13,10 +13,9 @@ ATTACKS = MEANS["mean_same_task"]
 
 
 def aucs(study_folder: str, verdicts: list[dict]) -> dict[str, dict]:
-    """Theft, and "mean" -> AUC by evidence against the audit's independents; empty where no audit was judged.
+    """Stealing attack, and "mean" -> AUC by evidence against the audit set; empty where none was scored.
 
-    verdicts: the study's records of them. Less able independents, who saw a share of the data, are left out, as there
-    are none among those that are scored.
+    verdicts: the study's records of them. Low-data independent models are left out: there are none among the scored.
     """
     rows = [row for row in verdicts if row["share"] == 1 and not KINDS[row["kind"]].on_target]
     fresh = tuple(row["evidence"] for row in rows if row["use"] == "audit")
@@ -48,10 +47,11 @@ def _cells(auc: float, draws: np.ndarray) -> dict[str, float]:
 
 
 def flagged(verdicts: list[dict], data: str) -> dict[str, str]:
-    """How many of the audit's models of these data were accused at 5%: calibration models are homologous ones."""
+    """How many of the audit's models of these data are flagged at 5%: calibration models are homologous ones."""
     kinds = [f"audit_{data}", f"audit_{data}_adversarial"]
     rows = [row for row in verdicts if row["kind"] in kinds and row["share"] == 1]
     if not rows or rows[0]["n_calibration"] < FOR_5_PERCENT:
         return {}
     share, low, high = statistics.share(np.array([flagged_at_5(row) for row in rows]))
-    return {f"independents called stolen at 5%, audit, {data}": f"{share:.3f} [{low:.3f}, {high:.3f}], n = {len(rows)}"}
+    name = f"false positive rate at alpha = 0.05, audit set, {data}"
+    return {name: f"{share:.3f} [{low:.3f}, {high:.3f}], n = {len(rows)}"}

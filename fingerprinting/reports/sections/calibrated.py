@@ -1,4 +1,4 @@
-"""What docs/calibrated.md shows of the fingerprint in one study: AUCs, verdicts, what it loses without something."""
+"""What docs/calibrated.md shows of the fingerprint in one study: AUCs, verdicts, the ablation."""
 
 from collections import defaultdict
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from fingerprinting.reports.sections import ablation, audit, verdicts
 from fingerprinting.reports.table_cells import auc
+from fingerprinting.reports.words import said
 from fingerprinting.study.records import Records
 
 AVERAGED = (
@@ -36,8 +37,8 @@ def _of_scored(records: list[dict]) -> dict[str, str]:
         return {}
     return {
         "mean AUC": auc(mean, 3),
-        "least of the thefts": f"{min(rows['stealing_evidence', name]['auc'] for name in mean['mean_over']):.3f}",
-        "transfer": auc(rows.get(("transfer_evidence", "transfer")), 3),
+        "lowest AUC of an attack": f"{min(rows['stealing_evidence', name]['auc'] for name in mean['mean_over']):.3f}",
+        "AUC of transfer": auc(rows.get(("transfer_evidence", "transfer")), 3),
     }
 
 
@@ -47,8 +48,8 @@ def _against_audit(study_folder: str, records: list[dict]) -> dict[str, str]:
         return {}
     mean = auc(found.pop("mean"), 3)
     return {
-        "mean AUC against the audit's independents": mean,
-        "least of the thefts against them": f"{min(row['auc'] for row in found.values()):.3f}",
+        "mean AUC against the audit set": mean,
+        "lowest AUC of an attack against the audit set": f"{min(row['auc'] for row in found.values()):.3f}",
     }
 
 
@@ -57,13 +58,13 @@ def _of_verdicts(records: list[dict]) -> dict[str, str]:
     for row in verdicts.rows(records):
         share = f"{verdicts.stolen(row)}, n = {row['n']}"
         if (row["use"], row["kind"]) == ("scored", "all pirated"):
-            found[f"thefts called stolen at {row['alpha']:.0%}"] = share
+            found[f"detection rate at alpha = {row['alpha']:g}"] = share
             others = [name for name in ("independent", "inconclusive") if name in row]
-            found |= {f"thefts called {name}": f"{row[name]:.3f}" for name in others}
+            found |= {f"stolen models called {name}": f"{row[name]:.3f}" for name in others}
         elif row["kind"] == "all independent":
-            found[f"independents called stolen, {row['use']}"] = share
+            found[f"false positive rate, {row['use']}"] = share
             if row["use"] == "scored":
-                found["independents called inconclusive, scored"] = f"{row['inconclusive']:.3f}"
+                found["independent models called inconclusive, scored"] = f"{row['inconclusive']:.3f}"
     return found
 
 
@@ -71,7 +72,7 @@ def _of_variants(records: list[dict]) -> dict[str, str]:
     found: dict[str, list[float]] = defaultdict(list)
     for row in ablation.means(records):
         if row["study"] not in UNSHOWN:
-            models = f" ({row['n_references']} references)" if row["study"] == "data" else ""
-            one_each = f"{row['study']}: {row['value']}{models}"
-            found[row["study"] if row["study"] in AVERAGED else one_each].append(row["auc"])
+            models = f" ({row['n_references']} models)" if row["study"] == "data" else ""
+            one_each = f"{said(row['study'])}: {said(row['value'])}{models}"
+            found[said(row["study"]) if row["study"] in AVERAGED else one_each].append(row["auc"])
     return {f"mean AUC, {name}": f"{np.mean(values):.3f}" for name, values in found.items()}

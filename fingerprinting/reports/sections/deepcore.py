@@ -1,4 +1,4 @@
-"""DeepCore's tables and page, from records: length of training, scores, clusterings, the paper's observations."""
+"""DeepCore's tables and page, from records: training steps, scores, clusterings, the paper's observations."""
 
 from fingerprinting.core import storage
 from fingerprinting.core.markdown import markdown_table
@@ -7,13 +7,14 @@ from fingerprinting.models.kinds import KINDS
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import page_path, with_records
 from fingerprinting.reports.table_cells import in_words
+from fingerprinting.reports.words import said
 from fingerprinting.study.records import Records
 
 _PLACE = "tier,domain,dataset"
 COLUMNS = {
     "deepcore_lengths": f"{_PLACE},steps,moving,confidence,radius,radius_min,radius_max,output,representation,"
-    "modified_n,modified,extracted_n,extracted,homologous_n,homologous,irrelevant_n,irrelevant,auc_homologous,"
-    "modified_kept,extracted_kept,homologous_kept,irrelevant_kept",
+    "modified_n,modified,extracted_n,extracted,homologous_n,homologous,irrelevant_n,irrelevant,"
+    "auc_homologous,modified_kept,extracted_kept,homologous_kept,irrelevant_kept",
     "deepcore_scores": f"{_PLACE},output,representation,kind,n,score,score_std,score_min,score_max,homologous,"
     "difference",
     "deepcore_clusters": f"{_PLACE},algorithm,clusters,negatives,named_by,n_pirated,mir,mir_low,mir_high,n_independent,"
@@ -38,7 +39,7 @@ def _read(study_folder: str) -> dict[str, list[dict]]:
 
 
 def page(study_folder: str, measured: dict[str, list[dict]] | None = None) -> str:
-    """Training length, score differences, clusterings and the paper's observations of one study.
+    """Training steps, score differences, clusterings and the paper's observations of one study.
 
     measured: its records by topic, if read already.
     """
@@ -46,24 +47,23 @@ def page(study_folder: str, measured: dict[str, list[dict]] | None = None) -> st
     found = measured or _read(study_folder)
     lines = [f"# DeepCore: {domain}, {dataset}, {tier} tier", ""]
     lines += [
-        "Core points by how long they were trained: mean radius (L2) [lowest, highest], mean confidence, how many"
+        "Core points by number of training steps: mean radius (L2) [lowest, highest], mean confidence, number of "
+        "points that still move. For each score: its mean over modified, extracted, homologous and irrelevant models; "
+        "AUC of the stealing attacks of the same task against homologous models.",
+        "",
     ]
-    lines += [
-        "still move; per score its mean over tampered, extracted, homologous and irrelevant models, and the AUC of"
-    ]
-    lines += ["all thefts of the same task against homologous models.", ""]
     lines += [*_lengths(found["deepcore_lengths"]), ""]
-    lines += ["Scores at the core points: mean ± deviation; in brackets how far below the homologous models' mean.", ""]
+    lines += ["Scores at the core points: mean ± standard deviation (difference from the homologous models' mean).", ""]
     lines += [*_scores(found["deepcore_scores"]), ""]
     lines += [
-        "Clustering of all logits at the core points: missed (MIR) and false identification rate (FIR) [95% interval]"
+        "Clustering of the logits at the core points: missed (MIR) and false identification rate (FIR) [95% interval]. "
+        "Each suspect is clustered with the owner's reference models, whose roles label the clusters. In round "
+        "brackets the paper's procedure: all scored models are clustered together and their true roles label the "
+        "clusters.",
+        "",
     ]
-    lines += [
-        "where each suspect is clustered alone with the owner's reference models, whose roles name the clusters; in"
-    ]
-    lines += ["brackets as in the paper, all judged models together and the truth about them naming the clusters.", ""]
     lines += [*_clusters(found["deepcore_clusters"]), ""]
-    lines += ["What the paper observes, on these models.", ""]
+    lines += ["The paper's observations on these models.", ""]
     lines += _claims(found["deepcore_claims"])
     return "\n".join([*lines, ""])
 
@@ -73,7 +73,7 @@ def _lengths(rows: list[dict]) -> list[str]:
     for row in sorted(_in_order(rows), key=lambda row: row["steps"]):
         lengths.setdefault(row["steps"], []).append(row)
     first = next(iter(lengths.values()))
-    counts = ", ".join(f"{first[0][f'{name}_n']} {name}" for name in GROUPS)
+    counts = ", ".join(f"{first[0][f'{name}_n']} {said(name)}" for name in GROUPS)
     heads = [in_words(row["output"], row["representation"]) for row in first]
     cells = [
         [str(steps), f"{row['radius']:.3f} [{row['radius_min']:.3f}, {row['radius_max']:.3f}]"]
@@ -106,17 +106,17 @@ def _clusters(rows: list[dict]) -> list[str]:
             for name in ("mir", "fir")
         ]
         cells.append([algorithm, negatives, f"{own['n_pirated']} / {own['n_independent']}", *rates])
-    return markdown_table(["algorithm", "independents", "pirated / independent", "MIR", "FIR"], cells)
+    return markdown_table(["algorithm", "independent models", "stolen / independent", "MIR", "FIR"], cells)
 
 
 def _claims(rows: list[dict]) -> list[str]:
     columns = ("source", *GROUPS)
     cells = [
-        [row["claim"], row["measure"], f"{row['n']} {row['inputs']}"]
+        [said(row["claim"]), said(row["measure"]), f"{row['n']} {said(row['inputs'])}"]
         + ["" if row.get(name) is None else f"{row[name]:.2f}" for name in columns]
         for row in rows
     ]
-    return markdown_table(["claim", "measure", "inputs", *columns], cells)
+    return markdown_table(["observation", "measure", "inputs", *map(said, columns)], cells)
 
 
 def _in_order(rows: list[dict]) -> list[dict]:

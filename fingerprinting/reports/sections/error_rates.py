@@ -1,4 +1,4 @@
-"""Missed and false identification rates (DeepCore's MIR, FIR), with the owner's threshold and the in-sample one."""
+"""Missed and false identification rates (DeepCore's MIR, FIR) at the owner's threshold and at the in-sample one."""
 
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.reports.table_cells import REPRESENTATIONS, counts, names, representation_of
@@ -11,7 +11,7 @@ ORIGINS = ("references", "scored")  # of a threshold
 
 
 def section(records: list[dict]) -> list[str]:
-    """Both rates of every reading in Markdown; nothing where the owner had no reference models."""
+    """Both rates of every representation in Markdown; nothing where the owner had no reference models."""
     cells = {(representation_of(row), row["negatives"], row["threshold_from"]): row for row in records}
     representations = [
         representation
@@ -20,7 +20,11 @@ def section(records: list[dict]) -> list[str]:
     ]
     if not representations:
         return []
-    heads = [f"{error}, {origin}" for origin in ORIGINS for error in ("MIR", "FIR", "FIR of homologous")]
+    heads = [
+        f"{error}, {threshold}"
+        for threshold in ("owner's threshold", "in-sample threshold")
+        for error in ("MIR", "FIR", "FIR of homologous")
+    ]
     lines = []
     for representation in representations:
         line = names(representation)
@@ -30,11 +34,12 @@ def section(records: list[dict]) -> list[str]:
         lines.append(line)
     there = cells[(representations[0], "all", "references")]
     return [
-        f"Missed (MIR) and false (FIR) identifications over the thefts of the same task [95% binomial interval], n = "
-        f"{counts(there)}. The threshold comes from the owner's {there['n_calibration']} reference models "
-        "(`references`), or is the best one for the very models that are scored, as in the papers (`scored`).",
+        "Missed (MIR) and false identification rate (FIR) over the stealing attacks of the same task [95% binomial "
+        f"interval], n = {counts(there)} stolen / independent models. The owner's threshold comes from "
+        f"{there['n_calibration']} reference models. The in-sample threshold, which the papers use, is the best one "
+        "for the scored models themselves and is optimistically biased.",
         "",
-        *markdown_table(["fingerprint", "reading, output", *heads], lines),
+        *markdown_table(["fingerprint", "representation, output", *heads], lines),
         "",
     ]
 

@@ -1,4 +1,4 @@
-"""The models of a study by kind: what they have learnt, how alike the source they answer, what they took."""
+"""The models of a study by kind: accuracy, fidelity to the source, training time."""
 
 from collections import defaultdict
 
@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 def rows(records: list[dict]) -> list[dict]:
-    """One row per kind of model: accuracy, fidelity, how many lost too much accuracy, seconds of training."""
+    """One row per kind of model: accuracy, fidelity, how many lost over 10 points of accuracy, seconds of training."""
     kinds: dict[str, list[dict]] = defaultdict(list)
     for row in records:
         kinds[row["kind"]].append(row)
@@ -40,7 +40,8 @@ def rows(records: list[dict]) -> list[dict]:
 def section(models: dict[str, dict]) -> list[str]:
     """Kind -> its row, in Markdown."""
     return [
-        "The models. Fidelity is agreement with the source on test data; seconds are of one core.",
+        "The models. Fidelity: agreement with the source on test data. Degraded: stolen models that lost more than 10 "
+        "points of test accuracy. Seconds: training time on one core.",
         "",
         *markdown_table(
             ["kind", "n", "test accuracy, mean (lowest)", "fidelity, mean (range)", "degraded", "seconds"],

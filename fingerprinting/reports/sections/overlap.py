@@ -1,4 +1,4 @@
-"""Honest models by the share of the owner's data that they saw: page, CSV file and figure of the overlap sweep."""
+"""Independent models by their share of the owner's data: page, CSV file and figure of the overlap sweep."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -40,7 +40,13 @@ def page(study_folder: str, records: list[dict]) -> str:
     lines: dict[tuple, dict[float, dict]] = defaultdict(dict)
     for row in rows:
         lines[representation_of(row), row["relation"], row["architecture"]][row["overlap"]] = row
-    head = ["fingerprint", "reading, output", "architecture", *(f"{overlap:g}" for overlap in overlaps), "flagged"]
+    head = [
+        "fingerprint",
+        "representation, output",
+        "architecture",
+        *(f"{overlap:g}" for overlap in overlaps),
+        "flagged",
+    ]
     cells = [
         [*names(representation), f"{relation} ({architecture})"]
         + [_in_thresholds(found[overlap]) if overlap in found else "" for overlap in overlaps]
@@ -48,8 +54,8 @@ def page(study_folder: str, records: list[dict]) -> str:
         for (representation, relation, architecture), found in lines.items()
     ]
     note = (
-        "Honest models that saw a rising share of the owner's data (columns): distance to the source divided by the "
-        "threshold from the owner's reference models, up to 1 they are accused."
+        "Distance of independent models to the source, divided by the threshold from the owner's reference models, by "
+        "the share of the owner's data that they were trained on (columns). A model is flagged up to 1."
     )
     title = f"# Overlap with the owner's data: {domain}, {dataset}, {tier} tier"
     return "\n".join([title, "", note, "", *markdown_table(head, cells), ""])
@@ -60,17 +66,17 @@ def _in_thresholds(row: dict) -> str:
 
 
 def figure(study_folder: str, methods: list[Method], pool: list[Judged], rows: list[dict]) -> Path | None:
-    """Distance against overlap, one panel per method; shaded: the middle half of the thefts of the same task."""
+    """Distance against overlap, one panel per method; shaded: interquartile range of the same-task stolen models."""
     if not rows:
         return None
     attacks = [model for model in pool if model.row.role == "pirated" and not model.row.on_target]
-    title = "distance of honest models by the share of owner's data they saw"
+    title = "distance of independent models by their share of the owner's data"
     with panels(study_folder, "overlap", title, methods, 2.6, 1.0) as grid:
         for axis, method in grid:
             own = [row for row in rows if representation_of(row) == method.identity]
             low, high = np.quantile([model.distances[method.key] for model in attacks], [0.25, 0.75])
-            axis.axhspan(low, high, color=COLOURS["pirated"], alpha=0.15, lw=0, label="middle half of thefts")
-            axis.axhline(own[0]["threshold"], color="grey", lw=0.8, ls=":", label="threshold from references")
+            axis.axhspan(low, high, color=COLOURS["pirated"], alpha=0.15, lw=0, label="stolen, interquartile range")
+            axis.axhline(own[0]["threshold"], color="grey", lw=0.8, ls=":", label="threshold from reference models")
             for relation, style in RELATIONS.items():
                 found = sorted((row["overlap"], row["distance"]) for row in own if row["relation"] == relation)
                 if found:

@@ -1,4 +1,4 @@
-"""What was measured of passports, from records: CSV files, pages and the numbers of docs/passports.md."""
+"""Passports, from records: CSV files, pages and the block of docs/passports.md."""
 
 from collections import defaultdict
 
@@ -9,11 +9,9 @@ from fingerprinting.reports.figures.passport_sweeps import figure
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import links, page_path, with_records
 from fingerprinting.reports.sections.passport_tables import (
-    ATTACKS,
     FINGERPRINTS,
     LEGEND,
     SCHEMES,
-    SWEEPS,
     VALID,
     forgeries,
     image_passports,
@@ -23,6 +21,7 @@ from fingerprinting.reports.sections.passport_tables import (
     sweep,
     valid_cells,
 )
+from fingerprinting.robustness.passport_attacks import ATTACKS, SWEEPS
 from fingerprinting.study.domain import COMMITTED, DOMAINS, load_domain
 from fingerprinting.study.records import Records
 
@@ -34,7 +33,7 @@ ATTACK_COLUMNS = (
 ROLES = ("source", "pirated", "independent")
 RATIOS = {
     "passport_inference_v1_to_plain": "inference, scheme 1 / plain",
-    "passport_inference_public_to_plain": "inference, public branch of schemes 2, 3 / plain",
+    "passport_inference_public_to_plain": "inference, public branch of schemes 2 and 3 / plain",
     "passport_training_v1_to_plain": "training, scheme 1 / plain",
     "passport_training_v2_to_plain": "training, scheme 2 / plain",
     "passport_training_v3_to_plain": "training, scheme 3 / plain",
@@ -60,14 +59,14 @@ def study_folders() -> list[str]:
 
 
 def measured(study_folder: str) -> Measured:
-    """Every attack in the order of networks, schemes, attacks and strengths; and every kind of theft."""
+    """Every attack in the order of networks, schemes, attacks and strengths; and every stealing attack."""
 
     def place(row: dict) -> tuple:
         strength = row["strength"]
         return (
             row["architecture"],
             SCHEMES.index(row["scheme"]),
-            ATTACKS.index(row["attack"]),
+            list(ATTACKS).index(row["attack"]),
             (isinstance(strength, str), strength) if strength is not None else (False, 0),
         )
 
@@ -97,7 +96,7 @@ def page(study_folder: str, found: Measured | None = None) -> str:
         lines += stealing_attacks(taken)
     if made := _image_passports(study_folder):
         lines += ["## Passports of other images", "", *made]
-    lines += ["## Published beside measured", "", *published(found[0]), ""]
+    lines += ["## Published and measured accuracy", "", *published(found[0]), ""]
     return "\n".join(lines)
 
 
@@ -116,7 +115,7 @@ def _image_passports(study_folder: str) -> list[str]:
 
 
 def block() -> str:
-    """For docs/passports.md: every network before any attack; attacks, thefts and costs on the tiers' own data sets."""
+    """For docs/passports.md: all networks before any attack; attacks and costs on the tiers' own data sets."""
     found = {name: measured(name) for name in study_folders() if name.rsplit("/", 1)[1] in COMMITTED}
     cells = [
         [f"{architecture}, {name.split('/')[1]}", *line]
@@ -127,25 +126,27 @@ def block() -> str:
     ]
     lines = [*markdown_table(("network, data", *VALID), cells), ""] if cells else []
     lines += [
-        "Published beside measured.",
+        "Published and measured accuracy.",
         "",
         *published([row for attacks, _ in found.values() for row in attacks]),
         "",
     ]
     for name in found:
         if made := _image_passports(name):
-            lines += [f"Why passports of other images work, on {name.split('/')[1]}.", "", *made]
+            lines += [f"Passports of other images on {name.split('/')[1]}.", "", *made]
     lines += strangers([row for _, taken in found.values() for row in taken])
     for name, both in found.items():
         address, dataset, tier = name.split("/")
         if address in DOMAINS and dataset == load_domain(address).datasets[tier]:
             lines += _attacked(name, both)
     pages = links(found, "passports")
-    return "\n".join([*lines, f"Flips, pruning, scheme 1's thefts and the other data sets: {pages}.", ""])
+    return "\n".join(
+        [*lines, f"Flipped signs, pruning, stealing attacks on scheme 1 and the other data sets: {pages}.", ""]
+    )
 
 
 def _attacked(study_folder: str, found: Measured) -> list[str]:
-    """What was measured on one data set: forgeries, thefts, costs."""
+    """What was measured on one data set: forgeries, stealing attacks, costs."""
     _, dataset, tier = study_folder.split("/")
     lines = []
     for architecture, attacks, taken in _networks(found):
@@ -166,14 +167,15 @@ def _costs(study_folder: str) -> list[str]:
         for row in rows
     ]
     note = (
-        "What passports cost (`python benchmarks/passports.py`): ratios of seconds, median of turns [lowest, highest]."
+        "Cost of passports (`python benchmarks/passports.py`): ratios of seconds by paired timing, median [lowest, "
+        "highest]."
     )
     return [note, "", *markdown_table(["network", "threads", *RATIOS.values()], cells), ""]
 
 
 def _seconds(study_folder: str) -> list[str]:
-    """What the steps took, in the order in which they run."""
+    """Seconds of the steps, in the order in which they run."""
     taken = {row["key"]: row for row in Records.at(study_folder, "steps").rows()}
     keys = [f"{study_folder.split('/')[0]}/passport/{name}.py" for name in PASSPORT]
     found = [f"`{key}` {taken[key]['seconds']:.0f} s" for key in keys if key in taken]
-    return [f"The steps took: {', '.join(found)}.", ""] if found else []
+    return [f"Time of the steps: {', '.join(found)}.", ""] if found else []

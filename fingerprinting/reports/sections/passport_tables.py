@@ -1,43 +1,31 @@
-"""What passports prove, in Markdown: networks as released, forgeries, sweeps, thefts; what papers report of them."""
+"""Passports in Markdown: networks as released, forgeries, sweeps, stealing attacks, published values."""
 
 from collections import defaultdict
 
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.reports.sections.published_numbers import PASSPORTS
+from fingerprinting.robustness.passport_attacks import ATTACKS, SWEEPS
 
 SCHEMES = ("plain", "1", "2", "3")
-ATTACKS = (
-    "none",
-    "fake1",
-    "fake1_noise",
-    "fake2",
-    "fake3",
-    "residual_block",
-    "solve",
-    "fine_tune",
-    "flip",
-    "prune",
-)
-SWEEPS = {"flip": "share of signs flipped", "prune": "share of weights pruned"}
 FINGERPRINTS = ("primary", "akh", "sac_m")
 WAYS = {  # what the owner did, in benchmarks/image_passports.py
-    "aligned": "as everywhere here",
-    "fresh": "from fresh weights",
-    "released": "from fresh weights by SGD",
-    "centred": "passports less their mean",
-    "noise": "passports of noise",
+    "aligned": "default",
+    "fresh": "trained from scratch",
+    "released": "trained from scratch by SGD",
+    "centred": "zero-mean passports",
+    "noise": "noise passports",
 }
-FORGERIES = {  # what the forger brought
-    "owner": "the owner's",
+FORGERIES = {  # the attacker's passports
+    "owner": "owner's",
     "images": "other images (fake1)",
-    "gamma": "other images for γ, β the owner's",
-    "beta": "other images for β, γ the owner's",
-    "image": "one other image each",
+    "gamma": "other images for γ, owner's for β",
+    "beta": "other images for β, owner's for γ",
+    "image": "one other image per passport",
     "in_place": "other images, not shuffled",
     "shared": "other images, one passport for γ and β",
-    "fresh_net": "other images, in a network with fresh weights",
-    "own_net": "other images, in the attacked network",
-    "centred": "other images, less their mean",
+    "fresh_net": "other images, through an untrained network",
+    "own_net": "other images, through the attacked network",
+    "centred": "other images, zero-mean",
     "ones": "1 everywhere",
     "positive": "noise in [0, 1]",
     "noise": "noise in [-1, 1] (fake1_noise)",
@@ -45,17 +33,17 @@ FORGERIES = {  # what the forger brought
 VALID = (
     "",
     "accuracy as released",
-    "under the passports",
-    "points to without",
-    "to trained on",
-    "detection",
+    "accuracy under the passports",
+    "points from without",
+    "points from trained further",
+    "signature detection",
     "bits",
     "p",
     "triggers",
 )
 LEGEND = (
-    "Accuracy is under the passports that are claimed (the owner's, unless the attack forges some), on {n} test "
-    "images; detection is the share of the claimed signature's bits that the signs of γ show."
+    "Accuracy: under the claimed passports (the owner's, unless the attack forges some), on {n} test images. Signature "
+    "detection: the share of the claimed signature's bits that equal the signs of γ."
 )
 
 
@@ -64,7 +52,7 @@ def valid_cells(rows: list[dict]) -> list[list[str]]:
     plain, longer = (row for row in rows if row["scheme"] == "plain")  # None sorts before "longer"
     cells = [
         ["without passports", f"{plain['accuracy']:.4f}", *[""] * 7],
-        ["… trained on", f"{longer['accuracy']:.4f}", "", _points(longer, plain), *[""] * 5],
+        ["… trained further", f"{longer['accuracy']:.4f}", "", _points(longer, plain), *[""] * 5],
     ]
     for row in rows:
         if row["attack"] == "none" and row["scheme"] != "plain":
@@ -77,7 +65,7 @@ def valid_cells(rows: list[dict]) -> list[list[str]]:
 
 
 def forgeries(rows: list[dict]) -> list[str]:
-    """Attacks that are not swept: accuracy, detection of what is claimed, and of the owner's signature."""
+    """Attacks without a sweep: accuracy, detection of the claimed signature, and of the owner's."""
     cells = _grid([row for row in rows if row["attack"] not in ("none", *SWEEPS)])
     if not cells:
         return []
@@ -90,12 +78,11 @@ def forgeries(rows: list[dict]) -> list[str]:
         ],
     )
     note = (
-        "Accuracy; detection of the claimed signature; in brackets of the owner's. Strength: share of the owner's "
-        "signs that the forger's signature turns round (fake2, fake3), share of its own signature that was fixed "
-        "beforehand (residual_block; what comes out by itself is no evidence and not counted), all layers with the "
-        "old (FTAL) or a new head (RTAL) "
-        "(fine_tune: the owner's passports in what came out). Of what is drawn (fake1, fake1_noise) the mean over "
-        "draws; the best is in brackets, and behind fake1 what the owner's passports give on the very same network."
+        "Cells: accuracy; detection of the claimed signature (of the owner's). Strength: for fake2 and fake3 the share "
+        "of the owner's signs that the attacker's signature flips; for residual_block the share of the attacker's "
+        "signature that is fixed beforehand (other bits are no evidence and are not counted); for fine_tune all layers "
+        "with the old (FTAL) or a new head (RTAL), and the owner's passports. fake1 and fake1_noise: mean over draws "
+        "(best draw); fake1 also gives the accuracy under the owner's passports on the same network (of ...)."
     )
     return [note, "", *table, ""]
 
@@ -118,18 +105,27 @@ def sweep(rows: list[dict], attack: str) -> list[str]:
 
 
 def stealing_attacks(rows: list[dict]) -> list[str]:
-    """What passports and fingerprints show of every kind of theft; nothing where none was tried."""
+    """What passports and fingerprints detect of every stealing attack; nothing where none was run."""
     if not rows:
         return []
     interval = " [95% bootstrap interval]" if any("auc_interval" in row for row in rows) else ""
     note = (
-        "The zoo's thefts of these networks. White box: detection of the owner's signature over all models that have "
-        "the layers (lowest to highest; p: of stolen models the highest, of honest ones the lowest), accuracy under "
-        "the owner's passports, scheme 3's trigger images. Black box: AUC of the theft against the independent models "
-        f"of the same task, by labels alone{interval}."
+        "Stealing attacks on these networks. White box: detection of the owner's signature over all models that have "
+        "the signed layers (lowest to highest); p-value (highest of stolen, lowest of independent models); accuracy "
+        "under the owner's passports; agreement on scheme 3's trigger images. Black box: AUC of the attack against the "
+        f"independent models of the same task, from labels{interval}."
     )
-    heads = ["scheme", "model", "n", "test accuracy", "with the layers", "detection", "p", "under the passports"]
-    heads += ["triggers", "independents", *(f"AUC, {name}" for name in FINGERPRINTS)]
+    heads = [
+        "scheme",
+        "model",
+        "n",
+        "test accuracy",
+        "n with the layers",
+        "signature detection",
+        "p",
+        "under the passports",
+    ]
+    heads += ["triggers", "independent models", *(f"AUC, {name}" for name in FINGERPRINTS)]
     return [note, "", *markdown_table(heads, [_attack_line(row) for row in rows]), ""]
 
 
@@ -156,7 +152,7 @@ def _attack_line(row: dict) -> list[str]:
 
 
 def _least_convincing(row: dict) -> float | None:
-    """Of stolen models the highest p, of honest ones the lowest: what speaks most against the test."""
+    """The highest p of stolen models, the lowest of independent ones: the least favourable to the test."""
     found = [model["p_value"] for model in row["models"].values() if "p_value" in model]
     return (max if row["role"] == "pirated" or row["kind"] == "source" else min)(found, default=None)
 
@@ -169,7 +165,7 @@ def _auc(row: dict, name: str) -> str:
 
 
 def strangers(rows: list[dict]) -> list[str]:
-    """How many bits the owners' passports read in honest models, over all of them; nothing where none was read."""
+    """How many bits the owners' passports show in independent models; nothing where none was read."""
     read = [
         model for row in rows if row["role"] == "independent" for model in row["models"].values() if "bits" in model
     ]
@@ -177,14 +173,14 @@ def strangers(rows: list[dict]) -> list[str]:
         return []
     agreed, lowest = [model["agreed"] for model in read], min(model["p_value"] for model in read)
     return [
-        f"In networks of strangers the owners' passports read {min(agreed)} to {max(agreed)} of {read[0]['bits']} bits "
-        f"({len(read)} readings of honest models that have the layers; lowest p {_p(lowest)}).",
+        f"In independent models the owners' passports show {min(agreed)} to {max(agreed)} of {read[0]['bits']} bits (n "
+        f"= {len(read)} pairs of passports and a model with the signed layers; lowest p {_p(lowest)}).",
         "",
     ]
 
 
 def image_passports(rows: list[dict]) -> list[str]:
-    """What forged passports of many kinds do to one network whose owner made its passports in several ways."""
+    """Forged passports of many kinds on one network whose owner made its passports in several ways."""
     if not rows:
         return []
     ways = [way for way in WAYS if any(row["way"] == way for row in rows)]
@@ -193,10 +189,10 @@ def image_passports(rows: list[dict]) -> list[str]:
     first = rows[0]
     note = (
         f"{first['architecture']}, {first['side']} × {first['side']} pixels, {first['examples']} examples, "
-        f"{first['epochs']} passes and as many again; {first['bits']} bits, {first['n']} test images, {first['draws']} "
-        "draws of each (`python benchmarks/image_passports.py`). Columns: what the owner did; rows: the passports that "
-        "are shown. Mean accuracy (highest); bits of the owner's signature; cosine of the mean patches of P_γ with the "
-        "owner's."
+        f"{first['epochs']} epochs without and {first['epochs']} with passports; {first['bits']} bits, {first['n']} "
+        f"test images, {first['draws']} draws of each (`python benchmarks/image_passports.py`). Columns: the owner's "
+        "passports and training; rows: the passports that are presented. Cells: mean accuracy (highest); bits of the "
+        "owner's signature; cosine of the mean patches of P_γ with the owner's."
     )
     lines = [[FORGERIES[kind], *(_shown(found.get((kind, way))) for way in ways)] for kind in kinds]
     return [note, "", *markdown_table(["passports", *(WAYS[way] for way in ways)], lines), ""]
@@ -210,7 +206,7 @@ def _shown(row: dict | None) -> str:
 
 
 def published(rows: list[dict]) -> list[str]:
-    """What others published, and the same of ours, on the same data where that was measured."""
+    """Published accuracy and ours, on the same data where that was measured."""
     lines = []
     for said in PASSPORTS:
         low, high = said.accuracy
@@ -230,7 +226,7 @@ def published(rows: list[dict]) -> list[str]:
         name = said.attack if said.strength is None else f"{said.attack}, {said.strength:.0%}"
         measured = "; ".join(f"{' '.join(values)} ({network})" for network, values in here.items())
         lines.append([name, where, value, measured, said.note])
-    return markdown_table(["attack", "published on", "published", "here, by scheme", "source"], lines)
+    return markdown_table(["attack", "published for", "published", "measured, by scheme", "source"], lines)
 
 
 def schemes_of(rows: list[dict]) -> list[str]:
@@ -243,7 +239,7 @@ def _grid(rows: list[dict]) -> dict[tuple, dict[str, dict]]:
     cells: dict[tuple, dict[str, dict]] = defaultdict(dict)
     for row in rows:
         cells[row["attack"], row["strength"]][row["scheme"]] = row
-    return dict(sorted(cells.items(), key=lambda cell: (ATTACKS.index(cell[0][0]), str(cell[0][1]))))
+    return dict(sorted(cells.items(), key=lambda cell: (list(ATTACKS).index(cell[0][0]), str(cell[0][1]))))
 
 
 def _outcome(row: dict | None) -> str:

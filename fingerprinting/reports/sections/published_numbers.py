@@ -10,7 +10,7 @@ TIFS_TEXT = "TIFS 2025: BERT source, 180,000 titles"
 class Published:
     """An AUC of a paper. reading is (fingerprint, output, representation) of the method here that computes the same.
 
-    attack_on_queries: what the thief does to queries before it answers them; empty where it is honest.
+    attack_on_queries: what an adaptive attacker does to queries before it responds; empty where it is not adaptive.
     """
 
     domain: str
@@ -60,7 +60,9 @@ DEEPIPR = "Fan et al. 2019, 2021"
 PASSPORTS = [
     PublishedPassport("cifar10", "ResNet18", "none", None, (0.95, 0.95), f"{DEEPIPR}; about the plain network's"),
     PublishedPassport("cifar10", "ResNet18", "fake1", None, (0.10, 0.12), f"{DEEPIPR}; most draws, the best 35%"),
-    PublishedPassport("cifar10", "ResNet18", "fake1_noise", None, (0.10, 0.12), f"{DEEPIPR}; the same, beside noise"),
+    PublishedPassport(
+        "cifar10", "ResNet18", "fake1_noise", None, (0.10, 0.12), f"{DEEPIPR}; as fake1, compared with noise"
+    ),
     PublishedPassport("cifar10", "ResNet18", "fake2", 0.5, (0.66, 0.70), DEEPIPR),
     *(
         PublishedPassport("cifar100", "", "flip", share / 10, (value, value), DEEPIPR)

@@ -1,7 +1,8 @@
-"""What becomes of every fingerprint when the thief answers back."""
+"""The adaptive adversary: query detection, erasure, evasion and removal, by fingerprint."""
 
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.reports.table_cells import REPRESENTATIONS, Reading, names, representation_of
+from fingerprinting.reports.words import said
 
 COLUMNS = (
     "tier,domain,dataset,method,output,representation,attack_on_queries,detection_rate_fpr1,detection_rate_fpr5,"
@@ -11,16 +12,16 @@ REMOVAL = "removal"
 
 
 def rows(records: list[dict]) -> list[dict]:
-    """One row per reading and attack on queries: the mean over the thefts of the same task against all independents.
+    """One row per representation and attack on queries: the mean over the same-task attacks against all independents.
 
-    `removal` is a theft of its own; its AUC before is that of copies which were trained on without its aim.
+    `removal` is a stealing attack of its own; its AUC before is that of copies fine-tuned without its objective.
     """
     found = [row for row in records if row["attack"] in ("mean_same_task", REMOVAL) and row["negatives"] == "all"]
     return sorted(found, key=lambda row: REPRESENTATIONS.index(representation_of(row)))
 
 
 def section(records: list[dict]) -> list[str]:
-    """Whose queries are detected, and the AUCs that are left, in Markdown; nothing where that was not run."""
+    """Detection rates of the queries, and AUCs under each attack, in Markdown; nothing where that was not run."""
     found = rows(records)
     return [*_detected(found), "", *_left(found), ""] if found else []
 
@@ -29,12 +30,12 @@ def _detected(found: list[dict]) -> list[str]:
     detected = {row["method"]: row for row in found if "detection_auc" in row}
     one = next(iter(detected.values()))
     return [
-        f"The thief answers back. It was fitted on the attacker's part alone, its thresholds come from "
-        f"{one['n_held_out']} inputs of it held out; they flag {one['false_alarms_fpr1']:.1%} and "
-        f"{one['false_alarms_fpr5']:.1%} of {one['n_benign']} test inputs.",
+        "Adaptive adversary: query detector. It is fitted on the attacker's part alone. Its thresholds for 1% and 5% "
+        f"false alarms come from {one['n_held_out']} held-out inputs of that part; on {one['n_benign']} test inputs "
+        f"its false alarm rate is {one['false_alarms_fpr1']:.1%} and {one['false_alarms_fpr5']:.1%}.",
         "",
         *markdown_table(
-            ["fingerprint", "queries", "flagged at 1% false alarms", "at 5%", "AUC of detection"],
+            ["fingerprint", "queries", "detected at 1% false alarms", "detected at 5%", "AUC of the detector"],
             [
                 [name, str(row["n_queries"]), f"{row['detection_rate_fpr1']:.1%}", f"{row['detection_rate_fpr5']:.1%}"]
                 + [f"{row['detection_auc']:.2f}"]
@@ -50,13 +51,14 @@ def _left(found: list[dict]) -> list[str]:
     responses = [name for name in dict.fromkeys(row["attack_on_queries"] for row in found) if name != REMOVAL]
     costs = {row["attack_on_queries"]: f"{row['accuracy_cost']:.1%}" for row in found}
     return [
-        "Mean AUC over the thefts of the same task when these answer back and independents answer honestly. An AUC far "
-        "below 0.5 clears nobody: such answers differ from everybody's, which a second threshold on the far side would "
-        "see. `removal`: copies trained away from the source, and in round brackets copies trained on as usual.",
+        "Adaptive adversary: mean AUC over the stealing attacks of the same task when stolen models perturb queries or "
+        "responses and independent models do not. An AUC far below 0.5 clears no model: such responses differ from all "
+        "others, which a second threshold on the far side would detect. Removal: copies trained away from the source "
+        "(in round brackets: copies fine-tuned without that objective).",
         "",
         *markdown_table(
-            ["fingerprint", "reading, output", "honest", *responses, REMOVAL],
-            [["", "loss of test accuracy", "", *(costs.get(name, "") for name in (*responses, REMOVAL))]]
+            ["fingerprint", "representation, output", "no attack", *map(said, responses), REMOVAL],
+            [["", "accuracy cost", "", *(costs.get(name, "") for name in (*responses, REMOVAL))]]
             + [
                 [*names(representation), f"{_first(cells, representation)['auc_before']:.2f}"]
                 + [_after(cells.get((representation, name))) for name in responses]

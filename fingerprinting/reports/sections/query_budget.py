@@ -1,4 +1,4 @@
-"""How much a thief by extraction must ask before a method sees the student."""
+"""The query-budget sweep of extraction: AUC by number of inputs on which the attacker queries the source."""
 
 from collections import defaultdict
 
@@ -11,7 +11,7 @@ COLUMNS = "tier,domain,dataset,method,output,representation,asked,n_pirated,n_in
 
 
 def rows(records: list[dict]) -> list[dict]:
-    """One row per reading and number of inputs asked: the mean over the sweep's students, in the order of methods."""
+    """One row per representation and query budget: the mean over the sweep's students, in the order of methods."""
     groups: dict[tuple, list[dict]] = defaultdict(list)
     for row in records:
         groups[representation_of(row), row["asked"]].append(row)
@@ -29,7 +29,7 @@ def rows(records: list[dict]) -> list[dict]:
 
 
 def section(records: list[dict]) -> list[str]:
-    """Mean AUC by number of inputs asked, in Markdown; nothing where the sweep was not run."""
+    """Mean AUC by query budget, in Markdown; nothing where the sweep was not run."""
     found = rows(records)
     if not found:
         return []
@@ -37,13 +37,13 @@ def section(records: list[dict]) -> list[str]:
     representations = list(dict.fromkeys(representation_of(row) for row in found))
     students = {row["asked"]: row for row in found}
     return [
-        "How much a thief by extraction must ask: mean AUC of students of the source's labels of that many inputs, "
-        "against all independents. They stand in no mean. A student that has learnt next to nothing, as its test "
-        "accuracy shows, is told by giving one answer to nearly everything, not by what it took.",
+        "Query-budget sweep of label extraction: mean AUC of students of the source's labels on that many inputs, "
+        "against all independent models. The sweep is in no mean. A student of low test accuracy is detected because "
+        "it gives almost every input the same label, not because of what it extracted.",
         "",
         *markdown_table(
-            ["fingerprint", "reading, output", *(f"{asked} asked" for asked in students)],
-            [["", "pirated / independent", *map(counts, students.values())]]
+            ["fingerprint", "representation, output", *(f"{asked} inputs" for asked in students)],
+            [["", "stolen / independent", *map(counts, students.values())]]
             + [
                 ["", "test accuracy, mean (lowest)"]
                 + [f"{row['test_accuracy']:.3f} ({row['test_accuracy_lowest']:.3f})" for row in students.values()]

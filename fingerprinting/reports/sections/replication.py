@@ -1,4 +1,4 @@
-"""The same study on a zoo made anew (SPLIT_SEED=1, 2, ...): another cut of the data, other seeds."""
+"""Replicates of a study with another split seed (SPLIT_SEED=1, 2, ...): another split, other training seeds."""
 
 from scipy.stats import spearmanr
 
@@ -9,41 +9,41 @@ from fingerprinting.reports.sections.aucs import mean_aucs
 from fingerprinting.study.study import SPLIT
 
 OWN = "calibrated"
-LEAST = 3  # readings in common
+LEAST = 3  # representations in common
 CELLS = (
     "mean AUC",
-    "least of the thefts",
-    "transfer",
-    "mean AUC against the audit's independents",
-    "least of the thefts against them",
-    "mean AUC, queries: 50",
-    "thefts called stolen at 1%",
-    "thefts called independent",
-    "independents called inconclusive, scored",
-    "independents called stolen, scored",
-    "independents called stolen, audit",
+    "lowest AUC of an attack",
+    "AUC of transfer",
+    "mean AUC against the audit set",
+    "lowest AUC of an attack against the audit set",
+    "mean AUC, number of queries: 50",
+    "detection rate at alpha = 0.01",
+    "stolen models called independent",
+    "independent models called inconclusive, scored",
+    "false positive rate, scored",
+    "false positive rate, audit",
 )
 ROWS = (
     *CELLS,
-    "mean AUC of the other reading that leads on the usual zoo",
-    "readings of all methods in both",
-    "rank correlation of their mean AUCs",
+    "mean AUC of the best baseline on the primary split",
+    "representations of all methods in both",
+    "rank correlation of their mean AUCs with the primary split",
     "mean absolute difference of their mean AUCs",
 )
 
 
 def replicates(study_folder: str) -> list[str]:
-    """The studies that were made anew of this one and matched."""
+    """The matched replicates of this study."""
     return [name for name in study_folders() if name.startswith(f"{study_folder}{SPLIT}")]
 
 
 def beside(studies: list[str]) -> list[str]:
-    """Each study, and after it those that were made anew of it."""
+    """Each study, and after it its replicates."""
     return [name for study in studies for name in (study, *replicates(study))]
 
 
 def agreement(usual: dict[tuple, dict], anew: dict[tuple, dict]) -> dict[str, float] | None:
-    """How alike two studies rank all readings by their mean AUCs, and how far these lie apart on average.
+    """Agreement of two studies on all representations: rank correlation and mean difference of their mean AUCs.
 
     Both as mean_aucs gives them. None where they have too few in common to rank.
     """
@@ -63,7 +63,7 @@ def agreement(usual: dict[tuple, dict], anew: dict[tuple, dict]) -> dict[str, fl
 
 
 def table(studies: list[str]) -> list[str]:
-    """A column for each study that was made anew, and one for each time that it was, in Markdown."""
+    """A column for each replicated study and one for each replicate, in Markdown."""
     heads, columns = [], []
     for study in studies:
         anew = replicates(study)
@@ -83,7 +83,7 @@ def table(studies: list[str]) -> list[str]:
         return []
     rows = [list(row) for row in zip(ROWS, *columns, strict=True)]
     pages = links(name for study in studies for name in replicates(study))
-    return [*markdown_table(["", *heads], rows), "", f"All of the zoos that were made anew: {pages}."]
+    return [*markdown_table(["", *heads], rows), "", f"All tables of the replicates: {pages}."]
 
 
 def _in_words(found: dict[str, float]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The calibrated fingerprint's two log-odds, made one verdict in other ways than the one in use."""
+"""Score combinations: the calibrated fingerprint's two log-odds combined in other ways than the one in use."""
 
 from collections.abc import Callable
 
@@ -12,19 +12,19 @@ from fingerprinting.reports.pages import heading
 from fingerprinting.reports.sections import audit
 from fingerprinting.study.records import Records
 
-# Name -> score (m,) of log-odds (m, 2) of extraction and of tampering.
+# Name -> score (m,) of log-odds (m, 2) of extraction and of modification.
 RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "log-odds of either theft (in use)": evidence.combined,
-    "the larger log-odds": lambda found: found.max(1),
-    "the sum of both": lambda found: found.sum(1),
-    "extraction's alone": lambda found: found[:, 0],
-    "tampering's alone": lambda found: found[:, 1],
+    "log-odds of either origin (in use)": evidence.combined,
+    "maximum of both": lambda found: found.max(1),
+    "sum of both": lambda found: found.sum(1),
+    "extraction only": lambda found: found[:, 0],
+    "modification only": lambda found: found[:, 1],
 }
-AGAINST = {"scored": "the scored independents", "audit": "the audit's"}  # use of the independents -> in words
+AGAINST = {"scored": "scored independent models", "audit": "the audit set"}  # use of the independent models -> in words
 
 
 def aucs(study_folder: str, use: str) -> dict[str, dict[str, float]]:
-    """Rule -> theft of the same task -> AUC against all independents for that use that saw all of their part."""
+    """Rule -> same-task attack -> AUC against all independent models of that use that saw all of their part."""
     rows = [row for row in Records.at(study_folder, "verdicts").rows() if row["share"] == 1 and set(TRACES) <= set(row)]
     independent = _traces([row for row in rows if row["use"] == use and row["role"] == "independent"])
     stolen = {attack: _traces([row for row in rows if row["kind"] == attack]) for attack in audit.ATTACKS}
@@ -41,13 +41,13 @@ def _traces(rows: list[dict]) -> np.ndarray:
 
 
 def table(studies: list[str]) -> list[str]:
-    """Mean AUC and the least of the thefts, a column per study, in Markdown."""
+    """Mean AUC and the lowest AUC of an attack, a column per study, in Markdown."""
     rows = []
     for use, words in AGAINST.items():
         found = [aucs(study, use) for study in studies]
         for name in RULES:
             rows.append([f"{name}, against {words}", *(_cell(by_rule.get(name, {})) for by_rule in found)])
-    return markdown_table(["mean AUC (least of the thefts)", *map(heading, studies)], rows)
+    return markdown_table(["mean AUC (lowest AUC of an attack)", *map(heading, studies)], rows)
 
 
 def _cell(by_attack: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""What a fingerprint costs: queries, models trained for reference, seconds."""
+"""What a fingerprint costs: queries, reference models, seconds."""
 
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.reports.table_cells import REPRESENTATIONS
@@ -12,10 +12,10 @@ def section(records: list[dict]) -> list[str]:
         return []
     order = list(dict.fromkeys(method for method, *_ in REPRESENTATIONS))
     return [
-        "What a fingerprint costs. Matching is one suspect asked, and its answers read in every way of these tables.",
+        "Costs. Matching: the time to query one suspect and to compute every representation of these tables.",
         "",
         *markdown_table(
-            ["fingerprint", "queries", "making them, s", "models for reference", "their training, s", "matching, s"],
+            ["fingerprint", "queries", "generation, s", "reference models", "their training, s", "matching, s"],
             [
                 [row["method"], str(row["queries"]), f"{row['generate_s']:.2f}", str(row["extra_models"] or "")]
                 + [f"{row['extra_models_s']:.0f}" if row["extra_models"] else "", f"{row['match_s']:.3f}"]

@@ -1,13 +1,14 @@
-"""Verdicts of the calibrated fingerprint: what share of each kind of model was called stolen, or independent."""
+"""Verdicts of the calibrated fingerprint: the share of each kind of model that is called stolen, or independent."""
 
 from collections import defaultdict
 
 import numpy as np
 
-from fingerprinting.calibrated.verdicts import FEW, INCONCLUSIVE, INDEPENDENT, STOLEN, passed
+from fingerprinting.calibrated.verdicts import FEW, INCONCLUSIVE, INDEPENDENT, STOLEN, USUAL, passed
 from fingerprinting.core import statistics
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.models.kinds import KINDS
+from fingerprinting.reports.words import said
 
 FOR_5_PERCENT = 19  # calibration models: the least p-value of n is 1 / (n + 1)
 COLUMNS = (
@@ -17,7 +18,7 @@ COLUMNS = (
 
 
 def rows(records: list[dict]) -> list[dict]:
-    """One row per kind of model, and per use of the source's task: what share of them got which verdict."""
+    """One row per kind of model, and per use for models of the source's task: the share of each verdict."""
     groups: dict[tuple[str, str], list[dict]] = defaultdict(list)
     for row in records:
         use = row["use"] if row["share"] == 1 else f"{row['use']}, {row['share']:.2g} of the data"
@@ -54,31 +55,32 @@ def flagged_at_5(row: dict) -> bool:
 
 
 def stolen(row: dict) -> str:
-    """The cell of a share that was called stolen."""
+    """The cell of the share that is called stolen."""
     if "stolen" not in row:
-        return f"not possible at {row['alpha']:.0%}"
+        return f"not possible at alpha = {row['alpha']:g}"
     return f"{row['stolen']:.3f} [{row['stolen_low']:.3f}, {row['stolen_high']:.3f}]"
 
 
 def section(records: list[dict]) -> list[str]:
-    """What the calibrated fingerprint says of every kind of model, in Markdown; nothing where it was not matched."""
+    """The calibrated fingerprint's verdicts by kind of model, in Markdown; nothing where it was not matched."""
     found = rows(records)
     if not found:
         return []
     first = found[0]
-    heads = ["use", "kind", "n", "compared with", "stolen", "independent", "inconclusive", "out of range"]
+    heads = ["use", "kind", "n", "calibration models", "stolen", "independent", "inconclusive", "out of range"]
     return [
-        f"Verdicts of the calibrated fingerprint: `stolen` where at most {first['alpha']:.0%} of the calibration "
-        f"independents that a model is compared with show as much evidence (conformal p-value) and more than "
-        f"{first['beta']:.0%} of the reference thefts, held out, as little; `independent` where no more thefts than "
-        "that show as little and most calibration independents show more; else `inconclusive`, as is whatever is less "
-        "or more able than all of them (`out of range`) [95% binomial interval]; not possible where too few models are "
-        f"there to compare with.{_caution(first['n_calibration'])}",
+        f"Verdicts of the calibrated fingerprint at alpha = {first['alpha']:g}, beta = {first['beta']:g} [95% "
+        "binomial interval]. `stolen`: the p-value under the independent hypothesis (conformal, over the calibration "
+        "models) is at most alpha, and the p-value under the stolen hypothesis (over held-out stolen reference models) "
+        "is above beta. `independent`: the p-value under the stolen hypothesis is at most beta, and that under the "
+        f"independent hypothesis is above {USUAL}. All other models are `inconclusive`, and so is a model whose "
+        "control accuracy is lower or higher than that of every calibration model (out of range). Not possible: too "
+        f"few models for a level.{_caution(first['n_calibration'])}",
         "",
         *markdown_table(
-            [*heads, "stolen at 5%"],
+            [*heads, "stolen at alpha = 0.05"],
             [
-                [row["use"], row["kind"], str(row["n"]), str(row["n_calibration"]), stolen(row)]
+                [row["use"], said(row["kind"]), str(row["n"]), str(row["n_calibration"]), stolen(row)]
                 + [
                     f"{row[name]:.3f}" if name in row else "not possible"
                     for name in ("independent", "inconclusive", "out_of_range", "stolen_at_5")
@@ -91,4 +93,4 @@ def section(records: list[dict]) -> list[str]:
 
 
 def _caution(n_calibration: int) -> str:
-    return f" **The levels rest on {n_calibration} calibration models only.**" if n_calibration < FEW else ""
+    return f" **The p-values rest on {n_calibration} calibration models only.**" if n_calibration < FEW else ""

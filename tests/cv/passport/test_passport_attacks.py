@@ -1,6 +1,7 @@
 """Attacks on passports: forged passports against a computation by hand, what is trained, solved for and counted."""
 
 import copy
+import inspect
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,7 +13,9 @@ from torch import nn
 from cv.passport import attacks, measuring, passports, protected_study, stealing_attacks, target, verification
 from cv.passport.layers import ForgedNorm, PassportNorm
 from fingerprinting.core import runtime
+from fingerprinting.core.runtime import REPOSITORY
 from fingerprinting.models.suspects import Suspect
+from fingerprinting.robustness import passport_attacks
 from tests.cv.passport.small_passports import CONFIG, made, net
 
 # Fake-1.
@@ -211,3 +214,18 @@ def test_a_residual_block_stands_between_the_passports_and_the_scale():
     first, _, second = forged.blocks[0].body
     torch.testing.assert_close(forged.affine()[0], raw + second(F.relu(first(raw))))
     assert first.out_features == 6
+
+
+def test_every_attack_is_run_and_has_its_place_in_tables():
+    """What takes (target, plan) in that order is an attack; functions of the table's names run them."""
+    taking = {
+        name
+        for name, found in vars(attacks).items()
+        if inspect.isfunction(found)
+        and not name.startswith("_")
+        and list(inspect.signature(found).parameters) == ["target", "plan"]
+    }
+    assert taking == set(attacks.ATTACKS)
+    assert list(attacks.ATTACKS) == list(passport_attacks.ATTACKS)
+    kinds = (REPOSITORY / "cv/passport/attack.py").read_text(encoding="utf-8").split("KIND: ")[1].split("\n\n")[0]
+    assert all(f"{name} (" in kinds.replace("\n", " ") for name in attacks.ATTACKS)

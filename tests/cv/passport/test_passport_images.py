@@ -97,8 +97,8 @@ def test_the_table_by_hand():
         ),
     ]
     table = "\n".join(passport_tables.image_passports(rows))
-    assert "| passports | passports less their mean |" in table
-    assert "| the owner's | 0.500; 100.0%; 1.00 |" in table
+    assert "| passports | zero-mean passports |" in table
+    assert "| owner's | 0.500; 100.0%; 1.00 |" in table
     assert "| 1 everywhere | 0.100 (0.200); 40.0%; 0.02 |" in table
     assert passport_tables.image_passports([]) == []
 
@@ -109,7 +109,7 @@ def test_strangers_are_counted_over_all_their_models():
         return {"role": role, "models": {**models, "other layers": {}}}
 
     (said, _) = passport_tables.strangers([row("independent", 40, 55), row("pirated", 96), row("independent", 47)])
-    assert "40 to 55 of 96 bits (3 readings of honest models that have the layers; lowest p 4.0e-01)" in said
+    assert "40 to 55 of 96 bits (n = 3 pairs of passports and a model with the signed layers; lowest p 4.0e-01)" in said
     assert passport_tables.strangers([row("pirated", 96)]) == []
 
 

@@ -3,17 +3,16 @@
 import pytest
 import torch
 
-from fingerprinting.fingerprints import baselines
 from fingerprinting.fingerprints import owner as owners
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
-from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.methods import METHODS, ROWS
 from fingerprinting.study.study import Study
 from tests.fingerprints.queries.perceptrons import CONSTANTS
 
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_queries_are_inside_the_range_and_the_same_again(owner, name):
-    first, second = (baselines.PEERS[name](owner(name), 20, **CONSTANTS[name]) for _ in range(2))
+    first, second = (ROWS[name].queries(owner(name), 20, **CONSTANTS[name]) for _ in range(2))
     assert torch.equal(first.inputs, second.inputs) and torch.equal(first.truth, second.truth)
     assert first.inputs.min() >= 0 and first.inputs.max() <= 1
     assert len(first.inputs) == len(first.truth) <= 20
@@ -24,13 +23,13 @@ def test_queries_are_inside_the_range_and_the_same_again(owner, name):
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_text_suits_none_of_them(name):
     with pytest.raises(UnsuitedError, match="moves inputs as numbers"):
-        baselines.PEERS[name](Owner(Study("nlp", "thucnews", "smoke"), name), 10, **CONSTANTS[name])
+        ROWS[name].queries(Owner(Study("nlp", "thucnews", "smoke"), name), 10, **CONSTANTS[name])
 
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_reference_models_are_counted_where_they_are_used(owner, name):
     used = owner(name)
-    baselines.PEERS[name](used, 10, **CONSTANTS[name])
+    ROWS[name].queries(used, 10, **CONSTANTS[name])
     assert [model.metadata["seconds"] for model in used.used.values()] == ([2.0] * 4 if name == "cae" else [])
     assert all("/reference_" in model for model in used.used)
 

@@ -7,8 +7,8 @@ from scipy.special import softmax
 from scipy.stats import ttest_ind
 
 from fingerprinting.fingerprints.queries import irisfp
-from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.fingerprints.representations import votes
+from fingerprinting.methods import METHODS
 from tests.fingerprints.queries.linear import BOUNDS, EVERYWHERE, fingerprint_of, generator, images, linear_model
 
 

@@ -11,12 +11,11 @@ import torch
 from fingerprinting import cli
 from fingerprinting.core.runtime import REPOSITORY
 from fingerprinting.fingerprints import baselines, store
-from fingerprinting.fingerprints.baselines import PEERS
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
 from fingerprinting.fingerprints.queries import dataset_inference, fuap, irisfp, metafinger
-from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.fingerprints.representations import code, perceptron
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS, ROWS
 from fingerprinting.models import reference as own_models
 from fingerprinting.models import source_model, suspects, trained
 from fingerprinting.models.kinds import KINDS
@@ -100,7 +99,8 @@ def test_fuaps_encoder_is_the_same_after_a_round_trip(made, monkeypatch):
     script = runpy.run_path(str(REPOSITORY / "baselines.py"))
     words = ["TIER=smoke", "DATASET=digits", "DEVICE=cpu", "METHOD=fuap"]
     _, constants = cli.resolve(script, "", words)
-    queries = fuap.fuap(Owner(study, "fuap"), constants["n"], **baselines.own_constants("fuap", constants))
+    owner = Owner(study, "fuap")
+    queries = fuap.fuap(owner, constants["n"], **baselines.own_constants(owner, ROWS["fuap"], constants))
     loaded = store.load(study, "fuap", trained.weights_sha256(study, study.source_id))
     outputs = torch.softmax(loaded.source_logits, 1)
     assert torch.equal(queries.inputs, loaded.inputs)
@@ -174,5 +174,5 @@ def test_text_is_not_moved(name):
     study = Study("nlp", "thuocl", "smoke", device_name="cpu")
     script = runpy.run_path(str(REPOSITORY / "baselines.py"))
     _, constants = cli.resolve(script, "nlp", ["TIER=smoke", "DEVICE=cpu"])
-    with pytest.raises(UnsuitedError, match=name):
-        PEERS[name](Owner(study, name), 20, **baselines.own_constants(name, constants))
+    with pytest.raises(UnsuitedError, match=f"{name} moves inputs as numbers"):
+        ROWS[name].queries(owner := Owner(study, name), 20, **baselines.own_constants(owner, ROWS[name], constants))

@@ -6,9 +6,9 @@ import torch
 
 from fingerprinting.fingerprints.distances import cosine
 from fingerprinting.fingerprints.queries.modeldiff import diverged, modeldiff, score
-from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.fingerprints.representations import decision_distances
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS
 from tests.fingerprints.queries.perceptrons import BOUNDS, CONSTANTS, images, network
 
 

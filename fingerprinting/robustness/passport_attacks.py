@@ -1,0 +1,16 @@
+"""The table of attacks on networks with passports; cv/passport/attacks.py runs each by the function of its name."""
+
+# Attack -> what share it sweeps, where it is a sweep; in the order of all tables.
+ATTACKS = {
+    "none": "",  # the owner's passports, for comparison
+    "fake1": "",
+    "fake1_noise": "",
+    "fake2": "",
+    "fake3": "",
+    "residual_block": "",
+    "solve": "",
+    "fine_tune": "",
+    "flip": "share of signs flipped",
+    "prune": "share of weights pruned",
+}
+SWEEPS = {attack: share for attack, share in ATTACKS.items() if share}
