@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
-from cycler import cycler
 
 from fingerprinting.core import storage
 from fingerprinting.fingerprints.registry import Method
@@ -13,7 +12,7 @@ from fingerprinting.reports.pages import heading
 from fingerprinting.reports.table_cells import in_words
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402 (the backend comes first)
+from matplotlib import cycler, pyplot  # noqa: E402 (the backend comes first)
 
 matplotlib.rcParams["svg.hashsalt"] = "fingerprinting"  # else every drawing names its parts anew
 matplotlib.rcParams["svg.fonttype"] = "none"  # letters stay letters: smaller, and a reader can search them
