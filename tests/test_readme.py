@@ -114,6 +114,11 @@ def test_links_and_pictures_exist():
             assert not anchor or anchor in anchors((path.parent / file).resolve()), f"{path.name}: {target}"
 
 
+def test_every_test_that_contributing_names_exists():
+    named = set(re.findall(r"`(test_\w+\.py)`", (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+    assert named and named <= {path.name for path in (REPOSITORY / "tests").rglob("test_*.py")}
+
+
 def test_every_document_is_found_from_readme():
     linked = {(REPOSITORY / target.partition("#")[0]).resolve() for target in re.findall(r"\]\(([^)]+)\)", README)}
     assert set(REPOSITORY.glob("docs/*.md")) <= linked
