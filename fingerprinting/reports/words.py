@@ -50,6 +50,7 @@ WORDS = {
     "modified": "modified",
     # groups of models
     "all pirated": "all stolen",
+    "pirated": "stolen",
 }
 
 
