@@ -40,7 +40,7 @@ def judge(study: Study, *, queries: str, responses: str, other_task: bool, alpha
         _check_queries(folder, fingerprint)
         found = _judged(study, fingerprint, Path(responses), other_task, alpha, beta) | {"warnings": warnings}
         storage.write_text(folder / VERDICT, json.dumps(found, indent=1) + "\n")
-        print("\n".join([*_page(found), "", f"the same for machines: {folder / VERDICT}"]))
+        print("\n".join([*page(found), "", f"the same for machines: {folder / VERDICT}"]))
     else:
         print("\n".join([_asked(study, fingerprint, folder), *(f"Warning: {one}." for one in warnings)]))
     return SKIPPED
@@ -104,7 +104,8 @@ def _judged(study: Study, fingerprint: Fingerprint, path: Path, other_task: bool
     }
 
 
-def _page(found: dict) -> list[str]:
+def page(found: dict) -> list[str]:
+    """A verdict in Markdown; the control accuracy where its range over the calibration models is known."""
     rows = [
         ["verdict", f"**{found['outcome']}**"],
         *([[f"why {verdicts.INCONCLUSIVE}", found["why"]]] if found["why"] else []),
@@ -117,7 +118,7 @@ def _page(found: dict) -> list[str]:
         ["independent at", f"p of thefts up to {found['beta']}, and of honest models above {verdicts.USUAL}"],
         *([name.replace("_", " "), f"{found[name]:+.2f}"] for name in verdicts.TRACES if name in found),
     ]
-    if "control_accuracy" in found:
+    if "control_accuracy_range" in found:
         least, most = found["control_accuracy_range"]
         said = f"{found['control_accuracy']:.2f}; calibration models {least:.2f} to {most:.2f}"
         rows.append(["control questions answered rightly", said])

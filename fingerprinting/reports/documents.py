@@ -11,7 +11,15 @@ from fingerprinting.core.markdown import markdown_table
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.pipeline import ROOT, ZOO
 from fingerprinting.reports.pages import heading, study_folders
-from fingerprinting.reports.sections import aucs, calibrated, passport_pages, replication, score_combinations, targets
+from fingerprinting.reports.sections import (
+    aucs,
+    calibrated,
+    passport_pages,
+    replication,
+    score_combinations,
+    targets,
+    verdicts,
+)
 from fingerprinting.reports.words import said
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.records import Records
@@ -19,8 +27,9 @@ from fingerprinting.training.trainer import PREDICTION_BATCH, SIGNALS_BATCH
 
 # Document -> the blocks between its markers.
 DOCUMENTS = {
-    "README.md": ("runs", "results"),
-    "docs/results.md": ("deepcore", "steps", "benchmarks"),
+    "README.md": ("runs", "verdict", "results"),
+    "docs/results.md": ("methods", "deepcore"),
+    "docs/costs.md": ("steps", "benchmarks"),
     "docs/calibrated.md": ("calibrated", "rules", "aims", "replication"),
     "docs/passports.md": ("passports",),
 }
@@ -195,7 +204,9 @@ def _committed() -> list[str]:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "runs": _runs,
-    "results": lambda: aucs.summary(_committed()),
+    "verdict": verdicts.example,
+    "results": lambda: aucs.best(_committed()),
+    "methods": lambda: aucs.summary(_committed()),
     "calibrated": _calibrated,
     "rules": lambda: "\n".join(score_combinations.table(replication.beside(_judged()))),
     "aims": lambda: "\n".join(targets.table(replication.beside(_judged()))),

@@ -14,7 +14,8 @@ from fingerprinting.reports.table_cells import Reading
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
 
-RESULTS, CALIBRATED = "docs/results.md", "docs/calibrated.md"
+RESULTS, CALIBRATED, COSTS = "docs/results.md", "docs/calibrated.md", "docs/costs.md"
+YOURS, METHODS_PAGE = "docs/your-model.md", "docs/methods.md"
 THUCNEWS, THUOCL, EEG = "nlp/thucnews/cpu", "nlp/thuocl/cpu", "bci/scp1/cpu"
 LABELS = (CIFAR, FASHION, THUCNEWS, THUOCL)  # studies of vision and text
 USUAL = (*LABELS, EEG)
@@ -190,40 +191,42 @@ def kept(study: str) -> tuple[float, float]:
 # What the documents say
 
 MEASURED = (
-    Measured(README, "Mean AUC over the {} thefts of the same task", lambda: [in_words(len(SAME_TASK))]),
-    Measured(README, "leads in vision and text with {:.3f} to {:.3f}", lambda: between([auc(s, OWN) for s in LABELS])),
     Measured(
         README,
-        "and with {:.3f} to {:.3f} on the {} zoos of them that were made anew",
-        lambda: (*between([auc(study, OWN) for study in LABELS_ANEW]), in_words(len(LABELS_ANEW))),
+        "in vision and text is {:.3f} to {:.3f} on the primary splits and {:.3f} to {:.3f} on {} replicates",
+        lambda: (
+            *between([auc(study, OWN) for study in LABELS]),
+            *between([auc(study, OWN) for study in LABELS_ANEW]),
+            in_words(len(LABELS_ANEW)),
+        ),
     ),
     Measured(
         README,
-        "its price is {} to {} models of the owner's, and {} questions where peers ask {}",
+        "It needs {} to {} models trained by the owner and {} queries; baselines use up to {} queries",
         lambda: (*own_models(), queries(), baselines_queries()),
     ),
-    Measured(README, "an owner has {} trials", lambda: [model(EEG, "source")["examples"]]),
+    Measured(README, "With {} training trials", lambda: [model(EEG, "source")["examples"]]),
     Measured(
         README,
-        "it reaches {:.2f}, {:.2f} and {:.2f} on {} zoos, FUAP {:.2f} and, on the second, {:.2f}:",
+        "the calibrated fingerprint reaches {:.2f}, {:.2f} and {:.2f} on {} splits; FUAP reaches {:.2f} on the primary "
+        "split and {:.2f} on the",
         lambda: (*eeg_means(), in_words(len(eeg_means())), auc(EEG, FUAP), auc(EEG_FIRST, FUAP)),
     ),
     Measured(
         README,
-        "its AUC for that theft falls to {:.2f} on Fashion-MNIST and {:.2f} on CIFAR-10, below a coin, from {:.2f} and "
-        "{:.2f}",
-        lambda: (left_out(FASHION), left_out(CIFAR), *(extracted_adversarially(s) for s in (FASHION, CIFAR))),
+        "its AUC falls from {:.2f} to {:.2f} on Fashion-MNIST and from {:.2f} to {:.2f} on CIFAR-10",
+        lambda: [value for s in (FASHION, CIFAR) for value in (extracted_adversarially(s), left_out(s))],
     ),
-    Measured(README, "the audits counted {} to {} of {}", lambda: flagged_in_audits()),
+    Measured(YOURS, "had {} to {} false positives in {} independent models", lambda: flagged_in_audits()),
     Measured(
-        README,
-        "There are {} calibration models and {} thefts of that kind",
+        YOURS,
+        "There are {} calibration models and {} stolen models of that kind",
         lambda: [moved()["n_calibration"], in_words(moved()["n_stolen"])],
     ),
     Measured(
-        README,
-        "Peers ask up to {} queries, Primary and Evolved {} ({} in EEG), the calibrated fingerprint {} and {} for "
-        "control",
+        METHODS_PAGE,
+        "Baselines use up to {} queries, Primary and Evolved {} ({} in EEG), the calibrated fingerprint {} and {} "
+        "control queries",
         lambda: (
             baselines_queries(),
             made(CIFAR, "primary")["queries"],
@@ -232,41 +235,41 @@ MEASURED = (
         ),
     ),
     Measured(
-        README,
+        METHODS_PAGE,
         "Dataset Inference's ({:,}; {:,} in EEG)",
         lambda: [made(study, "dataset_inference")["queries"] for study in (CIFAR, EEG)],
     ),
     Measured(
         RESULTS,
-        "Primary finds students farther from the source than honest models of all {} kinds (AUC {:.2f} to {:.2f})",
+        "Primary puts students of all {} kinds farther from the source than independent models (AUC {:.2f} to {:.2f})",
         lambda: (in_words(len(EXTRACTIONS)), *between([auc(FASHION, PRIMARY, name) for name in EXTRACTIONS])),
     ),
     Measured(
         RESULTS,
-        "AKH and SAC-w by labels lead on both sets and reach {:.2f} and {:.2f} on THUOCL",
+        "are the best published methods on both sets, with {:.2f} and {:.2f} on THUOCL",
         lambda: [auc(THUOCL, representation) for representation in (AKH, SAC_W)],
     ),
-    Measured(RESULTS, "With {} trials of the owner's", lambda: [model(EEG, "source")["examples"]]),
+    Measured(RESULTS, "With {} training trials", lambda: [model(EEG, "source")["examples"]]),
     Measured(
         RESULTS,
-        "(CAE, ADV-TRA, IPGuard, ModelDiff) at {:.2f}",
+        "(CAE, ADV-TRA, IPGuard, ModelDiff) detect fine-tuned and pruned models at AUC {:.2f}",
         lambda: {round(auc(EEG, one, attack), 2) for one in BOUNDARY for attack in KEPT if attack != "adversarial"},
     ),
     Measured(
         RESULTS,
-        "point the wrong way where more than the last layer was trained ({:.2f} to {:.2f})",
+        "invert where more than the last layer was trained (AUC {:.2f} to {:.2f})",
         lambda: between([auc(EEG, one, attack) for one in (PRIMARY, EVOLVED, SAC_M) for attack in KEPT[1:]]),
     ),
     Measured(
         RESULTS,
-        "(AKH and SAC-w ask {} questions)",
+        "(AKH and SAC-w have {} queries)",
         lambda: {made(EEG, name)["queries"] for name in ("akh", "sac_w")},
     ),
     Measured(
         RESULTS,
-        "FUAP leads by probabilities ({:.2f}) and CAE by labels among the peers ({:.2f}; fine-tuned and pruned copies "
-        "{:.2f}); the calibrated fingerprint has {:.2f} there and accuses homologous models before stolen ones "
-        "({:.2f})",
+        "FUAP leads with probabilities ({:.2f}) and CAE among the baselines with labels ({:.2f}; fine-tuned and pruned "
+        "models {:.2f}); the calibrated fingerprint has {:.2f} and flags homologous models before stolen ones (AUC "
+        "{:.2f})",
         lambda: (
             auc(EEG_FIRST, FUAP),
             auc(EEG_FIRST, CAE),
@@ -277,7 +280,7 @@ MEASURED = (
     ),
     Measured(
         RESULTS,
-        "were scored: {:.2f} to {:.2f} and, with every copy that keeps the weights found, {:.2f}",
+        "only Primary and Evolved ({:.2f} to {:.2f}) and the calibrated fingerprint ({:.2f}) were scored",
         lambda: (*between(others_of_the_second()), auc(EEG_SECOND, OWN)),
     ),
     Measured(
@@ -287,13 +290,13 @@ MEASURED = (
     ),
     Measured(
         RESULTS,
-        "before answering cost it {} to {} points",
+        "cost the attacker {} to {} points of accuracy",
         lambda: map(in_words, between([*vision_points(), *(points(s, "synonyms") for s in (THUCNEWS, THUOCL))])),
     ),
-    Measured(RESULTS, "Passing a band of EEG only costs {:.0f} points", lambda: [points(EEG, "band_passed")]),
+    Measured(RESULTS, "In EEG a band-pass filter costs {:.0f} points", lambda: [points(EEG, "band_passed")]),
     Measured(
         RESULTS,
-        "(random trials, SAC-m and DeepCore to {:.2f} and less)",
+        "(random trials, SAC-m and DeepCore: at most {:.2f})",
         lambda: [
             max(
                 answering_back(EEG, "band_passed", representation)
@@ -303,15 +306,15 @@ MEASURED = (
     ),
     Measured(
         RESULTS,
-        "false alarms, {:.0%} on Fashion-MNIST, {:.0%} on CIFAR-10 and {:.0%} in EEG",
+        "false alarms, it detects {:.0%} on Fashion-MNIST, {:.0%} on CIFAR-10 and {:.0%} in EEG",
         lambda: [seen_by_an_autoencoder(study) for study in (FASHION, CIFAR, EEG)],
     ),
     Measured(
         RESULTS,
-        "IrisFP in EEG ({:.2f}, copies trained as usual {:.2f})",
+        "IrisFP in EEG (AUC {:.2f}, without removal {:.2f})",
         lambda: [answering_back(EEG, "removal", IRISFP, f"auc_{it}") for it in ("after", "before")],
     ),
-    Measured(RESULTS, "FUAP in part on Fashion-MNIST ({:.2f})", lambda: [answering_back(FASHION, "removal", FUAP)]),
+    Measured(RESULTS, "partly FUAP on Fashion-MNIST ({:.2f})", lambda: [answering_back(FASHION, "removal", FUAP)]),
     Measured(
         RESULTS,
         "AKH on THUOCL ({:.2f}) and in EEG",
@@ -324,41 +327,44 @@ MEASURED = (
     ),
     Measured(
         RESULTS,
-        "DeepCore all but in EEG ({:.2f})",
+        "DeepCore except in EEG ({:.2f})",
         lambda: [answering_back(EEG, "removal", DEEPCORE)],
     ),
     Measured(
         RESULTS,
-        "the source is right on {:.0%} of the test images",
+        "the CIFAR-10 source has {:.0%} test accuracy",
         lambda: [model(CIFAR, "source")["test_accuracy"]],
     ),
     Measured(
-        RESULTS,
+        COSTS,
         "takes {:.1f} to {:.1f} times as long",
         lambda: benchmarked(FASHION, "deepcore_class_after_class_to_one_batch"),
     ),
     Measured(
-        RESULTS,
-        "the paper's procedure {:.0f} to {:.0f} times",
+        COSTS,
+        "The paper's procedure takes {:.0f} to {:.0f} times",
         lambda: benchmarked(FASHION, "deepcore_papers_procedure_to_one_batch"),
     ),
     Measured(
         CALIBRATED,
-        "The price is {} to {} models of the owner's, {} questions and {} more for control, where peers ask {}",
+        "It needs {} to {} models of the owner, {} queries and {} control queries; baselines use up to {} queries",
         lambda: (*own_models(), *asked_apart(), baselines_queries()),
     ),
     Measured(
         CALIBRATED,
-        "its AUC falls from {:.2f} to {:.2f} on Fashion-MNIST, from {:.2f} to {:.2f} on CIFAR-10, from {:.2f} to "
-        "{:.2f} on the one made anew",
+        "its AUC for that attack falls from {:.2f} to {:.2f} on Fashion-MNIST, from {:.2f} to {:.2f} on CIFAR-10 and "
+        "from {:.2f} to {:.2f} on CIFAR-10's replicate",
         lambda: [
             value for s in (FASHION, CIFAR, LABELS_ANEW[0]) for value in (extracted_adversarially(s), left_out(s))
         ],
     ),
-    Measured(CALIBRATED, "its mean on THUCNews falls by {} to {} points", lambda: map(in_words, alike_students_cost())),
+    Measured(
+        CALIBRATED, "the mean AUC on THUCNews falls by {} to {} points", lambda: map(in_words, alike_students_cost())
+    ),
     Measured(
         CALIBRATED,
-        "A verdict at {:.0%} names {:.0%} to {:.0%} of the thefts in vision and text, {:.0%} to {:.0%} in EEG",
+        "At alpha = {:g} it detects {:.0%} to {:.0%} of the stolen models in vision and text and {:.0%} to {:.0%} in "
+        "EEG",
         lambda: (
             judged(FASHION, "scored", "pirated")[0]["alpha"],
             *between([named(study) for study in (*LABELS, *LABELS_ANEW)]),
@@ -367,13 +373,13 @@ MEASURED = (
     ),
     Measured(
         CALIBRATED,
-        "are told at {:.2f} to {:.2f} on the usual zoo, at {:.2f} to {:.2f} on the first one made anew and at {:.2f}, "
-        "all {} kinds, on the second",
+        "have an AUC of {:.2f} to {:.2f} on the primary split, {:.2f} to {:.2f} on the first replicate and {:.2f}, all "
+        "{} kinds, on the second",
         lambda: (*kept(EEG), *kept(EEG_FIRST), *set(kept(EEG_SECOND)), in_words(len(KEPT))),
     ),
     Measured(
         CALIBRATED,
-        "tampering's log-odds alone tell them better ({:.2f} to {:.2f}, {:.2f} to {:.2f}, {:.2f})",
+        "log-odds of modification alone detect them better ({:.2f} to {:.2f}, {:.2f} to {:.2f}, {:.2f})",
         lambda: (
             *modified_detected_by_its_own_log_odds(EEG),
             *modified_detected_by_its_own_log_odds(EEG_FIRST),
@@ -382,17 +388,21 @@ MEASURED = (
     ),
     Measured(
         CALIBRATED,
-        "Extractions lie between {:.2f} and {:.2f}, and on the first zoo made anew homologous models are accused "
-        "before stolen ones ({:.2f})",
+        "Extracted models lie between {:.2f} and {:.2f}. On the first replicate homologous models are flagged before "
+        "stolen ones (AUC {:.2f})",
         lambda: (
             *between([auc(s, OWN, attack) for s in (EEG, EEG_FIRST, EEG_SECOND) for attack in EXTRACTIONS]),
             auc(EEG_FIRST, OWN, negatives="homologous"),
         ),
     ),
-    Measured(CALIBRATED, "At {:.0%} THUCNews' audit accuses one in {} of the irrelevant ones", lambda: irrelevant()),
     Measured(
         CALIBRATED,
-        "against the audit's {} independents the same evidence parts thefts less well than against the {} scored ones",
+        "At alpha = {:.2f} one in {} irrelevant models of THUCNews' audit set is flagged",
+        lambda: irrelevant(),
+    ),
+    Measured(
+        CALIBRATED,
+        "against the {} independent models of the audit set than against the {} scored ones",
         lambda: [len(judged(FASHION, use, "independent")) for use in ("audit", "scored")],
     ),
     Measured(
@@ -410,12 +420,14 @@ MEASURED = (
     ),
     Measured(
         CALIBRATED,
-        "and yet {} and {} of {} thefts were named",
+        "yet {} and {} of {} stolen models are detected",
         lambda: (
             *(stolen(study, "scored", "pirated") for study in (CIFAR, LABELS_ANEW[0])),
             *{len(judged(study, "scored", "pirated")) for study in (CIFAR, LABELS_ANEW[0])},
         ),
     ),
-    Measured(CALIBRATED, "On the first FUAP, by probabilities, leads ({:.2f})", lambda: [auc(EEG_FIRST, FUAP)]),
+    Measured(
+        CALIBRATED, "On the first replicate FUAP leads with probabilities ({:.2f})", lambda: [auc(EEG_FIRST, FUAP)]
+    ),
     *prose_passports.MEASURED,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fingerprinting.reports.sections.published_numbers import PASSPORTS
-from fingerprinting.reports.sentences import CIFAR, FASHION, README, Measured, between, in_words
+from fingerprinting.reports.sentences import CIFAR, FASHION, Measured, between, in_words
 from fingerprinting.study.records import Records
 
 PAGE, DIFFERENCES = "docs/passports.md", "docs/differences.md"
@@ -132,14 +132,9 @@ def most_bits_of_noise() -> float:
 
 MEASURED = (
     Measured(
-        README,
-        "passports of anybody's images (DeepIPR's fake-1) show {:.0%} to {:.0%} of the owner's bits",
-        lambda: shown_of("fake1"),
-    ),
-    Measured(
         DIFFERENCES,
-        "The passports that come out show {:.0%} to {:.0%} of the owner's bits here, passports of noise (`fake1_noise`)"
-        " {:.0%} to {:.0%}",
+        "These passports show {:.0%} to {:.0%} of the owner's bits here, passports of noise (`fake1_noise`) {:.0%} to "
+        "{:.0%}",
         lambda: (*shown_of("fake1"), *shown_of("fake1_noise")),
     ),
     Measured(
@@ -149,20 +144,20 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "of them takes {:.0%} to {:.0%} of the accuracy, there {:.0%}",
+        "of them takes {:.0%} to {:.0%} of the accuracy, {:.0%} in the paper",
         lambda: shares_lost_to_turned_signs(),
     ),
     Measured(
         PAGE,
-        "all of its bits cost {:.0f} to {:.0f} points of accuracy on Fashion-MNIST, {:.0f} to {:.0f} on CIFAR-10 and "
-        "{:.0f} to {:.0f} on CIFAR-100, none of them {:.0f} to {:.0f}",
+        "With all bits chosen this costs {:.0f} to {:.0f} points of accuracy on Fashion-MNIST, {:.0f} to {:.0f} on "
+        "CIFAR-10 and {:.0f} to {:.0f} on CIFAR-100 on the small network; with none {:.0f} to {:.0f}",
         lambda: (
             *(points for study in STUDIES for points in between(block_costs(study, 1.0))),
             *between([points for study in STUDIES for points in block_costs(study, 0.0)]),
         ),
     ),
-    Measured(PAGE, "such passports read {} to {} of {} bits", lambda: bits_of_strangers()),
-    Measured(PAGE, "by {} students of a kind", lambda: students()),
+    Measured(PAGE, "such passports show {} to {} of {} bits", lambda: bits_of_strangers()),
+    Measured(PAGE, "({} students of a kind)", lambda: students()),
     Measured(
         PAGE,
         f"On Fashion-MNIST they show {SHARES} of the owner's bits",
@@ -191,8 +186,8 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "(small net, {:,} images, {} draws): the forger's mean patches have a cosine of {:.2f} with the owner's, and "
-        "{:.1%} of the signs are equal",
+        "(small network, {:,} images, {} draws) the attacker's mean patches have a cosine of {:.2f} with the owner's, "
+        "and {:.1%} of the signs are equal",
         lambda: (
             forged(CIFAR, "images")["examples"],
             in_words(forged(CIFAR, "images")["draws"]),
@@ -203,19 +198,19 @@ MEASURED = (
     Measured(PAGE, "everywhere show {:.1%}, noise in", lambda: [shown(CIFAR, "ones")]),
     Measured(
         PAGE,
-        "{:.1%}, images through fresh weights {:.1%}; noise of both signs {:.1%}",
+        "shows {:.1%}, images through an untrained network show {:.1%}; noise of both signs shows {:.1%}",
         lambda: [shown(CIFAR, forgery) for forgery in ("positive", "fresh_net", "noise")],
     ),
     Measured(
         PAGE,
-        "they go wrong: {:.3f} of {:.3f} on CIFAR-10, {:.3f} of {:.3f} on Fashion-MNIST (the same experiment); with "
-        "the owner's P_β the forger's P_γ gives {:.3f} and {:.3f}, with the owner's P_γ the forger's P_β {:.3f} and "
-        "{:.3f}",
+        "which are wrong on the small network: {:.3f} of {:.3f} on CIFAR-10, {:.3f} of {:.3f} on Fashion-MNIST (the "
+        "same experiment). With the owner's P_β the attacker's P_γ gives {:.3f} and {:.3f}; with the owner's P_γ the "
+        "attacker's P_β gives {:.3f} and {:.3f}",
         lambda: (*accuracies("images", "owner"), *accuracies("gamma"), *accuracies("beta")),
     ),
     Measured(
         PAGE,
-        "the same net ends on CIFAR-10 at {:.3f} and {:.3f} (best {:.3f} and {:.3f}), with {:.1%} and {:.1%} of the "
+        "the network ends on CIFAR-10 at {:.3f} and {:.3f} (best {:.3f} and {:.3f}), with {:.1%} and {:.1%} of the "
         "bits",
         lambda: each(
             [forged(CIFAR, "images", way) for way in ("fresh", "released")],
@@ -226,7 +221,7 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "AlexNet with all of its {} bits, on images of {} × {} pixels and trained only briefly, gives {:.3f} of {:.3f} "
+        "AlexNet with all of its {} bits, on images of {} × {} pixels and after short training, gives {:.3f} of {:.3f} "
         "under other images and shows {:.1%} of the bits",
         lambda: (
             *(forged(CIFAR, "images", network=WIDE)[name] for name in ("bits", "side", "side", "accuracy")),
@@ -236,9 +231,9 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "the bits still show ({:.1%} in AlexNet, {:.1%} in the small net), but accuracy on CIFAR-10 is chance, {:.3f} "
-        "and {:.3f} where the owner's network gives {:.3f} and {:.3f} (on Fashion-MNIST {:.3f}, in the best draw "
-        "{:.3f})",
+        "the bits still show ({:.1%} in AlexNet, {:.1%} in the small network). But accuracy on CIFAR-10 is chance, "
+        "{:.3f} and {:.3f}, where the owner's network gives {:.3f} and {:.3f} (on Fashion-MNIST {:.3f}, in the best "
+        "draw {:.3f})",
         lambda: (
             *(shown(CIFAR, "fresh_net", network=network) for network in (WIDE, SMALL)),
             *(accuracy(CIFAR, it, network=network) for it in ("fresh_net", "images") for network in (WIDE, SMALL)),
@@ -247,8 +242,8 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "On {:,} test images they leave accuracy about where it was ({:.3f} beside {:.3f} on CIFAR-10, {:.3f} beside "
-        "{:.3f} on Fashion-MNIST) and cost {} bit of {} on CIFAR-10; other images then give {:.3f} and {:.3f} and show "
+        "On {:,} test images accuracy stays similar ({:.3f} and {:.3f} on CIFAR-10, {:.3f} and {:.3f} on "
+        "Fashion-MNIST), and {} bit of {} is lost on CIFAR-10. Other images then give {:.3f} and {:.3f} and show "
         "{:.1%} and {:.1%} of the bits",
         lambda: (
             *{forged(study, "owner", "centred")["n"] for study in (CIFAR, FASHION)},
@@ -264,12 +259,12 @@ MEASURED = (
     Measured(PAGE, "single draws of noise show up to {:.1%} of them", lambda: [most_bits_of_noise()]),
     Measured(
         PAGE,
-        "(of its {} further passes the best on dev",
+        "(the best of its {} further epochs on dev",
         lambda: set.union(*(passes(study) for study in STUDIES)),
     ),
     Measured(
         PAGE,
-        "with {:.0f} images of a class: there the best of the {} passes lies {} points below where they began",
+        "with {:.0f} images of a class: there the best of the {} epochs lies {} points below the start",
         lambda: (
             trained(CIFAR100)["examples"] / trained(CIFAR100)["classes"],
             *passes(CIFAR100),
@@ -278,7 +273,7 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "{} passes and {} again (batches of {}, a peak rate of {}, in bfloat16",
+        "{} epochs and {} again (batches of {}, a peak learning rate of {}, bfloat16",
         lambda: (
             *2 * tuple(passes(CIFAR, WIDE)),
             *(trained(CIFAR, WIDE)["settings"]["recipe"][name] for name in ("batch_size", "learning_rate")),
@@ -286,12 +281,12 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "valid passports cost {:.1f} and {:.1f} points",
+        "Valid passports cost {:.1f} and {:.1f} points",
         lambda: cost(CIFAR, longer=False, network=WIDE),
     ),
     Measured(
         PAGE,
-        "the network that they went on from, {:.1f} and {:.1f} beside the one that was trained on",
+        "and {:.1f} and {:.1f} compared with the network trained further",
         lambda: cost(CIFAR, longer=True, network=WIDE),
     ),
 )

@@ -45,6 +45,7 @@ WORDS = {
     "dev inputs, surest third": "dev inputs, most confident third",
     # groups of models
     "all pirated": "all stolen",
+    "pirated": "stolen",
 }
 
 

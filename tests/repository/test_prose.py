@@ -52,6 +52,31 @@ def test_no_number_in_prose_is_listed_nowhere(document):
     assert list(unlisted(TEXTS[document], listed)) == []
 
 
+PRIVATE = (  # words of this project's own for what the field has a name for
+    r"\b(thie(?:f|ves)|thefts?|honest|tamper\w*|pirated|accus\w*|peers?|readings?|oftener|alike|anew|questions?|answers?)\b"
+)
+PAGES = [*sorted({*DOCUMENTS, *NOT_READ} - {"docs/inputs.md"}), "CONTRIBUTING.md"]  # inputs.md quotes the code
+
+
+def prose(document: str) -> list[str]:
+    """The lines of a document's sentences; code, tables and what code writes are blank."""
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    text = sentences.BLOCK.sub(lambda block: "\n" * block[0].count("\n"), text)
+    lines = re.sub(r"`[^`]*`", "", text).splitlines()
+    return ["" if line.startswith(("    ", "|", "#")) else line for line in lines]
+
+
+@pytest.mark.parametrize("document", PAGES)
+def test_sentences_say_the_fields_words(document):
+    assert [line for line in prose(document) if re.search(PRIVATE, line, re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize("document", [*PAGES, "docs/inputs.md"])
+def test_a_paragraph_has_at_most_five_lines(document):
+    paragraphs = re.split(r"\n\n+|\n(?=- |\d+\. )", "\n".join(prose(document)))
+    assert [paragraph for paragraph in paragraphs if len(paragraph.strip().splitlines()) > 5] == []
+
+
 def test_every_document_is_read_or_named():
     found = {"README.md", "data/README.md", *(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))}
     assert set(DOCUMENTS) | set(NOT_READ) == found

@@ -1,4 +1,4 @@
-"""README and docs: commands exist, constants are constants, and numbers are those of the records."""
+"""README and docs: commands, files and steps exist, README is short, and blocks are those of the records."""
 
 import re
 import shutil
@@ -9,14 +9,16 @@ import pytest
 
 from cv.domain import DOMAIN
 from fingerprinting import cli
+from fingerprinting.calibrated import judge
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
 from fingerprinting.reports import documents, pages
 from fingerprinting.reports.sections import deepcore, overlap, passport_pages, study_page
 
 TEXTS = {path: path.read_text(encoding="utf-8") for path in (REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"))}
-README = TEXTS[REPOSITORY / "README.md"]
+README, LAYOUT, STEPS = (TEXTS[REPOSITORY / name] for name in ("README.md", "docs/layout.md", "docs/steps.md"))
 COMMANDS = sorted(set(re.findall(r"python\s([\w/]+\.py)((?: [A-Z_]+=[^\s`…]+)*)", "\n".join(TEXTS.values()))))
 
 
@@ -29,14 +31,13 @@ def test_every_command_exists_and_knows_its_constants(script, words):
 
 
 def test_every_step_stands_in_the_table_of_steps():
-    steps = README.split("## Step by step")[1].split("## ")[0]
     scripts = [*(f"cv/{name}" for name in ZOO), *ROOT, *(f"cv/passport/{name}" for name in PASSPORT)]
-    found = re.findall(r"^\| \d+ \| `python (\S+)\.py` \|", steps, re.MULTILINE)
+    found = re.findall(r"^\| \d+ \| `python (\S+)\.py` \|", STEPS, re.MULTILINE)
     assert found == ["data/prepare", *scripts], "their order is that in which reproduce.py runs them"
 
 
 def test_the_constants_that_all_scripts_know_are_those():
-    sentence = re.search(r"All scripts know\s(.*?),\sand the", README, re.DOTALL).group(1)
+    sentence = re.search(r"All scripts know\s(.*?),\sand the", STEPS, re.DOTALL).group(1)
     assert set(re.findall(r"`(\w+)`", sentence)) == set(cli.COMMON)
 
 
@@ -54,14 +55,19 @@ def listed(tree: str) -> list[Path]:
     return found
 
 
+def indented(text: str) -> str:
+    """The first block of lines that are set in: a tree of files."""
+    return re.search(r"(?:^ {4}.*\n)+", text, re.MULTILINE).group()
+
+
 def test_every_file_of_the_tree_exists():
-    tree = listed(README.split("## Files\n")[1].split("## ")[0])
-    assert [path for path in tree if not path.exists()] == []
+    tree = listed(indented(LAYOUT))
+    assert [path for path in (*tree, *listed(indented(README.split("## Layout\n")[1]))) if not path.exists()] == []
     shown = {path.resolve() for path in tree}
     for folder in ("cv", "nlp", "bci", "fingerprinting"):
         assert REPOSITORY / folder in shown
     packages = {path.parent for path in (REPOSITORY / "fingerprinting").glob("*/__init__.py")}
-    assert packages <= shown, "a folder of the package stands nowhere in README"
+    assert packages <= shown, "a folder of the package stands nowhere in the tree"
 
 
 def test_a_tree_that_names_what_is_not_there_is_seen():
@@ -73,6 +79,25 @@ def test_a_tree_that_names_what_is_not_there_is_seen():
         "README.md",
     ]
     assert [path.exists() for path in found] == [True, False, True, True]
+
+
+def test_readme_is_short(monkeypatch):
+    monkeypatch.delenv("RESULTS_DIR")
+    assert len(README.splitlines()) <= 150
+    table = documents.BLOCKS["results"]().split("| --- |", 1)[1].splitlines()[1:]
+    assert 0 < len(table) <= 12
+
+
+def test_every_method_stands_in_the_table_of_methods():
+    described = re.findall(r"^\| (`.*?`) \|", TEXTS[REPOSITORY / "docs" / "methods.md"], re.MULTILINE)
+    named = [name for cell in described for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted({method.name for method in METHODS})
+
+
+def test_the_verdict_in_readme_is_what_judge_prints(monkeypatch):
+    monkeypatch.delenv("RESULTS_DIR")
+    monkeypatch.setattr(judge, "page", lambda found: [f"{found['outcome']} by {found['queries']} queries"])
+    assert documents.BLOCKS["verdict"]().endswith("\n\nstolen by 200 queries")
 
 
 def anchors(path: Path) -> set[str]:
@@ -87,6 +112,11 @@ def test_links_and_pictures_exist():
             file, _, anchor = target.partition("#")
             assert (path.parent / file).is_file(), f"{path.name}: {target}"
             assert not anchor or anchor in anchors((path.parent / file).resolve()), f"{path.name}: {target}"
+
+
+def test_every_test_that_contributing_names_exists():
+    named = set(re.findall(r"`(test_\w+\.py)`", (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+    assert named and named <= {path.name for path in (REPOSITORY / "tests").rglob("test_*.py")}
 
 
 def test_every_document_is_found_from_readme():

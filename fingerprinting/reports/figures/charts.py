@@ -1,4 +1,4 @@
-"""Charts of rows of records: AUC by theft, costs, the extraction sweep, thieves that answer back."""
+"""Charts of rows of records: AUC by stealing attack, costs, the query-budget sweep, the adaptive adversary."""
 
 from pathlib import Path
 
@@ -11,12 +11,15 @@ from fingerprinting.reports.table_cells import representation_of
 
 
 def attacks(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
-    """AUC of every theft (columns) against all independents by every reading (lines): a cell's colour and number."""
+    """AUC of every attack (columns) against all independents by every representation (lines), as colour and number."""
     found = {(representation_of(row), row["attack"]): row["auc"] for row in rows}
     names = [name for name in suspects.ATTACKS if any(attack == name for _, attack in found)]
     lines = [method for method in methods if any((method.identity, name) in found for name in names)]
     values = np.array([[found.get((method.identity, name), np.nan) for name in names] for method in lines])
-    title, size = "AUC of each theft against all independents", (0.75 * len(names) + 3.2, 0.24 * len(lines) + 1.6)
+    title, size = (
+        "AUC of each stealing attack against all independent models",
+        (0.75 * len(names) + 3.2, 0.24 * len(lines) + 1.6),
+    )
     with canvas(study_folder, "thefts", title, 1, 1, size) as (figure, axes):
         axis = axes[0][0]
         image = axis.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
@@ -26,14 +29,14 @@ def attacks(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
             axis.text(column, line, text, ha="center", va="center", fontsize=6.5, color=shade)
         axis.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=7)
         axis.set_yticks(range(len(lines)), map(title_of, lines), fontsize=7)
-        figure.colorbar(image, ax=axis, shrink=0.6, label="1 tells all, 0.5 is a coin").ax.tick_params(labelsize=7)
+        figure.colorbar(image, ax=axis, shrink=0.6, label="AUC (0.5 is chance)").ax.tick_params(labelsize=7)
     return path_of(study_folder, "thefts")
 
 
 def cost(study_folder: str, rows: list[dict]) -> Path:
     """Seconds to make a fingerprint, to train the models it needs besides, and to match one suspect (TIFS Fig. 3)."""
-    parts = {"generate_s": "queries", "extra_models_s": "models for reference", "match_s": "one suspect asked and read"}
-    title = "what each fingerprint (queries) costs"
+    parts = {"generate_s": "queries", "extra_models_s": "reference models", "match_s": "matching one suspect"}
+    title = "cost of each fingerprint (number of queries)"
     with canvas(study_folder, "cost", title, 1, 1, (7, 0.3 * len(rows) + 1.2)) as (figure, axes):
         axis = axes[0][0]
         for offset, (column, label) in enumerate(parts.items()):
@@ -50,14 +53,14 @@ def cost(study_folder: str, rows: list[dict]) -> Path:
 
 
 def extraction(study_folder: str, methods: list[Method], telling: list[Method], rows: list[dict]) -> Path | None:
-    """AUC of the extraction sweep's students by how many inputs were asked (left), and by what they learnt (right).
+    """AUC of the query-budget sweep's students by number of inputs queried (left), and by fidelity (right).
 
     telling: the methods that have a colour; the others are grey.
     """
     if not rows:
         return None
     colours = dict(zip((method.key for method in telling), (VERMILION, BLUE, GREEN, ORANGE), strict=False))
-    with canvas(study_folder, "extraction", "how much a thief by extraction must ask", 1, 2, (8.5, 3.8)) as (
+    with canvas(study_folder, "extraction", "query budget of extraction", 1, 2, (8.5, 3.8)) as (
         figure,
         axes,
     ):
@@ -80,22 +83,22 @@ def extraction(study_folder: str, methods: list[Method], telling: list[Method], 
         asked.set_xscale("log")
         asked.set_xticks(sizes, sizes)
         asked.minorticks_off()
-        asked.set_xlabel("inputs asked of the source, mean over the students", fontsize=8)
+        asked.set_xlabel("inputs queried, mean over the students", fontsize=8)
         learnt.set_xlabel("fidelity (agreement with the source on test), each student", fontsize=8)
         for axis in axes[0]:
             axis.axhline(0.5, color="grey", lw=0.7, ls=":")
             axis.set_ylim(-0.03, 1.03)
-            axis.set_ylabel("AUC against all independents", fontsize=8)
+            axis.set_ylabel("AUC against all independent models", fontsize=8)
             axis.tick_params(labelsize=7)
         figure.legend(*asked.get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=3)
     return path_of(study_folder, "extraction")
 
 
 def erasure(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
-    """Mean AUC over the thefts of the same task before (hollow) and after each way of answering back, by method."""
+    """Mean AUC over the same-task attacks before (hollow) and after each move of an adaptive adversary, by method."""
     wanted = [row for row in rows if row["negatives"] == "all" and row["attack"] in ("mean_same_task", "removal")]
     responses = list(dict.fromkeys(row["attack_on_queries"] for row in wanted))
-    title = "AUC over the thefts of the same task when the thief answers back"
+    title = "mean AUC over the stealing attacks of the same task, adaptive adversary"
     with panels(study_folder, "erasure", title, methods, 0.2 * len(responses) + 0.5, 0.9) as grid:
         for axis, method in grid:
             for row in wanted:
@@ -104,8 +107,8 @@ def erasure(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
                     before, after = row["auc_before"], row["auc_after"]
                     axis.plot([row["auc_low"], row["auc_high"]], [height] * 2, lw=3, alpha=0.25, color=VERMILION)
                     axis.plot([before, after], [height] * 2, lw=0.9, color="#666666")
-                    axis.plot(before, height, "o", ms=5, mfc="white", color=BLUE, label="honest")
-                    axis.plot(after, height, "o", ms=4, color=VERMILION, label="answering back, 95% interval")
+                    axis.plot(before, height, "o", ms=5, mfc="white", color=BLUE, label="not adaptive")
+                    axis.plot(after, height, "o", ms=4, color=VERMILION, label="adaptive, 95% interval")
             axis.axvline(0.5, color="grey", lw=0.7, ls=":")
             axis.set_xlim(0, 1.03)
             axis.set_yticks(range(len(responses)), reversed(responses), fontsize=7)

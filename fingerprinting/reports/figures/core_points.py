@@ -11,6 +11,7 @@ from fingerprinting.fingerprints.registry import Method
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.reports.figures.canvas import BLUE, COLOURS, ORANGE, SKY, VERMILION, canvas, panels
 from fingerprinting.reports.table_cells import in_words
+from fingerprinting.reports.words import said
 from fingerprinting.study.domain import Domain
 from fingerprinting.study.records import Records
 from fingerprinting.study.thumbnails import restored
@@ -38,7 +39,7 @@ def _points(study_folder: str, rows: list[dict], show: Callable) -> None:
     found = {(row["steps"], row["label"]): row for row in rows}
     lengths, labels = (sorted({place[axis] for place in found}) for axis in (0, 1))
     size = (max(1.25 * len(labels), 6.0) + 0.5, 1.5 * len(lengths))
-    title = "core points after so many steps"
+    title = "core points by number of training steps"
     with canvas(study_folder, "deepcore-points", title, len(lengths), len(labels), size) as (_, axes):
         for line, length in zip(axes, lengths, strict=True):
             line[0].set_ylabel(f"{length} steps", fontsize=8)
@@ -71,7 +72,9 @@ def _radius(study_folder: str, rows: list[dict]) -> None:
             own.sort(key=lambda row: row["steps"])
             for name in GROUPS:
                 values = [row[name] for row in own]
-                axis.plot([row["steps"] for row in own], values, "o-", ms=3, lw=1.2, color=SHADES[name], label=name)
+                axis.plot(
+                    [row["steps"] for row in own], values, "o-", ms=3, lw=1.2, color=SHADES[name], label=said(name)
+                )
             axis.set_title(f"mean score: {in_words(*representation)}", fontsize=8)
         for axis in axes[0]:
             axis.set_ylim(bottom=0)
@@ -96,7 +99,9 @@ def _strips(study_folder: str, rows: list[dict]) -> None:
                 values = [row[method.key] for row in judged if row["kind"] == kind]
                 axis.plot(values, [height] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[KINDS[kind].role])
             sides = (scores(method, uses["reference"], role) for role in ("pirated", "independent"))
-            axis.axvline(statistics.threshold(*sides), color="grey", lw=0.9, ls="--", label="threshold from references")
+            axis.axvline(
+                statistics.threshold(*sides), color="grey", lw=0.9, ls="--", label="threshold from reference models"
+            )
             axis.set_yticks(range(len(kinds)), reversed(kinds), fontsize=7)
             axis.tick_params(axis="x", labelsize=7)
             axis.set_xlim(left=0)
@@ -114,7 +119,7 @@ def _projection(study_folder: str, rows: list[dict]) -> None:
             for role, marker, width in (("independent", "o", 22), ("pirated", "^", 26), ("source", "*", 130)):
                 mine = roles == role
                 colours = {"c": numbers[mine], "cmap": "Dark2", "vmin": 0, "vmax": 7}
-                axis.scatter(*places[mine].T, marker=marker, s=width, alpha=0.75, label=role, **colours)
+                axis.scatter(*places[mine].T, marker=marker, s=width, alpha=0.75, label=said(role), **colours)
             axis.set_title(name, fontsize=8)
             axis.tick_params(labelsize=6)
         figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=3)

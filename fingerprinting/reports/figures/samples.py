@@ -17,7 +17,7 @@ SAMPLES = 2  # of each component that are drawn
 
 
 def samples(study_folder: str, domain: Domain | None) -> Path | None:
-    """Samples of each component before and after evolving, their difference, and the source's answers.
+    """Samples of each component before and after evolving, their difference, and the source's responses.
 
     None without records, or where the domain cannot draw its inputs. Inputs that are read rather than looked at stand
     in a Markdown table instead.
@@ -33,7 +33,7 @@ def samples(study_folder: str, domain: Domain | None) -> Path | None:
     lines = {name: own for name, own in found.items() if own}
     columns = 3 * max(map(len, lines.values()))
     size = (1.5 * columns + 0.6, 1.8 * len(lines) + 0.3)
-    title = "Primary samples, the same evolved, and the difference; below: the source's answer"
+    title = "Primary samples, the same evolved, and the difference; below: the source's response"
     with canvas(study_folder, "samples", title, len(lines), columns, size) as (_, axes):
         for line, (name, own) in zip(axes, lines.items(), strict=True):
             for axis in line[3 * len(own) :]:
@@ -72,7 +72,7 @@ def _table(study_folder: str, rows: list[dict]) -> Path:
                 cells.append(row[side]["input"].replace("|", "\\|"))
                 cells.append(f"{_answer(row[side])} (truth {row['truth']})")
             lines.append(cells)
-    heads = ["component", "primary", "the source's answer", "evolved", "the source's answer"]
+    heads = ["component", "primary", "the source's response", "evolved", "the source's response"]
     path = path_of(study_folder, "samples").with_suffix(".md")
     storage.write_text(path, "\n".join(markdown_table(heads, lines)) + "\n")
     return path

@@ -12,6 +12,7 @@ from fingerprinting.models import suspects
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.reports.figures.canvas import COLOURS, panels, path_of
 from fingerprinting.reports.judged import Judged
+from fingerprinting.reports.words import said
 
 
 def strips(study_folder: str, methods: list[Method], pool: list[Judged]) -> Path:
@@ -35,7 +36,7 @@ def strips(study_folder: str, methods: list[Method], pool: list[Judged]) -> Path
             axis.tick_params(
                 axis="y", labelleft=axis.get_subplotspec().is_first_col()
             )  # distances have no common scale
-        handles = [Line2D([], [], marker="o", ls="", color=c, label=role) for role, c in COLOURS.items()]
+        handles = [Line2D([], [], marker="o", ls="", color=c, label=said(role)) for role, c in COLOURS.items()]
         axis.figure.legend(handles=handles, loc="outside lower center", fontsize=8, ncols=2)
     return path_of(study_folder, "strips")
 
@@ -52,14 +53,14 @@ def _median_independent(pool: list[Judged], method: Method, on_target: bool) -> 
 
 
 def fidelity(study_folder: str, methods: list[Method], pool: list[Judged]) -> Path:
-    """Distance against agreement with the source on test data: a theft that agrees no more than others took little."""
+    """Distance against fidelity: a stolen model that agrees with the source no more than others took little."""
     with panels(study_folder, "fidelity", "distance against fidelity", methods, 2.9, 1.0) as grid:
         for axis, method in grid:
             for role, colour in COLOURS.items():
                 own = [model for model in pool if model.row.role == role and model.fidelity is not None]
                 own = [model for model in own if method.key in model.distances]
                 fidelities = [model.fidelity for model in own]
-                axis.plot(fidelities, _distances(method, own), "o", ms=4, alpha=0.6, color=colour, label=role)
+                axis.plot(fidelities, _distances(method, own), "o", ms=4, alpha=0.6, color=colour, label=said(role))
             axis.set_xlabel("fidelity (agreement with the source on test)", fontsize=7)
             axis.set_ylabel("distance to the source", fontsize=7)
             axis.tick_params(labelsize=7)
@@ -68,8 +69,8 @@ def fidelity(study_folder: str, methods: list[Method], pool: list[Judged]) -> Pa
 
 
 def roc(study_folder: str, methods: list[Method], pool: list[Judged]) -> Path:
-    """ROC curves per theft against all independents of the same task, one panel per method."""
-    with panels(study_folder, "roc", "thefts against all independent models", methods, 3.1, 0.5) as grid:
+    """ROC curves per stealing attack against all independent models of the same task, one panel per method."""
+    with panels(study_folder, "roc", "stealing attacks against all independent models", methods, 3.1, 0.5) as grid:
         for axis, method in grid:
             for kind, pirated, independent in _pairs(method, pool):
                 false, true = statistics.curve(pirated, independent)

@@ -1,5 +1,9 @@
 """AUCs: by stealing attack, their means, all methods in all studies side by side, published values beside them."""
 
+from functools import partial
+
+import numpy as np
+
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.fingerprints.registry import Method
@@ -13,6 +17,9 @@ COLUMNS = (
     "tier,domain,dataset,method,output,representation,attack,negatives,n_pirated,n_independent,auc,auc_low,auc_high,"
     "tpr_at_fpr0,tpr_at_fpr1"
 )
+HEADS = ("fingerprint", "representation, output")
+LINES = 12  # of the table of README
+SHOWN = ("primary", "evolved", "random", METHOD)  # in it whatever their AUC
 Cells = dict[tuple[Reading, str, str], dict]  # (reading, attack, negatives) -> row
 
 
@@ -78,6 +85,50 @@ def telling(study_folder: str, methods: list[Method], count: int = 4) -> list[Me
     return [method for method in methods if method in kept]
 
 
+def best(studies: list[str]) -> str:
+    """The methods of `SHOWN` and the best others, each by its best representation, one mean AUC per study."""
+    found = {study: rows for study in studies if (rows := mean_aucs(study))}
+    chosen = _best_of_each(found)
+    others = sorted(
+        (representation for name, representation in chosen.items() if name not in SHOWN), key=partial(_average, found)
+    )
+    kept = {chosen[name] for name in SHOWN if name in chosen} | set(others[-(LINES - len(SHOWN)) :])
+    cells = [
+        [*names(representation), *(auc(rows.get(representation)) for rows in found.values())]
+        for representation in REPRESENTATIONS
+        if representation in kept
+    ]
+    return "\n".join([_caption(found), "", *markdown_table([*HEADS, *map(heading, found)], cells)])
+
+
+def _best_of_each(found: dict[str, dict[Reading, dict]]) -> dict[str, Reading]:
+    """Method -> its representation of the highest mean AUC, averaged over the studies."""
+    chosen: dict[str, Reading] = {}
+    for representation in (
+        representation for representation in REPRESENTATIONS if any(representation in rows for rows in found.values())
+    ):
+        before = chosen.get(representation[0])
+        if before is None or _average(found, representation) > _average(found, before):
+            chosen[representation[0]] = representation
+    return chosen
+
+
+def _average(found: dict[str, dict[Reading, dict]], representation: Reading) -> float:
+    return float(np.mean([rows[representation]["auc"] for rows in found.values() if representation in rows]))
+
+
+def _caption(found: dict[str, dict[Reading, dict]]) -> str:
+    rows = [next(iter(rows.values())) for rows in found.values()]
+    each = " or ".join(
+        dict.fromkeys(f"{row['n_pirated']} stolen and {row['n_independent']} independent" for row in rows)
+    )
+    return (
+        f"Mean AUC over {_mean_over(rows[:1])} against all independent models [95% bootstrap interval], n = {each} "
+        "models; 1 is perfect, 0.5 is chance. Each method by its best representation; the weakest methods stand in "
+        f"the [full table](docs/results.md)."
+    )
+
+
 def summary(studies: list[str]) -> str:
     """Every method in every study by one number: the mean AUC over the thefts of the same task, against all."""
     found = {study: rows for study in studies if (rows := mean_aucs(study))}
@@ -85,7 +136,7 @@ def summary(studies: list[str]) -> str:
         representation for representation in REPRESENTATIONS if any(representation in rows for rows in found.values())
     ]
     table = markdown_table(
-        ["fingerprint", "representation, output", *map(heading, found)],
+        [*HEADS, *map(heading, found)],
         [["", "stolen / independent", *(counts(next(iter(rows.values()))) for rows in found.values())]]
         + [
             [*names(representation), *(auc(rows.get(representation)) for rows in found.values())]
@@ -115,7 +166,7 @@ def _means(representations: list[Reading], cells: Cells) -> list[str]:
         for group in groups
     ]
     return markdown_table(
-        ["fingerprint", "representation, output", *heads],
+        [*HEADS, *heads],
         [["", "stolen / independent", *there]]
         + [
             [*names(representation), *(auc(cells.get((representation, *group))) for group in groups)]
@@ -135,7 +186,7 @@ def _by_attack(representations: list[Reading], cells: Cells, models: dict[str, d
     against_all = [row for row in cells.values() if row["negatives"] == "all"]
     there = [counts(next(row for row in against_all if row["attack"] == name)) for name in attacks]
     return markdown_table(
-        ["fingerprint", "representation, output", *heads],
+        [*HEADS, *heads],
         [["", "stolen / independent", *there]]
         + [
             [*names(representation), *(auc(cells.get((representation, name, "all"))) for name in attacks)]

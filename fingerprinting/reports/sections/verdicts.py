@@ -4,12 +4,15 @@ from collections import defaultdict
 
 import numpy as np
 
-from fingerprinting.calibrated.verdicts import FEW, INCONCLUSIVE, INDEPENDENT, STOLEN, USUAL, passed
+from fingerprinting.calibrated import judge
+from fingerprinting.calibrated.verdicts import FEW, INCONCLUSIVE, INDEPENDENT, METHOD, STOLEN, USUAL, passed, why
 from fingerprinting.core import statistics
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.reports.words import said
+from fingerprinting.study.records import Records
 
+EXAMPLE = "cv/fashion_mnist/cpu", "extract_probabilities"  # study and kind of the verdict that README shows
 FOR_5_PERCENT = 19  # calibration models: the least p-value of n is 1 / (n + 1)
 COLUMNS = (
     "tier,domain,dataset,use,kind,alpha,beta,n_calibration,n,stolen,stolen_low,stolen_high,stolen_at_5,independent,"
@@ -90,6 +93,16 @@ def section(records: list[dict]) -> list[str]:
         ),
         "",
     ]
+
+
+def example() -> str:
+    """For README: what judge.py prints of one model whose measurements are recorded."""
+    study, kind = EXAMPLE
+    (made,) = [row for row in Records.at(study, "fingerprints").rows() if row["method"] == METHOD]
+    row = next(row for row in Records.at(study, "verdicts").rows() if row["kind"] == kind and passed(row) == STOLEN)
+    found = {**row, "queries": made["queries"], "outcome": passed(row), "why": why(row), "warnings": []}
+    lines = [f"A student of the source's probabilities ({row['key']}):", "", *judge.page(found)]
+    return "\n".join(lines)
 
 
 def _caution(n_calibration: int) -> str:
