@@ -1,7 +1,7 @@
-"""How far the calibrated fingerprint carries: thefts, designs and data left out, fewer models, other scores.
+"""How far the calibrated fingerprint carries: attacks, architectures or data left out, fewer models, other scores.
 
-    python generalisation.py                    # DOMAIN=cv, cpu tier
-    python generalisation.py DOMAIN=nlp BUDGETS=50,100
+    python ablation.py                    # DOMAIN=cv, cpu tier
+    python ablation.py DOMAIN=nlp BUDGETS=50,100
 
 Needs the zoo (<domain>/*.py) and calibrated.py, whose constants it varies. Writes records and a table to results/;
 changes no fingerprint.

@@ -1,10 +1,10 @@
-"""Calibrated fingerprint: the queries that tell thefts from honest models best, and what their answers weigh.
+"""Calibrated fingerprint: the queries that tell stolen from independent models best, and what their responses weigh.
 
     python calibrated.py                        # DOMAIN=cv, cpu tier
     python calibrated.py N=50 DOMAIN=nlp
 
-Needs primary.py, evolved.py, <domain>/references.py, thirds.py and calibration.py. Writes the fingerprint to
-data/artifacts/, its record to results/; model_finger_match.py scores it beside the others and passes verdicts by it.
+Needs primary.py, evolved.py, <domain>/references.py, low_data_references.py and calibration.py. Writes the fingerprint
+to data/artifacts/, its record to results/; model_finger_match.py scores it beside the others and passes verdicts by it.
 """
 
 from fingerprinting import cli
@@ -12,7 +12,9 @@ from fingerprinting.calibrated import fitting
 
 DOMAIN = "cv"
 N = dict(smoke=40, quick=200, cpu=200, paper=200)  # queries
-CONTROLS = dict(smoke=20, quick=50, cpu=50, paper=50)  # further questions, by which a suspect's ability is measured
+CONTROLS = dict(
+    smoke=20, quick=50, cpu=50, paper=50
+)  # further queries, by which a suspect's control accuracy is measured
 KINDS = dict(  # of candidates
     other=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes")
     + ("contrasted_extraction", "contrasted_modification"),
@@ -26,9 +28,9 @@ STEPS = dict(smoke=5, quick=20, cpu=20, paper=20)  # of Adam, on contrasted cand
 STEP_SIZE = dict(cv=0.03, nlp=0.03, bci=2.0)  # its learning rate; EEG: microvolt; text: idle, as none is shifted
 EPSILON = dict(cv=0.15, nlp=0.15, bci=10.0)  # infinity norm of their shift; EEG: microvolt; text: idle
 SAMPLED = 2  # models of each origin that say in one step where they go
-EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction, the harder theft; the rest: tampering
-STANDARDISED = dict(bci=True, other=False)  # each log-odds in deviations of held-out honest references
-FOLDS = 3  # of the references, to see what thefts that were not fitted look like
+EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction, the harder attack; the rest: modification
+STANDARDISED = dict(bci=True, other=False)  # each log-odds in deviations of held-out independent references
+FOLDS = 3  # of the references, to see what stolen models that were not fitted look like
 
 if __name__ == "__main__":
     cli.run(fitting.calibrated, globals())

@@ -1,9 +1,9 @@
-"""The thief answers back: it detects queries, erases or evades them, and trains its copy away from the source.
+"""An adaptive adversary: it detects queries, erases or evades them, and trains its copy away from the source.
 
     python detect_erase_attack.py               # DOMAIN=cv, cpu tier
     python detect_erase_attack.py TIER=smoke
 
-Needs model_finger_match.py. The thief fits on the attacker's part alone. Writes the copies called `removal` to
+Needs model_finger_match.py. The attacker fits on the attacker's part alone. Writes the copies called `removal` to
 data/artifacts/; records, tables (erasure.csv) and a figure to results/.
 """
 
@@ -20,7 +20,7 @@ AUTOENCODER_UPDATES = dict(smoke=60, quick=200, cpu=400, paper=0)  # at least; f
 # quarter of one electrode's recording.
 CODE = dict(bci=dict(smoke=1, quick=1, cpu=1, paper=8), other=dict(smoke=8, quick=8, cpu=8, paper=32))
 ORDER = 3  # text: characters of an n-gram
-EVASION_FPR = 0.05  # false alarms that the thief puts up with when it answers at random, or not at all
+EVASION_FPR = 0.05  # false alarms that the attacker puts up with when it answers at random, or not at all
 DECIMALS = 2  # of rounded probabilities
 TEMPERATURE = 4.0  # of flattened ones
 NOISE = 0.1  # deviation of the noise on probabilities

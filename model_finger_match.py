@@ -12,8 +12,8 @@ from fingerprinting.evaluation import match
 from fingerprinting.reports import show
 
 DOMAIN = "cv"
-ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # share of honest models that a verdict may accuse
-BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # share of reference thefts that a verdict may clear
+ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # share of independent models that a verdict may flag
+BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # share of stolen reference models that a verdict may clear
 FINGERPRINTS_USED = ()  # such as primary,sac_m; empty: all that there are
 
 if __name__ == "__main__":

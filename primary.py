@@ -1,4 +1,4 @@
-"""Primary fingerprint (TIFS 2025): the owner's examples that the source is surest and least sure of, right and wrong.
+"""Primary fingerprint (TIFS 2025): the owner's examples about which the source is most and least confident.
 
     python primary.py                           # DOMAIN=cv, cpu tier
     python primary.py N=30 TIER=smoke

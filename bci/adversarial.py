@@ -1,4 +1,4 @@
-"""The thief trains stolen weights on, adversarially (PGD), on the attacker's part.
+"""The attacker trains stolen weights on, adversarially (PGD), on the attacker's part.
 
     python bci/adversarial.py                        # cpu tier, SelfRegulationSCP1
     python bci/adversarial.py TIER=smoke             # seconds

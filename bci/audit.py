@@ -1,4 +1,4 @@
-"""Further independents, made as those that are scored: how often an honest model is accused is counted on these.
+"""Further independents, made as those that are scored: how often an independent model is flagged is counted on these.
 
     python bci/audit.py                          # cpu tier, SelfRegulationSCP1
     python bci/audit.py TIER=smoke               # seconds
@@ -10,8 +10,10 @@ from bci.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (
 from fingerprinting import cli
 from fingerprinting.models import reference
 
-COPIES = dict(smoke=1, quick=1, cpu=18, paper=18)  # of every design, on the attacker's and on the owner's part
-SHARES = dict(smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10))  # of the data: less able ones
+COPIES = dict(smoke=1, quick=1, cpu=18, paper=18)  # of every architecture, on the attacker's and on the owner's part
+SHARES = dict(
+    smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10)
+)  # of the data: less accurate ones
 SHARE_COPIES = dict(smoke=1, quick=1, cpu=2, paper=2)  # as COPIES, of each share
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=0, paper=0)  # of them moved to the transfer target
 TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the target's part

@@ -22,7 +22,7 @@ PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, i
 
 SHIFT = RATE // 16  # samples by which augmentation moves a recording at most
 BAND = (0.5, 40.0)  # Hz; the pass band that EEG is usually filtered to before it is looked at
-SMOOTHING = 0.1  # seconds over which a thief smooths recordings
+SMOOTHING = 0.1  # seconds over which an attacker smooths recordings
 JITTER = 0.1  # augmentation's noise, as a share of each channel's deviation
 
 

@@ -1,4 +1,4 @@
-"""The thief asks the source about the attacker's inputs and trains students of other designs on its answers.
+"""The attacker asks the source about the attacker's inputs and trains students of other architectures on its responses.
 
     python bci/extract.py                        # cpu tier, SelfRegulationSCP1
     python bci/extract.py TIER=smoke             # seconds

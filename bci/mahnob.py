@@ -117,7 +117,7 @@ def _sessions(folder: Path) -> list[Path]:
 
 
 def _check_once(sessions: list[Path]) -> None:
-    """A session in two folders would stand on two sides of a cut."""
+    """A session in two folders would stand on two sides of a split."""
     seen = {}
     for path in sessions:
         number = _root(path).get("sessionId", str(path))

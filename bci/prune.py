@@ -1,4 +1,4 @@
-"""The thief fine-prunes stolen weights: the least active units are masked, the rest is repaired.
+"""The attacker fine-prunes stolen weights: the least active units are masked, the rest is repaired.
 
     python bci/prune.py                        # cpu tier, SelfRegulationSCP1
     python bci/prune.py TIER=smoke             # seconds

@@ -144,7 +144,7 @@ def windowed(name: str, trials: list[Trial], by_subject: bool) -> Dataset:
 
 
 def _check_once(trials: list[Trial]) -> None:
-    """Refuses a recording that is there twice: it would cross a cut."""
+    """Refuses a recording that is there twice: it would cross a split."""
     seen = {}
     for trial in trials:
         digest = hashlib.sha256(np.ascontiguousarray(trial.signal)).digest()

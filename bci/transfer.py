@@ -1,4 +1,4 @@
-"""The thief moves stolen weights to another task (new head, all layers); independents are moved there too.
+"""The attacker moves stolen weights to another task (new head, all layers); independents are moved there too.
 
     python bci/transfer.py                        # cpu tier, SelfRegulationSCP1
     python bci/transfer.py TIER=smoke             # seconds

@@ -44,7 +44,7 @@ def scp1() -> Dataset:
 
 
 def blink() -> Dataset:
-    """850 distinct of 950 blinks of 2 s, on the published cut by recording, which 50 repeats would cross.
+    """850 distinct of 950 blinks of 2 s, on the published split by recording, which 50 repeats would cross.
 
     Each electrode is centred on its median: the headband's converter counts from 0, with rest near 850 microvolt.
     """

@@ -239,7 +239,7 @@ def fresh_net(forger: Forger, draw: torch.Generator) -> Pair:
 
 
 def own_net(forger: Forger, draw: torch.Generator) -> Pair:
-    """Through the attacked network itself, the only one that a thief has for sure."""
+    """Through the attacked network itself, the only one that an attacker has for sure."""
     return forger.of_images(forger.net, draw)
 
 

@@ -1,4 +1,4 @@
-"""The thief trains stolen weights on, adversarially (PGD), on the attacker's part.
+"""The attacker trains stolen weights on, adversarially (PGD), on the attacker's part.
 
     python cv/adversarial.py                        # cpu tier, Fashion-MNIST
     python cv/adversarial.py TIER=smoke             # seconds

@@ -1,6 +1,6 @@
 """Corruptions of CIFAR-10-C (Hendrycks and Dietterich 2019) that numpy, scipy and pillow can make.
 
-Severities 1 to 5 have the strengths published for 32 x 32 images. For a thief's transfer target where the published
+Severities 1 to 5 have the strengths published for 32 x 32 images. For an attacker's transfer target where the published
 files are not at hand; weather, glass, zoom and elastic corruptions are left to those files.
 """
 

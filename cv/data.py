@@ -106,7 +106,7 @@ def cifar100() -> Dataset:
 
 
 def cifar10_c() -> Dataset:
-    """Every base image once, at one severity, the corruptions taking turns: no image stands on both sides of a cut."""
+    """Every base image once, at one severity, the corruptions taking turns: no image is on both sides of a split."""
     folder = storage.data_dir() / "CIFAR-10-C"
     stored = _corruption_files(folder)
     labels = _labels_of_severities(stored.pop("labels"))

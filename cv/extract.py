@@ -1,4 +1,4 @@
-"""The thief asks the source about the attacker's inputs and trains students of other designs on its answers.
+"""The attacker asks the source about the attacker's inputs and trains students of other architectures on its responses.
 
     python cv/extract.py                        # cpu tier, Fashion-MNIST
     python cv/extract.py TIER=smoke             # seconds

@@ -1,4 +1,4 @@
-"""The thief fine-tunes stolen weights on the attacker's part: the head only, and all layers.
+"""The attacker fine-tunes stolen weights on the attacker's part: the head only, and all layers.
 
     python cv/fine_tune.py                        # cpu tier, Fashion-MNIST
     python cv/fine_tune.py TIER=smoke             # seconds
@@ -9,7 +9,7 @@ Needs cv/source.py. Writes models to data/artifacts/, their records to results/r
 from fingerprinting import cli
 from fingerprinting.models import stolen
 
-LAYERS = ("last", "all")  # what the thief updates
+LAYERS = ("last", "all")  # what the attacker updates
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)  # per entry of LAYERS
 EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes over the attacker's part
 LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule

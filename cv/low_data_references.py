@@ -1,21 +1,23 @@
-"""The owner's models for reference once more, on a third of their data.
+"""The owner's reference models once more, on a third of their data.
 
-    python cv/thirds.py                         # cpu tier, Fashion-MNIST
-    python cv/thirds.py TIER=smoke              # seconds
+    python cv/low_data_references.py                         # cpu tier, Fashion-MNIST
+    python cv/low_data_references.py TIER=smoke              # seconds
 
 Needs cv/source.py. Never scored: they say what references are worth to an owner with less to spare, and the
-calibrated fingerprint learns from them how less able models answer and, in vision and EEG, where to ask. Writes models
-to data/artifacts/, their records to results/records/; times: docs/results.md.
+calibrated fingerprint learns from them how less accurate models answer and, in vision and EEG, where to ask. Writes
+models to data/artifacts/, their records to results/records/; times: docs/results.md.
 """
 
 from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
 from fingerprinting.models import reference
 
-COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every design and kind
-STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' designs are used
+COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every architecture and kind
+STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' architectures are used
 RATIOS = (0.3, 0.6)  # shares of the last convolution's units
-DRAWN = 0.0  # of the owner's and the reference part, which each theft draws for itself; 0: all have the latter
+DRAWN = (
+    0.0  # of the owner's and the reference part, which each stealing attack draws for itself; 0: all have the latter
+)
 MODIFICATION_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes, of the stolen source
 MODIFICATION_LEARNING_RATES = dict(
     smoke=(1e-3,),

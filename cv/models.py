@@ -1,4 +1,4 @@
-"""Small classifiers of clearly different design for one CPU core, and torchvision's for the paper tier.
+"""Small classifiers of clearly different architectures for one CPU core, and torchvision's for the paper tier.
 
 All take images (N, channels, height, width) in [0, 1]; the first layer normalises. The small ones take any shape.
 """

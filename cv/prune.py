@@ -1,4 +1,4 @@
-"""The thief fine-prunes stolen weights: the least active units are masked, the rest is repaired.
+"""The attacker fine-prunes stolen weights: the least active units are masked, the rest is repaired.
 
     python cv/prune.py                        # cpu tier, Fashion-MNIST
     python cv/prune.py TIER=smoke             # seconds

@@ -1,4 +1,4 @@
-"""The thief moves stolen weights to another task (new head, all layers); independents are moved there too.
+"""The attacker moves stolen weights to another task (new head, all layers); independents are moved there too.
 
     python cv/transfer.py                        # cpu tier, Fashion-MNIST
     python cv/transfer.py TIER=smoke             # seconds

@@ -1,4 +1,4 @@
-"""The thief trains stolen weights on, adversarially (PGD), on the attacker's part.
+"""The attacker trains stolen weights on, adversarially (PGD), on the attacker's part.
 
     python nlp/adversarial.py                        # cpu tier, THUOCL
     python nlp/adversarial.py TIER=smoke             # seconds

@@ -1,4 +1,4 @@
-"""The owner's own independents that choose and weigh nothing: a verdict says how far honest models like these go.
+"""The owner's own independents that choose and weigh nothing: a verdict says how far independent models like these go.
 
     python nlp/calibration.py                    # cpu tier, THUOCL
     python nlp/calibration.py TIER=smoke         # seconds
@@ -10,8 +10,10 @@ from fingerprinting import cli
 from fingerprinting.models import reference
 from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
-COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every design, on the owner's part
-SHARES = dict(smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10))  # of the data: less able ones
+COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every architecture, on the owner's part
+SHARES = dict(
+    smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10)
+)  # of the data: less accurate ones
 SHARE_COPIES = dict(smoke=1, quick=1, cpu=4, paper=4)  # as COPIES, of each share
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=4, paper=4)  # of them moved to the transfer target
 TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the target's part

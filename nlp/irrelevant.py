@@ -1,4 +1,4 @@
-"""Independent models on the attacker's part with true labels: the negatives that a verdict must not accuse.
+"""Independent models on the attacker's part with true labels: the negatives that a verdict must not flag.
 
     python nlp/irrelevant.py                        # cpu tier, THUOCL
     python nlp/irrelevant.py TIER=smoke             # seconds

@@ -1,4 +1,4 @@
-"""How likely a text is among a thief's own: character n-grams, and what is flagged and answered by them."""
+"""How likely a text is among an attacker's own: character n-grams, and what is flagged and answered by them."""
 
 import math
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Small text classifiers of clearly different design, and the same at the sizes of their papers.
+"""Small text classifiers of clearly different architectures, and the same at the sizes of their papers.
 
 All take code points (N, length), 0 after a text's end. The first step finds rows of an embedding; what follows gets the
 embedded text (N, T, width) and a mask (N, T) of what is text, and answers the same however long the padding is.

@@ -1,4 +1,4 @@
-"""The thief fine-prunes stolen weights: the least active units are masked, the rest is repaired.
+"""The attacker fine-prunes stolen weights: the least active units are masked, the rest is repaired.
 
     python nlp/prune.py                        # cpu tier, THUOCL
     python nlp/prune.py TIER=smoke             # seconds

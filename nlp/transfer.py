@@ -1,4 +1,4 @@
-"""The thief moves stolen weights to another task (new head, all layers); independents are moved there too.
+"""The attacker moves stolen weights to another task (new head, all layers); independents are moved there too.
 
     python nlp/transfer.py                        # cpu tier, THUOCL
     python nlp/transfer.py TIER=smoke             # seconds

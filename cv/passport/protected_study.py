@@ -17,7 +17,7 @@ PLAIN = "plain"  # the same network, trained in the same way without passports
 
 @dataclass(frozen=True)
 class ProtectedStudy(Study):
-    """A study whose source is a network with passports, so that every theft of the zoo can be made of it too."""
+    """A study whose source is a network with passports, so that every stealing attack can be made on it too."""
 
     architecture: str = ""
     scheme: str = ""  # plain, v1, v2 or v3
@@ -41,7 +41,7 @@ class ProtectedStudy(Study):
 
     @property
     def students(self) -> tuple[str, ...]:
-        """An extractor that knows the source's design, and one that does not."""
+        """An extractor that knows the source's architecture, and one that does not."""
         return (self.architecture, self.domain.networks.students[self.tier][0])
 
     def model_id(self, kind: str, architecture: str, copy: int, variant: str = "") -> ModelId:

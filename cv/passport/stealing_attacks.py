@@ -1,4 +1,4 @@
-"""The zoo's thefts of a network with passports: what its passports still prove, and what fingerprints do."""
+"""The zoo's stealing attacks on a network with passports: what its passports still prove, and what fingerprints do."""
 
 from collections import defaultdict
 from dataclasses import asdict
@@ -47,7 +47,7 @@ def steal(
     n: int,
     components_n: int,
 ) -> str | None:
-    """Every theft of every scheme's network; then passports and fingerprints side by side, in records and tables."""
+    """Every stealing attack on every scheme's network; then passports and fingerprints side by side, in records."""
     protected_studies = [protected_study.of(study, architecture, norm, name) for name in protected_study.chosen(scheme)]
     plain = protected_study.of(study, architecture, norm, protected_study.PLAIN)
     for needed in (plain, *protected_studies):
@@ -97,7 +97,7 @@ def independents(study: Study) -> list[Suspect]:
 
 
 def compared(study: Study, protected: ProtectedStudy, independent: list[Suspect]) -> list[dict]:
-    """One row per kind of theft, and of independent model: white-box and black-box evidence."""
+    """One row per kind of stealing attack, and of independent model: white-box and black-box evidence."""
     stolen = [
         Suspect(model, trained.metadata_of(protected, model))
         for models in build.planned(protected).values()

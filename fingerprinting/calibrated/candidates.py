@@ -89,9 +89,9 @@ def patched(owner: Owner, making: Making) -> Queries:
 
 
 def contrasted(attack: int, owner: Owner, making: Making) -> Queries:
-    """Examples shifted to where models of that theft answer as the source does, and honest ones do not.
+    """Examples shifted to where models of that attack answer as the source does, and independent ones do not.
 
-    The shift is small and smooth, given on a coarse grid: a thief that looks for strange inputs finds few of these.
+    The shift is small and smooth, given on a coarse grid: an attacker that looks for strange inputs finds few of these.
     """
     bounds, purpose = owner.movable(), f"contrasted {attack}"
     if owner.part.inputs.dim() not in (3, 4):
@@ -103,7 +103,9 @@ def contrasted(attack: int, owner: Owner, making: Making) -> Queries:
         [owner.opened(model) for model in models if suspects.origin(model) == of] for of in (attack, INDEPENDENT)
     )
     if not (stolen and independent):
-        raise UnsuitedError(f"{owner.method} contrasts thefts and honest models; give thirds.py COPIES above 0")
+        raise UnsuitedError(
+            f"{owner.method} contrasts stolen and independent models; give low_data_references.py COPIES above 0"
+        )
     draw = owner.generator(purpose)
     chosen = torch.randperm(len(owner.part), generator=owner.generator(f"{purpose} from"))[: making.contrasted]
     start, movable = owner.inputs(chosen).to(owner.device), owner.recorded.to(owner.device)
@@ -123,7 +125,7 @@ def contrasted(attack: int, owner: Owner, making: Making) -> Queries:
 
 
 def contrast(source: torch.Tensor, stolen: torch.Tensor, independent: torch.Tensor) -> torch.Tensor:
-    """(N,): how much more probable honest models find the source's answer than stolen ones, on average.
+    """(N,): how much more probable independent models find the source's answer than stolen ones, on average.
 
     Less SURE times the source's own certainty. Logits (N, C), (models, N, C), (models, N, C).
     """
@@ -148,7 +150,7 @@ CANDIDATES: dict[str, Callable[[Owner, Making], Queries]] = {
     "contrasted_extraction": partial(contrasted, EXTRACTED),
     "contrasted_modification": partial(contrasted, MODIFIED),
 }
-WITH_MODELS = ("contrasted_extraction", "contrasted_modification")  # kinds that thirds.py's models make
+WITH_MODELS = ("contrasted_extraction", "contrasted_modification")  # kinds that low_data_references.py's models make
 
 
 def candidates(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries, torch.Tensor]:

@@ -1,6 +1,6 @@
-"""What answers say about theft, weighed on models whose origin is known.
+"""What responses say about theft, weighed on models whose origin is known.
 
-A suspect is read as one bit per query: does it answer as the source does? Extraction and tampering leave different
+A suspect is read as one bit per query: does it answer as the source does? Extraction and modification leave different
 traces in these bits, so each has its own log-odds against independence, and the two make one verdict.
 """
 
@@ -13,21 +13,21 @@ from sklearn.linear_model import LogisticRegression
 from fingerprinting.models.kinds import EXTRACTED, INDEPENDENT, MODIFIED
 
 SPREAD = 0.002  # added to a squared standard error: a query on which few models agree by chance is no sure query
-HELD_OUT = 3  # folds in which models are held out to see how far the log-odds of honest ones stray
+HELD_OUT = 3  # folds in which models are held out to see how far the log-odds of independent ones stray
 Choice = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (bits, origins) -> indices of candidates
 STRENGTH = 4.0  # inverse of the regularisation, divided among the queries: log-odds are as free whatever their number
 
 
 @dataclass(frozen=True)
 class Weights:
-    """centre (n,): share of honest models that agree; coefficients (k, n), intercepts (k,): log-odds of k thefts."""
+    """centre (n,): share of independent models that agree; coefficients (k, n), intercepts (k,): k log-odds."""
 
     centre: np.ndarray
     coefficients: np.ndarray
     intercepts: np.ndarray
 
     def evidence(self, bits: np.ndarray) -> np.ndarray:
-        """bits (..., n) -> (..., k): log-odds of each theft against independence."""
+        """bits (..., n) -> (..., k): log-odds of each stealing attack against independence."""
         return (bits - self.centre) @ self.coefficients.T + self.intercepts
 
 
@@ -40,7 +40,7 @@ def combined(evidence: np.ndarray) -> np.ndarray:
 
 
 def separation(stolen: np.ndarray, independent: np.ndarray) -> np.ndarray:
-    """Welch's t (n,) of bits (models, n) of stolen against honest models, its standard error never below SPREAD."""
+    """Welch's t (n,) of bits (models, n), stolen against independent models; its standard error is at least SPREAD."""
     squared_error = stolen.var(0) / len(stolen) + independent.var(0) / len(independent)
     return (stolen.mean(0) - independent.mean(0)) / np.sqrt(squared_error + SPREAD)
 
@@ -64,10 +64,10 @@ def everything(bits: np.ndarray, _origins: np.ndarray) -> np.ndarray:
 
 
 def controls(accurate: np.ndarray, less_accurate: np.ndarray, truth: np.ndarray, n: int) -> np.ndarray:
-    """Indices of the n examples that tell best how able a model is, from who gets them right (models, examples).
+    """Indices of the n examples that tell best how accurate a model is, from who gets them right (models, examples).
 
     truth (examples,): classes take turns, the best example of each before the second best of any, so that one answer to
-    all of them is no able model's.
+    all of them is no accurate model's.
     """
     ranked = separation(accurate, less_accurate).argsort(kind="stable")[::-1]
     turn = np.empty(len(ranked), dtype=int)
@@ -87,10 +87,10 @@ def fit(bits: np.ndarray, origins: np.ndarray, strength: float = STRENGTH) -> We
 
 
 def fit_standardised(bits: np.ndarray, origins: np.ndarray) -> Weights:
-    """As fit, each log-odds less its mean over honest models that were held out, in their standard deviations.
+    """As fit, each log-odds less its mean over independent models that were held out, in their standard deviations.
 
-    Where few examples leave models unsure of much, the log-odds of both thefts stray among honest models, and the one
-    that strays more would drown what the other one says. Folds that lack a theft say nothing; plain where all do.
+    Where few examples leave models unsure of much, the log-odds of both attacks stray among independent models, and the
+    one that strays more would drown what the other one says. Folds that lack an attack say nothing; plain where all do.
     """
     weights, attacks = fit(bits, origins), set(origins.tolist())
     folds = list(_held_out(bits, origins, HELD_OUT, everything, fit, attacks))
@@ -134,5 +134,5 @@ def same_response(labels: np.ndarray) -> np.ndarray:
 
 
 def p_value(evidence: float, independent: Sequence[float] | np.ndarray) -> float:
-    """Conformal: how often an honest model, drawn like those given, shows this much evidence or more."""
+    """Conformal: how often an independent model, drawn like those given, shows this much evidence or more."""
     return (1 + int((np.asarray(independent) >= evidence).sum())) / (1 + len(independent))

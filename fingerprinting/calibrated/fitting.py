@@ -1,8 +1,8 @@
 """The calibrated fingerprint: queries and weights from reference models, verdicts against calibration models.
 
-Disjoint sets of models: references choose the queries and weigh the answers, calibration independents say how far
-honest models go, and suspects are judged by both. Models that saw a third of the data help to make candidates and
-control questions, which say how able a suspect is. Only its top-1 labels are used.
+Disjoint sets of models: references choose the queries and weigh the responses, calibration independents say how far
+independent models go, and suspects are judged by both. Models that saw a third of the data help to make candidates and
+control queries, which say how accurate a suspect is. Only its top-1 labels are used.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ def calibrated(
     folds: int,
     **making: float,
 ) -> str | None:
-    """Choose queries, weigh answers, and keep what calibration models and held-out thefts answer."""
+    """Choose queries, weigh responses, and keep what calibration models and held-out stolen models answer."""
     if not kinds:
         raise UserError(f"KINDS is empty; it takes {', '.join(CANDIDATES)}")
     if unknown := set(kinds) - set(CANDIDATES):
@@ -110,7 +110,7 @@ def calibrated(
 
 
 def models_of(study: Study, kinds: Iterable[str]) -> tuple[list[Suspect], list[Suspect], list[Suspect]]:
-    """References, models of a third (thefts only where they make candidates) and calibration models that are there."""
+    """References, low-data references (stolen ones only where they make candidates) and calibration models."""
     references, low_data_references = suspects.of_use(study, "reference"), suspects.low_data_references(study)
     if not set(kinds) & set(WITH_MODELS):
         low_data_references = _independent(low_data_references)
@@ -156,7 +156,7 @@ def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.nda
 def _controls(
     owner: Owner, accurate: list[Suspect], weak: list[Suspect], judges: list[Suspect], count: int
 ) -> Controls:
-    """Control queries of all classes alike, held out from every party's training, and each judge's accuracy on them."""
+    """Control queries of all classes alike, held out from all training, and each judge's accuracy on them."""
     study, dev = owner.study, owner.dev
     truth = dev.targets.numpy()
     able_right, weak_right = (labels_of(study, models, physical(dev.inputs)) == truth for models in (accurate, weak))
@@ -186,8 +186,13 @@ def _content(study: Study, method: str) -> str | None:
 
 def _check(origins: np.ndarray, calibration: list[Suspect], low_data_references: list[Suspect]) -> None:
     if not (origins == INDEPENDENT).any() or (origins == INDEPENDENT).all():
-        raise UserError("answers are weighed on reference thefts and independents; give the references COPIES above 0")
+        raise UserError(
+            "responses are weighed on stolen reference models and independents; give the references COPIES above 0"
+        )
     if not calibration:
         raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
     if not _independent(low_data_references):
-        raise UserError("control questions are chosen with honest models of a third; give thirds.py COPIES above 0")
+        raise UserError(
+            "control queries are chosen with independent low-data references; give low_data_references.py COPIES above "
+            "0"
+        )

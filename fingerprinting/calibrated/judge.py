@@ -1,4 +1,4 @@
-"""A suspect that can only be asked: the questions for it, and the verdict on its answers."""
+"""A suspect that can only be asked: the queries for it, and the verdict on its responses."""
 
 import json
 import math
@@ -24,13 +24,13 @@ from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.study import SKIPPED, Study
 
 INPUTS, TEXTS, ABOUT, VERDICT = "queries.npy", "queries.txt", "queries.json", "verdict.json"
-LARGEST = 10_000_000  # bytes of a file that is read here; answers to some hundred questions are far smaller
+LARGEST = 10_000_000  # bytes of a file that is read here; responses to some hundred queries are far smaller
 SHOWN = 40  # characters of an answer in a sentence
 NUMBER = re.compile(r"\+?[0-9]+(\.[0-9]*)?(e\+?[0-9]+)?")  # also as NumPy's savetxt writes it: 3.000e+00
 
 
 def judge(study: Study, *, queries: str, responses: str, other_task: bool, alpha: float, beta: float) -> str:
-    """Write the questions, or pass the verdict on answers to them. It is no step of a study: nothing is recorded."""
+    """Write the queries, or pass the verdict on responses to them. It is no step of a study: nothing is recorded."""
     verdicts.check_rates(alpha, beta)
     source_sha256 = trained.weights_sha256(study, study.source_id)
     fingerprint, folder = store.load(study, METHOD, source_sha256), Path(queries)
@@ -51,7 +51,7 @@ def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float) -> 
     n = len(CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).independent)
     if alpha < 1 / (1 + n):
         raise UserError(
-            f"{n} calibration models support no LEVEL below {_rounded_up(1 / (1 + n))}; give a higher one, or "
+            f"{n} calibration models support no ALPHA below {_rounded_up(1 / (1 + n))}; give a higher one, or "
             "calibration.py more copies"
         )
 
@@ -61,7 +61,7 @@ def _rounded_up(share: float) -> str:
 
 
 def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
-    """Write the queries and, after them, the control questions, as arrays and, where inputs are read, as texts."""
+    """Write the queries and, after them, the control queries, as arrays and, where inputs are read, as texts."""
     _check_free(study, folder)
     inputs = torch.cat([fingerprint.inputs, CalibratedFingerprint.of(fingerprint).controls.inputs])
     describe = study.domain.inputs.describe
@@ -83,9 +83,9 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     storage.write_text(folder / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
     by = "by its name" if _clash(study.classes) else "by its name or its place from 0"
     return (
-        f"{len(inputs)} questions are in {written}.\n"
-        f"Ask the suspect all of them, write its answers to a file, a line each and in this order (a class of "
-        f"{ABOUT}, {by}), and run the same command with ANSWERS=that file."
+        f"{len(inputs)} queries are in {written}.\n"
+        f"Ask the suspect all of them, write its responses to a file, a line each and in this order (a class of "
+        f"{ABOUT}, {by}), and run the same command with RESPONSES=that file."
     )
 
 
@@ -111,19 +111,22 @@ def page(found: dict) -> list[str]:
         *([[f"why {verdicts.INCONCLUSIVE}", found["why"]]] if found["why"] else []),
         *(["**warning**", warning] for warning in found["warnings"]),
         ["queries", str(found["queries"])],
-        ["compared with", f"{found['n_calibration']} calibration models, {found['n_stolen']} reference thefts"],
-        ["honest models that show as much", f"p = {found['p_independent']:.3f}"],
-        ["thefts that show as little", f"p = {found['p_stolen']:.3f}"],
-        ["stolen at", f"p of honest models up to {found['alpha']}, and of thefts above {found['beta']}"],
-        ["independent at", f"p of thefts up to {found['beta']}, and of honest models above {verdicts.USUAL}"],
+        ["compared with", f"{found['n_calibration']} calibration models, {found['n_stolen']} stolen reference models"],
+        ["independent models that show as much", f"p = {found['p_independent']:.3f}"],
+        ["stolen models that show as little", f"p = {found['p_stolen']:.3f}"],
+        ["stolen at", f"p of independent models up to {found['alpha']}, and of stolen models above {found['beta']}"],
+        [
+            "independent at",
+            f"p of stolen models up to {found['beta']}, and of independent models above {verdicts.USUAL}",
+        ],
         *([name.replace("_", " "), f"{found[name]:+.2f}"] for name in verdicts.TRACES if name in found),
     ]
     if "control_accuracy_range" in found:
         least, most = found["control_accuracy_range"]
         said = f"{found['control_accuracy']:.2f}; calibration models {least:.2f} to {most:.2f}"
-        rows.append(["control questions answered rightly", said])
+        rows.append(["control queries answered rightly", said])
     if (least := 1 / (1 + found["n_stolen"])) > found["beta"]:
-        few = f"{found['n_stolen']} thefts clear nobody below CLEARED={_rounded_up(least)}"
+        few = f"{found['n_stolen']} stolen models clear nobody below BETA={_rounded_up(least)}"
         rows.append(["why never independent", f"{few}; give a higher one, or references.py more copies"])
     return markdown_table(["", ""], rows)
 
@@ -134,7 +137,7 @@ def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: f
     known = held.calibration(other_task=other_task)
     independent, stolen = len(known.independent), len(known.stolen)
     if study.tier not in COMMITTED:
-        said.append(f"TIER={study.tier} is for a first look: accuse nobody by it; TIER=cpu is for verdicts")
+        said.append(f"TIER={study.tier} is for a first look: flag nobody by it; TIER=cpu is for verdicts")
     if independent < verdicts.FEW:
         most = verdicts.flagged_at_most(alpha, independent)
         said.append(
@@ -142,43 +145,43 @@ def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: f
             f"independent models are flagged instead of {alpha:.0%}"
         )
     if stolen < verdicts.FEW:
-        said.append(f"what thefts look like rests on {stolen} of them only")
+        said.append(f"what stolen models look like rests on {stolen} of them only")
     truth, accurate = held.controls.truth, held.controls.accuracy
     alike = int(truth.unique(return_counts=True)[1].max())
     if not other_task and alike / len(truth) >= accurate.min():
         said.append(
-            f"{alike} of the {len(truth)} control questions are of one class, so one answer to all of them is as able "
+            f"{alike} of the {len(truth)} control queries are of one class: one answer to all of them is as accurate "
             "as a calibration model; calibrated.py FORCE=True chooses them class by class"
         )
     return said
 
 
 def _check_free(study: Study, folder: Path) -> None:
-    """The questions for another source stay, with the verdict that was passed on answers to them."""
+    """The queries for another source stay, with the verdict that was passed on responses to them."""
     path = folder / ABOUT
     if path.is_file() and (there := _about(path).get("study")) != study.folder:
-        raise UserError(f"{folder} holds the questions of {there}; give QUESTIONS=another folder")
+        raise UserError(f"{folder} holds the queries of {there}; give QUERIES=another folder")
 
 
 def _check_queries(folder: Path, fingerprint: Fingerprint) -> None:
     path = folder / ABOUT
     if not path.is_file():
-        raise UserError(f"{path} is missing; run judge.py without ANSWERS first, or give QUESTIONS=its folder")
+        raise UserError(f"{path} is missing; run judge.py without RESPONSES first, or give QUERIES=its folder")
     if _about(path).get("fingerprint_sha256") != fingerprint.metadata["sha256"]:
         raise UserError(
-            f"the questions in {folder} are of another fingerprint than is there now; run judge.py without ANSWERS "
+            f"the queries in {folder} are of another fingerprint than is there now; run judge.py without RESPONSES "
             "and ask the suspect again"
         )
 
 
 def _about(path: Path) -> dict:
-    """What stands in questions.json."""
+    """What stands in queries.json."""
     try:
         about = json.loads(_text(path))
     except (ValueError, RecursionError):  # no JSON, a number of too many digits, brackets without end
         about = None
     if not (isinstance(about, dict) and isinstance(about.get("study"), str)):
-        raise UserError(f"{path} is damaged; delete it and run judge.py without ANSWERS again")
+        raise UserError(f"{path} is damaged; delete it and run judge.py without RESPONSES again")
     return about
 
 
@@ -199,12 +202,12 @@ def _text(path: Path) -> str:
 
 
 def read(path: Path, count: int, classes: tuple[str, ...] | None) -> list[int]:
-    """The answers in a file, as `parse` has them."""
+    """The responses in a file, as `parse` has them."""
     return parse(_text(path), count, classes, path)
 
 
 def parse(text: str, count: int, classes: tuple[str, ...] | None, path: Path) -> list[int]:
-    """Answers, a line each: names of `classes` or places among them; any words where no classes are given.
+    """Responses, a line each: names of `classes` or places among them; any words where no classes are given.
 
     Lines end in LF, CRLF or CR and nowhere else; blanks around an answer, byte order marks and empty lines after the
     last one do not count. Where a class is called as another one's place, names alone are taken: 1 to 5 stars are
@@ -214,9 +217,9 @@ def parse(text: str, count: int, classes: tuple[str, ...] | None, path: Path) ->
     while lines and not lines[-1]:
         lines.pop()
     if len(lines) != count:
-        raise UserError(f"{path} has {len(lines)} answers to {count} questions; give a line for each")
+        raise UserError(f"{path} has {len(lines)} responses to {count} queries; give a line for each")
     if missing := [number for number, line in enumerate(lines, 1) if not line]:
-        raise UserError(f"line {missing[0]} of {path} is empty; every question needs an answer")
+        raise UserError(f"line {missing[0]} of {path} is empty; every query needs an answer")
     if classes is None:
         places = {word: place for place, word in enumerate(dict.fromkeys(lines))}
         return [places[line] for line in lines]

@@ -18,18 +18,18 @@ from fingerprinting.study.study import Study
 
 METHOD = "calibrated"  # the fingerprint that verdicts are passed by
 STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
-USUAL = 0.5  # whoever is cleared shows less evidence than this share of honest models
+USUAL = 0.5  # whoever is cleared shows less evidence than this share of independent models
 FEW = 50  # models to compare with: one more or less of them moves a p-value by two points
-SURE = 0.95  # of the bound on how many honest models a verdict accuses
+SURE = 0.95  # of the bound on how many independent models a verdict flags
 TRACES = ("evidence_of_extraction", "evidence_of_modification")  # the columns of the evidence
 
 
 def outcome(p_independent: float, p_stolen: float, alpha: float, beta: float) -> str:
-    """p_honest, p_stolen: how often honest models show as much evidence, and thefts as little.
+    """p_honest, p_stolen: how often independent models show as much evidence, and stolen models as little.
 
-    Accused at the level, unless hardly any theft shows as little: who is like neither is no proof of theft. Cleared
-    where hardly any theft looks like that and many honest models do: thefts that the owner did not think of lie between
-    its references' and the honest models.
+    Stolen at alpha, unless hardly any stolen model shows as little: who is like neither is no proof of theft.
+    Cleared where hardly any stolen model looks like that and many independent models do: stolen models that the owner did
+    not think of lie between its references' and the independent models.
     """
     if p_stolen > beta:
         return STOLEN if p_independent <= alpha else INCONCLUSIVE
@@ -48,21 +48,21 @@ def why(found: dict) -> str:
     if passed(found) != INCONCLUSIVE:
         return ""
     if found.get("one_response"):
-        return "one answer to all questions says nothing about where a model is from"
+        return "one answer to all queries says nothing about where a model is from"
     if not found["in_range"]:
         less = found["control_accuracy"] < found["control_accuracy_range"][0]
         return f"{'less' if less else 'more'} able than all calibration models: they say nothing about such models"
     if found["p_stolen"] > found["beta"]:
-        return "honest models show as much evidence and thefts as little, so it may be either"
+        return "independent models show as much evidence and stolen models as little, so it may be either"
     if found["p_independent"] <= found["alpha"]:
-        return "hardly any honest model shows as much evidence and hardly any theft as little: it is like neither"
-    return "hardly any theft shows as little evidence, but few honest models show as much"
+        return "hardly any independent model shows as much evidence and hardly any stolen model as little: it is like neither"
+    return "hardly any stolen model shows as little evidence, but few independent models show as much"
 
 
 def flagged_at_most(alpha: float, n_calibration: int) -> float:
-    """The share of honest models that verdicts at the level accuse, at most in SURE of all draws of calibration models.
+    """The share of independent models that verdicts at alpha flag, at most, in SURE of all draws of calibration models.
 
-    A suspect is accused whose evidence is above that of all but k - 1 of n, k = level (n + 1) rounded down; how many
+    A suspect is flagged whose evidence is above that of all but k - 1 of n, k = level (n + 1) rounded down; how many
     further models are is the beta distribution's of (k, n + 1 - k) (Vovk 2012, "Conditional validity of inductive
     conformal predictors").
     """
@@ -72,17 +72,17 @@ def flagged_at_most(alpha: float, n_calibration: int) -> float:
 
 def check_rates(alpha: float, beta: float) -> None:
     if not (0 < alpha < 1 and 0 < beta < 1):
-        raise UserError(f"LEVEL={alpha} and CLEARED={beta} are shares of models; give more than 0 and less than 1")
+        raise UserError(f"ALPHA={alpha} and BETA={beta} are shares of models; give more than 0 and less than 1")
 
 
 def measured(
     fingerprint: Fingerprint, labels: torch.Tensor, controls: torch.Tensor | None, alpha: float, beta: float
 ) -> dict:
-    """What a suspect's top-1 labels say: labels (n,) of the queries, controls (m,) of the control questions.
+    """What a suspect's top-1 labels say: labels (n,) of the queries, controls (m,) of the control queries.
 
-    controls: None where its labels mean other things than the source's. Nobody of the source's task is accused or
-    cleared who is less able than all calibration models, or abler: it was not for such models that they say how far
-    honest ones go.
+    controls: None where its labels mean other things than the source's. Nobody of the source's task is flagged or
+    cleared who is less accurate than all calibration models, or more accurate: it was not for such models that they say
+    how far independent ones go.
     """
     held, other_task = CalibratedFingerprint.of(fingerprint), controls is None
     known, found = held.calibration(other_task=other_task), traces(labels, fingerprint, other_task=other_task)

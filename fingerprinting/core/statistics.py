@@ -11,7 +11,7 @@ LEVEL = 0.95
 
 
 def curve(pirated: np.ndarray, independent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rates when models below a rising distance are accused."""
+    """False and true positive rates when models below a rising distance are flagged."""
     truth = np.concatenate([np.ones(len(pirated)), np.zeros(len(independent))])
     false, true, _ = roc_curve(truth, -np.concatenate([pirated, independent]), drop_intermediate=False)
     return false, true
@@ -27,7 +27,7 @@ def auc(pirated: np.ndarray, independent: np.ndarray) -> float:
 
 
 def tpr_at_fpr(pirated: np.ndarray, independent: np.ndarray, fpr: float) -> float:
-    """Share of pirated models caught by the widest threshold that accuses at most `fpr` of the independents."""
+    """Share of pirated models caught by the widest threshold that flags at most `fpr` of the independents."""
     false, true = curve(pirated, independent)
     return float(true[false <= fpr].max())
 
@@ -59,9 +59,9 @@ def auc_interval(pirated: np.ndarray, independent: np.ndarray, generator: np.ran
 
 
 def threshold(pirated: np.ndarray, independent: np.ndarray) -> float:
-    """The distance up to which a model is accused that makes the sum of both error rates least on these models.
+    """The distance up to which a model is flagged that makes the sum of both error rates least on these models.
 
-    In the middle between the last model accused and the first one spared; of equally good ones the lowest.
+    In the middle between the last model flagged and the first one spared; of equally good ones the lowest.
     """
     values = np.unique(np.concatenate([pirated, independent]))
     cuts = np.concatenate([[values[0] - 1], (values[:-1] + values[1:]) / 2, [values[-1] + 1]])

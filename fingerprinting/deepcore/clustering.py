@@ -1,4 +1,4 @@
-"""Identification by clustering (DeepCore): which models' answers fall together, and which clusters accuse."""
+"""Identification by clustering (DeepCore): which models' answers fall together, and which clusters flag."""
 
 from collections.abc import Callable
 
@@ -27,8 +27,8 @@ def flagged_beside_references(
 ) -> np.ndarray:
     """(models,) verdicts: each suspect is clustered alone with the owner's own models, known (r, D), pirated (r,).
 
-    It is accused when its cluster holds a larger share of the owner's thefts than of the owner's independents; alone in
-    a cluster it is not.
+    It is flagged when its cluster holds a larger share of the owner's stolen models than of the owner's independents;
+    alone in a cluster it is not.
     """
     verdicts = []
     for suspect in judged:
@@ -39,7 +39,7 @@ def flagged_beside_references(
 
 
 def flagged_together(cluster: Callable, clusters: int, models: np.ndarray, independent: np.ndarray) -> np.ndarray:
-    """(models,) verdicts as the paper reads them: all are clustered, whoever is not with most independents is accused.
+    """(models,) verdicts as the paper reads them: all are clustered, whoever is not with most independents is flagged.
 
     Which cluster that is, is known from the truth about the very models that are judged.
     """

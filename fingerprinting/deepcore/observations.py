@@ -63,7 +63,7 @@ def claim_rows(owner: Owner, core: CoreResponses, ascent: Ascent) -> list[dict]:
         + ({name: _rank(radius, values.mean(0)) for name, values in kept.items()},),
         (differ, answered, "dev inputs, least sure third", third)
         + (shares({name: values[:, order[:third]] for name, values in kept.items()}),),
-        (differ, answered, "dev inputs, surest third", third)
+        (differ, answered, "dev inputs, most confident third", third)
         + (shares({name: values[:, order[-third:]] for name, values in kept.items()}),),
         (differ, answered, f"core points after {first} steps", len(core.stages[0]), at(0)),
         (differ, answered, "core points at the end", len(core.stages[-1]), at(-1)),

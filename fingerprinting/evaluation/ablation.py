@@ -38,6 +38,7 @@ FIRST_CALLED = {
     "students of many responses": "students of many answers",
     "contrasted_modification": "contrasted_tampering",
     "modification's log-odds": "tampering's log-odds",
+    "deviations from independent": "deviations from honest",
 }
 
 
@@ -66,7 +67,7 @@ def ablate(
     budgets: tuple[int, ...],
     references: tuple[int, ...],
 ) -> None:
-    """Every variant of the fingerprint that is there, its AUCs by theft and their means, recorded."""
+    """Every variant of the fingerprint that is there, its AUCs by attack and their means, recorded."""
     made = store.load(study, fitting.METHOD, trained.weights_sha256(study, study.source_id))
     settings = made.metadata["settings"]
     n, kinds, making, extraction_share = (settings[name] for name in ("n", "kinds", "making", "extraction_share"))
@@ -119,7 +120,7 @@ def ablate(
 
 
 def _without(usual: Variant) -> Iterator[Variant]:
-    """Leave one theft out of the references, and judge that; leave one design out, and judge thefts by it, or it."""
+    """Leave one attack out of the references and judge it; leave one architecture out and judge its models."""
     stolen = [kind for kind in ATTACKS if any(model.model.kind == kind for model in usual.judged.models)]
     for attack in stolen:
         others = usual.fitted.where(lambda model, attack=attack: model.model.kind != f"reference_{attack}")
@@ -147,7 +148,7 @@ def _without(usual: Variant) -> Iterator[Variant]:
 
 
 def _alike(usual: Variant) -> Iterator[Variant]:
-    """References that differ less in how able their makers left them."""
+    """References that differ less in how accurate their makers left them."""
 
     slowest = min(suspects.rate(model) for model in usual.fitted.models if origin(model) == MODIFIED)
     kept: dict[str, Callable[[Suspect], bool]] = {

@@ -1,4 +1,4 @@
-"""Matching: every suspect's answers against the source's, and how well that tells who stole it."""
+"""Matching: every suspect's responses against the source's, and how well that tells who stole it."""
 
 import time
 from collections import defaultdict
@@ -94,7 +94,7 @@ def _names(study: Study, wanted: tuple[str, ...]) -> list[str]:
 
 
 def _timing_row(study: Study, fingerprint: Fingerprint, methods: list[Method]) -> dict:
-    """What a method costs: making its queries; asking one suspect and reading its answers in every way, timed now."""
+    """What a method costs: making its queries; asking one suspect and reading its responses in every way, timed now."""
     metadata = fingerprint.metadata
     suspect = trained.open_model(study, study.source_id)
     seconds = []

@@ -1,4 +1,4 @@
-"""The overlap sweep (DeepCore): does a method accuse honest models the more of the owner's data they have seen?"""
+"""The overlap sweep (DeepCore): does a method flag independent models the more of the owner's data they have seen?"""
 
 from collections import defaultdict
 
@@ -18,9 +18,10 @@ def overlap_rows(
     references: list[Suspect],
     agreement: dict[str, float | None],
 ) -> list[dict]:
-    """One row per architecture and share of the owner's data: mean distance, and how many of n models are accused.
+    """One row per architecture and share of the owner's data: mean distance, and how many of n models are flagged.
 
-    The threshold is the one that tells the owner's own thefts from its own independents best; without both, no rows.
+    The threshold is the one that tells the owner's own stolen models from its own independents best; without both, no
+    rows.
     """
     known = [
         np.array([distances[suspect.model.name] for suspect in references if suspect.kind.role == role])

@@ -1,4 +1,4 @@
-"""The extraction sweep: how much a thief must ask of the source before a method sees the student."""
+"""The extraction sweep: how much an attacker must ask of the source before a method sees the student."""
 
 import numpy as np
 

@@ -13,7 +13,7 @@ from fingerprinting.calibrated import evidence
 from fingerprinting.models.kinds import EXTRACTED, INDEPENDENT, MODIFIED
 from fingerprinting.models.suspects import Suspect, origin
 
-CONTROLS = 25  # of the queries, in the variant that spends some on a suspect's ability
+CONTROLS = 25  # of the queries, in the variant that spends some on a suspect's control accuracy
 SMOOTHING = 1.0  # added to every count of outcomes
 
 
@@ -49,7 +49,7 @@ def standardised_log_odds(fitted: Responses, judged: Responses) -> np.ndarray:
 
 
 def one_of_two(attack: int, fitted: Responses, judged: Responses) -> np.ndarray:
-    """The log-odds of one theft alone; 0, which says nothing, where no fitted model was stolen in that way."""
+    """The log-odds of one attack alone; 0, which says nothing, where no fitted model was stolen in that way."""
     known = [origin for origin in (EXTRACTED, MODIFIED) if (fitted.origins == origin).any()]
     if attack not in known:
         return np.zeros(len(judged.models))
@@ -57,13 +57,13 @@ def one_of_two(attack: int, fitted: Responses, judged: Responses) -> np.ndarray:
 
 
 def one_log_odds(fitted: Responses, judged: Responses) -> np.ndarray:
-    """Extraction and tampering as one theft."""
+    """Extraction and modification as one attack."""
     stolen = np.where(fitted.origins == INDEPENDENT, INDEPENDENT, EXTRACTED)
     return evidence.combined(evidence.fit(fitted.bits, stolen).evidence(judged.bits))
 
 
 def likelihood_ratios(fitted: Responses, judged: Responses) -> np.ndarray:
-    """Independent queries of three outcomes: sums of log-likelihood ratios, extraction and tampering apart."""
+    """Independent queries of three outcomes: sums of log-likelihood ratios, extraction and modification apart."""
 
     def log_shares(kept: np.ndarray) -> np.ndarray:
         counts = np.stack([(fitted.outcomes[kept] == outcome).sum(0) for outcome in range(3)]) + SMOOTHING
@@ -80,7 +80,7 @@ def likelihood_ratios(fitted: Responses, judged: Responses) -> np.ndarray:
 
 
 def null_deviations(fitted: Responses, judged: Responses) -> np.ndarray:
-    """Sum over queries of how far agreement is from the honest models' mean, in their standard deviations."""
+    """Sum over queries of how far agreement is from the independent models' mean, in their standard deviations."""
     independent = fitted.bits[fitted.origins == INDEPENDENT]
     signs = np.sign(evidence.separation(fitted.bits[fitted.origins != INDEPENDENT], independent))
     deviation = np.sqrt(independent.var(0) + evidence.SPREAD)
@@ -110,7 +110,7 @@ SCORES: dict[str, Callable[[Responses, Responses], np.ndarray]] = {
     "modification's log-odds": partial(one_of_two, MODIFIED),
     "one log-odds": one_log_odds,
     "likelihood ratios": likelihood_ratios,
-    "deviations from honest": null_deviations,
+    "deviations from independent": null_deviations,
     "plain agreement": plain_agreement,
     "control accuracy added": with_controls,
 }

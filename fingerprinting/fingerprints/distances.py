@@ -1,4 +1,4 @@
-"""How two readings are compared: the suspect's and the source's."""
+"""How two representations are compared: the suspect's and the source's."""
 
 import torch
 import torch.nn.functional as F  # the field's standard name
@@ -22,7 +22,7 @@ def hamming(suspect: torch.Tensor, source: torch.Tensor) -> float:
 
 
 def cosine(suspect: torch.Tensor, source: torch.Tensor) -> float:
-    """1 - cosine, as half the squared distance on the unit sphere: exactly 0 for equal readings."""
+    """1 - cosine, as half the squared distance on the unit sphere: exactly 0 for equal representations."""
     return (F.normalize(suspect.double(), dim=0) - F.normalize(source.double(), dim=0)).square().sum().item() / 2
 
 

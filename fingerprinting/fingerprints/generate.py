@@ -35,7 +35,7 @@ SAMPLES = 4  # of each component that a record keeps, to be looked at; twice as 
 def primary(study: Study, *, n: int, labels: str, fewer: bool) -> str | None:
     """Select the four components from the owner's part, filled from dev where the source is too rarely wrong."""
     if labels not in ("source", "truth"):
-        raise UserError(f"LABELS={labels} is unknown; take source (its own answers) or truth (as the released code)")
+        raise UserError(f"LABELS={labels} is unknown; take source (its own responses) or truth (as the released code)")
     if n < 1:
         raise UserError(f"N={n} samples per component make no fingerprint; take 1 or more")
     model = trained.open_model(study, study.source_id)
@@ -108,7 +108,7 @@ def evolved(study: Study, **constants) -> str | None:
 
 
 def _sample_rows(study: Study, origin: Fingerprint, evolved_print: Fingerprint) -> list[dict]:
-    """The first samples of each component before and after evolving, with what the source answers to them."""
+    """The first samples of each component before and after evolving, with what the source responses to them."""
     read = study.domain.inputs.describe
     if not (read or study.domain.inputs.show):
         return []

@@ -28,7 +28,7 @@ def auc_rows(
     rows = []
     for group in groups:
         draws, found = {}, {}
-        counts = {}  # one resampling of a group's negatives serves all attacks, so that a mean's interval is honest
+        counts = {}  # one resampling of a group's negatives serves all attacks, so that a mean's interval is right
         for attack in ATTACKS:
             kinds = [kind for kind in suspects.negatives_of(group, KINDS[attack].on_target) if kind in distances]
             if attack not in distances or not kinds:
@@ -69,7 +69,7 @@ def mean_row(
     draws: list[np.ndarray],
     averaged: tuple[str, ...] = ("auc", "tpr_at_fpr0", "tpr_at_fpr1"),
 ) -> dict:
-    """The mean of several thefts' rows; its interval is that of the mean of their bootstrap draws (each (draws,))."""
+    """The mean of several attacks' rows; its interval is that of the mean of their bootstrap draws (each (draws,))."""
     low, high = statistics.interval(np.mean(draws, axis=0))
     return {
         "attack": mean,
@@ -84,7 +84,7 @@ def mean_row(
 
 
 def error_rows(distances: Distances, references: Distances) -> list[dict]:
-    """DeepCore's missed and false identification rates (MIR, FIR) over the thefts of the same task.
+    """DeepCore's missed and false identification rates (MIR, FIR) over the stealing attacks of the same task.
 
     The threshold comes from the owner's reference models; beside it stands what the paper does, the best threshold for
     the very models that are scored, which no owner could know.

@@ -24,7 +24,7 @@ class UnsuitedError(UserError):
 class Queries:
     """What a method asks: inputs (n, ...) physical and truth (n,), the class each one began from or aims at.
 
-    extra: named tensors that the method's reading needs besides.
+    extra: named tensors that the method's representation needs besides.
     """
 
     inputs: torch.Tensor
@@ -85,11 +85,11 @@ class Owner:
     def references(self, role: str) -> list[Suspect]:
         """Reference models that are `pirated` or `independent`.
 
-        The peers' papers know no thefts that go far: with them SAC-w, MetaFinger and IrisFP tell less.
+        The baselines' papers know no stolen models that go far: with them SAC-w, MetaFinger and IrisFP tell less.
         """
         found = [suspect for suspect in suspects.standard_strength(self.study) if suspect.kind.role == role]
         if not found:
-            raise UnsuitedError(f"{self.method} needs {role} models for reference; give references.py COPIES above 0")
+            raise UnsuitedError(f"{self.method} needs {role} reference models; give references.py COPIES above 0")
         self.used.update({suspect.model.name: suspect for suspect in found})
         return found
 

@@ -1,4 +1,4 @@
-"""The table of fingerprints: a row says whose queries they are, what makes them, and how answers to them are read."""
+"""The table of fingerprints: a row says whose queries they are, what makes them, and how responses to them are read."""
 
 import inspect
 import sys
@@ -23,7 +23,7 @@ OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 class Method:
     """One way to read a fingerprint. name is that of its file; output a key of OUTPUTS.
 
-    judges: models of `any` task, of the `source` task alone (the reading needs its classes), or of the `target` alone.
+    judges: models of `any` task, of the `source` task alone (it needs those classes), or of the `target` alone.
     needs: a tensor among the fingerprint's extra, without which it cannot be read in this way.
     first_called: what the representation was called when seeds were first drawn from its name, where it was renamed.
     """
@@ -59,7 +59,7 @@ class Method:
         return dict(zip(("method", "output", "representation"), self.identity, strict=True))
 
     def score(self, suspect_logits: torch.Tensor, fingerprint: Fingerprint) -> float:
-        """Distance of a suspect's answers (n, C') from the source's: the smaller, the more alike."""
+        """Distance of a suspect's responses (n, C') from the source's: the smaller, the more alike."""
         representations = [
             self.representation(OUTPUTS[self.output](logits), fingerprint)
             for logits in (suspect_logits, fingerprint.source_logits)
@@ -68,7 +68,7 @@ class Method:
 
 
 def agreement(name: str) -> Method:
-    """How most baselines read answers: the share of queries that the suspect answers with another label."""
+    """How most baselines read responses: the share of queries that the suspect answers with another label."""
     return Method(name, "labels", responses, hamming, judges="source", first_called="answers")
 
 
@@ -138,7 +138,7 @@ def readable(prints: dict[str, Fingerprint]) -> list[Method]:
 
 
 def shown(methods: list[Method]) -> list[Method]:
-    """Each fingerprint's first reading, for figures that cannot show them all: the one that asks least of a suspect."""
+    """Each fingerprint's first representation, which asks least of a suspect, for figures that cannot show all."""
     first = {}
     for method in methods:
         first.setdefault(method.name, method)

@@ -1,4 +1,4 @@
-"""How a suspect's answers to a fingerprint are read."""
+"""How a suspect's responses to a fingerprint are read."""
 
 import torch
 import torch.nn.functional as F  # the field's standard name

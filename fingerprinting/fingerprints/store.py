@@ -12,14 +12,14 @@ from fingerprinting.models import suspects
 from fingerprinting.study import aside
 from fingerprinting.study.study import Study
 
-EXTRA = "extra."  # prefix, in a file, of what a method's reading needs besides
+EXTRA = "extra."  # prefix, in a file, of what a method's representation needs besides
 
 
 @dataclass(frozen=True)
 class Fingerprint:
     """inputs (n, ...) physical, labels (n,) to match, truth (n,), component (n,) index or -1, source_logits (n, C).
 
-    extra: named tensors that a method's reading needs besides, such as the weights of an encoder.
+    extra: named tensors that a method's representation needs besides, such as the weights of an encoder.
     """
 
     inputs: torch.Tensor

@@ -25,7 +25,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Training:
-    """What a kind of theft (or honesty) hands to the one training loop; `release` makes what is kept of the result.
+    """What a kind of model hands to the one training loop; `release` makes what is kept of the result.
 
     part: None where the model is taken as it is.
     """
@@ -41,15 +41,15 @@ class Training:
 class Kind:
     """role: source, pirated or independent. on_target: its task is the transfer target's, not the source's.
 
-    origin: where its behaviour comes from, one of HONEST, EXTRACTED, TAMPERED. prunes: it masks an architecture's
+    origin: where its behaviour comes from, one of INDEPENDENT, EXTRACTED, MODIFIED. prunes: it masks an architecture's
     prunable modules, which must therefore be known.
 
     use: what its models are for; no model serves two uses.
     `scored`: the zoo that every table is about.
-    `reference`: the owner's own, to make queries, to weigh answers and to set thresholds with.
-    `calibration`: the owner's own independents that chose and weighed nothing: how far honest models go.
-    `audit`: further independents, on which false accusations are counted.
-    `adaptive`: a theft that answers to fingerprinting itself: made and judged by its own script, and in no mean.
+    `reference`: the owner's own, to make queries, to weigh responses and to set thresholds with.
+    `calibration`: the owner's own independents that chose and weighed nothing: how far independent models go.
+    `audit`: further independents, on which false positives are counted.
+    `adaptive`: a stealing attack against fingerprinting itself: made and judged by its own script, and in no mean.
     `sweep`: trained to see how a score changes along one quantity; reported beside, never in a mean nor a negative.
     `low_data`: reference models on a third of the data: what an owner with less to spare could train.
 

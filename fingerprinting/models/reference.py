@@ -12,7 +12,7 @@ from fingerprinting.training.trainer import Recipe
 TARGET_PARTS = {"calibration": "owner", "audit": "attacker"}  # of the transfer target, for models that are moved
 ALL = "owner+reference"  # the parts that the owner has
 EACH = "each"  # in place of a draw's name: every model draws its own
-LOW_DATA = 1 / 3  # of the part that the owner's reference models train on, in thirds.py
+LOW_DATA = 1 / 3  # of the part that the owner's reference models train on, in low_data_references.py
 
 
 def references(
@@ -26,7 +26,7 @@ def references(
     drawn: float,
     **constants,
 ) -> str | None:
-    """The owner's own independents and thefts, `copies` of each kind and design: to make queries and calibrate with.
+    """The owner's own independent and stolen models, `copies` of each kind and architecture.
 
     Of the first `transfer_copies` of them the independents are moved to the transfer target, the source as often as
     they are.
@@ -38,7 +38,7 @@ def references(
         "reference",
         own,
         {"overlap": 1.0},
-        _thieves(own, drawn),
+        _of_stolen(own, drawn),
         {"part": ALL},
         copies=copies,
         students=students,
@@ -55,15 +55,15 @@ def references(
 def low_data_references(study: Study, *, drawn: float, **constants) -> str | None:
     """Reference models of the source's task once more, on a third of the reference part, or of the owner's."""
     own, owners, asked = ({"part": part, "share": LOW_DATA} for part in ("reference", "owner", ALL))
-    jobs = _of_both_sides(study, "low_data", own, owners, _thieves(own, drawn), asked, **constants)
+    jobs = _of_both_sides(study, "low_data", own, owners, _of_stolen(own, drawn), asked, **constants)
     return build.train(study, "low_data_references", jobs)
 
 
-def _thieves(own: dict, drawn: float) -> dict:
-    """What thefts for reference are made with: what independents have, or a share `drawn` of all that the owner has.
+def _of_stolen(own: dict, drawn: float) -> dict:
+    """What stolen reference models are made with: what independents have, or a share `drawn` of all that the owner has.
 
-    A thief's data are others than the owner's, and where they are few, models depend much on which they are: thefts
-    that are all made with the same ones are too much alike.
+    An attacker's data are others than the owner's, and where they are few, models depend much on which they are: stolen
+    models that are all made with the same ones are too much alike.
     """
     if not 0 <= drawn <= 1:
         raise UserError(f"DRAWN={drawn} is a share of the owner's data; give 0 to 1")
@@ -75,7 +75,7 @@ def _of_both_sides(
     use: str,
     own: dict,
     owners: dict,
-    thieves: dict,
+    stolen: dict,
     asked: dict,
     *,
     copies: int,
@@ -89,12 +89,12 @@ def _of_both_sides(
     epsilon: float,
     pgd_steps: int,
 ) -> list[Job]:
-    """Independents and thefts of the source's task.
+    """Independents and stolen models of the source's task.
 
-    `own` and `owners` say what independents, and homologous ones, train on, `thieves` what thefts do. Nobody knows how
-    far a thief goes: stolen weights are trained on at every rate, and extractors ask the source about `thieves`, or
-    about all that the owner has (`asked`). Else weights would tell able models from less able ones, not stolen from
-    honest ones.
+    `own` and `owners` say what independents, and homologous ones, train on, `stolen` what stolen models do. Nobody
+    knows how far an attacker goes: stolen weights are trained on at every rate, and extractors ask the source about
+    `stolen`, or about all that the owner has (`asked`). Else weights would tell accurate models from less accurate
+    ones, not stolen from independent ones.
     """
     if any(not 0 < ratio < 1 for ratio in ratios):
         raise UserError(f"RATIOS={ratios} must lie between 0 and 1, both excluded")
@@ -102,7 +102,7 @@ def _of_both_sides(
     modifications = {f"rate_{rate:g}": study.recipe(modification_epochs, rate) for rate in modification_learning_rates}
     attack, pupils = {"epsilon": epsilon, "pgd_steps": pgd_steps}, study.students[:students]
     names = (study.source_architecture, *pupils)
-    of_what = "of_draw" if "draw" in thieves else f"of_{thieves['part']}"
+    of_what = "of_draw" if "draw" in stolen else f"of_{stolen['part']}"
     pruned = {"activity_examples": len(study.parts["reference"])}  # all that there are, where it is but a share
 
     def job(kind: str, recipe: Recipe, architecture: str, copy: int, options: dict, variant: str = "") -> Job:
@@ -114,16 +114,18 @@ def _of_both_sides(
     for copy in range(copies):
         jobs += [job("irrelevant", scratch, name, copy, own) for name in names]
         jobs += [job("homologous", scratch, name, copy, owners) for name in names]
-        for name in (names[(2 * copy + number) % len(names)] for number in range(2)):  # every design in three copies
+        for name in (
+            names[(2 * copy + number) % len(names)] for number in range(2)
+        ):  # every architecture in three copies
             jobs.append(job("irrelevant_adversarial", scratch, name, copy, own | attack))
             jobs.append(job("homologous_adversarial", scratch, name, copy, owners | attack))
         for name, modification in modifications.items():
             for kind, options in (("fine_tune_last", {}), ("fine_tune_all", {}), ("adversarial", attack)):
-                jobs.append(job(kind, modification, study.source_architecture, copy, thieves | options, name))
+                jobs.append(job(kind, modification, study.source_architecture, copy, stolen | options, name))
             for ratio in ratios:
-                cut = thieves | pruned | {"ratio": ratio}
+                cut = stolen | pruned | {"ratio": ratio}
                 jobs.append(job("prune", modification, study.source_architecture, copy, cut, f"ratio_{ratio:g}-{name}"))
-        for name, (options, variant) in product(pupils, ((thieves, of_what), (asked, ""))):
+        for name, (options, variant) in product(pupils, ((stolen, of_what), (asked, ""))):
             jobs.append(job("extract_labels", scratch, name, copy, options, variant))
             softened = options | {"temperature": temperature}
             jobs.append(job("extract_probabilities", scratch, name, copy, softened, variant))
@@ -132,16 +134,16 @@ def _of_both_sides(
 
 
 def calibration(study: Study, **constants) -> str | None:
-    """The owner's own independents that neither choose queries nor weigh answers: how far honest models go.
+    """The owner's own independents that neither choose queries nor weigh responses: how far independent models go.
 
-    On the owner's part only: models of the part that references train on look more honest than any others, for answers
-    were weighed on what is learned there.
+    On the owner's part only: models of the part that references train on look more independent than any others, for
+    responses were weighed on what is learned there.
     """
     return build.train(study, "calibration", _independents(study, "calibration", {"homologous": "owner"}, **constants))
 
 
 def audit(study: Study, **constants) -> str | None:
-    """Independents made as those that are scored, but more of them: false accusations are counted on these."""
+    """Independents made as those that are scored, but more of them: false positives are counted on these."""
     parts = {"irrelevant": "attacker", "homologous": "owner"}
     return build.train(study, "audit", _independents(study, "audit", parts, **constants))
 
@@ -162,10 +164,10 @@ def _independents(
     epsilon: float,
     pgd_steps: int,
 ) -> list[Job]:
-    """Per copy every design on the part of each kind, and one of each kind adversarially trained; some moved.
+    """Per copy every architecture on the part of each kind, and one of each kind adversarially trained; some moved.
 
-    Of those that see but a share of the data, and are less able, `share_copies` per share. Each draws its own share: no
-    two would otherwise be independent, as a p-value and an interval take them to be.
+    Of those that see but a share of the data, and are less accurate, `share_copies` per share. Each draws its own
+    share: no two would otherwise be independent, as a p-value and an interval take them to be.
     """
     _check_moved(transfer_copies, copies)
     if any(not 0 < share < 1 for share in shares):

@@ -13,7 +13,7 @@ from fingerprinting.training.trainer import predict
 
 
 def folder_of(study: Study, inputs: torch.Tensor) -> Path:
-    """Where answers to inputs (N, ...) are kept."""
+    """Where responses to inputs (N, ...) are kept."""
     return study.artifacts / "answers" / storage.digest({"inputs": inputs})[:16]
 
 

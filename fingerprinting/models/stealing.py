@@ -20,13 +20,13 @@ from fingerprinting.training.trainer import Objective
 
 
 def fresh(study: Study, job: Job) -> nn.Module:
-    """Initial weights by the model's name alone: opening other models before, or finding their answers kept, draws."""
+    """Initial weights by the model's name alone: other models that were opened before have drawn too."""
     runtime.seed_everything(seed_name(job.model))
     return checkpoints.build(study.domain, job.model.architecture, len(study.classes), study.shape)
 
 
 def part_of(study: Study, job: Job) -> Examples:
-    """The thief's examples, or a share of them; the owner's own thefts, made for reference, use the owner's parts."""
+    """The attacker's examples, or a share of them; stolen reference models are made with the owner's parts."""
     part = job.options.get("part", "attacker")
     if "share" in job.options:
         return drawn(study, part, job.options["share"], job.options.get("draw", ""))
@@ -91,14 +91,14 @@ def removal(study: Study, job: Job) -> Training:
 
 
 def transfer(study: Study, job: Job) -> Training:
-    """A parent's weights, a new head and task, every layer trained: theft of the source, or an honest model's reuse."""
+    """A parent's weights, a new head and task, every layer trained: a stolen or an independent model moved."""
     model = open_model(study, job.parent)
     checkpoints.exchange_head(model, _head(study, job, model), len(study.target_classes))
     return Training(model, study.target_parts[job.options.get("part", "attacker")])
 
 
 def extract_labels(study: Study, job: Job) -> Training:
-    """A student of another design on the source's top-1 labels of the attacker's inputs."""
+    """A student of another architecture on the source's top-1 labels of the attacker's inputs."""
     return Training(fresh(study, job), part_of(study, job).relabelled(_responses(study, job).argmax(1)))
 
 
@@ -119,7 +119,7 @@ def _head(study: Study, job: Job, model: nn.Module) -> str:
 
 
 def _responses(study: Study, job: Job) -> torch.Tensor:
-    """What the source says (N, C) to the thief's inputs: all that an extractor gets to see."""
+    """What the source says (N, C) to the attacker's inputs: all that an extractor gets to see."""
     source = job.parent
     inputs = part_of(study, job).inputs
     return responses.ask(study, inputs, weights_sha256(study, source), lambda: open_model(study, source))

@@ -1,4 +1,4 @@
-"""The steps that steal the source: tampered with, moved to another task, extracted by its answers."""
+"""The steps that steal the source: modified, moved to another task, extracted by its responses."""
 
 from itertools import product
 
@@ -102,7 +102,7 @@ def extract(
     epsilon: float,
     pgd_steps: int,
 ) -> str | None:
-    """Students of every other architecture on the source's answers: labels, probabilities, labels and perturbations."""
+    """Students of every other architecture on the source's labels, probabilities, or labels with perturbations."""
     recipe = study.recipe(epochs, learning_rate)
     options = {
         "extract_labels": {},
@@ -125,7 +125,7 @@ def extract_sweep(
     epochs: int,
     learning_rate: float,
 ) -> str | None:
-    """Students on the source's labels of a rising share of the attacker's inputs: how much a thief must ask."""
+    """Students on the source's labels of a rising share of the attacker's inputs: how much an attacker must ask."""
     answered = len(study.parts["attacker"])
     if any(not 0 < share <= 1 or round(share * answered) < 2 for share in shares):
         raise UserError(f"SHARES={shares} must lie between 0 and 1 and leave two of {answered} inputs or more")

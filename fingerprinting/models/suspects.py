@@ -12,8 +12,8 @@ from fingerprinting.models import build, responses, trained
 from fingerprinting.models.kinds import KINDS, Kind
 from fingerprinting.study.study import ModelId, Study
 
-ACCURACY_COST = 0.10  # a stolen model that lost more test accuracy than this is flagged: no theft worth detecting
-TRANSFERRED = "_transfer"  # an independent kind moved to the transfer target: the negatives of a theft by transfer
+ACCURACY_COST = 0.10  # a stolen model that lost more test accuracy than this is flagged: no copy worth detecting
+TRANSFERRED = "_transfer"  # an independent kind moved to the transfer target: the negatives of a transfer
 
 # Groups of independent models, reported separately and together.
 NEGATIVES = {
@@ -62,7 +62,7 @@ def references(study: Study) -> list[Suspect]:
 
 
 def low_data_references(study: Study) -> list[Suspect]:
-    """Every model for reference that saw a third of the data."""
+    """Every reference model that saw a third of the data."""
     return of_use(study, "low_data")
 
 
@@ -166,7 +166,7 @@ def _opened(study: Study, model: ModelId, _sha256: str) -> nn.Module:
 
 
 def negatives_of(group: str, on_target: bool) -> tuple[str, ...]:
-    """The independent kinds that a theft is compared with; a theft by transfer only with models moved the same way."""
+    """The independent kinds that a stolen model is compared with; a transfer only with models moved the same way."""
     if not on_target:
         return NEGATIVES[group]
     return tuple(kind + TRANSFERRED for kind in NEGATIVES[group] if kind + TRANSFERRED in KINDS)
@@ -180,7 +180,7 @@ def fidelity(study: Study, suspect: Suspect, source_labels: torch.Tensor) -> flo
 
 
 def degraded(suspects: list[Suspect], source_accuracy: float) -> set[str]:
-    """Names of stolen models that lost too much accuracy: against the source, or against honestly transferred ones."""
+    """Names of stolen models that lost too much accuracy: against the source, or transferred independent models."""
     independent = [s.metadata["test_accuracy"] for s in suspects if s.model.kind == "irrelevant" + TRANSFERRED]
     bars = {False: source_accuracy - ACCURACY_COST}
     if independent:

@@ -19,7 +19,7 @@ WORDS = {
     "contrasted_extraction": "contrasted, extraction",
     "contrasted_modification": "contrasted, modification",
     "control accuracy added": "log-odds adjusted for control accuracy",
-    "deviations from honest": "deviation from independent models",
+    "deviations from independent": "deviation from independent models",
     "extraction's log-odds": "extraction log-odds only",
     "modification's log-odds": "modification log-odds only",
     "one log-odds": "one log-odds for all stealing attacks",
@@ -42,7 +42,6 @@ WORDS = {
     "core points on their way": "core points during training",
     "core points at the end": "core points after all steps",
     "dev inputs, least sure third": "dev inputs, least confident third",
-    "dev inputs, surest third": "dev inputs, most confident third",
     # groups of models
     "all pirated": "all stolen",
     "pirated": "stolen",

@@ -1,9 +1,9 @@
-"""The thief answers back: it detects, erases or evades queries, or rids its model of what they look for.
+"""An adaptive adversary: it detects, erases or evades queries, or rids its model of what they look for.
 
-Every attack here is the stolen models' alone: independent models have nothing to hide and answer honestly. But an owner
-can only compare like with like. Where answers are visibly cut down (SEEN), the source and the independents are read as
-if theirs were too; where queries are refused, all are read on those that the thief answers. A temperature or noise
-cannot be seen, so that there nothing is made up for.
+Every attack here is the stolen models' alone: independent models have nothing to hide and answer as they are. But an
+owner can only compare like with like. Where responses are visibly cut down (SEEN), the source and the independents are
+read as if theirs were too; where queries are refused, all are read on those that the attacker answers. A temperature or
+noise cannot be seen, so that there nothing is made up for.
 """
 
 from collections import defaultdict
@@ -31,9 +31,9 @@ from fingerprinting.robustness.query_detector import Detection, Screened
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 
-FULLY_READ = ("primary", "evolved")  # fingerprints of which every reading is reported; of others the first
+FULLY_READ = ("primary", "evolved")  # fingerprints of which every representation is reported; of others the first
 RANDOM, REMOVAL = "random_responses", "removal"
-BASELINE = "fine_tune_all"  # what removal is compared with: the same thief, trained on without that aim
+BASELINE = "fine_tune_all"  # what removal is compared with: the same attacker, trained on without that aim
 
 
 def answer_back(study: Study, **constants) -> str | None:
@@ -43,7 +43,7 @@ def answer_back(study: Study, **constants) -> str | None:
     names = [name for name in dict.fromkeys(m.name for m in METHODS) if store.path_of(study, name).is_file()]
     if not Records.of(study, "auc").rows():
         command = study.root_command("model_finger_match.py")
-        raise UserError(f"the thefts of {study.folder} have not been matched yet; run {command} first")
+        raise UserError(f"the stolen models of {study.folder} have not been matched yet; run {command} first")
     source_sha256 = trained.weights_sha256(study, study.source_id)
     prints = {name: store.load(study, name, source_sha256) for name in names}
     store.check_origin(study, prints)
@@ -60,7 +60,7 @@ def answer_back(study: Study, **constants) -> str | None:
 
 
 def chosen(names: list[str]) -> list[Method]:
-    """Every reading of the fingerprints in FULLY_READ, the first one of the others."""
+    """Every representation of the fingerprints in FULLY_READ, the first one of the others."""
     first = shown(METHODS)
     return [m for m in METHODS if m.name in names and (m.name in FULLY_READ or m in first)]
 
@@ -86,7 +86,7 @@ def _ask(
     representations: Representations,
     pool: list[Suspect],
 ) -> dict[str, list[float]]:
-    """Have every suspect answer in every way; returns each attack's losses of test accuracy, of same-task thefts."""
+    """Have every suspect answer in every way; returns what each attack costs same-task copies in test accuracy."""
     prints, screen, evades = representations.prints, screened.screen, screened.attacker.evasion
     sizes = [len(found) for found in prints.values()]
     inputs, labels = screened.cost_inputs

@@ -14,15 +14,15 @@ from fingerprinting.robustness.attacker import Evasion
 from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN
 from fingerprinting.robustness.query_detector import Detection
 
-# Readings that make sense of any of a fingerprint's queries; others read them in pairs, views or walks.
+# Representations that make sense of any of a fingerprint's queries; others read them in pairs, views or walks.
 PER_QUERY = (responses, match_rate, correlation)
 REFUSED = "refused"  # flagged queries get no answer
 
 
 class Representations:
-    """Distances of suspects' answers, by attack on queries, method and model; the source is read once for each.
+    """Distances of suspects' responses, by attack on queries, method and model; the source is read once for each.
 
-    compared: attack -> fingerprint name -> the queries and the source's answers that suspects are compared on.
+    compared: attack -> fingerprint name -> the queries and the source's responses that suspects are compared on.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Representations:
         self.sources: dict[tuple[str, str], torch.Tensor] = {}
 
     def put(self, attack: str, suspect: Suspect, name: str, logits: torch.Tensor) -> None:
-        """Read a suspect's answers (n, C') to the fingerprint `name`, or to those of its queries that were answered."""
+        """Read a suspect's responses (n, C') to the fingerprint `name`, or to those queries that were answered."""
         fingerprint = self.compared.get(attack, self.prints)[name]
         for method in self.methods:
             per_query = attack != REFUSED or method.representation in PER_QUERY
@@ -51,7 +51,7 @@ class Representations:
 
 
 def _answered(fingerprint: Fingerprint, found: Detection) -> Fingerprint | None:
-    """The queries that a thief answers; None where none is left."""
+    """The queries that an attacker answers; None where none is left."""
     kept = ~found.flagged
     if not kept.any():
         return None

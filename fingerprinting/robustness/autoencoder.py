@@ -1,4 +1,4 @@
-"""A convolutional autoencoder of a thief's own inputs: what it cannot reproduce is suspect, what it makes is answered.
+"""A convolutional autoencoder of an attacker's inputs: what it cannot reproduce is suspect, what it makes is answered.
 
 A query with a large reconstruction error is flagged (Meng and Chen, "MagNet", CCS 2017), and answering the
 reconstruction erases what the autoencoder's code has no room for.

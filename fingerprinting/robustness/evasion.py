@@ -1,4 +1,4 @@
-"""What a thief does to queries and to its own answers once it suspects that it is being asked for a fingerprint."""
+"""What an attacker does to queries and to its responses once it suspects that it is asked for a fingerprint."""
 
 import math
 from collections.abc import Callable
@@ -9,13 +9,13 @@ import torch.nn.functional as F  # the field's standard name
 
 from fingerprinting.robustness.attacker import Evasion
 
-NOUGHT = 1e-3  # what the owner reads where a probability is given as 0 and the reading takes logarithms
+NOUGHT = 1e-3  # what the owner reads where a probability is given as 0 and the representation takes logarithms
 TIE = 1e-6  # rounding makes ties; the label that goes with an answer stays the model's own
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What a thief has learnt of its own inputs.
+    """What an attacker has learnt of its own inputs.
 
     score(inputs) -> (n,): the higher, the less an input is like them. erasures: name -> inputs (n, ...) as they are
     answered instead of the ones that were asked.
@@ -57,7 +57,7 @@ def noisy(logits: torch.Tensor, evasion: Evasion, generator: torch.Generator | N
     return (probabilities + evasion.noise * noise).clamp_min(NOUGHT).log().to(logits.dtype)
 
 
-# Name -> what the owner can make of the answers to all queries, as logits (n, C) -> (n, C).
+# Name -> what the owner can make of the responses to all queries, as logits (n, C) -> (n, C).
 PERTURBATIONS: dict[str, Callable[[torch.Tensor, Evasion, torch.Generator | None], torch.Tensor]] = {
     "rounded": rounded,
     "top_1": top_1,
@@ -65,12 +65,12 @@ PERTURBATIONS: dict[str, Callable[[torch.Tensor, Evasion, torch.Generator | None
     "noise": noisy,
 }
 
-# Those that anyone sees in the answers: the owner then reads every model as if it answered like that.
+# Those that anyone sees in the responses: the owner then reads every model as if it answered like that.
 SEEN = ("rounded", "top_1")
 
 
 def at_random(logits: torch.Tensor, flagged: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Answers (n, C) whose classes are shuffled where flagged (n,): any label, as sure of it as the model was."""
+    """Responses (n, C) whose classes are shuffled where flagged (n,): any label, as sure of it as the model was."""
     order = torch.rand(logits.shape, generator=generator).argsort(1)
     return torch.where(flagged[:, None], logits.gather(1, order), logits)
 

@@ -21,7 +21,7 @@ class Draws:
         self.counts: dict[tuple, np.ndarray] = {}
 
     def changes(self, before: Distances, after: Distances, compared: dict[str, str]) -> list[dict]:
-        """Per theft, and as their mean: AUC after, its interval, and before, of the theft that it is compared with."""
+        """Per attack, and as their mean: AUC after, its interval, and AUC before, of the attack it is compared with."""
         rows = []
         for group in GROUPS:
             found, drawn = {}, {}

@@ -1,4 +1,4 @@
-"""A thief's screen, fitted on its own data: which queries it flags, and how many harmless inputs."""
+"""An attacker's screen, fitted on its own data: which queries it flags, and how many harmless inputs."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ FALSE_ALARMS = {"fpr1": 0.01, "fpr5": 0.05}
 
 @dataclass(frozen=True)
 class Detection:
-    """How a thief's screen takes one fingerprint: flagged (n,) at the evasion's false alarms, and the rates."""
+    """How an attacker's screen takes one fingerprint: flagged (n,) at the evasion's false alarms, and the rates."""
 
     flagged: torch.Tensor
     rates: dict[str, float]
@@ -68,6 +68,6 @@ class Screened:
             f"false_alarms_{name}": (self.benign > threshold).double().mean().item()
             for name, threshold in self.thresholds.items()
         }
-        found = {"detection_auc": statistics.auc(-scores.numpy(), -self.benign.numpy())}  # the highest are accused
+        found = {"detection_auc": statistics.auc(-scores.numpy(), -self.benign.numpy())}  # the highest are flagged
         counts = {"n_queries": len(scores), "n_held_out": self.held_out, "n_benign": len(self.benign)}
         return Detection(scores > self.evasion_threshold, {**rates, **found, **alarms, **counts})

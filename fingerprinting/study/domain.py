@@ -98,7 +98,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Domain:
-    """One folder's answers to what differs between vision, text and EEG."""
+    """One folder's responses to what differs between vision, text and EEG."""
 
     name: str
     data: Data

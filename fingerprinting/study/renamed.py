@@ -37,6 +37,8 @@ WORDS = {  # names of methods' parts, attacks, kinds of candidates, variants and
     "one rate of tampering": "one rate of modification",
     "students of few answers": "students of few responses",
     "students of many answers": "students of many responses",
+    "deviations from honest": "deviations from independent",
+    "dev inputs, surest third": "dev inputs, most confident third",
     "thirds.py": "low_data_references.py",
     "generalisation.py": "ablation.py",
 }

@@ -14,7 +14,7 @@ from fingerprinting.study import loading
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, is_folder, load_domain
 from fingerprinting.training.trainer import Recipe
 
-SPLIT = "-split_"  # between a tier and the seed of another cut
+SPLIT = "-split_"  # between a tier and the seed of another split
 MANY = 64  # models trained or asked side by side, whatever the cores
 SKIPPED = "skipped"  # what a step returns when its work, or part of it, was finished before
 
@@ -25,7 +25,7 @@ class ModelId:
 
     domain: str
     dataset: str
-    tier: str  # with the seed of another cut, Study.zoo
+    tier: str  # with the seed of another split, Study.zoo
     kind: str
     architecture: str
     copy: int
@@ -49,8 +49,8 @@ class Study:
     address: str  # a domain's name or the path of a domain file
     dataset: str
     tier: str
-    target_name: str = ""  # what a thief transfers to; empty: the data set's usual one
-    split_seed: int = 0  # another cut of the data, and other seeds: a zoo of its own
+    target_name: str = ""  # what an attacker transfers to; empty: the data set's usual one
+    split_seed: int = 0  # another split of the data, and other seeds: a zoo of its own
     device_name: str = "auto"
     precision: str = "float32"  # of training, one of runtime.PRECISIONS
     batch_size: int = 128  # examples per update
@@ -103,9 +103,9 @@ class Study:
 
     @property
     def zoo(self) -> str:
-        """The tier as paths, names and tables have it; under another SPLIT_SEED nothing is shared with the usual zoo.
+        """The tier as paths, names and tables have it; under another SPLIT_SEED nothing is shared with the primary one.
 
-        Seeds are drawn from names, so models of another cut have other initial weights too.
+        Seeds are drawn from names, so models of another split have other initial weights too.
         """
         return f"{self.tier}{SPLIT}{self.split_seed}" if self.split_seed else self.tier
 
@@ -146,7 +146,7 @@ class Study:
 
     @property
     def target_parts(self) -> dict[str, Examples]:
-        """The same five parts of the data set that a thief transfers to; inputs have the source's shape."""
+        """The same five parts of the data set that an attacker transfers to; inputs have the source's shape."""
         if not self.target:
             raise UserError(f"{self.dataset} has no usual transfer target; give one with TARGET=")
         parts = loading.parts(self.address, self.target, self.tier, self.split_seed)
@@ -155,7 +155,7 @@ class Study:
         return parts
 
     def data_sha256(self, *, on_target: bool) -> str:
-        """The content of all parts of the source's data set, or of the one that a thief transfers to."""
+        """The content of all parts of the source's data set, or of the one that an attacker transfers to."""
         return loading.sha256(self.address, self.target if on_target else self.dataset, self.tier, self.split_seed)
 
     @property

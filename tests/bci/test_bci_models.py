@@ -143,7 +143,7 @@ def test_a_recording_is_answered_the_same_alone_and_among_others(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_net_is_laid_out_as_it_is_fastest_and_answers_the_same_in_the_other_layout(name):
+def test_a_net_is_laid_out_as_it_is_fastest_and_responses_the_same_in_the_other_layout(name):
     """Only TSception is faster with channels first; a layout changes no answer by more than rounding."""
     model, inputs = runtime.place(built(name, (4, 448)), torch.device("cpu")), recordings(5, (4, 448))
     kernels = [weight for weight in model.parameters() if weight.dim() == 4]

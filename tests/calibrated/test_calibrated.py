@@ -150,7 +150,7 @@ def test_every_piece_of_a_patched_query_is_some_examples_piece_of_that_place(sma
 
 
 @pytest.mark.parametrize(
-    ("kind", "theft"), [("contrasted_extraction", EXTRACTED), ("contrasted_modification", MODIFIED)]
+    ("kind", "attack"), [("contrasted_extraction", EXTRACTED), ("contrasted_modification", MODIFIED)]
 )
 def test_contrasted_queries_part_the_models_that_they_are_made_with(small, outputs, kind, attack):
     owner = Owner(small, "calibrated")
@@ -194,13 +194,13 @@ def test_the_shift_of_contrasted_queries_is_smooth(small, outputs):
 
 def test_contrasting_needs_models_of_both_sides(small, outputs, monkeypatch):
     monkeypatch.setattr(suspects, "low_data_references", lambda study: [])
-    with pytest.raises(UnsuitedError, match="give thirds.py COPIES above 0"):
+    with pytest.raises(UnsuitedError, match="give low_data_references.py COPIES above 0"):
         CANDIDATES["contrasted_extraction"](Owner(small, "calibrated"), making(5))
 
 
 @pytest.mark.parametrize("prefix", ["", "transfer_"])
 def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
-    """Honest models, their evidence and that of held-out thefts, from the models' own answers to the stored queries."""
+    """Independent models, their evidence and that of held-out stolen ones, from what models answer."""
     found, on_target = opened(small), bool(prefix)
     seen = {}
     for use, step in (("reference", "references"), ("calibration", "calibration")):
@@ -233,7 +233,7 @@ def test_what_is_stored_can_be_computed_by_hand(small, outputs, prefix):
     assert found.extra[prefix + "thefts"].numpy() == pytest.approx(held_out[~independent])
 
 
-def test_control_questions_tell_able_references_from_less_able_ones(small, outputs):
+def test_control_queries_tell_accurate_references_from_less_accurate_ones(small, outputs):
     """By hand: each class's dev examples with the largest Welch t between what both get right, class after class."""
     found, dev = opened(small), small.parts["dev"]
     right = {}
@@ -242,7 +242,7 @@ def test_control_questions_tell_able_references_from_less_able_ones(small, outpu
         right[use] = labels_by_hand(small, step, kinds, physical(dev.inputs)) == dev.targets.numpy()
     telling = evidence.separation(right["reference"], right["low_data"])
     asked, truth = found.extra["control_inputs"], found.extra["control_truth"]
-    assert sorted(truth.tolist()) == list(range(10))  # ten questions, ten classes
+    assert sorted(truth.tolist()) == list(range(10))  # ten queries, ten classes
     for one, label in zip(asked, truth.tolist(), strict=True):
         place = (physical(dev.inputs) == one).flatten(1).all(1).nonzero().flatten()
         assert dev.targets[place].tolist() == [label]
@@ -312,14 +312,14 @@ def test_verdicts_are_of_the_stored_calibration(small, outputs):
     [
         ((0.2, 1.0), True, "stolen"),
         ((1.0, 1.0), True, "stolen"),
-        ((0.2, 0.9), True, "more able than all calibration models"),
-        ((0.2, 0.9), False, "less able than all calibration models"),
+        ((0.2, 0.9), True, "more accurate than all calibration models"),
+        ((0.2, 0.9), False, "less accurate than all calibration models"),
     ],
 )
-def test_nobody_less_or_more_able_than_all_calibration_models_is_accused(small, outputs, accurate, right, expected):
-    """The source itself, had it been right on all or none of the control questions."""
+def test_nobody_less_or_more_accurate_than_all_calibration_models_is_flagged(small, outputs, accurate, right, expected):
+    """The source itself, had it been right on all or none of the control queries."""
     found, source = opened(small), suspects.source_of(small)
-    found.extra["honest"][:] = -1e3  # as if every honest model showed no evidence at all
+    found.extra["honest"][:] = -1e3  # as if every independent model showed no evidence at all
     found.extra["honest_ability"][:] = torch.linspace(*accurate, len(found.extra["honest_ability"]))
     responses = suspects.ask(small, source, found.extra["control_inputs"]).argmax(1)
     found.extra["control_truth"] = responses if right else (responses + 1) % 10
@@ -331,7 +331,7 @@ def test_nobody_less_or_more_able_than_all_calibration_models_is_accused(small, 
 
 
 def test_who_can_only_be_asked_gets_the_same_verdict(small, outputs, tmp_path):
-    """judge.py from the answers to its questions, and the zoo's matching from the models."""
+    """judge.py from the responses to its queries, and the zoo's matching from the models."""
     found, levels = opened(small), {"alpha": 0.5, "beta": 0.5}
     models = [suspects.source_of(small), *suspects.of_use(small, "calibration"), *suspects.references(small)]
     verdicts.judge(small, found, models, **levels)
@@ -479,7 +479,7 @@ def test_references_that_differ_less_leave_out_what_their_name_says(small, outpu
     assert all(left_out.values()) and few
 
 
-def test_peers_get_the_mild_thefts_and_every_independent(small, outputs):
+def test_baselines_get_the_standard_strength_stolen_models_and_every_independent(small, outputs):
     owner = Owner(small, "sac_w")
     names = {model.model.name for role in ("pirated", "independent") for model in owner.references(role)}
     left_out = {model.model.name for model in suspects.references(small)} - names

@@ -1,4 +1,4 @@
-"""What answers say about theft: every formula against an independent reference."""
+"""What responses say about theft: every formula against an independent reference."""
 
 from functools import partial
 from itertools import combinations
@@ -42,7 +42,7 @@ def test_separation_divides_each_variance_by_its_own_number_of_models(monkeypatc
 
 
 def test_a_query_on_which_few_models_agree_by_chance_is_no_sure_query():
-    """Two thefts that never differ have no variance; what is known of many models counts for more."""
+    """Two stolen models that never differ have no variance; what is known of many models counts for more."""
     few = evidence.separation(np.ones((2, 1)), np.zeros((2, 1)))
     assert np.isfinite(few).all() and few == pytest.approx(1 / np.sqrt(evidence.SPREAD))
 
@@ -68,7 +68,7 @@ def test_queries_are_the_best_against_extraction_and_then_against_tampering(shar
             assert min(merits(origin)[[*picked]]) >= max(merits(origin)[[*left]])
 
 
-def test_no_query_is_chosen_twice_when_both_thefts_want_the_same():
+def test_no_query_is_chosen_twice_when_both_stolen_models_want_the_same():
     bits, origins = drawn_bits({INDEPENDENT: 6, EXTRACTED: 6}, n=10)
     twice, both = np.concatenate([bits, bits[origins == EXTRACTED]]), np.append(origins, [MODIFIED] * 6)
     chosen = evidence.choose(twice, both, 6, 0.5)
@@ -76,8 +76,8 @@ def test_no_query_is_chosen_twice_when_both_thefts_want_the_same():
     assert sorted(chosen) == sorted(evidence.choose(bits, origins, 6, 0.5))
 
 
-@pytest.mark.parametrize("theft", [EXTRACTED, MODIFIED])
-def test_one_kind_of_theft_gets_all_queries_where_the_other_is_absent(attack):
+@pytest.mark.parametrize("attack", [EXTRACTED, MODIFIED])
+def test_one_kind_of_stealing_attack_gets_all_queries_where_the_other_is_absent(attack):
     bits, origins = drawn_bits({INDEPENDENT: 6, attack: 6}, n=20)
     merits = np.abs(evidence.separation(bits[origins == attack], bits[origins == INDEPENDENT]))
     chosen = evidence.choose(bits, origins, 7, 0.75)
@@ -127,7 +127,7 @@ def test_the_query_that_tells_weighs_most():
     assert (found.evidence(bits[origins == INDEPENDENT]) < 0).all()
 
 
-def test_with_one_kind_of_theft_its_log_odds_are_the_evidence():
+def test_with_one_kind_of_stealing_attack_its_log_odds_are_the_evidence():
     bits, origins = drawn_bits({INDEPENDENT: 9, EXTRACTED: 6}, n=4)
     found = evidence.fit(bits, origins)
     assert found.coefficients.shape == (1, 4) and found.intercepts.shape == (1,)
@@ -135,7 +135,7 @@ def test_with_one_kind_of_theft_its_log_odds_are_the_evidence():
 
 
 @given(arrays(float, (4, 2), elements=st.floats(-30, 30)))
-def test_combined_evidence_is_of_either_theft(found):
+def test_combined_evidence_is_of_either_stealing_attack(found):
     assert evidence.combined(found) == pytest.approx(np.log(np.exp(found).sum(1)))
 
 
@@ -170,8 +170,8 @@ def test_a_models_own_fold_does_not_see_it():
     assert (before[own] == after[own]).all() and (before[fold != one % 3] != after[fold != one % 3]).all()
 
 
-def test_standardised_log_odds_are_in_deviations_of_held_out_honest_models():
-    """By hand: three folds, every third model in each, and honest models' log-odds by what the other two fit."""
+def test_standardised_log_odds_are_in_deviations_of_held_out_independent_models():
+    """By hand: three folds, every third model in each, and independent models' log-odds by what the other two fit."""
     bits, origins = drawn_bits({INDEPENDENT: 15, EXTRACTED: 9, MODIFIED: 9}, n=6)
     held_out = []
     for number in np.flatnonzero(origins == INDEPENDENT):
@@ -183,8 +183,8 @@ def test_standardised_log_odds_are_in_deviations_of_held_out_honest_models():
 
 
 @pytest.mark.parametrize("counts", [{INDEPENDENT: 9, EXTRACTED: 6}, {INDEPENDENT: 8, EXTRACTED: 6, MODIFIED: 1}])
-def test_a_theft_that_a_fold_lacks_is_not_standardised_by_it(counts):
-    """One theft alone is; of a theft of one model, the two folds that know it say how far honest models stray."""
+def test_a_stealing_attack_that_a_fold_lacks_is_not_standardised_by_it(counts):
+    """One attack alone is; of an attack of one model, the two folds that know it say how far independents stray."""
     bits, origins = drawn_bits(counts, n=5)
     lone = np.flatnonzero(origins == MODIFIED)
     held_out = [
@@ -197,7 +197,7 @@ def test_a_theft_that_a_fold_lacks_is_not_standardised_by_it(counts):
 
 
 def test_models_of_which_each_is_a_fold_of_its_own_are_left_plain():
-    """Three models, one of each origin: no fold knows all thefts."""
+    """Three models, one of each origin: no fold knows all stolen models."""
     bits, origins = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([INDEPENDENT, EXTRACTED, MODIFIED])
     plain, found = (of(bits, origins) for of in (evidence.fit, evidence.fit_standardised))
     assert (found.coefficients == plain.coefficients).all() and (found.intercepts == plain.intercepts).all()
@@ -222,13 +222,13 @@ shown = st.sampled_from([-1.0, 0.0, 0.5]) | st.floats(-5, 5)
 
 
 @given(shown, st.lists(shown, max_size=12))
-def test_a_p_value_counts_honest_models_with_as_much_evidence(found, independent):
+def test_a_p_value_counts_independent_models_with_as_much_evidence(found, independent):
     expected = (1 + len([value for value in independent if value >= found])) / (1 + len(independent))
     assert evidence.p_value(found, independent) == evidence.p_value(found, np.array(independent)) == expected
 
 
 @given(st.lists(shown, min_size=1, max_size=12), st.floats(0, 1))
-def test_no_level_accuses_more_honest_models_than_it_says(drawn, alpha):
+def test_no_level_flags_more_independent_models_than_it_says(drawn, alpha):
     """Each of the draws may be the suspect and the others calibrate: exact over the ranks, ties included."""
     values = [evidence.p_value(one, drawn[:place] + drawn[place + 1 :]) for place, one in enumerate(drawn)]
     for limit in (alpha, *values):
@@ -237,7 +237,7 @@ def test_no_level_accuses_more_honest_models_than_it_says(drawn, alpha):
         assert sorted(values) == pytest.approx([rank / len(drawn) for rank in range(1, len(drawn) + 1)])
 
 
-def test_controls_are_what_the_able_get_right_and_the_less_able_do_not():
+def test_controls_are_what_the_accurate_get_right_and_the_less_accurate_do_not():
     accurate = np.array([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1]], dtype=float)
     less = np.array([[0, 1, 0, 1], [0, 0, 1, 1], [0, 1, 0, 0]], dtype=float)
     one_class = np.zeros(4, dtype=int)

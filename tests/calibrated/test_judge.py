@@ -1,4 +1,4 @@
-"""A suspect that can only be asked: the questions for it, how its answers are read, and the verdict on them."""
+"""A suspect that can only be asked: the queries for it, how its responses are read, and the verdict on them."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ LEVELS = {"alpha": 0.1, "beta": 0.1}
 
 @pytest.fixture
 def protected(study) -> Study:
-    """An untrained source of the digits, and a fingerprint whose evidence is how many of its answers are repeated."""
+    """An untrained source of the digits, and a fingerprint whose evidence is how many of its responses are repeated."""
     torch.manual_seed(0)
     metadata = {
         "name": study.source_id.name,
@@ -97,7 +97,7 @@ def ask(study: Study, folder: Path) -> np.ndarray:
     return np.load(folder / INPUTS, allow_pickle=False)
 
 
-def test_questions_are_the_queries_and_then_the_controls(protected, tmp_path):
+def test_queries_are_the_queries_and_then_the_controls(protected, tmp_path):
     asked, found = ask(protected, tmp_path), opened(protected)
     assert asked.tolist() == [*found.inputs.tolist(), *found.extra["control_inputs"].tolist()]
     about = json.loads((tmp_path / ABOUT).read_text())
@@ -106,71 +106,71 @@ def test_questions_are_the_queries_and_then_the_controls(protected, tmp_path):
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_who_repeats_every_answer_is_accused_and_who_repeats_none_is_cleared(protected, tmp_path, named):
+def test_who_repeats_every_answer_is_flagged_and_who_repeats_none_is_cleared(protected, tmp_path, named):
     ask(protected, tmp_path)
     labels = opened(protected).labels.tolist()
     others = [(label + 1) % 10 for label in labels]
     right = list(range(CONTROLS))
     outcomes = {}
     for name, given_labels, controls in (
-        ("thief", labels, right),
-        ("honest", others, right),
+        ("stolen", labels, right),
+        ("independent", others, right),
         ("unable", labels, [9] * CONTROLS),
     ):
         said = [*given_labels, *controls]
         outcomes[name] = answered(protected, tmp_path, [protected.classes[one] for one in said] if named else said)
-    assert [outcomes[name]["outcome"] for name in ("thief", "honest", "unable")] == [
+    assert [outcomes[name]["outcome"] for name in ("stolen", "independent", "unable")] == [
         verdicts.STOLEN,
         verdicts.INDEPENDENT,
         verdicts.INCONCLUSIVE,
     ]
-    assert outcomes["thief"]["evidence"] == pytest.approx(QUERIES + np.log(2))
-    assert outcomes["thief"]["p_independent"] == pytest.approx(1 / 20) and outcomes["thief"]["queries"] == QUERIES
+    assert outcomes["stolen"]["evidence"] == pytest.approx(QUERIES + np.log(2))
+    assert outcomes["stolen"]["p_independent"] == pytest.approx(1 / 20) and outcomes["stolen"]["queries"] == QUERIES
     assert outcomes["unable"]["control_accuracy"] == 0 and not outcomes["unable"]["in_range"]
 
 
-def test_of_another_task_only_equal_answers_count(protected, tmp_path):
+def test_of_another_task_only_equal_responses_count(protected, tmp_path):
     ask(protected, tmp_path)
     found = answered(protected, tmp_path, ["liked"] * (QUERIES + CONTROLS), other_task=True)
     assert found["evidence"] == pytest.approx(QUERIES * (QUERIES - 1) / 2) and found["n_calibration"] == 9
     assert "control_accuracy" not in found
-    assert found["outcome"] == "inconclusive" and found["why"].startswith("one answer to all questions")
+    assert found["outcome"] == "inconclusive" and found["why"].startswith("one answer to all queries")
     words = [f"{number} stars" for number in range(QUERIES + CONTROLS)]
     assert answered(protected, tmp_path, words, other_task=True)["evidence"] == 0
 
 
 def test_small_calibration_and_tier_and_lopsided_controls_are_said_before_and_after(protected, tmp_path, capsys):
-    """19 models at a level of 10%: by the beta distribution of (2, 18), 23% may be accused in one draw of twenty."""
+    """19 models at a level of 10%: by the beta distribution of (2, 18), 23% may be flagged in one draw of twenty."""
     ask(protected, tmp_path)
     before = capsys.readouterr().out
     found = answered(protected, tmp_path, [0] * QUERIES + list(range(CONTROLS)))
     page = capsys.readouterr().out
     said = (
-        "TIER=smoke is for a first look: accuse nobody by it",
-        "the level rests on 19 calibration models only: where chance chose them badly, up to 23% of honest models are "
-        "accused instead of 10%",
-        "what thefts look like rests on 19 of them only",
+        "TIER=smoke is for a first look: flag nobody by it",
+        "ALPHA rests on 19 calibration models only: where chance chose them badly, up to 23% of independent models are "
+        "flagged instead of 10%",
+        "what stolen models look like rests on 19 of them only",
     )
     assert len(found["warnings"]) == len(said)
     assert all(one in before and one in page and one in " ".join(found["warnings"]) for one in said)
-    assert "| compared with | 19 calibration models, 19 reference thefts |" in page
+    assert "| compared with | 19 calibration models, 19 stolen reference models |" in page
     keep(protected, truth=[0, 0, 0, 1])
     ask(protected, tmp_path)
     found = answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
-    assert found["warnings"][-1].startswith(
-        "3 of the 4 control questions are of one class, so one answer to all of them"
-    )
+    assert found["warnings"][-1].startswith("3 of the 4 control queries are of one class, so one answer to all of them")
     assert (found["control_accuracy"], found["in_range"], found["outcome"]) == (0.75, True, "inconclusive")
 
 
-def test_whoever_shows_more_than_honest_models_and_less_than_thefts_is_like_neither(protected, tmp_path, capsys):
-    """Evidence 4.7, honest models up to 3, thefts from 5 on."""
+def test_whoever_shows_more_than_independent_models_and_less_than_stolen_models_is_like_neither(
+    protected, tmp_path, capsys
+):
+    """Evidence 4.7, independent models up to 3, stolen models from 5 on."""
     ask(protected, tmp_path)
     labels = opened(protected).labels.tolist()
     said = [*labels[:4], *((label + 1) % 10 for label in labels[4:]), *range(CONTROLS)]
     found = answered(protected, tmp_path, said)
     assert found["p_independent"] <= 0.1 and found["p_stolen"] <= 0.1 and found["outcome"] == "inconclusive"
-    assert "| why inconclusive | hardly any honest model shows as much evidence and hardly any theft" in (
+    assert "| why inconclusive | hardly any independent model shows as much evidence and hardly any stolen model" in (
         capsys.readouterr().out
     )
 
@@ -180,12 +180,12 @@ def test_whoever_is_abler_than_all_calibration_models_is_not_judged_by_them(prot
     ask(protected, tmp_path)
     labels = opened(protected).labels.tolist()
     found = answered(protected, tmp_path, [*labels, *range(CONTROLS)])
-    assert found["outcome"] == "inconclusive" and found["why"].startswith("more able than all calibration models")
+    assert found["outcome"] == "inconclusive" and found["why"].startswith("more accurate than all calibration models")
     assert answered(protected, tmp_path, [*labels, *range(CONTROLS - 1), 0])["outcome"] == "stolen"
 
 
-def test_questions_of_another_fingerprint_or_none_are_refused(protected, tmp_path):
-    with pytest.raises(UserError, match="questions.json is missing; run judge.py without ANSWERS first"):
+def test_queries_of_another_fingerprint_or_none_are_refused(protected, tmp_path):
+    with pytest.raises(UserError, match="queries.json is missing; run judge.py without RESPONSES first"):
         answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
     ask(protected, tmp_path)
     keep(protected, shift=1.0)
@@ -201,22 +201,22 @@ damaged = st.binary(max_size=60) | st.sampled_from(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged)
-def test_whatever_stands_in_questions_json_is_refused_or_read(protected, tmp_path, content):
+def test_whatever_stands_in_queries_json_is_refused_or_read(protected, tmp_path, content):
     (tmp_path / ABOUT).write_bytes(content)
     (tmp_path / VERDICT).write_text("of another suspect")
-    with pytest.raises(UserError, match=r"questions.json (is damaged; delete it|is no text in UTF-8)"):
+    with pytest.raises(UserError, match=r"queries.json (is damaged; delete it|is no text in UTF-8)"):
         answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
-    with pytest.raises(UserError, match=r"questions.json (is damaged; delete it|is no text in UTF-8)"):
+    with pytest.raises(UserError, match=r"queries.json (is damaged; delete it|is no text in UTF-8)"):
         ask(protected, tmp_path)
     assert not (tmp_path / INPUTS).exists() and (tmp_path / VERDICT).read_text() == "of another suspect"
 
 
-def test_questions_of_another_study_are_not_written_over(protected, tmp_path):
+def test_queries_of_another_study_are_not_written_over(protected, tmp_path):
     ask(protected, tmp_path)
     about = json.loads((tmp_path / ABOUT).read_text())
     (tmp_path / ABOUT).write_text(json.dumps({**about, "study": "nlp/own/cpu"}))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    with pytest.raises(UserError, match="holds the questions of nlp/own/cpu; give QUESTIONS=another folder"):
+    with pytest.raises(UserError, match="holds the queries of nlp/own/cpu; give QUERIES=another folder"):
         ask(protected, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
@@ -231,7 +231,7 @@ def test_a_refused_answer_leaves_the_verdict_that_was_there(protected, tmp_path)
         assert (tmp_path / VERDICT).read_bytes() == before and not list(tmp_path.glob("*.tmp"))
 
 
-def test_a_question_to_read_is_one_line_whatever_the_domain_says(protected, tmp_path):
+def test_a_query_to_read_is_one_line_whatever_the_domain_says(protected, tmp_path):
     described = changed(protected.domain, describe=lambda one: "two\nlines\x0band\u2028more")
     vars(protected)["domain"] = described
     ask(protected, tmp_path)
@@ -241,9 +241,9 @@ def test_a_question_to_read_is_one_line_whatever_the_domain_says(protected, tmp_
 def test_what_the_models_cannot_support_is_refused(protected, tmp_path):
     ask(protected, tmp_path)
     words = [0] * (QUERIES + CONTROLS)
-    with pytest.raises(UserError, match="19 calibration models support no LEVEL below 0.050"):
+    with pytest.raises(UserError, match="19 calibration models support no ALPHA below 0.050"):
         answered(protected, tmp_path, words, alpha=0.01)
-    with pytest.raises(UserError, match="LEVEL=1.5 and CLEARED=0.1 are shares of models"):
+    with pytest.raises(UserError, match="ALPHA=1.5 and BETA=0.1 are shares of models"):
         answered(protected, tmp_path, words, alpha=1.5)
     keep(protected, moved=False)
     ask(protected, tmp_path)

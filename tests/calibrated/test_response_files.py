@@ -1,4 +1,4 @@
-"""A suspect's answers in a file: whatever stands in it, the classes that it means or a sentence."""
+"""A suspect's responses in a file: whatever stands in it, the classes that it means or a sentence."""
 
 import io
 import os
@@ -131,7 +131,7 @@ def test_a_file_of_another_encoding_is_refused(tmp_path, encoding, end):
     if encoding.startswith("utf-8"):
         assert read(path, 3, ("体育", "教育")) == [1, 0, 1]
     else:
-        with pytest.raises(UserError, match="answers.txt is no text in UTF-8; save it as one"):
+        with pytest.raises(UserError, match="responses.txt is no text in UTF-8; save it as one"):
             read(path, 3, ("体育", "教育"))
 
 
@@ -154,7 +154,7 @@ def test_no_file_a_folder_and_one_that_is_far_too_large_are_refused(tmp_path, mo
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", refused)
-    with pytest.raises(UserError, match="answers.txt cannot be read .Permission denied.; give another file"):
+    with pytest.raises(UserError, match="responses.txt cannot be read .Permission denied.; give another file"):
         read(path, 1, CLASSES)
 
 
@@ -170,7 +170,9 @@ def test_names_and_places_say_the_same_with_any_ends_of_line(places, data):
 def test_names_that_are_other_classes_places_are_taken_alone():
     stars, path = ("1", "2", "3", "4", "5"), Path("responses.txt")
     assert parse("1\n5\n3\n", 3, stars, path) == [0, 4, 2]
-    with pytest.raises(UserError, match="line 2 of answers.txt says '0', which is no class; take 1, 2, 3, 4, 5, or OT"):
+    with pytest.raises(
+        UserError, match="line 2 of responses.txt says '0', which is no class; take 1, 2, 3, 4, 5, or OT"
+    ):
         parse("1\n0\n", 2, stars, path)
     assert parse("0\n2\n", 2, ("0", "1", "2"), path) == [0, 2]
 
@@ -178,23 +180,23 @@ def test_names_that_are_other_classes_places_are_taken_alone():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("bag\n", "answers.txt has 1 answers to 2 questions; give a line for each"),
-        ("", "answers.txt has 0 answers to 2 questions"),
-        ("bag\n\nbag\n\n", "has 3 answers to 2 questions"),
-        ("\nbag", "line 1 of answers.txt is empty; every question needs an answer"),
+        ("bag\n", "responses.txt has 1 responses to 2 queries; give a line for each"),
+        ("", "responses.txt has 0 responses to 2 queries"),
+        ("bag\n\nbag\n\n", "has 3 responses to 2 queries"),
+        ("\nbag", "line 1 of responses.txt is empty; every query needs an answer"),
         (
             "bag\ntrousers",
-            "line 2 of answers.txt says 'trousers', which is no class; take ankle boot, bag, 7 or 0 to 2",
+            "line 2 of responses.txt says 'trousers', which is no class; take ankle boot, bag, 7 or 0 to 2",
         ),
-        ("bag\n3", "line 2 of answers.txt says '3', which is no class"),
-        ("bag\n1.5", "line 2 of answers.txt says '1.5', which is no class"),
-        ("bag\n-1", "line 2 of answers.txt says '-1', which is no class"),
-        ("bag\nnan", "line 2 of answers.txt says 'nan', which is no class"),
-        ("bag\n" + "9" * 5_000, f"line 2 of answers.txt says '{'9' * 40}…', which is no class"),
-        ("answer\nbag\nbag\n", "has 3 answers to 2 questions"),
+        ("bag\n3", "line 2 of responses.txt says '3', which is no class"),
+        ("bag\n1.5", "line 2 of responses.txt says '1.5', which is no class"),
+        ("bag\n-1", "line 2 of responses.txt says '-1', which is no class"),
+        ("bag\nnan", "line 2 of responses.txt says 'nan', which is no class"),
+        ("bag\n" + "9" * 5_000, f"line 2 of responses.txt says '{'9' * 40}…', which is no class"),
+        ("answer\nbag\nbag\n", "has 3 responses to 2 queries"),
     ],
 )
-def test_answers_that_cannot_be_read_are_refused(text, said):
+def test_responses_that_cannot_be_read_are_refused(text, said):
     with pytest.raises(UserError) as refused:
         parse(text, 2, CLASSES, Path("responses.txt"))
     assert said in str(refused.value)

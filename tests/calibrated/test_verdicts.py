@@ -1,4 +1,4 @@
-"""Verdicts: what two p-values and a suspect's ability come to, and how few models that rests on."""
+"""Verdicts: what two p-values and a suspect's control accuracy come to, and how few models that rests on."""
 
 import numpy as np
 import pytest
@@ -50,14 +50,14 @@ alpha = st.floats(1e-6, 1 - 1e-6) | st.sampled_from([0.01, 0.05, 0.5])
 @given(share, share, alpha, alpha)
 @example(0.0, 0.0, 0.01, 0.05)
 @example(0.6, 0.01, 0.7, 0.05)
-def test_nobody_is_accused_who_shows_as_little_as_no_theft_nor_cleared_who_shows_as_much_as_no_honest_model(
+def test_nobody_is_flagged_who_shows_as_little_as_no_stolen_model_nor_cleared_who_shows_as_much_as_no_independent_one(
     p_independent, p_stolen, alpha, beta
 ):
     found = verdicts.outcome(p_independent, p_stolen, alpha, beta)
     assert (found == STOLEN) == (p_independent <= alpha and p_stolen > beta)
     assert (found == INDEPENDENT) == (p_independent > 0.5 and p_independent > alpha and p_stolen <= beta)
     assert found in (STOLEN, INDEPENDENT, INCONCLUSIVE)
-    if found == STOLEN:  # more evidence accuses too, less of it never clears at once
+    if found == STOLEN:  # more evidence flags too, less of it never clears at once
         assert verdicts.outcome(p_independent / 2, (1 + p_stolen) / 2, alpha, beta) == STOLEN
 
 
@@ -77,8 +77,8 @@ def test_whatever_is_inconclusive_says_why(
 
 
 @given(st.integers(1, 300), st.data())
-def test_how_many_honest_models_a_level_accuses_at_most(n, data):
-    """Beta and binomial: k of n calibration models or more lie above a bound that so many honest models do, surely."""
+def test_how_many_independent_models_a_level_flags_at_most(n, data):
+    """Beta and binomial: k of n calibration models or more lie above a bound that so many independents pass, surely."""
     k = data.draw(st.integers(1, n))
     bound = verdicts.flagged_at_most(k / (n + 1), n)
     assert binom.sf(k - 1, n, bound) == pytest.approx(0.95, abs=1e-6)
@@ -94,7 +94,7 @@ def test_committed_records_hold_p_values_and_no_outcome(monkeypatch):
 
 
 def test_shares_are_of_outcomes_by_the_rule():
-    """Of four models of an audit: one is accused, one is like neither, one is out of range, one is cleared."""
+    """Of four models of an audit: one is flagged, one is like neither, one is out of range, one is cleared."""
     model = dict(use="audit", kind="audit_irrelevant", role="independent", share=1.0, alpha=0.01, beta=0.05)
     model |= dict(n_calibration=102, n_stolen=117, in_range=True, p_independent=0.01, p_stolen=0.5)
     changes = ({}, {"p_stolen": 0.01}, {"in_range": False}, {"p_independent": 0.9, "p_stolen": 0.01})
@@ -140,7 +140,7 @@ def test_evidence_of_a_transfer_does_not_know_what_labels_are_called():
     assert ROWS["stealing_evidence"].suits(on_target=False) and not ROWS["stealing_evidence"].suits(on_target=True)
 
 
-def test_without_moved_references_there_is_no_reading_of_transfers():
+def test_without_moved_references_there_is_no_representation_of_transfers():
     asked = weighed()
     assert set(readable({"calibrated": asked})) == set(ROWS.values())
     del asked.extra["transfer_centre"]
@@ -158,9 +158,9 @@ def measured(labels: list[int], controls: list[int]) -> dict:
     return verdicts.measured(weighed(), torch.tensor(labels), torch.tensor(controls), **LEVELS)
 
 
-def test_one_answer_to_all_questions_is_no_models():
-    """Though it is as able as others on control questions of which most are of one class."""
+def test_one_answer_to_all_queries_is_no_models():
+    """Though it is as accurate as others on control queries of which most are of one class."""
     found = measured([0] * 6, [0] * 4)
     assert found["in_range"] and found["one_response"] and verdicts.passed(found) == INCONCLUSIVE
-    assert verdicts.why(found) == "one answer to all questions says nothing about where a model is from"
+    assert verdicts.why(found) == "one answer to all queries says nothing about where a model is from"
     assert not measured([0] * 6, [0, 0, 0, 1])["one_response"] and not measured([0] * 5 + [1], [0] * 4)["one_response"]

@@ -46,7 +46,7 @@ def test_auc_is_one_when_every_pirated_model_is_nearer():
 
 @given(distances, distances, st.sampled_from([0.0, 0.01, 0.1, 0.25, 0.5, 1.0]))
 def test_true_positives_at_the_widest_admissible_threshold(pirated, independent, rate):
-    """Accused are the models at or below a threshold; every observed distance, and none, is tried."""
+    """Flagged are the models at or below a threshold; every observed distance, and none, is tried."""
     pirated, independent = np.array(pirated), np.array(independent)
     caught = [
         (pirated <= threshold).mean()
@@ -58,7 +58,7 @@ def test_true_positives_at_the_widest_admissible_threshold(pirated, independent,
 
 @pytest.mark.parametrize(("rate", "caught"), [(0.0, 0.25), (0.01, 0.5), (0.0099, 0.25), (0.02, 0.75), (1.0, 1.0)])
 def test_true_positives_by_hand(rate, caught):
-    """100 independents at 1, 2, ..., 100: one more is accused per whole step of the threshold."""
+    """100 independents at 1, 2, ..., 100: one more is flagged per whole step of the threshold."""
     pirated = np.array([0.5, 1.5, 2.5, 200.0])
     assert statistics.tpr_at_fpr(pirated, np.arange(1.0, 101.0), rate) == caught
 
@@ -71,7 +71,7 @@ def test_a_tie_between_pirated_and_independent_is_no_detection_at_zero_false_pos
     assert statistics.tpr_at_fpr(np.array([1.0, 1.0]), np.array([1.0, 2.0]), 0.0) == 0.0
 
 
-def test_the_curve_rises_from_none_to_all_accused():
+def test_the_curve_rises_from_none_to_all_flagged():
     draw = np.random.default_rng(0)
     pirated, independent = draw.integers(0, 6, 9) / 3, draw.integers(2, 9, 14) / 3
     false, true = statistics.curve(pirated, independent)
@@ -211,8 +211,8 @@ def test_a_mean_is_the_mean_of_the_attacks_it_names(mean):
         assert row["auc_high"] - row["auc_low"] < max(widths)
 
 
-def test_a_means_interval_knows_that_all_thefts_meet_the_same_negatives():
-    """Where thefts do not vary, the mean's AUC varies as each one's; with negatives of their own it would vary less."""
+def test_a_means_interval_knows_that_all_stolen_models_meet_the_same_negatives():
+    """Where stolen models do not vary, the mean's AUC varies as each one's; with its own negatives less."""
     rows = rows_of(zoo() | {attack: np.array([0.5]) for attack in SAME_TASK})
     for name in ("auc_low", "auc_high"):
         assert rows["mean_same_task", "all"][name] == pytest.approx(rows["prune", "all"][name])
@@ -256,7 +256,7 @@ def test_rows_are_the_same_every_time_and_differ_between_names():
 
 
 def test_what_later_steps_measured_of_other_models_is_dropped(study):
-    """generalisation.py's means and the AUCs before erasure are the matcher's own, unless models were made anew."""
+    """ablation.py's means and the AUCs before erasure are the matcher's own, unless models were made anew."""
     place = dict(method="calibrated", output="labels", representation="stealing_evidence", negatives="all")
     auc = [{**place, "attack": name, "auc": value} for name, value in (("prune", 0.9), ("mean_same_task", 0.8))]
     usual = [{"key": "1", "study": "all references", "attack": "mean", "auc": 0.8}]

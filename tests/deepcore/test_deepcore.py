@@ -219,7 +219,7 @@ def by_sign(features: np.ndarray, clusters: int) -> np.ndarray:
     return features[:, 0].astype(int)
 
 
-def test_a_suspect_is_accused_where_a_larger_share_of_thefts_than_of_independents_lies():
+def test_a_suspect_is_flagged_where_a_larger_share_of_stolen_models_than_of_independents_lies():
     known = np.array([[0.0], [0.0], [1.0], [0.0], [1.0], [1.0], [1.0]])
     pirated = np.array([True, True, True, False, False, False, False])
     judged = np.array([[0.1], [1.1], [2.1]])  # 2/3 against 1/4; 1/3 against 3/4; alone
@@ -238,7 +238,7 @@ def test_a_verdict_does_not_depend_on_the_other_suspects():
         assert whole.tolist() == alone == [False] * 4 + [True] * 4
 
 
-def test_together_whoever_is_not_with_most_independents_is_accused():
+def test_together_whoever_is_not_with_most_independents_is_flagged():
     models = np.array([[0.0], [1.0], [1.0], [1.0], [2.0], [0.0]])
     independent = np.array([False, True, True, False, True, False])
     found = clustering.flagged_together(by_sign, 3, models, independent)
@@ -246,7 +246,7 @@ def test_together_whoever_is_not_with_most_independents_is_accused():
 
 
 def test_missed_and_false_identifications_by_clustering(study, monkeypatch):
-    """Cluster 0 holds the source and its thefts, cluster 1 the honest; of what is judged some of each err."""
+    """Cluster 0 holds the source and stolen models, cluster 1 the independent; of what is judged some of each err."""
     monkeypatch.setattr(identification, "ALGORITHMS", {"sign": by_sign})
     cluster = {"source": 0, "prune": 0, "adversarial": 0, "extract_labels": 1}
     cluster |= {"irrelevant": 1, "homologous": 1, "homologous_adversarial": 0}

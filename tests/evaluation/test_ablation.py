@@ -1,4 +1,4 @@
-"""What the calibrated fingerprint loses with something left out, on models whose answers are made by hand."""
+"""What the calibrated fingerprint loses with something left out, on models whose responses are made by hand."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def ten_of_each(study: Study, prefix: str = "") -> tuple[list[Suspect], np.ndarr
 
 
 def told_apart(study: Study, prefix: str = "") -> Responses:
-    """Thefts answer all of 60 queries as the source does, honest models the truth."""
+    """Stolen models answer all of 60 queries as the source does, independent models the truth."""
     models, origins = ten_of_each(study, prefix)
     return Responses(models, np.where(origins[:, None] == INDEPENDENT, 1, 0).repeat(60, 1))
 
@@ -57,8 +57,8 @@ def test_what_is_left_out_is_not_fitted_and_is_judged_alone(study):
         assert kinds(variant.judged) == {attack, "irrelevant"}
 
 
-def test_each_test_alone_sees_its_own_theft(study):
-    """Queries 0 to 2 tell extraction, 3 to 5 tampering; what was never fitted says nothing."""
+def test_each_test_alone_sees_its_own_stealing_attack(study):
+    """Queries 0 to 2 tell extraction, 3 to 5 modification; what was never fitted says nothing."""
     models, origins = ten_of_each(study, "reference_")
     bits = np.zeros((30, 6), bool)
     bits[origins == EXTRACTED, :3] = bits[origins == MODIFIED, 3:] = True

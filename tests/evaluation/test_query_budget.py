@@ -20,7 +20,7 @@ METHOD = METHODS[0]
 ASKED = {0.25: 100, 1.0: 400}
 DISTANCES = {(0.25, 0): 5.0, (0.25, 1): 3.0, (1.0, 0): 0.5, (1.0, 1): 1.5}  # of the students, by share and copy
 INDEPENDENT = dict(zip(NEGATIVES["all"], [1.0, 2.0, 3.0, 4.0], strict=True))
-NEARER = {5.0: 0, 3.0: (1 + 0.5) / 4, 0.5: 1, 1.5: 3 / 4}  # than this share of the honest, ties count half
+NEARER = {5.0: 0, 3.0: (1 + 0.5) / 4, 0.5: 1, 1.5: 3 / 4}  # than this share of the independent, ties count half
 
 
 def student(study: Study, share: float, copy: int) -> Suspect:

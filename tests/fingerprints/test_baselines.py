@@ -1,4 +1,4 @@
-"""The peers' framework and its plain queries: floors, SAC, mixing, the owner's reference models and error rates."""
+"""The baselines' framework and its plain queries: floors, SAC, mixing, the owner's reference models and error rates."""
 
 import subprocess
 import sys
@@ -79,7 +79,7 @@ def test_a_source_that_is_never_wrong_suits_no_method_that_needs_mistakes(study)
             method(Fixed(study, [], {"pirated": [], "independent": []}), 5)
 
 
-def test_sac_w_prefers_what_thefts_get_wrong_and_independents_right(study):
+def test_sac_w_prefers_what_stolen_models_get_wrong_and_independents_right(study):
     """Four wrong examples; by hand: merit = share of independents right - share of pirated right."""
     wrong = [2, 4, 6, 8]
     truth = study.parts["owner"].targets[wrong]
@@ -115,7 +115,7 @@ def test_a_domain_that_does_not_mix_suits_no_method_that_does(study):
 @pytest.mark.parametrize("role", ["pirated", "independent"])
 def test_no_models_for_reference_suit_no_method_that_needs_them(study, monkeypatch, role):
     monkeypatch.setattr("fingerprinting.models.suspects.standard_strength", lambda _study: [])
-    with pytest.raises(UnsuitedError, match=f"sac_w needs {role} models for reference; give references.py COPIES"):
+    with pytest.raises(UnsuitedError, match=f"sac_w needs {role} reference models; give references.py COPIES"):
         Owner(study, "sac_w").references(role)
 
 
@@ -162,7 +162,7 @@ def test_recordings_are_spliced_at_one_moment_of_the_middle_half():
     assert min(moments) >= 20 and max(moments) <= 60 and len(set(moments)) > 5
 
 
-def test_every_constant_of_baselines_belongs_to_a_peer():
+def test_every_constant_of_baselines_belongs_to_a_baseline():
     own = cli.own_constants(REPOSITORY / "baselines.py") - {"DOMAIN", "METHOD", "N"}
     assert own == {name for row in baselines.rows().values() for name in row.constants}
 
@@ -182,7 +182,7 @@ def test_an_unknown_method_is_refused_with_the_names_there_are(study):
         ([], False),
     ],
 )
-def test_a_peer_is_made_again_when_the_references_of_its_kinds_are_others(study, monkeypatch, there, same):
+def test_a_baseline_is_made_again_when_the_references_of_its_kinds_are_others(study, monkeypatch, there, same):
     used = {"extra_models_used": {study.model_id("reference_irrelevant", "mlp", 0).name: "a"}}
     made_with = {"recipe": {"learning_rate": 1e-2}, "options": {}}
     models = [
@@ -245,7 +245,7 @@ def part_of_kind(row: dict, part: str) -> str:
 
 
 def test_models_of_a_third_saw_a_third_of_what_reference_models_saw(referenced):
-    """The same kinds and designs, of the source's task only."""
+    """The same kinds and architectures, of the source's task only."""
     study, rows = referenced
     made = {use: [row for row in rows if KINDS[row["kind"]].use == use] for use in ("reference", "low_data")}
 
@@ -286,7 +286,7 @@ def test_no_model_serves_two_uses(referenced):
             assert KINDS[parent.split("/")[3]].use == KINDS[row["kind"]].use
 
 
-def test_the_parts_that_references_saw_share_no_example_with_a_thief(study):
+def test_the_parts_that_references_saw_share_no_example_with_an_attacker(study):
     def contents(part: Examples) -> set[bytes]:
         return {row.numpy().tobytes() for row in part.inputs}
 
@@ -294,7 +294,7 @@ def test_the_parts_that_references_saw_share_no_example_with_a_thief(study):
     assert not seen & contents(study.parts["attacker"]) and not seen & contents(study.parts["test"])
 
 
-def test_a_job_without_a_part_is_the_thiefs(study):
+def test_a_job_without_a_part_is_the_attackers(study):
     job = Job(study.source_id, study.recipe(1, 1e-3), {})
     assert part_of(study, job) is study.parts["attacker"]
 

@@ -1,4 +1,4 @@
-"""How answers are read and compared: by hand, against a numpy double loop, and never with more than a suspect gives."""
+"""How responses are read and compared: by hand, against a numpy double loop, never with more than a suspect gives."""
 
 import numpy as np
 import pytest

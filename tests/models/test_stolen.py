@@ -1,4 +1,4 @@
-"""What a theft begins from."""
+"""What a stolen model begins from."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ OPTIONS = {"temperature": 2.0, "epsilon": 0.03, "pgd_steps": 1}
 
 
 @pytest.mark.parametrize("kind", ["extract_labels", "extract_probabilities", "extract_adversarial"])
-def test_a_student_begins_the_same_whether_the_sources_answers_were_kept_or_must_be_asked(study, kind):
+def test_a_student_begins_the_same_whether_the_sources_responses_were_kept_or_must_be_asked(study, kind):
     save_model(study, study.source_id)
     job = Job(study.model_id(kind, "mlp", 0), study.recipe(1, 0.01), OPTIONS, study.source_id)
     asked, kept = (KINDS[kind].prepare(study, job) for _ in range(2))
@@ -28,7 +28,7 @@ def test_a_student_begins_the_same_whether_the_sources_answers_were_kept_or_must
 
 
 def test_a_student_of_a_share_has_the_sources_labels_of_what_was_asked_alone(study):
-    """And the share is nested: what a thief who asks little has, one who asks more has too."""
+    """And the share is nested: what an attacker who asks little has, one who asks more has too."""
     save_model(study, study.source_id)
     source = trained.open_model(study, study.source_id)
     inputs = {}
@@ -124,8 +124,8 @@ def promised(study, monkeypatch):
 
 
 @pytest.mark.parametrize(("step", "share"), [("references", 0.5), ("low_data_references", 0.5 / 3)])
-def test_thefts_for_reference_draw_their_own_data_where_they_are_told_to(study, promised, step, share):
-    """All but students that ask about everything; honest models, and all where nothing is drawn, have what they had."""
+def test_stolen_models_for_reference_draw_their_own_data_where_they_are_told_to(study, promised, step, share):
+    """All but students that ask about everything; independents, and all where nothing is drawn, have what they had."""
     drawn, plain = (
         {job.model.name: job for job in promised(step, **ATTACKS | {"drawn": drawn})} for drawn in (0.5, 0.0)
     )
@@ -142,8 +142,8 @@ def test_thefts_for_reference_draw_their_own_data_where_they_are_told_to(study, 
 
 
 @pytest.mark.parametrize("use", ["calibration", "audit"])
-def test_every_less_able_independent_has_drawn_its_own_share(study, promised, use):
-    """As a stranger would: models of one and the same share are no independent evidence of how far honest ones go."""
+def test_every_less_accurate_independent_has_drawn_its_own_share(study, promised, use):
+    """As a stranger would: models of one and the same share say little of how far independent ones go."""
     jobs = promised(use, shares=(0.5, 0.1), share_copies=2)
     shares = [stealing.part_of(study, job) for job in jobs if "share" in job.options]
     assert len(shares) == 2 * 2 * (len(study.students) + 2) * {"calibration": 1, "audit": 2}[use]

@@ -1,4 +1,4 @@
-"""Who is judged and by what answers: incomplete zoos, stale fingerprints and broken answers are refused in a sentence.
+"""Who is judged and by which responses: incomplete zoos, stale fingerprints and broken responses are refused.
 
 The zoo here is of untrained nets, one per step, in the files and plans that the steps write.
 """
@@ -101,7 +101,7 @@ def test_a_later_step_that_was_stopped_or_is_older_than_the_source_does_not_stop
 
 
 def test_models_of_a_third_are_demanded_where_they_are_needed(zoo):
-    with pytest.raises(UserError, match="python cv/thirds.py DATASET=digits TIER=smoke"):
+    with pytest.raises(UserError, match="python cv/low_data_references.py DATASET=digits TIER=smoke"):
         suspects.of_use(zoo, "low_data")
 
 
@@ -144,7 +144,7 @@ def test_a_transferred_independent_is_outdated_with_its_own_parent(zoo):
         suspects.gather(zoo)
 
 
-def test_a_source_trained_again_makes_its_thefts_outdated(zoo):
+def test_a_source_trained_again_makes_its_stolen_models_outdated(zoo):
     save_model(zoo, zoo.source_id, seed=99)
     with pytest.raises(UserError, match="was made from another"):
         suspects.gather(zoo)
@@ -162,11 +162,11 @@ def suspect_of(kind: str, accuracy: float, copy: int = 0) -> Suspect:
     return Suspect(ModelId("cv", "digits", "smoke", kind, "conv3", copy), {"test_accuracy": accuracy, "sha256": "x"})
 
 
-def test_without_honest_transfers_no_transfer_is_flagged():
+def test_without_independent_transfers_no_transfer_is_flagged():
     assert suspects.degraded([suspect_of("transfer", 0.1)], 0.9) == set()
 
 
-def test_flagged_are_thefts_that_lost_more_than_ten_points():
+def test_flagged_are_stolen_models_that_lost_more_than_ten_points():
     pool = [
         suspect_of("fine_tune_all", 0.80),
         suspect_of("prune", 0.79),
@@ -180,7 +180,7 @@ def test_flagged_are_thefts_that_lost_more_than_ten_points():
 
 
 @pytest.mark.parametrize(("accuracy", "expected"), [(0.61, False), (0.59, True)])
-def test_a_transferred_theft_is_compared_with_honest_transfers(accuracy, expected):
+def test_a_transferred_stealing_attack_is_compared_with_independent_transfers(accuracy, expected):
     """Their mean is 0.7, whatever the source reaches on its own task, and homologous ones do not count."""
     independent = [suspect_of("irrelevant_transfer", 0.65, 0), suspect_of("irrelevant_transfer", 0.75, 1)]
     attack = suspect_of("transfer", accuracy)
@@ -188,7 +188,7 @@ def test_a_transferred_theft_is_compared_with_honest_transfers(accuracy, expecte
     assert marked == ({attack.model.name} if expected else set())
 
 
-def test_negatives_of_a_transferred_theft_are_moved_the_same_way():
+def test_negatives_of_a_transferred_stealing_attack_are_moved_the_same_way():
     assert suspects.negatives_of("irrelevant", on_target=False) == ("irrelevant",)
     assert suspects.negatives_of("adversarial", on_target=False) == ("irrelevant_adversarial", "homologous_adversarial")
     assert suspects.negatives_of("irrelevant", on_target=True) == ("irrelevant_transfer",)
@@ -253,7 +253,7 @@ def test_under_force_what_is_kept_is_asked_again(study):
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf"), -float("inf")])
-def test_broken_answers_are_refused_and_not_kept(study, scale):
+def test_broken_responses_are_refused_and_not_kept(study, scale):
     inputs = torch.rand(5, 1, 2, 2)
     with pytest.raises(UserError, match="NaN or infinity"):
         responses.ask(study, inputs, "a" * 64, Asked(scale))

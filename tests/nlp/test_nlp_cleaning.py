@@ -260,6 +260,6 @@ def test_a_lexicon_with_a_byte_order_mark_and_windows_ends_of_line(data_dir):
 
 
 @pytest.mark.parametrize("mark", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\t"])
-def test_a_question_stands_on_one_line(mark):
+def test_a_query_stands_on_one_line(mark):
     assert describe(encode([f"一{mark}二{mark}"])[0]) == "一 二"
     assert json.dumps(describe(encode([mark])[0])) == '""'

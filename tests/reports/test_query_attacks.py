@@ -37,7 +37,7 @@ def row(attack: str, stealing_attack: str, auc: float, negatives: str = "all") -
     }
 
 
-def test_the_table_has_the_agreed_columns_and_one_row_per_reading_and_attack(tmp_path):
+def test_the_table_has_the_agreed_columns_and_one_row_per_representation_and_attack(tmp_path):
     rows = [row("rounded", "mean_same_task", 0.7), row("rounded", "prune", 0.6), row("removal", "removal", 0.3)]
     rows.append(row("rounded", "mean_same_task", 0.9, "irrelevant"))
     records = tmp_path / "results" / "records" / "cv" / "digits" / "smoke"

@@ -21,7 +21,7 @@ BY_HAND = {
 
 @pytest.fixture
 def judged():
-    """Honest models that were scored, as many of an audit that look like thefts, and two kinds of thefts."""
+    """Independent models that were scored, as many of an audit that look stolen, and two stealing attacks."""
 
     def rows(kind: str, role: str, use: str, traces: list, share: float = 1.0) -> list[dict]:
         about = dict(kind=kind, role=role, use=use, share=share)
@@ -48,7 +48,7 @@ def test_rules_are_those_by_hand(judged, name):
         assert found[attack] == pytest.approx(roc_auc_score([1] * len(traces) + [0] * len(INDEPENDENT), scores))
 
 
-def test_less_able_models_of_the_audit_have_no_part(judged):
+def test_less_accurate_models_of_the_audit_have_no_part(judged):
     assert all(auc == 0 for found in score_combinations.aucs(judged, "audit").values() for auc in found.values())
 
 

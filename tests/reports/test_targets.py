@@ -29,7 +29,7 @@ def judged():
     put("bci/own/cpu", "ablation", *budgets)
     model = dict(kind="audit_irrelevant", role="independent", use="audit", share=1, alpha=0.01, beta=0.05)
     model |= dict(n_calibration=102, n_stolen=90, in_range=True)
-    values = ((0.01, 0.5), (0.01, 0.5), (0.01, 0.5), (0.7, 0.01))  # three that are accused, and one cleared
+    values = ((0.01, 0.5), (0.01, 0.5), (0.01, 0.5), (0.7, 0.01))  # three that are flagged, and one cleared
     fresh = [
         {**model, "p_independent": independent, "p_stolen": stolen, "evidence": evidence}
         for (independent, stolen), evidence in zip(values, (0.1, 0.2, 0.3, 0.4), strict=True)

@@ -310,7 +310,7 @@ def test_samples_are_kept_as_they_are_shown(spoilt, monkeypatch, read):
     assert torch.equal(found.inputs, inputs) and rows == generate._sample_rows(spoilt, found, found)
 
 
-def test_questions_are_written_as_they_are_kept(spoilt, tmp_path):
+def test_queries_are_written_as_they_are_kept(spoilt, tmp_path):
     found = primary_print(spoilt)
     known = Calibration(Weights(*np.ones((3, 1))), np.zeros(1), np.zeros(1))
     controls = Controls(found.inputs[:2].clone(), torch.zeros(2), torch.ones(1))

@@ -135,7 +135,7 @@ class Case:
     plausible: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     samples: str = "svg"
     words: tuple[str, ...] = ()  # of what only this domain's steps know
-    # Thefts that logits must show. Of so few trials, copies of which all is trained on may go anywhere: an AUC of 0.38
+    # Attacks that logits must show. Of so few trials, copies of which all is trained on may go anywhere: an AUC of 0.38
     # to 1.00 was seen, by the CPU's kind and the cut of the data.
     seen: tuple[str, ...] = ("fine_tune_last", "fine_tune_all")
     named: bool = True  # whether verdicts must call such copies stolen, against 8 calibration models at a level of 20%
@@ -226,7 +226,7 @@ def test_every_kind_is_trained_and_works(case, finished):
     assert sum(model["degraded"] for model in models if model["kind"].startswith("fine_tune")) == 0
 
 
-def test_tampered_copies_are_nearer_than_independents(case, finished):
+def test_modified_copies_are_nearer_than_independents(case, finished):
     """The floor on the result: logits correlation must see a fine-tuned copy; and not every number may be the same."""
     found = {
         (row["method"], row["output"], row["representation"], row["attack"], row["negatives"]): row["auc"]
@@ -250,12 +250,12 @@ def test_every_suspect_has_its_verdict(case, finished):
         np.array([row["evidence"] for row in found if row["kind"] in SAME_TASK]) for found in (copies, independent)
     )
     assert statistics.auc(*(-values for values in evidence)) >= 0.9
-    # Of few control questions and calibration models, a copy may get more right than any of them.
+    # Of few control queries and calibration models, a copy may get more right than any of them.
     outcomes = {verdicts.passed(row) for row in copies if row["in_range"]}
     assert outcomes <= ({"stolen"} if case.named else {"stolen", "inconclusive"})
 
 
-def test_the_source_was_asked_right_and_wrong_answers_and_evolved_samples_are_plausible(case, finished):
+def test_the_source_was_asked_right_and_wrong_responses_and_evolved_samples_are_plausible(case, finished):
     folder = finished[0] / "artifacts" / case.domain / case.dataset / "smoke" / "fingerprints"
     primary, evolved = (load_file(folder / f"{method}.safetensors") for method in ("primary", "evolved"))
     wrong = primary["labels"] != primary["truth"]
@@ -311,7 +311,7 @@ def test_everything_is_drawn_again_from_the_records_alone(case, finished, tmp_pa
 
 
 def test_no_party_saw_what_is_not_its_own(case, finished):
-    """From the records alone: thieves and irrelevant models used the attacker's part, only the owner's side its own."""
+    """From the records alone: stolen and irrelevant models used the attacker's part, only the owner's side its own."""
     models = {model["key"]: model for model in case.rows(finished[0], "models")}
     seeds, uses = set(), {}
     for key, model in models.items():
@@ -334,7 +334,7 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
             if model["role"] == "independent" or "draw" not in options:
                 assert share == 1 or use != "reference"
                 assert share == pytest.approx(1 / 3) or use != "low_data"
-        elif model["role"] == "pirated":  # a thief's
+        elif model["role"] == "pirated":  # an attacker's
             architecture = load_domain(case.domain).networks.source["smoke"]
             assert model["settings"]["parent"] == f"{case.domain}/{case.dataset}/smoke/source/{architecture}-0"
             assert "part" not in options and "overlap" not in options
@@ -344,7 +344,7 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
 
 
 def made(folder: Path) -> dict[Path, int]:
-    """When each model and fingerprint was written; a thief that alters questions has answers asked again."""
+    """When each model and fingerprint was written; an attacker that alters queries has answers asked again."""
     written = [path for path in (folder / "artifacts").rglob("*.safetensors") if "responses" not in path.parts]
     return {path: path.stat().st_mtime_ns for path in written}
 

@@ -87,7 +87,7 @@ def test_every_document_is_read_or_named():
     [
         ("It costs 0.3.", 1),
         ("From .472 to -.5, in [-1, 1].", 4),
-        ("It costs some three hundred models and twice the questions.", 3),
+        ("It costs some three hundred models and twice the queries.", 3),
         ("From -0.25 to 1e-3, 1,370 of 95% and 10 × 3.", 6),
         ("CIFAR-10, ResNet18, conv3 and top-1 are names; one is no number.", 0),
         ("Code such as `N=50` and\n\n    python evolved.py N=50\n\nis no prose, nor is [a link](page-7.md).", 0),

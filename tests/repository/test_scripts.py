@@ -45,7 +45,7 @@ def test_below_its_constants_a_step_is_the_same_in_every_domain(step):
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_who_starts_from_scratch_is_trained_alike_whatever_its_use(domain):
-    """A p-value takes calibration models and honest suspects to be drawn alike."""
+    """A p-value takes calibration models and independent suspects to be drawn alike."""
     independent = ("irrelevant", "homologous", "overlap", "references", "low_data_references", "calibration", "audit")
     made = (*independent, "extract", "extract_sweep")
     scripts = [runpy.run_path(str(REPOSITORY / domain / f"{step}.py")) for step in made]

@@ -19,7 +19,7 @@ from fingerprinting.training import objectives
 from tests.robustness.attacker import ATTACKER, detection, fingerprint, suspect
 
 
-def test_every_reading_of_primary_and_evolved_and_the_first_of_others():
+def test_every_representation_of_primary_and_evolved_and_the_first_of_others():
     keys = [method.key for method in adaptive.chosen(["primary", "sac_m"])]
     assert [key for key in keys if key.startswith("primary")] == [m.key for m in METHODS if m.name == "primary"]
     assert [key for key in keys if key.startswith("sac_m")] == ["sac_m/labels/correlation"]
@@ -40,8 +40,8 @@ def test_auc_before_and_after_by_hand():
     assert {row["attack"] for row in rows} == {*MEANS["mean_same_task"], "mean_same_task"}
 
 
-def test_what_answering_back_costs_and_that_refused_queries_are_not_read(study, monkeypatch):
-    """A theft that is always right, differs from the source on queries that it refuses, and refuses 10 of 50 inputs."""
+def test_what_an_adaptive_adversary_costs_and_that_refused_queries_are_not_read(study, monkeypatch):
+    """A stolen model that is always right, differs from the source where it refuses, and refuses 10 of 50 inputs."""
     inputs, labels, refused = torch.rand(50, 1, 8, 8), torch.arange(50) % 4, torch.arange(40) < 10
     own, detected = fingerprint().source_logits, {"primary": detection(refused)}
     own[refused] = own[refused].roll(1, 1)
@@ -92,6 +92,6 @@ def test_removal_by_hand():
     assert objectives.removal(stolen, "1", 0.0, 0.2)(model, inputs, labels).item() == pytest.approx(plain.item() - 0.2)
 
 
-def test_removal_is_a_theft_of_its_own_that_no_mean_and_no_reference_counts():
+def test_removal_is_a_stealing_attack_of_its_own_that_no_mean_and_no_reference_counts():
     assert "removal" in ATTACKS and KINDS["removal"].role == "pirated" and "reference_removal" not in KINDS
     assert all("removal" not in attacks for attacks in MEANS.values())

@@ -14,7 +14,7 @@ from tests.robustness.attacker import ATTACKER, detection, fingerprint, suspect
 
 
 def test_refused_queries_count_for_nobody():
-    """A theft that answers 30 of 40 queries as the source does is at distance 0, though it refused the other 10."""
+    """A stolen model that answers 30 of 40 queries as the source does is at distance 0, though it refused 10."""
     flagged = torch.arange(40) < 10
     methods = [method for method in METHODS if method.name == "primary"]
     representations = Representations(
@@ -50,7 +50,7 @@ def test_where_queries_are_read_in_pairs_a_refusal_is_not_read():
 
 
 @pytest.mark.parametrize("attack", evasion.SEEN)
-def test_where_answers_are_visibly_cut_down_the_source_is_read_as_if_its_were_too(attack):
+def test_where_responses_are_visibly_cut_down_the_source_is_read_as_if_its_were_too(attack):
     methods = [method for method in METHODS if method.name == "primary"]
     representations = Representations(
         methods, {"primary": fingerprint()}, {"primary": detection(torch.zeros(40) > 0)}, ATTACKER.evasion

@@ -20,14 +20,14 @@ def given(name: str, **changes) -> torch.Tensor:
     return PERTURBATIONS[name](LOGITS, replace(ATTACKER.evasion, **changes), draw())
 
 
-def test_rounded_answers_by_hand():
+def test_rounded_responses_by_hand():
     probabilities = torch.softmax(given("rounded", decimals=1), 1)
     assert torch.allclose(probabilities[0], torch.tensor([0.1, 0.2, 0.7]), atol=3e-3)
     assert torch.allclose(probabilities[1], torch.tensor([0.5, 0.5, 0.0]), atol=3e-3)
     assert torch.equal(given("rounded", decimals=1).argmax(1), LOGITS.argmax(1))  # a tie keeps the model's label
 
 
-def test_top_1_answers_by_hand():
+def test_top_1_responses_by_hand():
     expected = F.one_hot(LOGITS.argmax(1), 3).float()
     assert torch.allclose(torch.softmax(given("top_1"), 1), expected, atol=3e-3)
     assert torch.equal(given("top_1")[0, :2], torch.full((2,), math.log(evasion.NOUGHT)))
@@ -46,7 +46,7 @@ def test_noise_is_of_the_given_deviation_and_seeded():
     assert torch.equal(given("noise"), given("noise")) and not torch.equal(given("noise", noise=0.0), given("noise"))
 
 
-def test_random_answers_only_where_flagged_and_every_label_alike():
+def test_random_responses_only_where_flagged_and_every_label_alike():
     logits = torch.randn(3000, 3, generator=draw()) + torch.tensor([3.0, 0.0, 0.0])
     flagged = torch.arange(3000) % 2 == 0
     answered = evasion.at_random(logits, flagged, draw(1))
@@ -61,6 +61,6 @@ def test_random_answers_only_where_flagged_and_every_label_alike():
     ("name", "value"),
     [("held_out", 1.0), ("evasion_fpr", 0.0), ("evasion_fpr", 5.0), ("temperature", 0.0), ("removal_copies", 0)],
 )
-def test_a_thief_that_cannot_be(name, value):
+def test_an_attacker_that_cannot_be(name, value):
     with pytest.raises(UserError, match=f"{name.upper()}={value} must"):
         Attacker.of(**{**CONSTANTS, name: value})

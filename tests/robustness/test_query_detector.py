@@ -15,7 +15,7 @@ from tests.robustness.attacker import ATTACKER, draw
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
 def test_new_benign_inputs_are_flagged_no_more_often_than_promised_and_hardly_less(share):
-    """Over 400 thieves of 199 held-out inputs each: the mean rate on new inputs, whatever the scores' distribution."""
+    """Over 400 attackers of 199 held-out inputs each: the mean rate on new inputs, whatever the scores."""
     scores = torch.randn(400, 199 + 1000, generator=draw()).exp()
     rates = [(row[199:] > evasion.threshold(row[:199], share)).double().mean().item() for row in scores]
     error = 3 * np.std(rates) / math.sqrt(len(rates))
@@ -39,7 +39,7 @@ class Parts(dict):
         return super().__getitem__(name)
 
 
-def test_the_thief_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_alone(study, monkeypatch):
+def test_the_attacker_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_alone(study, monkeypatch):
     parts, fitted_on, scored = Parts(study.parts), [], []
 
     def screen(inputs, detector, name, device, bounds) -> Screen:

@@ -134,7 +134,7 @@ def domain_of(build, head: str = "fc", prunable: tuple[str, ...] = ("conv", "bn"
 
 
 @pytest.mark.parametrize("build", WORKING, ids=lambda build: build.__name__)
-def test_what_works_is_saved_once_and_answers_the_same_when_it_is_loaded(build, tmp_path):
+def test_what_works_is_saved_once_and_responses_the_same_when_it_is_loaded(build, tmp_path):
     domain = domain_of(build)
     checkpoints.check(domain, "net", 4, INPUTS)
     checkpoints.check_moved(domain, "net", 4, INPUTS)

@@ -28,5 +28,5 @@ def toy_model() -> nn.Module:
 
 
 def trained_on(study, task: kinds.Training) -> nn.Module:
-    fit(task.model, task.part, study.parts["dev"], task.objective, recipe(1, 32), "thief", CPU, task.after_step)
+    fit(task.model, task.part, study.parts["dev"], task.objective, recipe(1, 32), "attacker", CPU, task.after_step)
     return task.model

@@ -1,4 +1,4 @@
-"""FUAP (Peng et al., CVPR 2022): what a universal perturbation that fools the source does to a suspect's answers."""
+"""FUAP (Peng et al., CVPR 2022): what a universal perturbation that fools the source does to a suspect's responses."""
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ def fuap(
     epochs: int,
     learning_rate: float,
 ) -> Queries:
-    """n // 2 anchors x, then the same anchors as x + v; n counts the questions.
+    """n // 2 anchors x, then the same anchors as x + v; n counts the queries.
 
     extra: the weights of an encoder that learnt from the source and every reference model (its fingerprints are
     drawn in several views, another member of each cluster as its anchor).

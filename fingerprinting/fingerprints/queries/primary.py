@@ -1,4 +1,4 @@
-"""Primary fingerprint (TIFS 2025): training examples that the source is surest and least sure of, right and wrong."""
+"""Primary fingerprint (TIFS 2025): the training examples about which the source is most and least confident."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from fingerprinting.fingerprints.representations import correlation
 
 
 def sac_w(owner: Owner, n: int) -> Queries:
-    """Of the examples that the source gets wrong, those that most thefts get wrong too and most independents right."""
+    """Of the source's mistakes, those that most stolen models get wrong and most independent ones right."""
     chosen = wrong(owner)
     inputs, truth = owner.inputs(chosen), owner.part.targets[chosen]
     merit = torch.zeros(len(chosen), dtype=torch.double)

@@ -173,7 +173,7 @@ def test_bits_of_several_draws_are_no_test(study, notes, p_value):
     assert row["p_value"] == (p_value and pytest.approx(p_value))
 
 
-def test_what_passports_prove_of_several_thefts_by_hand(study, monkeypatch):
+def test_what_passports_prove_of_several_stolen_models_by_hand(study, monkeypatch):
     found = iter([{"bits": 10, "agreed": 9, "p_value": 0.01}, {"bits": 10, "agreed": 5, "p_value": 0.6}, {}])
     monkeypatch.setattr(stealing_attacks, "_checked", lambda *_: next(found))
     models = [(study, Suspect(study.model_id("prune", "conv3", copy), {"test_accuracy": 0.9})) for copy in range(3)]

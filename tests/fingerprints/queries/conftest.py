@@ -9,7 +9,7 @@ from tests.fingerprints.queries.perceptrons import Own
 
 @pytest.fixture
 def owner(study, monkeypatch):
-    """make(name): an owner with two thefts and two independents of its own, who must not look at what is scored."""
+    """make(name): an owner with two stolen and two independent models of its own, who must not see what is scored."""
     kinds = ("reference_prune", "reference_fine_tune_all", "reference_irrelevant", "reference_homologous")
     about = {"seconds": 2.0, "settings": {"recipe": {"learning_rate": 1e-2}, "options": {}}}
     found = [Suspect(study.model_id(kind, "conv3", 0), about) for kind in kinds]

@@ -52,7 +52,7 @@ def each(make, *parts: torch.Tensor) -> torch.Tensor:
 class Own(Owner):
     """An owner of the study's data whose source and reference models are small networks, in single precision."""
 
-    astray = 0.1  # how far the thefts' weights are from the source's
+    astray = 0.1  # how far the stolen models' weights are from the source's
 
     def __init__(self, study: Study, name: str) -> None:
         super().__init__(study, name)

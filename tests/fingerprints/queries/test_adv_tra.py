@@ -88,7 +88,7 @@ def test_adv_tra_holds_whole_trajectories_of_the_budget(owner):
     assert torch.equal(answered[:, [0, 2, 6, 10]], labels[:, [0, 2, 6, 10]])
 
 
-def test_a_source_that_answers_one_class_only_has_no_trajectories(owner):
+def test_a_source_that_responses_one_class_only_has_no_trajectories(owner):
     used = owner("adv_tra")
     with torch.no_grad():
         used.source[3].bias[0] = 1e6

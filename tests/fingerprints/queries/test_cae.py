@@ -77,7 +77,7 @@ def test_cae_stays_within_epsilon_and_the_range_and_grows_conferrable(epsilon):
         assert merit[1].mean() > merit[0].mean() + 0.3
 
 
-def test_cae_keeps_what_the_source_answers_as_meant_then_the_most_conferrable(owner):
+def test_cae_keeps_what_the_source_responses_as_meant_then_the_most_conferrable(owner):
     used = owner("cae")
     used.astray = 0.8
     models = [[used.opened(model) for model in used.references(role)] for role in ("pirated", "independent")]

@@ -53,7 +53,7 @@ def test_a_walks_noise_has_the_spread_of_its_kind():
 
 
 def inference_case(separation: int) -> tuple[torch.Tensor, Fingerprint]:
-    """Answers to 2 * 20 points, 3 walks, 6 steps, of a model that follows training examples `separation` steps more."""
+    """Responses to 2 * 20 points, 3 walks, 6 steps, of a model that follows training ones `separation` steps more."""
     inside = torch.arange(40) < 20
     counts = torch.randint(0, 4, (40, 3), generator=generator()) + separation * inside[:, None]
     truth = torch.randint(3, (40,), generator=generator(1))
@@ -84,6 +84,6 @@ def test_a_model_that_saw_no_examples_gives_less_evidence():
     assert shortfall(evidence[1], evidence[1]) == 0
 
 
-def test_a_model_that_answers_one_class_gives_no_evidence():
+def test_a_model_that_responses_one_class_gives_no_evidence():
     _, fingerprint = inference_case(separation=2)
     assert membership(torch.full((720,), 3), fingerprint).item() == 0

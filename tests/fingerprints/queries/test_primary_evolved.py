@@ -224,7 +224,7 @@ def test_a_component_without_samples_is_empty_only_when_fewer_is_allowed(source_
     assert len(match_rate(fingerprint.labels, fingerprint)) == 2 + wrong
 
 
-def test_labels_are_the_sources_answers_or_the_truth(source_with_wrong):
+def test_labels_are_the_sources_responses_or_the_truth(source_with_wrong):
     study = source_with_wrong(owner=20, dev=0)
     responses, truth = primary_print(study), primary_print(study, labels="truth")
     assert torch.equal(responses.labels, responses.source_logits.argmax(1))
