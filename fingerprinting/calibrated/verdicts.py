@@ -25,11 +25,11 @@ TRACES = ("evidence_of_extraction", "evidence_of_modification")  # the columns o
 
 
 def outcome(p_independent: float, p_stolen: float, alpha: float, beta: float) -> str:
-    """p_honest, p_stolen: how often independent models show as much evidence, and stolen models as little.
+    """p_independent, p_stolen: how often independent models show as much evidence, and stolen models as little.
 
-    Stolen at alpha, unless hardly any stolen model shows as little: who is like neither is no proof of theft.
-    Cleared where hardly any stolen model looks like that and many independent models do: stolen models that the owner did
-    not think of lie between its references' and the independent models.
+    `stolen` at alpha, unless hardly any stolen model shows as little: a suspect that is like neither is no proof of
+    theft. `independent` where hardly any stolen model looks like that and many independent ones do: attacks that the
+    owner did not think of lie between its references' and the independent models.
     """
     if p_stolen > beta:
         return STOLEN if p_independent <= alpha else INCONCLUSIVE
@@ -55,7 +55,9 @@ def why(found: dict) -> str:
     if found["p_stolen"] > found["beta"]:
         return "independent models show as much evidence and stolen models as little, so it may be either"
     if found["p_independent"] <= found["alpha"]:
-        return "hardly any independent model shows as much evidence and hardly any stolen model as little: it is like neither"
+        return (
+            "hardly any independent model shows as much evidence, hardly any stolen model as little: it is like neither"
+        )
     return "hardly any stolen model shows as little evidence, but few independent models show as much"
 
 

@@ -308,7 +308,7 @@ def test_verdicts_are_of_the_stored_calibration(small, outputs):
 
 
 @pytest.mark.parametrize(
-    ("able", "right", "expected"),
+    ("accurate", "right", "expected"),
     [
         ((0.2, 1.0), True, "stolen"),
         ((1.0, 1.0), True, "stolen"),

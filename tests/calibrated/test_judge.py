@@ -170,7 +170,7 @@ def test_whoever_shows_more_than_independent_models_and_less_than_stolen_models_
     said = [*labels[:4], *((label + 1) % 10 for label in labels[4:]), *range(CONTROLS)]
     found = answered(protected, tmp_path, said)
     assert found["p_independent"] <= 0.1 and found["p_stolen"] <= 0.1 and found["outcome"] == "inconclusive"
-    assert "| why inconclusive | hardly any independent model shows as much evidence and hardly any stolen model" in (
+    assert "| why inconclusive | hardly any independent model shows as much evidence, hardly any stolen model" in (
         capsys.readouterr().out
     )
 
