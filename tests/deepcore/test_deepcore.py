@@ -338,6 +338,7 @@ def rows(study: Study, topic: str) -> list[dict]:
     return records.Records.of(study, topic).rows()
 
 
+@pytest.mark.slow
 def test_the_fingerprint_holds_a_point_of_each_class_and_where_it_was(there):
     found = load(there, "deepcore", storage.read_metadata(there.source_id.path)["sha256"])
     assert found.truth.tolist() == list(range(10))

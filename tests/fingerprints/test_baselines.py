@@ -217,6 +217,7 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
     return study, [row for row in rows if row["kind"] != "source"]
 
 
+@pytest.mark.slow
 def test_the_owners_models_saw_the_reference_part_or_the_owners_only(referenced):
     """Reference and calibration models never the attacker's part; the auditor's are made as those that are scored."""
     study, rows = referenced
@@ -244,6 +245,7 @@ def part_of_kind(row: dict, part: str) -> str:
     return "owner+reference" if "extract" in row["kind"] and not row["variant"] else part
 
 
+@pytest.mark.slow
 def test_models_of_a_third_saw_a_third_of_what_reference_models_saw(referenced):
     """The same kinds and architectures, of the source's task only."""
     study, rows = referenced
@@ -276,6 +278,7 @@ def test_a_drawn_share_is_of_its_part_the_same_again_and_inside_every_larger_one
     assert not contents(drawn(study, "owner", 1 / 3)) & contents(part)
 
 
+@pytest.mark.slow
 def test_no_model_serves_two_uses(referenced):
     """Names are seeds: what differs in use differs in kind, so in name, and in the weights it began and ended with."""
     _, rows = referenced

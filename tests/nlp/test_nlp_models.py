@@ -483,6 +483,7 @@ print(len(runtime.side_by_side(lambda _: build(3, (20,)), range(8), 8)))
 """
 
 
+@pytest.mark.slow
 def test_two_threads_can_build_the_first_bert():
     """Each imports transformers, which a new process has not done yet."""
     found = subprocess.run(

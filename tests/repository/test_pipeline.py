@@ -38,7 +38,7 @@ from tests.repository.watched import watched
 
 KILLS = 8
 SAME_TASK = [name for name, kind in KINDS.items() if not kind.on_target]
-SLOW = pytest.mark.slow
+pytestmark = pytest.mark.slow
 COMMON = [chr(point) for point in gb2312(0xB0, 0xD7)]
 # reproduce.py where the data lie already: nothing is fetched.
 OFFLINE = f"""
@@ -199,7 +199,7 @@ def differing(one: dict[str, dict], other: dict[str, dict]) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module", params=["cv", pytest.param("nlp", marks=SLOW), pytest.param("bci", marks=SLOW)])
+@pytest.fixture(scope="module", params=list(CASES))
 def case(request) -> Case:
     return CASES[request.param]
 
@@ -360,7 +360,6 @@ def test_a_second_run_skips_everything(case, finished):
     assert f"[2/{1 + len(ZOO) + len(ROOT) + passports}] {case.domain}/source.py" in first.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ["cv"], indirect=True)
 def test_one_worker_makes_the_same_models_as_two(case, finished, tmp_path):
     done = case.reproduce(tmp_path, "WORKERS=1", short=True)
@@ -368,7 +367,6 @@ def test_one_worker_makes_the_same_models_as_two(case, finished, tmp_path):
     assert not differing(weights(finished[0]), weights(tmp_path))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ["cv"], indirect=True)
 def test_killed_at_random_moments_the_zoo_ends_the_same(case, finished, tmp_path):
     """kill -9 of the whole process group at random moments, then one run to the end."""

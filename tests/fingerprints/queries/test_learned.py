@@ -22,6 +22,7 @@ from fingerprinting.models.kinds import KINDS
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import predict
 
+pytestmark = pytest.mark.slow  # reference models are trained first
 LEARNED = ("fuap", "metafinger", "irisfp", "dataset_inference")
 
 
