@@ -154,7 +154,8 @@ def _listed(names: Iterable) -> str:
 def own_constants(script: Path) -> set[str]:
     """The names of a script's constants, without running it."""
     assigned = (node for node in ast.parse(script.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign))
-    return {target.id for node in assigned for target in node.targets if target.id.isupper()}
+    names = (target.id for node in assigned for target in node.targets if isinstance(target, ast.Name))
+    return {name for name in names if name.isupper()}
 
 
 def _split(words: list[str], script: dict, constants: Callable[[], dict]) -> dict[str, str]:
@@ -213,7 +214,7 @@ class endings:  # noqa: N801 (a context manager, used like a function)
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind, error, _traceback) -> bool:
+    def __exit__(self, kind, error, _traceback) -> None:
         if isinstance(error, UserError):
             self._stop(str(error), 2)
         if isinstance(error, OSError) and (error.errno == errno.ENOSPC or "No space left" in str(error)):
@@ -223,7 +224,6 @@ class endings:  # noqa: N801 (a context manager, used like a function)
             raise SystemExit(128 + signal.SIGPIPE) from None
         if isinstance(error, KeyboardInterrupt):
             self._stop("interrupted; run the same command again, it goes on from there", 130)
-        return False
 
     @staticmethod
     def _stop(sentence: str, status: int) -> None:

@@ -37,7 +37,7 @@ def calibrated(
     extraction_share: float,
     standardised: bool,
     folds: int,
-    **making: float,
+    **making,
 ) -> str | None:
     """Choose queries, weigh answers, and keep what calibration models and held-out thefts answer."""
     if not kinds:

@@ -111,7 +111,7 @@ def readable(prints: dict[str, Fingerprint]) -> list[Method]:
 
 def shown(methods: list[Method]) -> list[Method]:
     """Each fingerprint's first reading, for figures that cannot show them all: the one that asks least of a suspect."""
-    first = {}
+    first: dict[str, Method] = {}
     for method in methods:
         first.setdefault(method.name, method)
     return list(first.values())

@@ -35,8 +35,12 @@ RANDOM: Reading = ("random", "labels", "responses")
 SAC_W, SAC_M_LABELS = ((name, "labels", "correlation") for name in ("sac_w", "sac_m"))
 DEEPCORE: Reading = ("deepcore", "probabilities", "cosines")
 IRISFP: Reading = ("irisfp", "labels", "votes")
-BOUNDARY = (CAE, ("adv_tra", "labels", "responses"), ("ipguard", "labels", "responses"))
-BOUNDARY = (*BOUNDARY, ("modeldiff", "probabilities", "decision_distances"))
+BOUNDARY = (
+    CAE,
+    ("adv_tra", "labels", "responses"),
+    ("ipguard", "labels", "responses"),
+    ("modeldiff", "probabilities", "decision_distances"),
+)
 PRIMARY, EVOLVED, SAC_M = ((name, "probabilities", "correlation") for name in ("primary", "evolved", "sac_m"))
 
 # What the records say
@@ -122,7 +126,7 @@ def model(study: str, kind: str) -> dict:
     return next(row for row in Records.at(study, "models").rows() if row["kind"] == kind)
 
 
-def own_models() -> tuple[int, int]:
+def own_models() -> tuple[float, float]:
     """The least and the most that the calibrated fingerprint was made with."""
     return between([made(study, "calibrated")["extra_models"] for study in EVERY])
 
@@ -153,7 +157,7 @@ def moved() -> dict:
     return next(row for row in Records.at(FASHION, "verdicts").rows() if row["kind"] == "transfer")
 
 
-def flagged_in_audits() -> tuple[int, int, int]:
+def flagged_in_audits() -> tuple[float, float, int]:
     """Honest models called stolen in the audits of all studies, the fewest and the most, and of how many."""
     audited = [study for study in EVERY if judged(study, "audit", "independent")]
     (count,) = {len(judged(study, "audit", "independent")) for study in audited}

@@ -43,7 +43,7 @@ def published(study_folder: str, records: list[dict], erasure: list[dict]) -> li
     groups = ("irrelevant", "all")
     if not rows:
         return []
-    cells = {(*key, ""): row for key, row in _cells(records).items()}
+    cells: dict[tuple, dict] = {(*key, ""): row for key, row in _cells(records).items()}
     for row in erasure:
         key = (representation_of(row), row["attack"], row["negatives"], row["attack_on_queries"])
         cells[key] = {**row, "auc": row["auc_after"]}
@@ -100,13 +100,7 @@ def _means(representations: list[Reading], cells: Cells) -> list[str]:
     groups = [group for group in groups if any((representation, *group) in cells for representation in representations)]
     heads = [f"same task, {group}" if mean == "mean_same_task" else "transfer too, all" for mean, group in groups]
     there = [
-        counts(
-            next(
-                cells[(representation, *group)]
-                for representation in representations
-                if (representation, *group) in cells
-            )
-        )
+        counts(next(cells[place] for representation in representations if (place := (representation, *group)) in cells))
         for group in groups
     ]
     return markdown_table(
@@ -120,7 +114,7 @@ def _means(representations: list[Reading], cells: Cells) -> list[str]:
 
 
 def _mean_over(rows: list[dict]) -> str:
-    named = next((row["mean_over"] for row in rows if row["attack"] == "mean_same_task"), [])
+    named: list[str] = next((row["mean_over"] for row in rows if row["attack"] == "mean_same_task"), [])
     return f"the {len(named)} thefts of the same task ({', '.join(named)})"
 
 
