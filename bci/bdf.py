@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -40,6 +41,7 @@ STATUS = "Status"
 # https://www.biosemi.com/faq/trigger_signals.htm: bits 0 to 15 of Status are the trigger; 16 and above are flags of
 # the amplifier: new epoch, speed, CMS in range, battery low.
 TRIGGER = 2**16 - 1
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _text(field: bytes) -> str:
     return field.decode("latin-1").split("\0")[0].strip()
 
 
-def _number(text: str, kind: Callable[[str], float]) -> float:
+def _number(text: str, kind: Callable[[str], Number]) -> Number:
     """A finite number in ASCII; some writers put a decimal comma."""
     if not re.fullmatch(r"[-+.,0-9eE]+", text) or not math.isfinite(number := kind(text.replace(",", "."))):
         raise ValueError

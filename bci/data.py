@@ -3,12 +3,13 @@
 `deap` and `mahnob` hold out trials of everybody, `deap_subjects` and `mahnob_subjects` all trials of some people.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from bci import deap, mahnob, ts
 from fingerprinting.data.datasets import Dataset
 
-LOADERS = {
+LOADERS: dict[str, Callable[[], Dataset]] = {
     "scp1": ts.scp1,
     "blink": ts.blink,
     "deap": partial(deap.deap, "deap", by_subject=False),

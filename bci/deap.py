@@ -5,6 +5,7 @@ The files are band-passed from 4 to 45 Hz, referenced to the average and sampled
 
 import re
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def read(path: Path) -> list[Trial]:
 
 def _subjects(folder: Path) -> list[Path]:
     """The subjects' files by number; two of a number, such as `s01.dat` and `s01 (1).dat`, are refused."""
-    numbered = {}
+    numbered: dict[str, list[Path]] = {}
     for path in visible(folder, ".dat"):
         found = re.match(r"s0*(\d+)", path.stem, re.IGNORECASE | re.ASCII)
         if not found:
@@ -100,7 +101,7 @@ def _check_ratings(ratings: np.ndarray, path: Path) -> None:
         )
 
 
-def _numbers(value) -> bool:
+def _numbers(value) -> TypeGuard[np.ndarray]:
     return isinstance(value, np.ndarray) and value.dtype.kind in NUMBERS
 
 

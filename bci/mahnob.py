@@ -46,11 +46,12 @@ def read(session: Path) -> Trial | None:
         raise UserError(
             f"{session} gives {valence[:20]!r} as feltVlnc, no whole number from 1 to 9; get the file again"
         )
-    if subject is None or not subject.get("id", "").strip():
+    identity = "" if subject is None else subject.get("id", "").strip()
+    if not identity:
         raise UserError(f"{session} lacks its subject's id; get the file again")
     path = only(recordings, "recordings of a session")
     label = classes_of(np.array([int(valence)]))[0]
-    return Trial(signal(path, _seconds(root, session)), int(label), subject.get("id").strip(), str(path))
+    return Trial(signal(path, _seconds(root, session)), int(label), identity, str(path))
 
 
 def signal(path: Path, seconds: float | None) -> np.ndarray:
@@ -95,8 +96,8 @@ def stimulus(triggers: np.ndarray, rate: float, seconds: float | None, path: Pat
                 "lacks cutLenSec, which would tell them from others; leave the session out"
             )
         return int(rises[0]), int(rises[1])
-    bounds = (rises + (seconds + sign * TOLERANCE) * rate for sign in (-1, 1))
-    first, last = (np.searchsorted(rises, bound, side) for bound, side in zip(bounds, ("left", "right"), strict=True))
+    nearest, farthest = (rises + (seconds + sign * TOLERANCE) * rate for sign in (-1, 1))
+    first, last = np.searchsorted(rises, nearest, "left"), np.searchsorted(rises, farthest, "right")
     first = np.maximum(first, np.arange(len(rises)) + 1)
     pairs = np.maximum(last - first, 0)
     if pairs.sum() != 1:
@@ -118,7 +119,7 @@ def _sessions(folder: Path) -> list[Path]:
 
 def _check_once(sessions: list[Path]) -> None:
     """A session in two folders would stand on two sides of a split."""
-    seen = {}
+    seen: dict[str, Path] = {}
     for path in sessions:
         number = _root(path).get("sessionId", str(path))
         if number in seen:

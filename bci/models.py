@@ -118,7 +118,7 @@ def shallow(classes: int, shape: Shape) -> nn.Module:
 
 def deep(classes: int, shape: Shape) -> nn.Module:
     """DeepConvNet (Schirrmeister et al. 2017): four blocks of convolution and max pooling, 25-50-100-200 maps."""
-    body = [_temporal(1, 25, 0.04), nn.Conv2d(25, 25, (shape[0], 1), bias=False)]
+    body: list[nn.Module] = [_temporal(1, 25, 0.04), nn.Conv2d(25, 25, (shape[0], 1), bias=False)]
     body += [nn.BatchNorm2d(25), nn.ELU(), _pool(nn.MaxPool2d, 3)]
     for inputs, outputs in ((25, 50), (50, 100), (100, 200)):
         body += [nn.Dropout(0.5), _temporal(inputs, outputs, 0.04, bias=False)]

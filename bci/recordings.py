@@ -134,20 +134,20 @@ def windowed(name: str, trials: list[Trial], by_subject: bool) -> Dataset:
         counts[part] = torch.tensor([len(windows) for windows in cut])
         labels = torch.tensor([trial.label for trial, own in zip(trials, chosen, strict=True) if own])
         examples[part] = Examples(torch.cat(cut), labels.repeat_interleave(counts[part]))
-    if len(labels := {trial.label for trial in trials}) == 1:
+    if len(found := {trial.label for trial in trials}) == 1:
         raise UserError(
-            f"all {len(trials)} trials of {name} are {EMOTION_CLASSES[labels.pop()]}; check that its ratings run from "
+            f"all {len(trials)} trials of {name} are {EMOTION_CLASSES[found.pop()]}; check that its ratings run from "
             f"{RATINGS[0]} to {RATINGS[1]}, or give more recordings"
         )
-    groups = torch.from_numpy(groups[parts["pool"]]).repeat_interleave(counts["pool"])
-    return Dataset(name, EMOTION_CLASSES, examples["pool"], examples["test"], examples["dev"], groups)
+    of_pool = torch.from_numpy(groups[parts["pool"]]).repeat_interleave(counts["pool"])
+    return Dataset(name, EMOTION_CLASSES, examples["pool"], examples["test"], examples["dev"], of_pool)
 
 
 def _check_once(trials: list[Trial]) -> None:
     """Refuses a recording that is there twice: it would cross a split."""
-    seen = {}
+    seen: dict[bytes, str] = {}
     for trial in trials:
-        digest = hashlib.sha256(np.ascontiguousarray(trial.signal)).digest()
+        digest = hashlib.sha256(np.ascontiguousarray(trial.signal).data).digest()
         if digest in seen:
             raise UserError(f"{trial.origin} holds the signal of {seen[digest]} again; keep one of them")
         seen[digest] = trial.origin

@@ -48,13 +48,19 @@ def blink() -> Dataset:
 
     Each electrode is centred on its median: the headband's converter counts from 0, with rest near 850 microvolt.
     """
-    parts, seen = [], set()
+    parts: list[Examples] = []
+    seen: set[bytes] = set()
     for part in ("TRAIN", "TEST"):
         signals, labels = _read_part("Blink", part, BLINK_CLASSES, BLINK_SHAPE, "blink")
-        first = [index for index, row in enumerate(signals) if not (row.tobytes() in seen or seen.add(row.tobytes()))]
+        first = []
+        for index, row in enumerate(signals):
+            if (content := row.tobytes()) not in seen:
+                seen.add(content)
+                first.append(index)
         centred = signals[first] - np.median(signals[first], axis=2, keepdims=True)
         parts.append(Examples(_common(resampled(centred, BLINK_RATE)), torch.from_numpy(labels[first])))
-    return Dataset("blink", BLINK_CLASSES, *parts)
+    pool, test = parts
+    return Dataset("blink", BLINK_CLASSES, pool, test)
 
 
 def prepare(problem: str) -> None:
@@ -136,8 +142,8 @@ def _read_part(
 def _common(signals: np.ndarray) -> torch.Tensor:
     """(N, CHANNELS, SAMPLES) float32: the signals first, zeros where there is no electrode or the recording ended."""
     inputs = torch.zeros(len(signals), CHANNELS, SAMPLES)
-    signals = torch.from_numpy(signals[:, :CHANNELS, :SAMPLES])
-    inputs[:, : signals.shape[1], : signals.shape[2]] = signals
+    kept = torch.from_numpy(signals[:, :CHANNELS, :SAMPLES])
+    inputs[:, : kept.shape[1], : kept.shape[2]] = kept
     return inputs
 
 

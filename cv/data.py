@@ -72,7 +72,7 @@ def prepare(name: str) -> None:
 
 
 def fashion_mnist() -> Dataset:
-    return Dataset("fashion_mnist", FASHION_CLASSES, *map(_fashion_part, ("train", "t10k")))
+    return Dataset("fashion_mnist", FASHION_CLASSES, _fashion_part("train"), _fashion_part("t10k"))
 
 
 def _fashion_part(part: str) -> Examples:

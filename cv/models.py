@@ -63,7 +63,7 @@ def conv3(classes: int, shape: Shape) -> nn.Module:
 def mlp(classes: int, shape: Shape) -> nn.Module:
     """No convolution: two hidden layers of 128."""
     width = shape[0] * shape[1] * shape[2]
-    body = [nn.Flatten()]
+    body: list[nn.Module] = [nn.Flatten()]
     for inputs in (width, 128):
         body += [nn.Linear(inputs, 128), nn.BatchNorm1d(128), nn.ReLU()]
     return _classifier(body, classes, shape)

@@ -332,7 +332,7 @@ class endings:  # noqa: N801 (a context manager, used like a function)
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind, error, _traceback) -> bool:
+    def __exit__(self, kind, error, _traceback) -> None:
         if isinstance(error, UserError):
             self._stop(str(error), 2)
         if isinstance(error, OSError) and (error.errno == errno.ENOSPC or "No space left" in str(error)):
@@ -342,7 +342,6 @@ class endings:  # noqa: N801 (a context manager, used like a function)
             raise SystemExit(128 + signal.SIGPIPE) from None
         if isinstance(error, KeyboardInterrupt):
             self._stop("interrupted; run the same command again, it goes on from there", 130)
-        return False
 
     @staticmethod
     def _stop(sentence: str, status: int) -> None:

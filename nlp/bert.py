@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
@@ -16,6 +17,9 @@ from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from nlp.characters import ROWS, Characters
 from nlp.data import decode
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 PUBLISHED = "bert-base-chinese"  # on the Hugging Face hub; 0.4 GB
 FOLDER = "BERT_DIR"  # environment variable: a folder with its files; default DATA_DIR/bert-base-chinese
@@ -43,7 +47,7 @@ IMPORTING = threading.Lock()  # a second thread would find transformers' lazy mo
 class Bert(nn.Module):
     """[CLS] of a transformers BERT (Devlin et al. 2019) through its pooling layer, then a linear head."""
 
-    def __init__(self, tokens: nn.Module, bert: nn.Module, classes: int) -> None:
+    def __init__(self, tokens: nn.Module, bert: "BertModel", classes: int) -> None:
         super().__init__()
         self.tokens = tokens
         self.bert = bert
@@ -150,7 +154,7 @@ def _settings(folder: Path) -> dict:
     return {name: given[name] for name in SETTINGS if name in given}
 
 
-def _pretrained(settings: dict, weights: dict[str, torch.Tensor]) -> tuple[nn.Module, list[str]]:
+def _pretrained(settings: dict, weights: dict[str, torch.Tensor]) -> tuple["BertModel", list[str]]:
     """The network in float32, and the names of weights that were not given as floats.
 
     transformers is given no folder: in one it would also look for adapters and for whatever config.json names.

@@ -40,6 +40,8 @@ class Characters(nn.Module):
     begin: whether a row for the beginning of the text comes first.
     """
 
+    table: torch.Tensor
+
     def __init__(self, begin: bool = False) -> None:
         super().__init__()
         self.begin = begin

@@ -114,7 +114,8 @@ def thucnews() -> Dataset:
     parts = [_titles(folder / f"{part}.txt", len(classes)) for part in ("train", "test", "dev")]
     left_out = _in_two_classes(chain(*parts)) | {""}
     kept = [[(title, label) for title, label in part if title not in left_out] for part in parts]
-    return Dataset("thucnews", classes, *map(_examples, kept))
+    pool, test, dev = map(_examples, kept)
+    return Dataset("thucnews", classes, pool, test, dev)
 
 
 def online_shopping() -> Dataset:

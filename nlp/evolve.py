@@ -7,11 +7,10 @@ best of them, and the best answer is kept if it is better than the last one. Wha
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from fingerprinting.fingerprints.queries.evolved import Evolution
 from nlp.characters import gb2312
-from nlp.models import continuous
+from nlp.models import TextModel, continuous
 
 TEXTS = 32  # evolved at a time: memory grows with texts x length x replacements
 # Code points of ideographs, small letters, capitals, digits: a character is replaced by one of its own kind, and
@@ -45,7 +44,7 @@ class Rule:
 
 
 def evolve(
-    model: nn.Module, inputs: torch.Tensor, confident: torch.Tensor, constants: Evolution, bounds: None = None
+    model: TextModel, inputs: torch.Tensor, confident: torch.Tensor, constants: Evolution, bounds: None = None
 ) -> torch.Tensor:
     """Evolved copies of texts (n, length); confident (n,) tells which of the two rules applies. Text has no bounds."""
     model.eval()
@@ -57,7 +56,7 @@ def evolve(
     return evolved
 
 
-def _evolve(model: nn.Module, inputs: torch.Tensor, confident: torch.Tensor, constants: Evolution) -> torch.Tensor:
+def _evolve(model: TextModel, inputs: torch.Tensor, confident: torch.Tensor, constants: Evolution) -> torch.Tensor:
     texts = inputs.clone()
     responses = _ask(model, texts[:, None])
     reached, classes = responses[:, 0].topk(2)
@@ -74,12 +73,12 @@ def _evolve(model: nn.Module, inputs: torch.Tensor, confident: torch.Tensor, con
 
 
 @torch.no_grad()
-def _ask(model: nn.Module, texts: torch.Tensor) -> torch.Tensor:
+def _ask(model: TextModel, texts: torch.Tensor) -> torch.Tensor:
     """Probabilities (n, k, C) of texts (n, k, length)."""
     return torch.softmax(model(texts.flatten(0, 1)), 1).unflatten(0, texts.shape[:2])
 
 
-def _offers(model: nn.Module, texts: torch.Tensor, rule: Rule, count: int) -> torch.Tensor:
+def _offers(model: TextModel, texts: torch.Tensor, rule: Rule, count: int) -> torch.Tensor:
     """Of each text (n, length), up to `count` versions (n, k, length): the replacements that promise most."""
     embedded, forward = continuous(model, texts)
     embedded = embedded.detach().requires_grad_(True)
@@ -99,7 +98,7 @@ def _offers(model: nn.Module, texts: torch.Tensor, rule: Rule, count: int) -> to
     return texts[:, None].repeat(1, best.shape[1], 1).scatter(2, position[..., None], replacement[..., None])
 
 
-def _rows(model: nn.Module, points: torch.Tensor) -> torch.Tensor:
+def _rows(model: TextModel, points: torch.Tensor) -> torch.Tensor:
     """The model's row (V,) of each of the characters (V,), alone in a text."""
     rows, _ = model.tokens(points[:, None])
     return rows.gather(1, model.tokens.places(points[:, None]))[:, 0]

@@ -5,6 +5,7 @@ embedded text (N, T, width) and a mask (N, T) of what is text, and answers the s
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # the field's standard name
@@ -16,6 +17,32 @@ from nlp import bert
 from nlp.characters import PADDING, ROWS, Characters
 
 DEVIATION = 0.1  # of the initial embedding: with 1, rare characters are learnt by heart (0.78 instead of 0.81)
+
+
+class Tokens(Protocol):
+    """Code points (N, length) -> rows of an embedding (N, T) and a mask (N, T) of what is text."""
+
+    def __call__(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+    def places(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Which row (N, length) each character became, -1 where it has none of its own."""
+
+
+class TextModel(Protocol):
+    """What this domain's operations on inputs ask of a model: of this file's, and of BERTs."""
+
+    tokens: Tokens
+
+    @property
+    def embedding(self) -> nn.Embedding: ...
+
+    def logits(self, embedded: torch.Tensor, mask: torch.Tensor) -> torch.Tensor: ...
+
+    def __call__(self, inputs: torch.Tensor) -> torch.Tensor: ...
+
+    def eval(self) -> object: ...
+
+    def requires_grad_(self, requires_grad: bool) -> object: ...
 
 
 class CharacterModel(nn.Module):
@@ -31,6 +58,10 @@ class CharacterModel(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         rows, mask = self.tokens(inputs)
         return self.logits(self.embedding(rows), mask)
+
+    def logits(self, embedded: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Embedded texts (N, T, width) and what of them is text (N, T) -> (N, C)."""
+        raise NotImplementedError
 
 
 class TextCNN(CharacterModel):
@@ -72,7 +103,7 @@ class DPCNN(CharacterModel):
             if number:
                 features, mask = _halved(features, mask)
             change = features
-            for convolution in block:
+            for convolution in block.children():
                 change = convolution(F.relu(change)) * mask
             features = features + change
         return self.head(self.dropout((F.relu(features) * mask).amax(2)))
@@ -128,7 +159,7 @@ class TextRCNN(CharacterModel):
         return self.head(self.dropout(_maximum(found, mask)))
 
 
-def continuous(model: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, Callable]:
+def continuous(model: TextModel, inputs: torch.Tensor) -> tuple[torch.Tensor, Callable]:
     """The embedded texts (N, T, width), and the logits from there: of any whole number of copies of the N texts."""
     rows, mask = model.tokens(inputs)
 

@@ -17,8 +17,10 @@ from cv.passport.layers import (
     FreeNorm,
     TrainedPassportNorm,
     branch_norms,
+    convolution_at,
     convolutions,
     mean_patch,
+    norm_at,
     passport_norms,
 )
 from cv.passport.passports import Passports
@@ -89,7 +91,8 @@ def _fake2(target: Target, plan: Plan, share: float) -> Outcome:
     claimed, draw = flipped(target.held, share, target.draw(name)), target.draw(f"{name}/sizes")
     scales = {path: bits * torch.rand(len(bits), generator=draw) for path, bits in claimed.signs.items()}
     net = freed(target, scales, {path: torch.zeros(len(bits)) for path, bits in claimed.signs.items()})
-    trainable(net, [weight for norm in branch_norms(net).values() for weight in (norm.scale, norm.shift)])
+    free = [norm for norm in branch_norms(net).values() if isinstance(norm, FreeNorm)]
+    trainable(net, [weight for norm in free for weight in (norm.scale, norm.shift)])
     part = target.protected_study.parts["attacker"]
     return judged(target, target.forged(net, part, claimed, plan, plan.forge, name), claimed)
 
@@ -108,9 +111,10 @@ def _fake3(target: Target, plan: Plan, share: float) -> Outcome:
         for passport in (target.held.gamma[path], target.held.beta[path]):
             noise = plan.noise * passport.std() * torch.randn(passport.shape, generator=draw)
             start.append((passport + noise).to(target.device))
-        plain, convolution = net.get_submodule(pairs[path]), net.get_submodule(path)
+        plain, convolution = norm_at(net, pairs[path]), convolution_at(net, path)
         net.set_submodule(pairs[path], TrainedPassportNorm(plain, convolution, *start))
-    trainable(net, [passport for norm in passport_norms(net).values() for passport in norm.passports])
+    trained = [norm for norm in passport_norms(net).values() if isinstance(norm, TrainedPassportNorm)]
+    trainable(net, [passport for norm in trained for passport in norm.passports])
     part = target.protected_study.parts["attacker"]
     return judged(target, target.forged(net, part, claimed, plan, plan.forge, name), claimed)
 
@@ -164,9 +168,11 @@ def _fine_tune(target: Target, plan: Plan, way: str) -> Outcome:
     runtime.seed_everything(f"{target.protected_study.folder}/{name}")
     if way == "rtal":
         protected_study = target.protected_study
-        net.get_submodule(
+        head = net.get_submodule(
             trace.head(protected_study.domain, protected_study.architecture, net, protected_study.tried)
-        ).reset_parameters()
+        )
+        assert isinstance(head, nn.Linear)
+        head.reset_parameters()
     if target.protected_study.scheme == "v1":
         net = passports.install(net, target.shipped, public=False)
     return owned(target, passports.released(target.fitted(net, objectives.cross_entropy, plan.tune, name)))
@@ -189,11 +195,12 @@ def _residual_block(target: Target, plan: Plan, share: float) -> Outcome:
     signs = {path: signature.encode(texts[path], len(bits), draw) for path, bits in owners.signs.items()}
     net, pairs = target.copied(), convolutions(target.net)
     for path in signs:
-        plain, convolution = net.get_submodule(pairs[path]), net.get_submodule(path)
+        plain, convolution = norm_at(net, pairs[path]), convolution_at(net, path)
         forged = [torch.rand(owners.gamma[path].shape, generator=draw).to(target.device) for _ in range(2)]
         runtime.seed_everything(f"{target.protected_study.folder}/{name}/{path}")
         net.set_submodule(pairs[path], ForgedNorm(None, plain, convolution, *forged, expansion=plan.expansion))
-    trainable(net, [weight for norm in passport_norms(net).values() for weight in norm.blocks.parameters()])
+    blocks = [norm.blocks for norm in passport_norms(net).values() if isinstance(norm, ForgedNorm)]
+    trainable(net, [weight for both in blocks for weight in both.parameters()])
     fixed = {path: (torch.rand(len(bits), generator=draw) < share) * bits for path, bits in signs.items()}
     claimed = replace(target.shipped, signs=fixed, texts=texts)
     part = target.protected_study.parts["attacker"]
@@ -225,7 +232,7 @@ def _solve(target: Target) -> Outcome:
     forged = replace(target.shipped, gamma=solved[0], beta=solved[1])
     net = passports.install(target.copied(), forged, public=False)
     moved = [(solved[0][path] - owners.gamma[path]).norm().item() for path in solved[0]]
-    wanted = {path: target.net.get_submodule(pairs[path]).weight for path in solved[0]}
+    wanted = {path: norm_at(target.net, pairs[path]).weight for path in solved[0]}
     with torch.no_grad():
         misfit = [
             ((norm.affine()[0] - wanted[path]).norm() / wanted[path].norm()).item()
@@ -237,7 +244,7 @@ def _solve(target: Target) -> Outcome:
 
 def preimage(net: nn.Module, path: str, norm_path: str, name: str, start: torch.Tensor) -> torch.Tensor:
     """The passport (1, C, h, w) nearest to `start` from which the convolution at `path` makes the norm's γ or β."""
-    convolution, wanted = net.get_submodule(path), getattr(net.get_submodule(norm_path), name).detach().cpu().double()
+    convolution, wanted = convolution_at(net, path), getattr(norm_at(net, norm_path), name).detach().cpu().double()
     weights = convolution.weight.detach().cpu().double()
     flat = start.double().flatten()
 
@@ -263,7 +270,7 @@ def freed(target: Target, scales: dict[str, torch.Tensor], shifts: dict[str, tor
     net = target.copied()
     pairs = convolutions(net)
     for path in scales:
-        net.set_submodule(pairs[path], FreeNorm(net.get_submodule(pairs[path]), scales[path], shifts[path]))
+        net.set_submodule(pairs[path], FreeNorm(norm_at(net, pairs[path]), scales[path], shifts[path]))
     return net.to(target.device)
 
 

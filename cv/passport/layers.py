@@ -14,6 +14,7 @@ from torch import nn
 
 MARGIN = 0.1  # of the sign loss: how far a scale factor has to be on its bit's side
 NORMS = (nn.BatchNorm2d, nn.GroupNorm)
+Norm = nn.BatchNorm2d | nn.GroupNorm
 
 
 def mean_patch(passport: torch.Tensor, convolution: nn.Conv2d) -> torch.Tensor:
@@ -21,8 +22,28 @@ def mean_patch(passport: torch.Tensor, convolution: nn.Conv2d) -> torch.Tensor:
 
     Convolution is linear, so W · mean_patch(P) is the mean over space and passports of W∗P, at the cost of one place.
     """
-    shape = dict(dilation=convolution.dilation, padding=convolution.padding, stride=convolution.stride)
-    return F.unfold(passport, convolution.kernel_size, **shape).mean((0, 2))
+    size, dilation, stride = convolution.kernel_size, convolution.dilation, convolution.stride
+    return F.unfold(passport, size, dilation, padding_of(convolution), stride).mean((0, 2))
+
+
+def padding_of(convolution: nn.Conv2d) -> tuple[int, ...]:
+    """As numbers, in which all networks here give it."""
+    assert not isinstance(convolution.padding, str)
+    return convolution.padding
+
+
+def convolution_at(net: nn.Module, path: str) -> nn.Conv2d:
+    """One of `convolutions`."""
+    module = net.get_submodule(path)
+    assert isinstance(module, nn.Conv2d)
+    return module
+
+
+def norm_at(net: nn.Module, path: str) -> Norm:
+    """The normalisation behind one, in a network without passports."""
+    module = net.get_submodule(path)
+    assert isinstance(module, NORMS)
+    return module
 
 
 class BranchNorm(nn.Module):
@@ -32,25 +53,28 @@ class BranchNorm(nn.Module):
     a layer stands behind passport layers, where the branches' features differ.
     """
 
-    def __init__(self, public: nn.Module | None, plain: nn.Module) -> None:
+    def __init__(self, public: Norm | None, plain: Norm) -> None:
         super().__init__()
         self.public = public
         self.private = copy.deepcopy(plain)
-        self.private.weight = self.private.bias = None
+        for name in ("weight", "bias"):
+            self.private.register_parameter(name, None)
         self.use_private = public is None
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """features (N, channels, h, w)."""
-        if not self.use_private:
+        if not self.use_private and self.public is not None:
             return self.public(features)
         norm, (scale, shift) = self.private, self.affine()
         if isinstance(norm, nn.GroupNorm):
             return F.group_norm(features, norm.num_groups, scale, shift, norm.eps)
-        statistics = norm.running_mean, norm.running_var
-        return F.batch_norm(features, *statistics, scale, shift, norm.training, norm.momentum, norm.eps)
+        mean, variance, momentum = norm.running_mean, norm.running_var, norm.momentum
+        assert momentum is not None  # a cumulative average, which no network here takes
+        return F.batch_norm(features, mean, variance, scale, shift, norm.training, momentum, norm.eps)
 
     def affine(self) -> tuple[torch.Tensor, torch.Tensor]:
         """γ and β (channels,) of the private branch."""
+        assert self.public is not None  # where it stands alone it has a passport, or γ and β of its own
         return self.public.weight, self.public.bias
 
 
@@ -60,10 +84,14 @@ class PassportNorm(BranchNorm):
     Of passports gamma, beta (n, C, h, w) the layer keeps their mean patches (C k k,), which is all it needs of them.
     """
 
+    convolution: nn.Conv2d
+    gamma: torch.Tensor
+    beta: torch.Tensor
+
     def __init__(
         self,
-        public: nn.Module | None,
-        plain: nn.Module,
+        public: Norm | None,
+        plain: Norm,
         convolution: nn.Conv2d,
         gamma: torch.Tensor,
         beta: torch.Tensor,
@@ -86,7 +114,7 @@ class PassportNorm(BranchNorm):
 class TrainedPassportNorm(PassportNorm):
     """A passport layer whose passports are trained: what fake-3 does."""
 
-    def __init__(self, plain: nn.Module, convolution: nn.Conv2d, gamma: torch.Tensor, beta: torch.Tensor) -> None:
+    def __init__(self, plain: Norm, convolution: nn.Conv2d, gamma: torch.Tensor, beta: torch.Tensor) -> None:
         super().__init__(None, plain, convolution, gamma, beta)
         self.passports = nn.ParameterList([gamma.clone(), beta.clone()])
 
@@ -98,7 +126,7 @@ class TrainedPassportNorm(PassportNorm):
 class FreeNorm(BranchNorm):
     """γ and β (channels,) given directly, with no passport that would yield them: what fake-2 trains."""
 
-    def __init__(self, plain: nn.Module, scale: torch.Tensor, shift: torch.Tensor) -> None:
+    def __init__(self, plain: Norm, scale: torch.Tensor, shift: torch.Tensor) -> None:
         super().__init__(None, plain)
         self.scale, self.shift = nn.Parameter(scale.clone()), nn.Parameter(shift.clone())
 
@@ -143,7 +171,8 @@ def convolutions(net: nn.Module) -> dict[str, str]:
 
     Left out where γ = W · P has no meaning: convolutions in groups, and normalisations of other channels than theirs.
     """
-    found, last, channels = {}, None, 0
+    found: dict[str, str] = {}
+    last, channels = None, 0
     for path, module in net.named_modules():
         if isinstance(module, nn.Conv2d):
             last, channels = path if module.groups == 1 else None, module.out_channels
@@ -154,7 +183,7 @@ def convolutions(net: nn.Module) -> dict[str, str]:
     return found
 
 
-def _width(module: nn.Module) -> int:
+def _width(module: Norm | BranchNorm) -> int:
     norm = module.private if isinstance(module, BranchNorm) else module
     return norm.num_channels if isinstance(norm, nn.GroupNorm) else norm.num_features
 

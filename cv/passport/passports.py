@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cv.passport import signature
-from cv.passport.layers import BranchNorm, PassportNorm, branch_norms, convolutions
+from cv.passport.layers import BranchNorm, PassportNorm, branch_norms, convolution_at, convolutions, norm_at, padding_of
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.data.datasets import Examples, physical
@@ -91,7 +91,7 @@ def make(
 ) -> Passports:
     """Passports from the activations of `count` of the images (N, C, H, W) each, in a network trained without them."""
     signs = signatures(pretrained, config, draw := runtime.generator(f"passports/{name}"))
-    texts = {path: config[path] if isinstance(config[path], str) else "" for path in signs}
+    texts = {path: _text(config, path) for path in signs}
     gamma, beta = of_images(pretrained, list(signs), images, count, draw)
     return Passports(gamma, beta, signs, texts, dict(metadata), triggers=triggers)
 
@@ -113,8 +113,13 @@ def signatures(net: nn.Module, config: Config, draw: torch.Generator) -> dict[st
     chosen = [path for path in known if config.get(path, False) is not False]
     if not chosen:
         raise UserError("the passport configuration names no layer; give true or a text signature for one at least")
-    texts = {path: config[path] if isinstance(config[path], str) else "" for path in chosen}
-    return {path: signature.encode(texts[path], net.get_submodule(path).out_channels, draw) for path in chosen}
+    texts = {path: _text(config, path) for path in chosen}
+    return {path: signature.encode(texts[path], convolution_at(net, path).out_channels, draw) for path in chosen}
+
+
+def _text(config: Config, path: str) -> str:
+    """The text signature of a layer; without one its bits are drawn."""
+    return value if isinstance(value := config[path], str) else ""
 
 
 def activations(net: nn.Module, paths: list[str], images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -149,7 +154,7 @@ def align(net: nn.Module, passports: Passports) -> nn.Module:
     """
     norms = convolutions(net)
     for path, signs in passports.signs.items():
-        scale = net.get_submodule(norms[path]).weight
+        scale = norm_at(net, norms[path]).weight
         scale.data = signs.to(scale.device) * scale.data.abs()
     return net
 
@@ -159,7 +164,7 @@ def install(net: nn.Module, passports: Passports, public: bool) -> nn.Module:
     pairs, reached = convolutions(net), False
     _check_fit(net, pairs, passports)
     for path, norm_path in pairs.items():
-        plain, convolution = net.get_submodule(norm_path), net.get_submodule(path)
+        plain, convolution = norm_at(net, norm_path), convolution_at(net, path)
         reached |= path in passports.gamma
         if path in passports.gamma:
             gamma, beta = (part[path].to(convolution.weight.device) for part in (passports.gamma, passports.beta))
@@ -177,8 +182,8 @@ def install(net: nn.Module, passports: Passports, public: bool) -> nn.Module:
 
 def _check_fit(net: nn.Module, pairs: dict[str, str], passports: Passports) -> None:
     fits = set(passports.gamma) | set(passports.statistics) <= set(pairs) and all(
-        _is_seen(passport, net.get_submodule(path))
-        and len(passports.signs[path]) == net.get_submodule(path).out_channels
+        _is_seen(passport, convolution := convolution_at(net, path))
+        and len(passports.signs[path]) == convolution.out_channels
         for part in (passports.gamma, passports.beta)
         for path, passport in part.items()
     )
@@ -190,7 +195,7 @@ def _is_seen(passport: torch.Tensor, convolution: nn.Conv2d) -> bool:
     """Whether a passport (n, C, h, w) can be an input: its channels, and a place for the kernel."""
     if passport.shape[1] != convolution.in_channels:
         return False
-    sizes = zip(passport.shape[2:], convolution.kernel_size, convolution.padding, convolution.dilation, strict=True)
+    sizes = zip(passport.shape[2:], convolution.kernel_size, padding_of(convolution), convolution.dilation, strict=True)
     return all(side + 2 * padding > dilation * (kernel - 1) for side, kernel, padding, dilation in sizes)
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -54,9 +55,13 @@ def steal(
         protected_study.require(needed)
     protected_study.same_start(plain, protected_studies)
     independent = independents(study)
-    modification = dict(copies=copies, epochs=modification_epochs, learning_rate=modification_learning_rate)
-    attack = dict(epsilon=epsilon, pgd_steps=pgd_steps)
-    extract = dict(copies=copies, epochs=extract_epochs, learning_rate=extract_learning_rate, temperature=temperature)
+    modification: dict[str, Any] = dict(
+        copies=copies, epochs=modification_epochs, learning_rate=modification_learning_rate
+    )
+    attack: dict[str, Any] = dict(epsilon=epsilon, pgd_steps=pgd_steps)
+    extract: dict[str, Any] = dict(
+        copies=copies, epochs=extract_epochs, learning_rate=extract_learning_rate, temperature=temperature
+    )
     skipped = []
     for protected in protected_studies:
         skipped += [
@@ -183,8 +188,8 @@ def _checked(owner: Study, suspect: Suspect, held: Passports) -> dict:
     """White-box evidence of one model, where it has the layers; the share of trigger images, where it has the task."""
     found: dict = {}
     needs_net = suspect.model.architecture == held.metadata["architecture"]
-    wants_triggers = held.triggers is not None and not suspect.kind.on_target
-    if not (needs_net or wants_triggers):
+    triggers = None if suspect.kind.on_target else held.triggers
+    if not needs_net and triggers is None:
         return found
     net = trained.open_model(owner, suspect.model)
     if needs_net and convolutions(net):
@@ -193,8 +198,8 @@ def _checked(owner: Study, suspect: Suspect, held: Passports) -> dict:
         found["p_value"] = reading.p_value
         if not suspect.kind.on_target:
             found["accuracy"] = verification.passport_accuracy(net, held, owner.parts["test"], owner.device)
-    if wants_triggers:
-        found["triggers"] = verification.triggers_agreed(net, held, owner.device) / len(held.triggers)
+    if triggers is not None:
+        found["triggers"] = verification.triggers_agreed(net, held, owner.device) / len(triggers)
     return found
 
 

@@ -65,12 +65,18 @@ class Target:
 
     def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool):
         dev, name = self.protected_study.parts["dev"], f"{self.protected_study.folder}/{name}"
-        how = dict(
+        fit(
+            net,
+            part,
+            dev,
+            objective,
+            recipe,
+            name,
+            self.device,
             augment=self.protected_study.domain.inputs.augment,
             keep_last=keep_last,
             precision=self.protected_study.precision,
         )
-        fit(net, part, dev, objective, recipe, name, self.device, **how)
         return net
 
     def draw(self, name: str) -> torch.Generator:
@@ -133,7 +139,7 @@ def mean(found: list[Outcome]) -> Outcome:
         "draws": len(found),
         "lowest_accuracy": min(accuracies),
         "highest_accuracy": max(accuracies),
-        "highest_owner_detection": max(outcome.owner.detection for outcome in found),
+        "highest_owner_detection": max(outcome.owner.detection or 0.0 for outcome in found),
     }
     claims, owners = ([getattr(outcome, name) for outcome in found] for name in ("claimed", "owner"))
     return Outcome(sum(accuracies) / len(accuracies), joined(claims), joined(owners), notes)

@@ -66,14 +66,15 @@ def check_counts(passport_images: int, triggers: int) -> None:
         raise UserError(f"PASSPORT_IMAGES={passport_images} and TRIGGERS={triggers} must be 1 or more")
 
 
-def protect(study: ProtectedStudy, job: Job) -> Training:
+def protect(study: Study, job: Job) -> Training:
     """The network that was trained without passports goes on with those that the owner's images make in it.
 
     From fresh weights scheme 1 stays further below it: one step of W moves γ by the sum over a whole passport. Left
     as they were, the signs of the public γ would put the private branches of schemes 2 and 3 points below.
     """
+    assert isinstance(study, ProtectedStudy)
     options, owner = job.options, study.parts["owner"]
-    pretrained = trained.open_model(study, job.parent)
+    pretrained = trained.open_model(study, job.made_from)
     metadata = {
         "domain": study.domain.name,
         "dataset": study.dataset,

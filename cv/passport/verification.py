@@ -1,6 +1,7 @@
 """Ownership verification: what the passports in a file read in a model, and how well it works under them."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,7 +46,7 @@ def p_value(agreed: int, bits: int, chance: float = 0.5) -> float:
     return float(binomtest(agreed, bits, chance, alternative="greater").pvalue)
 
 
-def read(norms: dict[str, BranchNorm], signs: dict[str, torch.Tensor], texts: dict[str, str]) -> list[Reading]:
+def read(norms: Mapping[str, BranchNorm], signs: dict[str, torch.Tensor], texts: dict[str, str]) -> list[Reading]:
     """The signature in the signs of every layer's γ; a γ of 0 counts as negative, a bit of 0 as not claimed."""
     found = []
     for path, bits in signs.items():
@@ -84,6 +85,7 @@ def passport_accuracy(net: nn.Module, held: Passports, part: Examples, device: t
 
 def triggers_agreed(net: nn.Module, held: Passports, device: torch.device) -> int:
     """How many of scheme 3's trigger images the public branch labels as the owner chose."""
+    assert held.triggers is not None
     labels = predict(net, held.triggers.inputs, device).argmax(1)
     return int((labels == held.triggers.targets).sum())
 

@@ -155,7 +155,8 @@ WITH_MODELS = ("contrasted_extraction", "contrasted_modification")  # kinds that
 
 def candidates(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries, torch.Tensor]:
     """All candidates, and the index (n,) into `kinds` of what each one is; kinds that find nothing are left out."""
-    found, index = [], []
+    found: list[Queries] = []
+    index: list[torch.Tensor] = []
     owner.source_logits  # noqa: B018 (asked here once: the kinds, each in a thread, would ask each for itself)
 
     def make(kind: str) -> Queries | UnsuitedError:

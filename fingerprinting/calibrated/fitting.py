@@ -37,7 +37,7 @@ def calibrated(
     extraction_share: float,
     standardised: bool,
     folds: int,
-    **making: float,
+    **making,
 ) -> str | None:
     """Choose queries, weigh responses, and keep what calibration models and held-out stolen models answer."""
     if not kinds:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import unicodedata
 from collections.abc import Callable
@@ -195,7 +194,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError:
         text = "\0"
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({os.strerror(error.errno)}); give another file") from None
+        raise UserError(f"{path} cannot be read ({error.strerror}); give another file") from None
     if "\0" in text:  # UTF-16, or a picture
         raise UserError(f"{path} is no text in UTF-8; save it as one")
     return text
@@ -224,9 +223,9 @@ def parse(text: str, count: int, classes: tuple[str, ...] | None, path: Path) ->
         places = {word: place for place, word in enumerate(dict.fromkeys(lines))}
         return [places[line] for line in lines]
     known = _known(classes)
-    found = [_place(line, known) for line in lines]
-    if None in found:
-        number = found.index(None)
+    found = [place for line in lines if (place := _place(line, known)) is not None]
+    if len(found) < len(lines):
+        number = next(number for number, line in enumerate(lines) if _place(line, known) is None)
         said = lines[number] if len(lines[number]) <= SHOWN else lines[number][:SHOWN] + "…"
         or_places = "" if _clash(classes) else f" or 0 to {len(classes) - 1}"
         raise UserError(
@@ -241,7 +240,7 @@ Known = list[tuple[Callable[[str], str], dict[str, int]]]  # ways to spell, and 
 
 def _known(classes: tuple[str, ...]) -> Known:
     """From the strictest spelling on; one that makes two names alike is left out."""
-    names = [(spelt, {spelt(name): place for place, name in enumerate(classes)}) for spelt in SPELLINGS]
+    names: Known = [(spelt, {spelt(name): place for place, name in enumerate(classes)}) for spelt in SPELLINGS]
     names = [(spelt, places) for spelt, places in names if len(places) == len(classes)]
     return names if _clash(classes) else [*names, (_as_number, _places(classes))]
 
@@ -262,7 +261,7 @@ def _as_number(text: str) -> str:
     return f"{number:.0f}" if number.is_integer() else word
 
 
-SPELLINGS = (str.strip, _in_any_case, _as_number)
+SPELLINGS: tuple[Callable[[str], str], ...] = (str.strip, _in_any_case, _as_number)
 
 
 def _places(classes: tuple[str, ...]) -> dict[str, int]:

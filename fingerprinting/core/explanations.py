@@ -39,14 +39,15 @@ def comments(path: str) -> dict[str, str]:
     """Constant or entry of a table in capitals -> its comment: on its lines, else on those right above."""
     text = Path(path).read_text(encoding="utf-8")
     lines = text.splitlines()
-    beside, alone = {}, {}
+    beside: dict[int, str] = {}
+    alone: dict[int, str] = {}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             place = alone if lines[token.start[0] - 1].lstrip().startswith("#") else beside
             place[token.start[0]] = token.string.lstrip("# ")
-    found = {}
+    found: dict[str, str] = {}
     for name, first, last in _assigned(ast.parse(text)):
-        on_its_lines = [said for line in range(first, last + 1) if (said := beside.get(line) or alone.get(line))]
+        on_its_lines = [text for line in range(first, last + 1) if (text := beside.get(line) or alone.get(line))]
         above = first - 1
         while above in alone:
             above -= 1
@@ -59,14 +60,14 @@ def _assigned(tree: ast.Module) -> Iterator[tuple[str, int, int]]:
     """Names in capitals that are given a value, with the first and the last line of it; a module's own first."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-            yield node.targets[0].id, node.lineno, node.end_lineno
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg and node.arg.isupper():
-            yield node.arg, node.lineno, node.end_lineno
-        elif isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
+            yield node.targets[0].id, node.lineno, node.end_lineno or node.lineno
+    for inner in ast.walk(tree):
+        if isinstance(inner, ast.keyword) and inner.arg and inner.arg.isupper():
+            yield inner.arg, inner.lineno, inner.end_lineno or inner.lineno
+        elif isinstance(inner, ast.Dict):
+            for key, value in zip(inner.keys, inner.values, strict=True):
                 if isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value.isupper():
-                    yield key.value, key.lineno, value.end_lineno
+                    yield key.value, key.lineno, value.end_lineno or key.lineno
 
 
 def shown(name: str, held: str, value, said: str) -> str:

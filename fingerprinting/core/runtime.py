@@ -17,7 +17,8 @@ from torch import nn
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRECISIONS = ("float32", "bfloat16")  # bfloat16 has float32's range, so that gradients need no scaling
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class UserError(Exception):

@@ -147,11 +147,11 @@ def digest(tensors: dict[str, torch.Tensor]) -> str:
     total = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        total.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return total.hexdigest()
 
 
-def key_of(settings: dict) -> str:
+def key_of(settings: dict | None) -> str:
     """sha256 of plain data: equal settings, equal key."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
@@ -174,7 +174,10 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict) -
 
 def _once(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Tensors on the CPU, none in another one's memory, and which further names stand for which of them."""
-    stored, shared, names, memories = {}, {}, {}, set()
+    stored: dict[str, torch.Tensor] = {}
+    shared: dict[str, str] = {}
+    names: dict[tuple, str] = {}
+    memories = set()
     for name, tensor in tensors.items():
         view = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
         if tensor.numel() and view in names:

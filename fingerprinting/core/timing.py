@@ -20,7 +20,7 @@ def in_turns(device: torch.device, repeats: int, ways: dict[str, Callable[[], ob
     """Way -> seconds of each turn (A B C, A B C, ...); the first, a warm-up, is not counted."""
     if repeats < 1:
         raise UserError(f"REPEATS={repeats} times nothing; give 1 or more")
-    seconds = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats + 1):
         for name, way in ways.items():
             started = time.perf_counter()

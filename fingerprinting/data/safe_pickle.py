@@ -96,7 +96,7 @@ def _fill(array: np.ndarray, state: tuple) -> None:
     if version != 1:
         raise pickle.UnpicklingError("an array's state is of another version than NumPy's")
     raw = _bytes_of(raw)
-    array.__setstate__((1, shape, _checked(raw, dtype, shape), bool(fortran), raw))
+    array.__setstate__((1, shape, _checked(raw, dtype, shape), bool(fortran), raw))  # type: ignore[arg-type]  # it takes no numpy.bool
 
 
 def _bytes_of(raw) -> bytes:

@@ -94,7 +94,8 @@ def core_points(
     regular measurement.
     """
     points, moving = start.clone(), torch.ones(len(start), dtype=torch.bool, device=start.device)
-    course, before = [], torch.full((len(start),), torch.inf, device=start.device)
+    course: list[Moment] = []
+    before = torch.full((len(start),), torch.inf, device=start.device)
     for step in range(ascent.steps + 1):
         regular = step % ascent.radius_every == 0
         if regular or step in lengths or step == ascent.steps:

@@ -29,7 +29,7 @@ POINTED = 10  # classes of which a point is kept to be looked at
 
 
 def deepcore(
-    study: Study, *, start: str, points: int, lengths: tuple[int, ...], clusters: int, **constants: float
+    study: Study, *, start: str, points: int, lengths: tuple[int, ...], clusters: int, **constants
 ) -> str | None:
     """Make the core points, and judge the zoo by the responses to them."""
     if min(points, *(constants[name] for name in ("steps", "radius_every", "boundary_steps"))) < 1:

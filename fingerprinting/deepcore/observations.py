@@ -29,8 +29,8 @@ def claim_rows(owner: Owner, core: CoreResponses, ascent: Ascent) -> list[dict]:
     kept = {}
     for name, kinds in GROUPS.items():
         group = [suspect for suspect in core.pool if suspect.model.kind in kinds]
-        answered = torch.stack(suspects.ask_all(study, group, dev.inputs))
-        kept[name] = (answered.argmax(2) == logits.argmax(1)).double()
+        outputs = torch.stack(suspects.ask_all(study, group, dev.inputs))
+        kept[name] = (outputs.argmax(2) == logits.argmax(1)).double()
     trace = core.stages[-1].metadata["trace"]
     course = along_the_way(*(np.array([moment[name] for moment in trace]) for name in ("confidence", "radius")))
     first = core.stages[-1].metadata["settings"]["lengths"][0]
@@ -55,7 +55,7 @@ def claim_rows(owner: Owner, core: CoreResponses, ascent: Ascent) -> list[dict]:
         means = {name: values.mean() for name, values in grouped(found).items()}
         return {name: float(mean / means["homologous"]) for name, mean in means.items()}
 
-    rows = [
+    rows: list[tuple[str, str, str, int, dict]] = [
         (confidence, correlated, "dev inputs", len(sure), {"source": _rank(sure, radius)}),
         (confidence, f"median of the points' own {correlated}s", "core points on their way", len(course))
         + ({"source": float(np.median(course)) if course else None},),

@@ -4,8 +4,9 @@ All variants are made from the same candidates and models, and scored on the sam
 fingerprint that model_finger_match.py reads.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from tqdm import tqdm
@@ -123,10 +124,8 @@ def _without(usual: Variant) -> Iterator[Variant]:
     """Leave one attack out of the references and judge it; leave one architecture out and judge its models."""
     stolen = [kind for kind in ATTACKS if any(model.model.kind == kind for model in usual.judged.models)]
     for attack in stolen:
-        others = usual.fitted.where(lambda model, attack=attack: model.model.kind != f"reference_{attack}")
-        judged = usual.judged.where(
-            lambda model, attack=attack: model.kind.role == "independent" or model.model.kind == attack
-        )
+        others = usual.fitted.where(partial(_is_not_of, f"reference_{attack}"))
+        judged = usual.judged.where(partial(_is_independent_or, attack))
         yield replace(usual, study="leave-one-attack-out", value=attack, fitted=others, judged=judged)
     for architecture in sorted({model.model.architecture for model in usual.judged.models}):
         made_from_scratch = {
@@ -135,16 +134,34 @@ def _without(usual: Variant) -> Iterator[Variant]:
             for model in responses.models
             if model.model.architecture == architecture and origin(model) != MODIFIED
         }
-        others = usual.fitted.where(lambda model, left=made_from_scratch: model.model.name not in left)
+        others = usual.fitted.where(partial(_is_not_among, made_from_scratch))
         for role, study in (
             ("pirated", "leave-one-architecture-out, its stolen models"),
             ("independent", "leave-one-architecture-out, its independent models"),
         ):
-            judged = usual.judged.where(
-                lambda model, left=made_from_scratch, role=role: model.kind.role != role or model.model.name in left
-            )
+            judged = usual.judged.where(partial(_is_not_or_among, role, made_from_scratch))
             if {model.kind.role for model in judged.models} == {"pirated", "independent"}:
                 yield replace(usual, study=study, value=architecture, fitted=others, judged=judged)
+
+
+def _is_not_of(kind: str, model: Suspect) -> bool:
+    return model.model.kind != kind
+
+
+def _is_independent_or(kind: str, model: Suspect) -> bool:
+    return model.kind.role == "independent" or model.model.kind == kind
+
+
+def _is_among(names: Collection[str], model: Suspect) -> bool:
+    return model.model.name in names
+
+
+def _is_not_among(names: Collection[str], model: Suspect) -> bool:
+    return model.model.name not in names
+
+
+def _is_not_or_among(role: str, names: Collection[str], model: Suspect) -> bool:
+    return model.kind.role != role or model.model.name in names
 
 
 def _alike(usual: Variant) -> Iterator[Variant]:
@@ -164,14 +181,14 @@ def _fewer(usual: Variant, counts: Iterable[int]) -> Iterator[Variant]:
     """Fewer reference models: of every kind as many as its share, at random."""
     models = usual.fitted.models
     order = np.random.default_rng(runtime.seed_from("fewer references")).permutation(len(models))
-    rank = {}
+    rank: dict[str, float] = {}
     for kind in dict.fromkeys(model.model.kind for model in models):  # in their order: equal ranks keep it
         own = [index for index in order if models[index].model.kind == kind]
         rank |= {models[index].model.name: (place + 0.5) / len(own) for place, index in enumerate(own)}
     for count in counts:
         if count < len(models):
-            kept = set(sorted(rank, key=rank.get)[:count])
-            few = usual.fitted.where(lambda model, kept=kept: model.model.name in kept)
+            kept = set(sorted(rank, key=rank.__getitem__)[:count])
+            few = usual.fitted.where(partial(_is_among, kept))
             if {INDEPENDENT, EXTRACTED} <= set(few.origins.tolist()):
                 yield replace(usual, study="references", value=str(count), fitted=few)
 

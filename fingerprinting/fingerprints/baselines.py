@@ -66,6 +66,8 @@ def own_constants(owner: Owner, row: Row, constants: dict) -> dict:
 def _make(study: Study, row: Row, n: int, constants: dict) -> bool:
     """Returns whether it was finished before."""
     owner = Owner(study, name := row.name)
+    if row.queries is None:
+        raise ValueError(f"{name} is made by a script of its own")
     own = own_constants(owner, row, constants)
     settings = {"n": n, **own, "source_sha256": trained.weights_sha256(study, study.source_id)}
     if store.is_current(study, name, settings) and _references_are_the_same(study, name):

@@ -1,6 +1,7 @@
 """Making fingerprints: what primary.py and evolved.py do, from constants to file and records."""
 
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -89,7 +90,7 @@ def evolved(study: Study, **constants) -> str | None:
         return SKIPPED
     started = time.perf_counter()
     confident = origin.of_component("confident_correct") | origin.of_component("confident_wrong")
-    evolve = study.domain.inputs.evolve or evolve_by_gradient
+    evolve: Callable[..., torch.Tensor] = study.domain.inputs.evolve or evolve_by_gradient
     inputs = evolve(
         model,
         origin.inputs.to(study.device, copy=True),  # the domain's own code, which may write to what it gets

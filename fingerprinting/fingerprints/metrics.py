@@ -25,7 +25,7 @@ def auc_rows(
     distances: Distances, name: str, groups: Iterable[str] = tuple(NEGATIVES), means: dict[str, tuple] = MEANS
 ) -> list[dict]:
     """AUC, its bootstrap interval and true positive rates per attack and group of negatives, then the means."""
-    rows = []
+    rows: list[dict] = []
     for group in groups:
         draws, found = {}, {}
         counts = {}  # one resampling of a group's negatives serves all attacks, so that a mean's interval is right

@@ -76,7 +76,7 @@ def agreement(name: str) -> Method:
 class Row:
     """All there is to say about a fingerprint, but for what makes its queries.
 
-    readings: the ways in which it is read, in the order of all tables; figures show the first.
+    representations: the ways in which it is read, in the order of all tables; figures show the first.
     queries: make(owner, n, **constants), or None where a root script of its name makes the fingerprint.
     cheap: made in seconds.
     constants: those of `queries` by the names that the command line knows, IPGUARD_STEPS for `steps`; a value may be a
@@ -139,7 +139,7 @@ def readable(prints: dict[str, Fingerprint]) -> list[Method]:
 
 def shown(methods: list[Method]) -> list[Method]:
     """Each fingerprint's first representation, which asks least of a suspect, for figures that cannot show all."""
-    first = {}
+    first: dict[str, Method] = {}
     for method in methods:
         first.setdefault(method.name, method)
     return list(first.values())

@@ -44,8 +44,8 @@ def correlation(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor
     """
     if outputs.dim() == 1:
         classes = fingerprint.source_logits.shape[1]
-        two = torch.softmax(F.one_hot(torch.tensor([0, 1]), classes).double().clamp_min(OFF_LABEL), 1)
-        return (outputs[:, None] != outputs) * (1 - F.cosine_similarity(*two, dim=0)) / 2
+        one, other = torch.softmax(F.one_hot(torch.tensor([0, 1]), classes).double().clamp_min(OFF_LABEL), 1)
+        return (outputs[:, None] != outputs) * (1 - F.cosine_similarity(one, other, dim=0)) / 2
     return (1 - cosines(outputs, fingerprint)) / 2
 
 

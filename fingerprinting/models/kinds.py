@@ -22,6 +22,13 @@ class Job:
     options: dict = field(default_factory=dict)
     parent: ModelId | None = None
 
+    @property
+    def made_from(self) -> ModelId:
+        """The parent, of a kind that has one."""
+        if self.parent is None:
+            raise ValueError(f"{self.model.name} is made from no other model")
+        return self.parent
+
 
 @dataclass(frozen=True)
 class Training:

@@ -177,7 +177,7 @@ def _independents(
 
     def job(kind: str, name: str, copy: int, part: str, share: float, training: dict) -> Job:
         model = study.model_id(f"{use}_{kind}", name, copy, f"share_{share:.2g}" if share < 1 else "")
-        options = {"overlap": 1.0} if part == "owner" else {"part": part}
+        options: dict[str, object] = {"overlap": 1.0} if part == "owner" else {"part": part}
         if share < 1:
             options = {"part": part, "share": share, "draw": seed_name(model)}
         return Job(model, recipe, options | training)

@@ -52,7 +52,7 @@ def independent_adversarial(study: Study, job: Job) -> Training:
 
 def fine_tune_last(study: Study, job: Job) -> Training:
     """Stolen weights, only the head is trained."""
-    stolen = open_model(study, job.parent)
+    stolen = open_model(study, job.made_from)
     stolen.requires_grad_(False)
     stolen.get_submodule(_head(study, job, stolen)).requires_grad_(True)
     return Training(stolen, part_of(study, job))
@@ -60,12 +60,12 @@ def fine_tune_last(study: Study, job: Job) -> Training:
 
 def fine_tune_all(study: Study, job: Job) -> Training:
     """Stolen weights, every layer is trained."""
-    return Training(open_model(study, job.parent), part_of(study, job))
+    return Training(open_model(study, job.made_from), part_of(study, job))
 
 
 def prune(study: Study, job: Job) -> Training:
     """Stolen weights; the least active units of the last features are masked, the rest is repaired."""
-    stolen, part = open_model(study, job.parent), part_of(study, job)
+    stolen, part = open_model(study, job.made_from), part_of(study, job)
     paths = trace.prunable(study.domain, job.model.architecture, stolen, study.tried)
     rectified = study.domain.architecture(job.model.architecture).rectified
     # Parts may lie class by class, so not the first of them.
@@ -79,20 +79,20 @@ def prune(study: Study, job: Job) -> Training:
 
 def adversarial(study: Study, job: Job) -> Training:
     """Stolen weights, trained on against adversarial perturbations."""
-    return Training(open_model(study, job.parent), part_of(study, job), _adversarial(study, job))
+    return Training(open_model(study, job.made_from), part_of(study, job), _adversarial(study, job))
 
 
 def removal(study: Study, job: Job) -> Training:
     """Stolen weights, trained away from what they were inside while the labels are kept."""
-    stolen = open_model(study, job.parent)
+    stolen = open_model(study, job.made_from)
     weights = (job.options["feature_weight"], job.options["ranking_weight"])
     objective = objectives.removal(stolen, _head(study, job, stolen), *weights)
-    return Training(open_model(study, job.parent), part_of(study, job), objective)
+    return Training(open_model(study, job.made_from), part_of(study, job), objective)
 
 
 def transfer(study: Study, job: Job) -> Training:
     """A parent's weights, a new head and task, every layer trained: a stolen or an independent model moved."""
-    model = open_model(study, job.parent)
+    model = open_model(study, job.made_from)
     checkpoints.exchange_head(model, _head(study, job, model), len(study.target_classes))
     return Training(model, study.target_parts[job.options.get("part", "attacker")])
 
@@ -120,7 +120,7 @@ def _head(study: Study, job: Job, model: nn.Module) -> str:
 
 def _responses(study: Study, job: Job) -> torch.Tensor:
     """What the source says (N, C) to the attacker's inputs: all that an extractor gets to see."""
-    source = job.parent
+    source = job.made_from
     inputs = part_of(study, job).inputs
     return responses.ask(study, inputs, weights_sha256(study, source), lambda: open_model(study, source))
 

@@ -10,7 +10,7 @@ from fingerprinting.reports import prose_passports
 from fingerprinting.reports.sections import score_combinations
 from fingerprinting.reports.sections.verdicts import flagged_at_5
 from fingerprinting.reports.sentences import CIFAR, FASHION, README, Measured, between, in_words
-from fingerprinting.reports.table_cells import Reading
+from fingerprinting.reports.table_cells import Identity
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
 
@@ -28,22 +28,26 @@ EXTRACTIONS = tuple(name for name in SAME_TASK if name.startswith("extract"))
 KEPT = tuple(name for name in SAME_TASK if name not in EXTRACTIONS)  # thefts that keep the stolen weights
 MEAN = "mean_same_task"
 
-OWN: Reading = ("calibrated", "labels", "stealing_evidence")
-FUAP: Reading = ("fuap", "probabilities", "code")
-CAE: Reading = ("cae", "labels", "responses")
-AKH: Reading = ("akh", "labels", "responses")
-RANDOM: Reading = ("random", "labels", "responses")
+OWN: Identity = ("calibrated", "labels", "stealing_evidence")
+FUAP: Identity = ("fuap", "probabilities", "code")
+CAE: Identity = ("cae", "labels", "responses")
+AKH: Identity = ("akh", "labels", "responses")
+RANDOM: Identity = ("random", "labels", "responses")
 SAC_W, SAC_M_LABELS = ((name, "labels", "correlation") for name in ("sac_w", "sac_m"))
-DEEPCORE: Reading = ("deepcore", "probabilities", "cosines")
-IRISFP: Reading = ("irisfp", "labels", "votes")
-BOUNDARY = (CAE, ("adv_tra", "labels", "responses"), ("ipguard", "labels", "responses"))
-BOUNDARY = (*BOUNDARY, ("modeldiff", "probabilities", "decision_distances"))
+DEEPCORE: Identity = ("deepcore", "probabilities", "cosines")
+IRISFP: Identity = ("irisfp", "labels", "votes")
+BOUNDARY = (
+    CAE,
+    ("adv_tra", "labels", "responses"),
+    ("ipguard", "labels", "responses"),
+    ("modeldiff", "probabilities", "decision_distances"),
+)
 PRIMARY, EVOLVED, SAC_M = ((name, "probabilities", "correlation") for name in ("primary", "evolved", "sac_m"))
 
 # What the records say
 
 
-def auc(study: str, representation: Reading, attack: str = MEAN, negatives: str = "all") -> float:
+def auc(study: str, representation: Identity, attack: str = MEAN, negatives: str = "all") -> float:
     wanted = (*representation, attack, negatives)
     names = ("method", "output", "representation", "attack", "negatives")
     return next(row["auc"] for row in Records.at(study, "auc").rows() if tuple(row[name] for name in names) == wanted)
@@ -87,7 +91,7 @@ def modified_detected_by_its_own_log_odds(study: str) -> tuple[float, float]:
     return between([found[attack] for attack in KEPT])
 
 
-def answering_back(study: str, attack: str, representation: Reading, column: str = "auc_after") -> float:
+def answering_back(study: str, attack: str, representation: Identity, column: str = "auc_after") -> float:
     """Of the mean over thefts that answer back, or of copies trained away from the source."""
     names, wanted = (
         ("attack_on_queries", "method", "output", "representation", "negatives"),
@@ -123,7 +127,7 @@ def model(study: str, kind: str) -> dict:
     return next(row for row in Records.at(study, "models").rows() if row["kind"] == kind)
 
 
-def own_models() -> tuple[int, int]:
+def own_models() -> tuple[float, float]:
     """The least and the most that the calibrated fingerprint was made with."""
     return between([made(study, "calibrated")["extra_models"] for study in EVERY])
 
@@ -154,7 +158,7 @@ def moved() -> dict:
     return next(row for row in Records.at(FASHION, "verdicts").rows() if row["kind"] == "transfer")
 
 
-def flagged_in_audits() -> tuple[int, int, int]:
+def flagged_in_audits() -> tuple[float, float, int]:
     """Honest models called stolen in the audits of all studies, the fewest and the most, and of how many."""
     audited = [study for study in EVERY if judged(study, "audit", "independent")]
     (count,) = {len(judged(study, "audit", "independent")) for study in audited}

@@ -1,6 +1,7 @@
 """What documents say in prose of passports, and what the records say: entries of prose.py's MEASURED."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from fingerprinting.reports.sections.published_numbers import PASSPORTS
 from fingerprinting.reports.sentences import CIFAR, FASHION, Measured, between, in_words
@@ -31,6 +32,12 @@ def each(rows: Iterable[dict], *names: str) -> list[float]:
     """The first number of every record, then the second of every record, ..."""
     rows = list(rows)
     return [row[name] for name in names for row in rows]
+
+
+def random_passports(study: str) -> list[float]:
+    """What a forger's random passports show and give, by scheme: bits, accuracies, the best of these, the owner's."""
+    names = ("owner_detection", "accuracy", "highest_accuracy", "owner_accuracy")
+    return each(attacked(study, "fake1"), *names)
 
 
 def plain(study: str, longer: bool, network: str = SMALL) -> float:
@@ -178,9 +185,7 @@ MEASURED = (
             PAGE,
             f"On {name} they show {SHARES} of the bits and give {ACCURACIES} (best {ACCURACIES}) where the owner's "
             f"give {ACCURACIES}.",
-            lambda study=study: each(
-                attacked(study, "fake1"), "owner_detection", "accuracy", "highest_accuracy", "owner_accuracy"
-            ),
+            partial(random_passports, study),
         )
         for name, study in (("CIFAR-10", CIFAR), ("CIFAR-100", CIFAR100))
     ),

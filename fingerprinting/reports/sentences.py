@@ -30,8 +30,8 @@ WORDS = (
     "thousands?",
     "million",
     "twice",
+    *("half", "halves", "thirds?", "quarters?", "fifths?", "tenths?", "hundredths?"),
 )
-WORDS += ("half", "halves", "thirds?", "quarters?", "fifths?", "tenths?", "hundredths?")
 NUMBER = re.compile(rf"(?<![\w.,-])-?\.?\d+(?:[.,]\d+)*(?:e-?\d+)?|\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)
 BLOCK = re.compile(r"<!-- (\w+): written by code .*?<!-- end of \1 -->", re.DOTALL)
 NO_PROSE = (  # code, what links lead to, the numbers of steps and of lists

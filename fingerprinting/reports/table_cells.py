@@ -3,17 +3,17 @@
 from fingerprinting.methods import METHODS
 from fingerprinting.reports.words import said
 
-Reading = tuple[str, str, str]
-REPRESENTATIONS: list[Reading] = [method.identity for method in METHODS]  # in the order of all tables
+Identity = tuple[str, str, str]
+REPRESENTATIONS: list[Identity] = [method.identity for method in METHODS]  # in the order of all tables
 
 
-def representation_of(row: dict) -> Reading:
+def representation_of(row: dict) -> Identity:
     return row["method"], row["output"], row["representation"]
 
 
-def names(representation: Reading) -> list[str]:
+def names(identity: Identity) -> list[str]:
     """The first two cells of its line: the fingerprint; representation and output."""
-    method, output, representation = representation
+    method, output, representation = identity
     return [method, in_words(output, representation)]
 
 

@@ -25,6 +25,9 @@ class Autoencoder(nn.Module):
     Channels are scaled by the deviations of the inputs that it is fitted on; one that carries no signal stays as it is.
     """
 
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
     def __init__(self, inputs: torch.Tensor, code: int) -> None:
         super().__init__()
         channels, sides = inputs.shape[1], inputs.dim() - 2

@@ -22,9 +22,10 @@ class Draws:
 
     def changes(self, before: Distances, after: Distances, compared: dict[str, str]) -> list[dict]:
         """Per attack, and as their mean: AUC after, its interval, and AUC before, of the attack it is compared with."""
-        rows = []
+        rows: list[dict] = []
         for group in GROUPS:
-            found, drawn = {}, {}
+            found: dict[str, dict] = {}
+            drawn: dict[str, np.ndarray] = {}
             for attack, origin in compared.items():
                 kinds = [kind for kind in suspects.negatives_of(group, KINDS[attack].on_target) if kind in after]
                 if attack in after and origin in before and kinds:
@@ -32,8 +33,8 @@ class Draws:
             rows += found.values()
             attacks = MEANS["mean_same_task"]
             if set(attacks) <= set(found):
-                both = ([of[attack] for attack in attacks] for of in (found, drawn))
-                rows.append(mean_row("mean_same_task", group, *both, ("auc_before", "auc_after")))
+                mean_of, draws = [found[attack] for attack in attacks], [drawn[attack] for attack in attacks]
+                rows.append(mean_row("mean_same_task", group, mean_of, draws, ("auc_before", "auc_after")))
         return rows
 
     def _row(

@@ -1,5 +1,6 @@
 """An attacker's screen, fitted on its own data: which queries it flags, and how many harmless inputs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,8 +36,9 @@ class Screened:
         held_out = round(detector.held_out * len(part))
         if not 0 < held_out < len(part):
             raise UserError(f"HELD_OUT={detector.held_out} must leave something to fit and something to calibrate with")
-        learn, bounds = study.domain.inputs.screen or autoencoder.screen, study.domain.inputs.input_range
-        self.screen: Screen = learn(part.inputs[order[held_out:]], detector, name, study.device, bounds)
+        learn: Callable[..., Screen] = study.domain.inputs.screen or autoencoder.screen
+        learnt, bounds = part.inputs[order[held_out:]], study.domain.inputs.input_range
+        self.screen = learn(learnt, detector, name, study.device, bounds)
         benign = self.screen.score(part.inputs[order[:held_out]])
         self.thresholds = {name: evasion.threshold(benign, share) for name, share in FALSE_ALARMS.items()}
         self.evasion_threshold = evasion.threshold(benign, attacker.evasion.evasion_fpr)

@@ -39,11 +39,11 @@ def forget(path: Path) -> None:
         waiting.unlink()
 
 
-def settings_of(path: Path) -> dict:
+def settings_of(path: Path) -> dict | None:
     return storage.read_metadata(path).get("settings")
 
 
-def _waiting(path: Path, settings: dict) -> Path:
+def _waiting(path: Path, settings: dict | None) -> Path:
     return path.with_name(f"{path.stem}.{storage.key_of(settings)[:DIGITS]}{SUFFIX}")
 
 

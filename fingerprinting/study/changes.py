@@ -19,14 +19,14 @@ def reasons(before: dict, now: dict) -> list[str]:
     return [_reason(name, old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)]
 
 
-def said(before: dict, now: dict, *, force: bool, otherwise: str) -> str:
+def said(before: dict | None, now: dict, *, force: bool, otherwise: str) -> str:
     """The reasons as one text; `otherwise` where no setting differs, and nobody asked for it."""
-    return "; ".join(reasons(before, now)) or ("FORCE=True" if force else otherwise)
+    return "; ".join(reasons(before, now) if before else []) or ("FORCE=True" if force else otherwise)
 
 
 def _flat(settings: dict) -> dict:
     """Those inside of tables, such as a recipe's, stand beside the others."""
-    flat = {}
+    flat: dict = {}
     for name, value in settings.items():
         flat |= _flat(value) if isinstance(value, dict) else {name: value}
     return flat

@@ -65,6 +65,7 @@ def build(domain: Domain, architecture: str, classes: int, shape: tuple[int, ...
 def exchange_head(model: nn.Module, path: str, classes: int) -> None:
     """A new last linear layer, of another task, in place of the one at that path."""
     old = model.get_submodule(path)
+    assert isinstance(old, nn.Linear)  # stated heads were checked, others are found among linear layers
     model.set_submodule(path, nn.Linear(old.in_features, classes, dtype=old.weight.dtype))
 
 

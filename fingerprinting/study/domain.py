@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
 
@@ -83,7 +83,7 @@ class Inputs:
     input_range: tuple[float, float] | None  # physical bounds of an input, inside which queries stay; None for text
     augment: Callable[[torch.Tensor], torch.Tensor] = _as_they_are  # used when AUGMENT is true
     # continuous(model, inputs) -> (start, forward): where a perturbation is added, and the logits from there.
-    continuous: Callable[[nn.Module, torch.Tensor], tuple[torch.Tensor, Callable]] = _from_the_inputs
+    continuous: Callable[..., tuple[torch.Tensor, Callable]] = _from_the_inputs
     # mix(first, second, generator) -> inputs of which a piece comes from `second`, for SAC's CutMix
     mix: Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor] | None = None
     # evolve(model, inputs, confident, constants, input_range) -> inputs of the Evolved fingerprint
@@ -121,7 +121,7 @@ class Domain:
             raise UserError(f"architecture {wrong[0]!r} of {self.name} names files; give it a name without slashes")
 
     def _by_tier(self, part: str) -> dict:
-        return getattr(getattr(self, holder_of(part)), part)
+        return getattr(getattr(self, BY_TIER[part]), part)
 
     def of_tier(self, part: str, tier: str):
         """What the domain has for that tier in `part`, one of BY_TIER."""
@@ -138,13 +138,17 @@ class Domain:
 
 
 LONGEST = 60  # characters of somebody's value that a sentence shows
-BY_TIER = ("datasets", "pool_size", "source", "students")
-PARTS: dict[str, type] = {"data": Data, "networks": Networks, "inputs": Inputs}  # of a Domain
+BY_TIER = {"datasets": "data", "pool_size": "data", "source": "networks", "students": "networks"}  # field -> its part
+PARTS: dict[str, type[Data] | type[Networks] | type[Inputs]] = {
+    "data": Data,
+    "networks": Networks,
+    "inputs": Inputs,
+}  # of a Domain
 
 
 def holder_of(name: str) -> str | None:
     """The part of a Domain that has a field of that name."""
-    return next((part for part, kind in PARTS.items() if name in kind.__dataclass_fields__), None)
+    return next((part for part, kind in PARTS.items() if name in {own.name for own in fields(kind)}), None)
 
 
 def is_folder(name) -> bool:
@@ -215,6 +219,7 @@ def _imported(path: Path) -> ModuleType:
     if b"\0" in path.read_bytes():
         raise UserError(f"{path} is no Python: it holds a zero byte")
     spec = importlib.util.spec_from_file_location(f"domain_at_{path.as_posix()}", path)
+    assert spec is not None and spec.loader is not None  # as every .py file has
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for their module there
     try:
         spec.loader.exec_module(module)

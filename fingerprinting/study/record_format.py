@@ -99,7 +99,8 @@ def _made_of_columns(rows: list[dict]) -> str | None:
     if len(rows) == 1 or any("{" in row["key"] for row in rows) or len({row["key"].count("/") for row in rows}) > 1:
         return None
     parts = [_part(rows, values) for values in zip(*(row["key"].split("/") for row in rows), strict=True)]
-    return None if None in parts else "/".join(parts)
+    known = [part for part in parts if part is not None]
+    return "/".join(known) if len(known) == len(parts) else None
 
 
 def _part(rows: list[dict], values: tuple[str, ...]) -> str | None:

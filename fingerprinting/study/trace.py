@@ -21,6 +21,12 @@ class Call:
     module: nn.Module
     output: torch.Tensor
 
+    @property
+    def units(self) -> int:
+        """How many its weights make; 0 of a module without weights."""
+        weight = self.module.weight
+        return len(weight) if isinstance(weight, torch.Tensor) else 0
+
 
 def head(domain: Domain, architecture: str, model: nn.Module, inputs: torch.Tensor) -> str:
     """Path of the last linear layer: stated, or the one that makes the logits (N, C) of stored inputs (N, ...)."""
@@ -48,10 +54,10 @@ def prunable(domain: Domain, architecture: str, model: nn.Module, inputs: torch.
         )
     last = layers[-1]
     norms = [call for call in before[before.index(last) :] if isinstance(call.module, NORMS)]
-    norm = next((call for call in norms if call.module.weight is not None), None)
+    norm = next((call for call in norms if call.units), None)
     if norm is None:
         return (last.path,)
-    return (last.path, norm.path) if len(norm.module.weight) == len(last.module.weight) else (norm.path,)
+    return (last.path, norm.path) if norm.units == last.units else (norm.path,)
 
 
 def traced(model: nn.Module, inputs: torch.Tensor) -> tuple[list[Call], torch.Tensor]:

@@ -115,7 +115,7 @@ def _what_it_is(path: Path) -> str:
 def _common_parts(names: dict) -> list[str]:
     """The parts of a path that all names begin with, their last ones left out."""
     paths = [name.split(".")[:-1] for name in names]
-    shortest = min(paths, key=len, default=[])
+    shortest: list[str] = min(paths, key=len, default=[])
     same = takewhile(lambda depth: all(path[depth] == shortest[depth] for path in paths), range(len(shortest)))
     return [shortest[depth] for depth in same]
 
@@ -138,11 +138,11 @@ def _check_names(path: Path, given: dict[str, torch.Tensor], wanted: dict[str, t
     if not set(has) & set(wants) and {f"{lacking}{name}" for name in has} & set(wants):
         raise UserError(f"{path} does not fit the architecture: write {lacking!r} before each of its names")
     if not set(has) & set(wants):
-        has, wants = (", ".join(names[:NAMED]) or "nothing" for names in (has, wants))
-        raise UserError(f"{path} does not fit the architecture: it has {has} ..., wanted are {wants} ...; {advice}")
+        own, other = (", ".join(names[:NAMED]) or "nothing" for names in (has, wants))
+        raise UserError(f"{path} does not fit the architecture: it has {own} ..., wanted are {other} ...; {advice}")
     name = min(given.keys() ^ wanted.keys())
-    has, wants = (tuple(state[name].shape) if name in state else "nothing" for state in (given, wanted))
-    raise UserError(f"{path} does not fit the architecture: of {name} it has {has}, wanted is {wants}; {advice}")
+    there, due = (tuple(state[name].shape) if name in state else "nothing" for state in (given, wanted))
+    raise UserError(f"{path} does not fit the architecture: of {name} it has {there}, wanted is {due}; {advice}")
 
 
 def _check_shape(path: Path, name: str, given: torch.Tensor, wanted: torch.Tensor) -> None:

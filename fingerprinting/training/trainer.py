@@ -104,7 +104,7 @@ def fit(
     updates, passes = recipe.updates(len(train)), recipe.passes(len(train))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=updates * passes)
     progress = {"epoch": 0, "best_epoch": 0, "dev_accuracy": -1.0, "seconds": 0.0}
-    best = None
+    best: dict[str, torch.Tensor] = {}  # of the first epoch at the latest
     if state := _resumable(resume, model, device):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])

@@ -25,10 +25,11 @@ def descend(
     for _ in range(steps):
         optimizer.zero_grad()
         loss(moved).sum().backward()
-        moved.grad *= movable
+        if moved.grad is not None:
+            moved.grad.mul_(movable)
         optimizer.step()
         with torch.no_grad():
-            moved.clamp_(*bounds)
+            moved.clamp_(*bounds)  # type: ignore[arg-type]  # torch takes both kinds, its types one of them a call
     return moved.detach()
 
 

@@ -78,11 +78,10 @@ def evolve_uncertain(
     At most `steps` steps; a sample that reached its top stays where it is.
     """
     moved = inputs.clone()
-    first = start = top = None
-    for _ in range(steps):
+    for step in range(steps):
         moved.requires_grad_(True)
         probabilities = torch.softmax(model(moved), 1)
-        if first is None:
+        if step == 0:
             first = probabilities.detach().argmax(1, keepdim=True)
             start = probabilities.detach().gather(1, first)
             top = start + omega * (start - 1 / probabilities.shape[1])

@@ -124,7 +124,7 @@ def effect_size(pirated: torch.Tensor, independent: torch.Tensor) -> torch.Tenso
     """
     counts = [len(values) for values in (pirated, independent)]
     variances = [values.var(0, correction=0) * len(values) for values in (pirated, independent)]
-    pooled = (sum(variances) / max(1, sum(counts) - 2)).sqrt()
+    pooled = ((variances[0] + variances[1]) / max(1, sum(counts) - 2)).sqrt()
     difference = pirated.mean(0) - independent.mean(0)
     return torch.where(difference == 0, 0, difference / pooled)
 

@@ -102,8 +102,8 @@ def optimised(
 
     def loss(moved: torch.Tensor) -> torch.Tensor:
         seen = transform(generator, noise)(moved)
-        roles = (some_responses(models, seen, sampled, generator) for models in (pirated, independent))
-        return objective(source(seen), *roles, alpha)
+        stolen, others = (some_responses(models, seen, sampled, generator) for models in (pirated, independent))
+        return objective(source(seen), stolen, others, alpha)
 
     return descend(inputs, loss, steps, learning_rate, bounds, movable)
 

@@ -12,7 +12,7 @@ from fingerprinting.reports.pages import heading
 from fingerprinting.reports.table_cells import in_words
 
 matplotlib.use("Agg")
-from matplotlib import cycler, pyplot  # noqa: E402 (the backend comes first)
+from matplotlib import pyplot  # noqa: E402 (the backend comes first)
 
 matplotlib.rcParams["svg.hashsalt"] = "fingerprinting"  # else every drawing names its parts anew
 matplotlib.rcParams["svg.fonttype"] = "none"  # letters stay letters: smaller, and a reader can search them
@@ -21,7 +21,7 @@ COLUMNS = 4  # panels in a row
 ORANGE, SKY, GREEN, BLUE, VERMILION, PINK = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
 COLOURS = {"pirated": VERMILION, "independent": BLUE}
 LINES = (BLUE, VERMILION, GREEN, ORANGE, PINK, SKY, "#000000", "#999999")
-matplotlib.rcParams["axes.prop_cycle"] = cycler(color=LINES)
+matplotlib.rcParams["axes.prop_cycle"] = pyplot.cycler(color=LINES)
 
 
 def folder() -> Path:

@@ -93,7 +93,7 @@ def _strips(study_folder: str, rows: list[dict]) -> None:
         return np.array([row[method.key] for row in models if KINDS[row["kind"]].role == role])
 
     title = "distance to the source at core points"
-    with panels(study_folder, "deepcore-scores", title, SCORES, 0.24 * len(kinds), 1.0) as grid:
+    with panels(study_folder, "deepcore-scores", title, list(SCORES), 0.24 * len(kinds), 1.0) as grid:
         for axis, method in grid:
             for height, kind in enumerate(reversed(kinds)):
                 values = [row[method.key] for row in judged if row["kind"] == kind]

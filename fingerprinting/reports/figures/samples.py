@@ -1,5 +1,6 @@
 """The picture of a fingerprint: samples of each component before and after evolving, from records."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ def samples(study_folder: str, domain: Domain | None) -> Path | None:
         return None
     if isinstance(rows[0]["primary"]["input"], str):
         return _table(study_folder, rows)
-    if domain is None or domain.inputs.show is None:
+    if domain is None or (show := domain.inputs.show) is None:
         return None
     found = {name: [row for row in rows if row["component"] == name][:SAMPLES] for name in COMPONENTS}
     lines = {name: own for name, own in found.items() if own}
@@ -45,21 +46,21 @@ def samples(study_folder: str, domain: Domain | None) -> Path | None:
             for place, row in enumerate(own):
                 before, after, change = line[3 * place : 3 * place + 3]
                 for axis, side in zip((before, after), SIDES, strict=True):
-                    domain.inputs.show(axis, restored(row[side]["input"]))
+                    show(axis, restored(row[side]["input"]))
                     axis.set_xlabel(_answer(row[side]), fontsize=7)
                 before.set_title(f"truth: {row['truth']}", fontsize=7)
-                _difference(change, restored(row["difference"]), domain)
+                _difference(change, restored(row["difference"]), show, domain.inputs.input_range)
     return path_of(study_folder, "samples")
 
 
-def _difference(axis, change: torch.Tensor, domain: Domain) -> None:
+def _difference(axis, change: torch.Tensor, show: Callable, bounds: tuple[float, float] | None) -> None:
     """What was added: as it is where inputs have a sign, else around the middle of their range, enlarged to fill it."""
-    low, high = domain.inputs.input_range
+    low, high = bounds or (-1.0, 1.0)
     largest = change.abs().max().item()
     if low < 0:
-        domain.inputs.show(axis, change)
+        show(axis, change)
     else:
-        domain.inputs.show(axis, (low + high) / 2 + change * (high - low) / 2 / (largest or 1.0))
+        show(axis, (low + high) / 2 + change * (high - low) / 2 / (largest or 1.0))
     axis.set_xlabel(f"at most {largest:.2g}", fontsize=7)
 
 

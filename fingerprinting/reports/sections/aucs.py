@@ -10,7 +10,7 @@ from fingerprinting.fingerprints.registry import Method
 from fingerprinting.models.suspects import ATTACKS, MEANS, NEGATIVES
 from fingerprinting.reports.pages import heading, links
 from fingerprinting.reports.sections.published_numbers import PUBLISHED
-from fingerprinting.reports.table_cells import REPRESENTATIONS, Reading, auc, counts, names, representation_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, Identity, auc, counts, names, representation_of
 from fingerprinting.study.records import Records
 
 COLUMNS = (
@@ -20,7 +20,7 @@ COLUMNS = (
 HEADS = ("fingerprint", "representation, output")
 LINES = 12  # of the table of README
 SHOWN = ("primary", "evolved", "random", METHOD)  # in it whatever their AUC
-Cells = dict[tuple[Reading, str, str], dict]  # (reading, attack, negatives) -> row
+Cells = dict[tuple[Identity, str, str], dict]  # (identity, attack, negatives) -> row
 
 
 def section(records: list[dict], models: dict[str, dict]) -> list[str]:
@@ -50,7 +50,7 @@ def published(study_folder: str, records: list[dict], erasure: list[dict]) -> li
     groups = ("irrelevant", "all")
     if not rows:
         return []
-    cells = {(*key, ""): row for key, row in _cells(records).items()}
+    cells: dict[tuple, dict] = {(*key, ""): row for key, row in _cells(records).items()}
     for row in erasure:
         key = (representation_of(row), row["attack"], row["negatives"], row["attack_on_queries"])
         cells[key] = {**row, "auc": row["auc_after"]}
@@ -66,8 +66,8 @@ def published(study_folder: str, records: list[dict], erasure: list[dict]) -> li
     return [f"Published and measured AUC ({rows[0].note}).", "", *markdown_table(heads, lines), ""]
 
 
-def mean_aucs(study_folder: str) -> dict[Reading, dict]:
-    """Reading -> its mean AUC over the same-task attacks, against all independent models, in the order of methods."""
+def mean_aucs(study_folder: str) -> dict[Identity, dict]:
+    """Identity -> its mean AUC over the same-task attacks, against all independent models, in the order of methods."""
     return {
         representation_of(row): row
         for row in _ordered(Records.at(study_folder, "auc").rows())
@@ -101,9 +101,9 @@ def best(studies: list[str]) -> str:
     return "\n".join([_caption(found), "", *markdown_table([*HEADS, *map(heading, found)], cells)])
 
 
-def _best_of_each(found: dict[str, dict[Reading, dict]]) -> dict[str, Reading]:
+def _best_of_each(found: dict[str, dict[Identity, dict]]) -> dict[str, Identity]:
     """Method -> its representation of the highest mean AUC, averaged over the studies."""
-    chosen: dict[str, Reading] = {}
+    chosen: dict[str, Identity] = {}
     for representation in (
         representation for representation in REPRESENTATIONS if any(representation in rows for rows in found.values())
     ):
@@ -113,11 +113,11 @@ def _best_of_each(found: dict[str, dict[Reading, dict]]) -> dict[str, Reading]:
     return chosen
 
 
-def _average(found: dict[str, dict[Reading, dict]], representation: Reading) -> float:
+def _average(found: dict[str, dict[Identity, dict]], representation: Identity) -> float:
     return float(np.mean([rows[representation]["auc"] for rows in found.values() if representation in rows]))
 
 
-def _caption(found: dict[str, dict[Reading, dict]]) -> str:
+def _caption(found: dict[str, dict[Identity, dict]]) -> str:
     rows = [next(iter(rows.values())) for rows in found.values()]
     each = " or ".join(
         dict.fromkeys(f"{row['n_pirated']} stolen and {row['n_independent']} independent" for row in rows)
@@ -148,7 +148,7 @@ def summary(studies: list[str]) -> str:
     )
 
 
-def _means(representations: list[Reading], cells: Cells) -> list[str]:
+def _means(representations: list[Identity], cells: Cells) -> list[str]:
     groups = [("mean_same_task", group) for group in NEGATIVES] + [("mean_all", "all")]
     groups = [group for group in groups if any((representation, *group) in cells for representation in representations)]
     heads = [
@@ -156,13 +156,7 @@ def _means(representations: list[Reading], cells: Cells) -> list[str]:
         for mean, group in groups
     ]
     there = [
-        counts(
-            next(
-                cells[(representation, *group)]
-                for representation in representations
-                if (representation, *group) in cells
-            )
-        )
+        counts(next(cells[place] for representation in representations if (place := (representation, *group)) in cells))
         for group in groups
     ]
     return markdown_table(
@@ -176,11 +170,11 @@ def _means(representations: list[Reading], cells: Cells) -> list[str]:
 
 
 def _mean_over(rows: list[dict]) -> str:
-    named = next((row["mean_over"] for row in rows if row["attack"] == "mean_same_task"), [])
+    named: list[str] = next((row["mean_over"] for row in rows if row["attack"] == "mean_same_task"), [])
     return f"the {len(named)} stealing attacks of the same task ({', '.join(named)})"
 
 
-def _by_attack(representations: list[Reading], cells: Cells, models: dict[str, dict]) -> list[str]:
+def _by_attack(representations: list[Identity], cells: Cells, models: dict[str, dict]) -> list[str]:
     attacks = [name for name in ATTACKS if any(row["attack"] == name for row in cells.values())]
     heads = [f"{name}{' †' if models.get(name, {}).get('degraded') else ''}" for name in attacks]
     against_all = [row for row in cells.values() if row["negatives"] == "all"]

@@ -1,7 +1,7 @@
 """The adaptive adversary: query detection, erasure, evasion and removal, by fingerprint."""
 
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.reports.table_cells import REPRESENTATIONS, Reading, names, representation_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, Identity, names, representation_of
 from fingerprinting.reports.words import said
 
 COLUMNS = (
@@ -69,7 +69,7 @@ def _left(found: list[dict]) -> list[str]:
     ]
 
 
-def _first(cells: dict[tuple[Reading, str], dict], representation: Reading) -> dict:
+def _first(cells: dict[tuple[Identity, str], dict], representation: Identity) -> dict:
     return next(row for (own, name), row in cells.items() if own == representation and name != REMOVAL)
 
 
