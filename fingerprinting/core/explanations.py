@@ -47,7 +47,7 @@ def comments(path: str) -> dict[str, str]:
             place[token.start[0]] = token.string.lstrip("# ")
     found: dict[str, str] = {}
     for name, first, last in _assigned(ast.parse(text)):
-        on_its_lines = [text for line in range(first, last + 1) if (text := beside.get(line) or alone.get(line))]
+        on_its_lines = [comment for line in range(first, last + 1) if (comment := beside.get(line) or alone.get(line))]
         above = first - 1
         while above in alone:
             above -= 1
