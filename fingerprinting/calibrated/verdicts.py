@@ -51,7 +51,7 @@ def why(found: dict) -> str:
         return "one answer to all queries says nothing about where a model is from"
     if not found["in_range"]:
         less = found["control_accuracy"] < found["control_accuracy_range"][0]
-        return f"{'less' if less else 'more'} able than all calibration models: they say nothing about such models"
+        return f"{'less' if less else 'more'} accurate than all calibration models: they say nothing about such models"
     if found["p_stolen"] > found["beta"]:
         return "independent models show as much evidence and stolen models as little, so it may be either"
     if found["p_independent"] <= found["alpha"]:

@@ -14,7 +14,7 @@ from fingerprinting.training.trainer import predict
 
 def folder_of(study: Study, inputs: torch.Tensor) -> Path:
     """Where responses to inputs (N, ...) are kept."""
-    return study.artifacts / "answers" / storage.digest({"inputs": inputs})[:16]
+    return study.artifacts / "responses" / storage.digest({"inputs": inputs})[:16]
 
 
 def ask(

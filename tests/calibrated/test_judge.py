@@ -59,7 +59,7 @@ def keep(
         "thefts": torch.linspace(5, 7, 19),
         "control_inputs": torch.rand(CONTROLS, 1, 8, 8, generator=draw),
         "control_truth": torch.tensor(list(truth)),
-        "control_accuracy_range": torch.linspace(*accurate, 19),
+        "honest_ability": torch.linspace(*accurate, 19),
     }
     if moved:
         extra |= {
