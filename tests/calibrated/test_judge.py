@@ -157,7 +157,7 @@ def test_small_calibration_and_tier_and_lopsided_controls_are_said_before_and_af
     keep(protected, truth=[0, 0, 0, 1])
     ask(protected, tmp_path)
     found = answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
-    assert found["warnings"][-1].startswith("3 of the 4 control queries are of one class, so one answer to all of them")
+    assert found["warnings"][-1].startswith("3 of the 4 control queries are of one class: one answer to all of them")
     assert (found["control_accuracy"], found["in_range"], found["outcome"]) == (0.75, True, "inconclusive")
 
 

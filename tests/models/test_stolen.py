@@ -66,7 +66,9 @@ def test_a_source_that_was_trained_elsewhere_is_taken_as_it_is(study, tmp_path, 
     assert all(torch.equal(value, state[name]) for name, value in source.state_dict().items())
     metadata, test = trained.metadata_of(study, study.source_id), study.parts["test"]
     right = (predict(source, test.inputs, study.device).argmax(1) == test.targets).double().mean().item()
-    assert metadata["test_accuracy"] == right and f"test accuracy {right:.4f} (n = {len(test)})" in capsys.readouterr().out
+    assert (
+        metadata["test_accuracy"] == right and f"test accuracy {right:.4f} (n = {len(test)})" in capsys.readouterr().out
+    )
     assert metadata["epochs"] == metadata["examples"] == metadata["seconds"] == 0
     assert metadata["settings"]["options"] == {"weights_sha256": storage.digest(state)}
     assert source_model.source(study, **step) is SKIPPED
@@ -134,7 +136,9 @@ def test_stolen_models_for_reference_draw_their_own_data_where_they_are_told_to(
     assert {job.options["share"] for job in attacks} == {share}
     assert all(job.options["draw"] == seed_name(job.model) for job in attacks)
     kinds = {kind for kind, about in KINDS.items() if about.role == "pirated" and not about.on_target}
-    assert {job.model.kind for job in attacks} == {kind for kind in kinds if kind.startswith(step.removesuffix("_references").rstrip("s"))}
+    assert {job.model.kind for job in attacks} == {
+        kind for kind in kinds if kind.startswith(step.removesuffix("_references").rstrip("s"))
+    }
     assert len(drawn) == len(plain)
     assert all(plain[name] == job for name, job in drawn.items() if "draw" not in job.options)
     one, other = (stealing.part_of(study, job).inputs for job in attacks[:2])

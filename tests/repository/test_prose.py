@@ -62,6 +62,7 @@ def prose(document: str) -> list[str]:
     """The lines of a document's sentences; code, tables and what code writes are blank."""
     text = (REPOSITORY / document).read_text(encoding="utf-8")
     text = sentences.BLOCK.sub(lambda block: "\n" * block[0].count("\n"), text)
+    text = re.sub(r"```.*?```", lambda block: "\n" * block[0].count("\n"), text, flags=re.DOTALL)
     lines = re.sub(r"`[^`]*`", "", text).splitlines()
     return ["" if line.startswith(("    ", "|", "#")) else line for line in lines]
 
