@@ -85,8 +85,8 @@ def test_every_change_is_tested_and_the_document_says_how_large_it_may_be():
     assert set(CHANGES) == set(MOST)
     sizes = {name: lines for name, (lines, _) in MOST.items()}
     said = (
-        "at most {fingerprint} lines in 2 files, a stealing attack {attack} lines in 3 files and a script in each domain, "
-        "an architecture {architecture} lines, a data set {images} lines, a domain {domain} lines in 1 file"
+        "at most {fingerprint} lines in 2 files, a stealing attack {attack} lines in 3 files and a script in each "
+        "domain, an architecture {architecture} lines, a data set {images} lines, a domain {domain} lines in 1 file"
     )
     assert said.format(**sizes) in " ".join(DOCUMENT.split())
 
