@@ -20,7 +20,7 @@ def attacks(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
         "AUC of each stealing attack against all independent models",
         (0.75 * len(names) + 3.2, 0.24 * len(lines) + 1.6),
     )
-    with canvas(study_folder, "thefts", title, 1, 1, size) as (figure, axes):
+    with canvas(study_folder, "attacks", title, 1, 1, size) as (figure, axes):
         axis = axes[0][0]
         image = axis.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
         for line, column in np.argwhere(~np.isnan(values)):
@@ -30,7 +30,7 @@ def attacks(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
         axis.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=7)
         axis.set_yticks(range(len(lines)), map(title_of, lines), fontsize=7)
         figure.colorbar(image, ax=axis, shrink=0.6, label="AUC (0.5 is chance)").ax.tick_params(labelsize=7)
-    return path_of(study_folder, "thefts")
+    return path_of(study_folder, "attacks")
 
 
 def cost(study_folder: str, rows: list[dict]) -> Path:

@@ -96,8 +96,9 @@ def _strips(study_folder: str, rows: list[dict]) -> None:
     with panels(study_folder, "deepcore-scores", title, list(SCORES), 0.24 * len(kinds), 1.0) as grid:
         for axis, method in grid:
             for height, kind in enumerate(reversed(kinds)):
-                values = [row[method.key] for row in judged if row["kind"] == kind]
-                axis.plot(values, [height] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[KINDS[kind].role])
+                values, role = [row[method.key] for row in judged if row["kind"] == kind], KINDS[kind].role
+                label = "" if said(role) in axis.get_legend_handles_labels()[1] else said(role)
+                axis.plot(values, [height] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[role], label=label)
             sides = (scores(method, uses["reference"], role) for role in ("pirated", "independent"))
             axis.axvline(
                 statistics.threshold(*sides), color="grey", lw=0.9, ls="--", label="threshold from reference models"
@@ -106,7 +107,7 @@ def _strips(study_folder: str, rows: list[dict]) -> None:
             axis.tick_params(axis="x", labelsize=7)
             axis.set_xlim(left=0)
             axis.tick_params(axis="y", labelleft=axis.get_subplotspec().is_first_col())
-        axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=7)
+        axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=3)
 
 
 def _projection(study_folder: str, rows: list[dict]) -> None:
