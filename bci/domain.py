@@ -102,6 +102,6 @@ DOMAIN = Domain(
         BATCH_SIZE=dict(smoke=32, quick=32, cpu=32, paper=128),  # examples per update
         WEIGHT_DECAY=dict(smoke=1.0, quick=1.0, cpu=1.0, paper=0.01),  # decoupled; strong, for few trials
         MIN_UPDATES=dict(smoke=30, quick=60, cpu=120, paper=0),  # few trials are passed more often
-        AUGMENT=True,
+        AUGMENT=True,  # of training examples, by the domain's augment=
     ),
 )

@@ -73,8 +73,8 @@ DOMAIN = Domain(
     ),
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update
-        WEIGHT_DECAY=0.01,
+        WEIGHT_DECAY=0.01,  # decoupled (AdamW)
         MIN_UPDATES=dict(smoke=60, quick=120, cpu=150, paper=0),  # small data sets are passed more often
-        AUGMENT=dict(smoke=False, quick=False, cpu=False, paper=True),
+        AUGMENT=dict(smoke=False, quick=False, cpu=False, paper=True),  # of training examples, by the domain's augment=
     ),
 )

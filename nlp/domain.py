@@ -59,8 +59,8 @@ DOMAIN = Domain(
     ),
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update
-        WEIGHT_DECAY=0.01,
+        WEIGHT_DECAY=0.01,  # decoupled (AdamW)
         MIN_UPDATES=dict(smoke=60, quick=80, cpu=80, paper=0),  # small data sets are passed more often
-        AUGMENT=False,
+        AUGMENT=False,  # of training examples, by the domain's augment=
     ),
 )
