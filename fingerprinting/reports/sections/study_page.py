@@ -7,11 +7,11 @@ from fingerprinting.reports.sections import (
     ablation,
     aucs,
     error_rates,
-    models,
     query_attacks,
     query_budget,
     timing,
     verdicts,
+    zoo,
 )
 from fingerprinting.study.records import Records
 
@@ -24,14 +24,14 @@ COLUMNS = {
     "verdicts": verdicts.COLUMNS,
     "extraction": query_budget.COLUMNS,
     "ablation": ablation.COLUMNS,
-    "models": models.COLUMNS,
+    "models": zoo.COLUMNS,
 }
 # Of which the CSV file does not have the records as they are: records -> rows.
 SUMMED_UP = {
     "erasure": query_attacks.rows,
     "verdicts": verdicts.rows,
     "extraction": query_budget.rows,
-    "models": models.rows,
+    "models": zoo.rows,
 }
 
 
@@ -53,7 +53,7 @@ def page(study_folder: str, measured: dict[str, list[dict]] | None = None) -> st
     """All of one study in Markdown: AUCs, errors, verdicts, costs, models. measured: its records, if read already."""
     domain, dataset, tier = study_folder.split("/")
     found = measured or _read(study_folder)
-    kinds = {row["kind"]: row for row in models.rows(found["models"])}
+    kinds = {row["kind"]: row for row in zoo.rows(found["models"])}
     lines = [
         f"# {domain}, {dataset}, {tier} tier",
         "",
@@ -65,7 +65,7 @@ def page(study_folder: str, measured: dict[str, list[dict]] | None = None) -> st
         *timing.section(found["timing"]),
         *query_attacks.section(found["erasure"]),
         *query_budget.section(found["extraction"]),
-        *models.section(kinds),
+        *zoo.section(kinds),
     ]
     return "\n".join([*lines, ""])
 
