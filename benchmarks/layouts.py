@@ -28,7 +28,7 @@ ASKED = 512  # examples that a net is asked about in one turn; drawn with replac
 
 
 def measure(study: Study, *, repeats: int, asked: int) -> None:
-    """Time answers and updates of a fresh network of each architecture."""
+    """Time inference and updates of a fresh network of each architecture."""
     layouts = {"first": torch.contiguous_format, "last": torch.channels_last}  # where channels stand
     small, large = trainer.SIGNALS_BATCH, trainer.PREDICTION_BATCH
     runtime.one_thread()

@@ -28,10 +28,10 @@ from fingerprinting.study.study import SKIPPED, Study
 COMMON = {
     "TIER": "cpu",  # smoke, quick, cpu or paper
     "DATASET": "",  # empty: the tier's own
-    "TARGET": "",  # what a thief transfers to; empty: the data set's usual one
+    "TARGET": "",  # the other task to which a stolen model is transferred; empty: the data set's usual one
     "WORKERS": 0,  # models trained or asked side by side; 0: one per core, or one with an accelerator
     "DEVICE": "auto",  # cpu, cuda, mps or another of torch's; auto: an accelerator where there is one
-    "PRECISION": "float32",  # of training: float32, or bfloat16 where it can be; answers are always float32
+    "PRECISION": "float32",  # of training: float32, or bfloat16 where it can be; responses are always float32
     "SPLIT_SEED": 0,  # another one: another split of the data, and models of its own
     "FORCE": False,  # do again what is finished
 }

@@ -1,4 +1,4 @@
-"""The models that are judged: every one that the steps promised, with what is known of it and what it answers."""
+"""The models that are judged: every one that the steps promised, with what is known of it and its responses."""
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -121,7 +121,7 @@ def _gather(study: Study, scripts: list[str]) -> list[Suspect]:
     planned = build.planned(study)
     for script in scripts:
         if script not in planned:
-            raise UserError(f"the zoo lacks the models of {study.command(script)}; run it first")
+            raise UserError(f"the models of {study.command(script)} are missing; run it first")
     trained.require(study, study.source_id)
     found = []
     for script in scripts:

@@ -42,9 +42,9 @@ def varied(study: Study) -> None:
     _places()
 
 
-def answered_back(study: Study) -> None:
+def adaptive(study: Study) -> None:
     """After detect_erase_attack.py: the figure, tables, and the section on the adaptive adversary."""
-    responses(study.folder)
+    attacked(study.folder)
     study_page.write(study.folder)
     print("\n".join(query_attacks.section(Records.of(study, "erasure").rows())))
     _places()
@@ -72,7 +72,7 @@ def comparison(study_folder: str) -> None:
     charts.extraction(study_folder, shown(methods_of(extracted)), telling, extracted)
 
 
-def responses(study_folder: str) -> None:
+def attacked(study_folder: str) -> None:
     """The figure of the adaptive adversary, where that was recorded."""
     if rows := Records.at(study_folder, "erasure").rows():
         charts.erasure(study_folder, aucs.telling(study_folder, shown(methods_of(rows))), rows)
@@ -84,7 +84,7 @@ def every_figure(study_folder: str, domain: Domain | None) -> None:
     core_points.draw(study_folder, domain)
     if Records.at(study_folder, "auc").rows():
         comparison(study_folder)
-    responses(study_folder)
+    attacked(study_folder)
 
 
 def _places() -> None:

@@ -98,7 +98,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Domain:
-    """One folder's responses to what differs between vision, text and EEG."""
+    """What differs between vision, text and EEG: one folder's data, networks and inputs."""
 
     name: str
     data: Data

@@ -1,4 +1,4 @@
-"""A study: one source model's world, named by domain, data set and tier."""
+"""A study: one source model and all that belongs to it, named by domain, data set and tier."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -48,7 +48,7 @@ def test_a_query_on_which_few_models_agree_by_chance_is_no_sure_query():
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.75, 1.0])
-def test_queries_are_the_best_against_extraction_and_then_against_tampering(share):
+def test_queries_are_the_best_against_extraction_and_then_against_modification(share):
     bits, origins = drawn_bits({INDEPENDENT: 9, EXTRACTED: 7, MODIFIED: 8}, n=40)
     chosen = evidence.choose(bits, origins, 12, share)
     assert len(chosen) == len(set(chosen.tolist())) == 12

@@ -134,7 +134,7 @@ def test_of_another_task_only_equal_responses_count(protected, tmp_path):
     found = answered(protected, tmp_path, ["liked"] * (QUERIES + CONTROLS), other_task=True)
     assert found["evidence"] == pytest.approx(QUERIES * (QUERIES - 1) / 2) and found["n_calibration"] == 9
     assert "control_accuracy" not in found
-    assert found["outcome"] == "inconclusive" and found["why"].startswith("one answer to all queries")
+    assert found["outcome"] == "inconclusive" and found["why"].startswith("the same response to all queries")
     words = [f"{number} stars" for number in range(QUERIES + CONTROLS)]
     assert answered(protected, tmp_path, words, other_task=True)["evidence"] == 0
 
@@ -146,7 +146,7 @@ def test_small_calibration_and_tier_and_lopsided_controls_are_said_before_and_af
     found = answered(protected, tmp_path, [0] * QUERIES + list(range(CONTROLS)))
     page = capsys.readouterr().out
     said = (
-        "TIER=smoke is for a first look: flag nobody by it",
+        "TIER=smoke is for a first look: flag no model by it",
         "ALPHA rests on 19 calibration models only: where chance chose them badly, up to 23% of independent models are "
         "flagged instead of 10%",
         "what stolen models look like rests on 19 of them only",
@@ -157,7 +157,7 @@ def test_small_calibration_and_tier_and_lopsided_controls_are_said_before_and_af
     keep(protected, truth=[0, 0, 0, 1])
     ask(protected, tmp_path)
     found = answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
-    assert found["warnings"][-1].startswith("3 of the 4 control queries are of one class: one answer to all of them")
+    assert found["warnings"][-1].startswith("3 of the 4 control queries are of one class: the same response to all")
     assert (found["control_accuracy"], found["in_range"], found["outcome"]) == (0.75, True, "inconclusive")
 
 
