@@ -39,7 +39,7 @@ def judge(study: Study, *, queries: str, responses: str, other_task: bool, alpha
         _check_queries(folder, fingerprint)
         found = _judged(study, fingerprint, Path(responses), other_task, alpha, beta) | {"warnings": warnings}
         storage.write_text(folder / VERDICT, json.dumps(found, indent=1) + "\n")
-        print("\n".join([*page(found), "", f"the same for machines: {folder / VERDICT}"]))
+        print("\n".join([*page(found), "", f"the same as JSON: {folder / VERDICT}"]))
     else:
         print("\n".join([_asked(study, fingerprint, folder), *(f"Warning: {one}." for one in warnings)]))
     return SKIPPED
@@ -83,7 +83,7 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     by = "by its name" if _clash(study.classes) else "by its name or its place from 0"
     return (
         f"{len(inputs)} queries are in {written}.\n"
-        f"Ask the suspect all of them, write its responses to a file, a line each and in this order (a class of "
+        f"Query the suspect with all of them, write its responses to a file, a line each and in this order (a class of "
         f"{ABOUT}, {by}), and run the same command with RESPONSES=that file."
     )
 

@@ -13,7 +13,7 @@ from fingerprinting.models.kinds import KINDS, Kind
 from fingerprinting.study.study import ModelId, Study
 
 ACCURACY_COST = 0.10  # a stolen model that lost more test accuracy than this is flagged: no copy worth detecting
-TRANSFERRED = "_transfer"  # an independent kind moved to the transfer target: the negatives of a transfer
+TRANSFERRED = "_transfer"  # an independent kind transferred to the target: the negatives of a transfer
 
 # Groups of independent models, reported separately and together.
 NEGATIVES = {

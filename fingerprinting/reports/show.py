@@ -24,6 +24,7 @@ def deepcore(study: Study) -> None:
         core_points.draw(study.folder, study.domain)
         deepcore_tables.write()
         print(deepcore_tables.page(study.folder))
+        _places()
 
 
 def matched(study: Study) -> None:
@@ -54,6 +55,7 @@ def passports(study: Study) -> None:
     """After cv/passport/attack.py and steal.py: the figures, tables, the study's page on passports."""
     passport_pages.write(study.folder)
     print(passport_pages.page(study.folder))
+    _places()
 
 
 def comparison(study_folder: str) -> None:

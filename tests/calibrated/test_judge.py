@@ -106,7 +106,7 @@ def test_queries_are_the_queries_and_then_the_controls(protected, tmp_path):
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_who_repeats_every_answer_is_flagged_and_who_repeats_none_is_cleared(protected, tmp_path, named):
+def test_who_repeats_every_response_is_flagged_and_who_repeats_none_is_cleared(protected, tmp_path, named):
     ask(protected, tmp_path)
     labels = opened(protected).labels.tolist()
     others = [(label + 1) % 10 for label in labels]
@@ -175,7 +175,7 @@ def test_whoever_shows_more_than_independent_models_and_less_than_stolen_models_
     )
 
 
-def test_whoever_is_abler_than_all_calibration_models_is_not_judged_by_them(protected, tmp_path):
+def test_whoever_is_more_accurate_than_all_calibration_models_is_not_judged_by_them(protected, tmp_path):
     keep(protected, accurate=(0.25, 0.75))
     ask(protected, tmp_path)
     labels = opened(protected).labels.tolist()
@@ -221,7 +221,7 @@ def test_queries_of_another_study_are_not_written_over(protected, tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
-def test_a_refused_answer_leaves_the_verdict_that_was_there(protected, tmp_path):
+def test_a_refused_response_leaves_the_verdict_that_was_there(protected, tmp_path):
     ask(protected, tmp_path)
     answered(protected, tmp_path, [0] * QUERIES + list(range(CONTROLS)))
     before = (tmp_path / VERDICT).read_bytes()

@@ -244,7 +244,7 @@ def test_pruned_units_are_gone_and_the_others_are_not(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_saved_model_answers_the_same(name, tmp_path):
+def test_a_saved_model_responds_the_same(name, tmp_path):
     model, inputs, path = built(name), encode(TEXTS), tmp_path / "model.safetensors"
     checkpoints.save(path, model, {"domain": "nlp", "architecture": name, "classes": CLASSES, "shape": [LENGTH]})
     loaded, _ = checkpoints.load(DOMAIN, path)

@@ -237,7 +237,7 @@ REFUSED = {
     "noise": (Noisy, "'net' responds to an input alone otherwise than beside others"),
     "softmax over the batch": (
         method("forward", lambda s, x: Net.forward(s, x).softmax(0)),
-        "'net' answers an input alone otherwise",
+        "'net' responds to an input alone otherwise",
     ),
     "unsaved": (Drawn, "'net' responds otherwise after it was saved and loaded"),
     "head uncalled": (Uncalled, "'fc' of 'net' is never called; head= must be"),
@@ -280,7 +280,7 @@ def test_a_head_that_is_not_all_of_the_task_cannot_be_moved():
 
 
 @pytest.mark.parametrize("kind", ["auxiliary", "tuple", "lazy"])
-def test_a_zoo_is_refused_before_it_writes_anything(study, kind):
+def test_a_network_is_refused_before_a_step_writes_anything(study, kind):
     own = changed(domain_of(REFUSED[kind][0]), load=study.domain.data.load)
     vars(study)["domain"] = own
     study.__dict__["address"] = "my_domain.py"

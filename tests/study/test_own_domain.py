@@ -92,8 +92,8 @@ def test_a_suspect_is_judged_without_another_task(own, run_here, tmp_path):
     source = trained.open_model(study, study.source_id).eval()
     with torch.no_grad():
         responses = source(queries).argmax(1)
-    (tmp_path / "responses.txt").write_text("".join(f"{1 + answer}\n" for answer in responses.tolist()))
-    ended = run_here("judge.py", *about, "ANSWERS=answers.txt")
+    (tmp_path / "responses.txt").write_text("".join(f"{1 + label}\n" for label in responses.tolist()))
+    ended = run_here("judge.py", *about, "RESPONSES=responses.txt")
     assert ended.returncode == 0, ended.stderr
     assert json.loads((tmp_path / "queries" / "verdict.json").read_text())["outcome"] == "stolen"
 

@@ -162,8 +162,7 @@ def _costs(study_folder: str) -> list[str]:
     if not rows:
         return []
     cells = [
-        [row["architecture"], row["key"].rsplit("/", 1)[1].replace("_", " ")]
-        + [timing.shown(row[name]) for name in RATIOS]
+        [row["architecture"], row["key"].rsplit("/", 1)[1].split("_")[0]] + [timing.shown(row[name]) for name in RATIOS]
         for row in rows
     ]
     note = (
