@@ -36,7 +36,7 @@ MEANS = {"mean_same_task": SAME_TASK, "mean_all": (*SAME_TASK, "transfer")}
 
 @dataclass(frozen=True)
 class Suspect:
-    """A model of the zoo and the metadata of its file."""
+    """A model of a study and the metadata of its file."""
 
     model: ModelId
     metadata: dict
