@@ -1,9 +1,9 @@
-"""How far the calibrated fingerprint carries: attacks, architectures or data left out, fewer models, other scores.
+"""Ablation of the calibrated fingerprint: attacks, architectures or data left out, fewer models, other scores.
 
     python ablation.py                    # DOMAIN=cv, cpu tier
     python ablation.py DOMAIN=nlp BUDGETS=50,100
 
-Needs the zoo (<domain>/*.py) and calibrated.py, whose constants it varies. Writes records and a table to results/;
+Needs the models (<domain>/*.py) and calibrated.py, whose constants it varies. Writes records and a table to results/;
 changes no fingerprint.
 """
 

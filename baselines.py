@@ -1,4 +1,4 @@
-"""The baselines' fingerprints: the same budget of queries, the same zoo.
+"""The baselines' fingerprints, with the same number of queries on the same models.
 
     python baselines.py                         # all baselines that suit the domain
     python baselines.py METHOD=sac_m DOMAIN=bci
@@ -6,7 +6,7 @@
 
 Each method is a module, fingerprinting/fingerprints/queries/<method>.py, in which its constants stand, such as
 IPGUARD_STEPS, with the published values; --help lists them all. Needs <domain>/source.py, and <domain>/references.py
-for the baselines that look at other models than the source. Writes fingerprints to data/artifacts/, their records to
+for the baselines that use reference models. Writes fingerprints to data/artifacts/, their records to
 results/records/.
 """
 

@@ -1,4 +1,4 @@
-"""Calibrated fingerprint: the queries that tell stolen from independent models best, and what their responses weigh.
+"""Calibrated fingerprint: the queries that best separate stolen from independent models, and their weights.
 
     python calibrated.py                        # DOMAIN=cv, cpu tier
     python calibrated.py N=50 DOMAIN=nlp
@@ -27,7 +27,7 @@ CONTRASTED = dict(smoke=20, quick=100, cpu=500, paper=1_000)  # of each kind tha
 STEPS = dict(smoke=5, quick=20, cpu=20, paper=20)  # of Adam, on contrasted candidates
 STEP_SIZE = dict(cv=0.03, nlp=0.03, bci=2.0)  # its learning rate; EEG: microvolt; text: idle, as none is shifted
 EPSILON = dict(cv=0.15, nlp=0.15, bci=10.0)  # infinity norm of their shift; EEG: microvolt; text: idle
-SAMPLED = 2  # models of each origin that say in one step where they go
+SAMPLED = 2  # models of each origin whose responses give the direction of one step
 EXTRACTION_SHARE = 0.75  # of the queries that are chosen against extraction, the harder attack; the rest: modification
 STANDARDISED = dict(bci=True, other=False)  # each log-odds in deviations of held-out independent references
 FOLDS = 3  # of the references, to see what stolen models that were not fitted look like

@@ -1,10 +1,11 @@
-"""DeepCore (Sun, Zhang, Li 2024): one point per class deep inside the source's region, and who answers there alike.
+"""DeepCore (Sun, Zhang, Li 2024): a point per class deep inside the source's region, where stolen models agree with it.
 
     python deepcore.py                          # DOMAIN=cv, cpu tier
     python deepcore.py DOMAIN=bci POINTS=5
 
-Needs the zoo (<domain>/*.py with references.py). Writes the fingerprint to data/artifacts/, records, tables and figures
-to results/; model_finger_match.py scores it beside the others. Text has no points between tokens, and is left out.
+Needs the models (<domain>/*.py with references.py). Writes the fingerprint to data/artifacts/, records, tables and
+figures to results/; model_finger_match.py scores it beside the others. Text has no points between tokens: it is
+left out.
 """
 
 from fingerprinting import cli

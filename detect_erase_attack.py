@@ -20,7 +20,7 @@ AUTOENCODER_UPDATES = dict(smoke=60, quick=200, cpu=400, paper=0)  # at least; f
 # quarter of one electrode's recording.
 CODE = dict(bci=dict(smoke=1, quick=1, cpu=1, paper=8), other=dict(smoke=8, quick=8, cpu=8, paper=32))
 ORDER = 3  # text: characters of an n-gram
-EVASION_FPR = 0.05  # false alarms that the attacker puts up with when it answers at random, or not at all
+EVASION_FPR = 0.05  # false alarms that the attacker accepts when it responds at random, or not at all
 DECIMALS = 2  # of rounded probabilities
 TEMPERATURE = 4.0  # of flattened ones
 NOISE = 0.1  # deviation of the noise on probabilities
@@ -32,4 +32,4 @@ FEATURE_WEIGHT = 0.5  # of the cosine between the copy's and the source's featur
 RANKING_WEIGHT = 0.5  # of the cosine between their logits of the classes other than the label; idle with two classes
 
 if __name__ == "__main__":
-    cli.run(adaptive.answer_back, globals(), report=show.answered_back)
+    cli.run(adaptive.attack, globals(), report=show.adaptive)

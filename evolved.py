@@ -1,4 +1,4 @@
-"""Evolved fingerprint (EFA, TIFS 2025): every primary sample moved to where the source's answer says more.
+"""Evolved fingerprint (EFA, TIFS 2025): every primary sample moved to where the source's response is more telling.
 
     python evolved.py                           # DOMAIN=cv, cpu tier, published constants
     python evolved.py LEARNING_RATE=0.01 STEPS=50    # settings that do move the samples

@@ -1,8 +1,8 @@
-"""Judge a suspect that can only be asked: write the queries for it, then pass the verdict on its responses.
+"""Judge a suspect from its responses: write the queries for it, then give the verdict.
 
     python judge.py                                  # DOMAIN=cv, cpu tier: writes queries/
-    python judge.py RESPONSES=responses.txt              # a class per line, in the queries' order
-    python judge.py RESPONSES=responses.txt OTHER_TASK=True ALPHA=0.05 BETA=0.17    # as few such models allow
+    python judge.py RESPONSES=responses.txt          # a class per line, in the queries' order
+    python judge.py RESPONSES=responses.txt OTHER_TASK=True ALPHA=0.05 BETA=0.17    # its classes are others
 
 Needs calibrated.py. queries/queries.npy holds the inputs as models take them (images in [0, 1], code points, EEG in
 microvolt); texts stand in queries.txt too. The verdict is printed and written to queries/verdict.json.
@@ -15,8 +15,8 @@ DOMAIN = "cv"
 QUERIES = "queries"  # folder
 RESPONSES = ""  # file; empty: write the queries
 OTHER_TASK = False  # whether the suspect's classes are others than the source's
-ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # share of independent models that a verdict may flag
-BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # share of stolen reference models that a verdict may clear
+ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # false positive rate that a verdict may have
+BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # false negative rate at which a model is cleared
 
 if __name__ == "__main__":
     cli.run(judge.judge, globals())

@@ -15,7 +15,7 @@ N = dict(
     bci=dict(smoke=10, quick=30, cpu=30, paper=30),
     other=dict(smoke=20, quick=80, cpu=80, paper=80),
 )  # samples per component (TIFS: 80 for CIFAR, 500 in the released text runs, 30 for EEG)
-LABELS = "source"  # what is recorded: the source's own answer, or `truth` as in the released code
+LABELS = "source"  # what is recorded: the source's own response, or `truth` as in the released code
 FEWER = dict(bci=True, other=False)  # take what there is where the source leaves too few wrong samples
 
 if __name__ == "__main__":

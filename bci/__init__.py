@@ -1,1 +1,1 @@
-"""EEG: data, architectures and the steps that make its zoo of models."""
+"""EEG: data, architectures and the steps that train its models."""

@@ -3,7 +3,7 @@
     python bci/adversarial.py                        # cpu tier, SelfRegulationSCP1
     python bci/adversarial.py TIER=smoke             # seconds
 
-Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from bci.domain import EPSILON, PGD_STEPS  # noqa: F401 (constants of this script)

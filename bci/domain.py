@@ -55,7 +55,7 @@ def smoothed(eeg: torch.Tensor) -> torch.Tensor:
 def screen(
     inputs: torch.Tensor, detector: Detector, name: str, device: torch.device, bounds: tuple[float, float]
 ) -> Screen:
-    """The autoencoder's flags; answers its reconstructions, or filtered recordings."""
+    """The autoencoder's flags; it returns its reconstructions, or filtered recordings."""
     found = autoencoder.screen(inputs, detector, name, device, bounds)
     filters = {"band_passed": band_passed, "smoothed": smoothed}
     return Screen(found.score, {**found.erasures, **filters})

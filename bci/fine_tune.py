@@ -3,7 +3,7 @@
     python bci/fine_tune.py                        # cpu tier, SelfRegulationSCP1
     python bci/fine_tune.py TIER=smoke             # seconds
 
-Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

@@ -3,7 +3,7 @@
     python bci/homologous.py                        # cpu tier, SelfRegulationSCP1
     python bci/homologous.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from bci.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)

@@ -1,11 +1,11 @@
-"""The owner's reference models once more, on a third of their data.
+"""Low-data reference models: the owner's reference models once more, on a third of the data.
 
     python bci/low_data_references.py                        # cpu tier, SelfRegulationSCP1
     python bci/low_data_references.py TIER=smoke             # seconds
 
-Needs bci/source.py. Never scored: they say what references are worth to an owner with less to spare, and the
-calibrated fingerprint learns from them how less accurate models answer and, in vision and EEG, where to ask. Writes
-models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs bci/source.py. Never scored: they show what an owner with less data can do, and the calibrated
+fingerprint learns from them how less accurate models respond and, in vision and EEG, where to ask. Writes
+models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from bci.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)

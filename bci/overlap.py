@@ -1,9 +1,9 @@
-"""Independent models that saw a rising share of the owner's data (DeepCore's overlap sweep): reported, never negatives.
+"""Independent models that saw a rising share of the owner's data (DeepCore's overlap sweep), scored apart.
 
     python bci/overlap.py                        # cpu tier, SelfRegulationSCP1
     python bci/overlap.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from bci.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)

@@ -3,7 +3,7 @@
     python bci/prune.py                        # cpu tier, SelfRegulationSCP1
     python bci/prune.py TIER=smoke             # seconds
 
-Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs bci/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

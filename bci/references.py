@@ -1,10 +1,10 @@
-"""The owner's own reference models: independent and stolen models that are never scored.
+"""The owner's reference models: independent and stolen models that are never scored.
 
     python bci/references.py                    # cpu tier, SelfRegulationSCP1
     python bci/references.py TIER=smoke         # seconds
 
-Needs bci/source.py. Baselines make queries with them, thresholds are calibrated on them. Writes models to
-data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs bci/source.py. Baselines make queries with them, thresholds come from them. Writes models to
+data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from bci.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
@@ -12,7 +12,7 @@ from fingerprinting import cli
 from fingerprinting.models import reference
 
 COPIES = dict(smoke=1, quick=1, cpu=3, paper=3)  # of every architecture and kind
-TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independents' that are moved to the transfer target
+TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independent ones, transferred to the other task
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' architectures are used
 RATIOS = (0.3, 0.6)  # shares of the last convolution's units
 DRAWN = 2 / 3  # of the owner's and the reference part, which each stealing attack draws for itself: trials are few

@@ -3,7 +3,7 @@
     python bci/source.py                        # cpu tier, SelfRegulationSCP1
     python bci/source.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

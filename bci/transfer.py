@@ -1,10 +1,10 @@
-"""The attacker moves stolen weights to another task (new head, all layers); independents are moved there too.
+"""The attacker transfers stolen weights to another task (new head, all layers); independent models likewise.
 
     python bci/transfer.py                        # cpu tier, SelfRegulationSCP1
     python bci/transfer.py TIER=smoke             # seconds
 
 Needs bci/source.py, bci/irrelevant.py and bci/homologous.py. Writes models to data/artifacts/,
-their records to results/records/; times: docs/results.md.
+their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

@@ -3,7 +3,7 @@
     python benchmarks/deepcore.py                   # DOMAIN=cv, cpu tier
     python benchmarks/deepcore.py TIER=smoke
 
-Needs <domain>/source.py. Both ways take turns after a warm-up, without stopping early; a ratio is the median over turns
+Needs <domain>/source.py. Both ways alternate after a warm-up, without stopping early; a ratio is the median of repeats
 [lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each. Bare gradients
 of as many steps, point after point and of all at once, say what a batch can give at most on this machine.
 """
@@ -23,7 +23,7 @@ from fingerprinting.study.study import Study
 
 DOMAIN = "cv"
 STEPS = dict(smoke=30, quick=300, cpu=300, paper=300)
-REPEATS = 3  # turns
+REPEATS = 3  # paired repeats
 SUBSET = 1  # classes that the paper's procedure, which measures the radius after every step, is timed on
 STEP_SIZE = dict(cv=1.0, nlp=None, bci=1000.0)  # the rest as in deepcore.py
 RADIUS_EVERY = 25

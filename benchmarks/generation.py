@@ -3,7 +3,7 @@
     python benchmarks/generation.py                 # DOMAIN=cv, cpu tier
     python benchmarks/generation.py TIER=smoke
 
-Needs <domain>/source.py. Procedures take turns (A B C, A B C, ...) after a warm-up; a ratio is the median over turns
+Needs <domain>/source.py. Procedures alternate (A B C, A B C, ...) after a warm-up; a ratio is the median over repeats
 [lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each.
 """
 
@@ -32,7 +32,7 @@ MU = 1e-5
 OMEGA = 2.0
 SUBSTITUTIONS = 3
 CANDIDATES = 32
-EVOLVED_REPEATS = 5  # turns
+EVOLVED_REPEATS = 5  # paired repeats
 PRIMARY_REPEATS = 15  # more, for a ratio near 1
 SUBSET = 500  # of the owner's part, that the papers' way of Primary is timed on
 

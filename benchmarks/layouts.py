@@ -3,8 +3,8 @@
     python benchmarks/layouts.py                            # DOMAIN=bci, cpu tier, its small nets
     python benchmarks/layouts.py DOMAIN=cv
 
-Needs data/prepare.py; nothing is trained to the end. All ways take turns after a warm-up; a ratio is the median over
-turns [lowest, highest].
+Needs data/prepare.py; nothing is trained to the end. All ways alternate after a warm-up; a ratio is the median over
+repeats [lowest, highest].
 """
 
 import copy
@@ -23,12 +23,12 @@ from fingerprinting.study.study import Study
 from fingerprinting.training import objectives, trainer
 
 DOMAIN = "bci"
-REPEATS = 5  # turns
+REPEATS = 5  # paired repeats
 ASKED = 512  # examples that a net is asked about in one turn; drawn with replacement
 
 
 def measure(study: Study, *, repeats: int, asked: int) -> None:
-    """Time answers and updates of a fresh network of each architecture."""
+    """Time inference and updates of a fresh network of each architecture."""
     layouts = {"first": torch.contiguous_format, "last": torch.channels_last}  # where channels stand
     small, large = trainer.SIGNALS_BATCH, trainer.PREDICTION_BATCH
     runtime.one_thread()

@@ -5,7 +5,7 @@
 
 Needs data/prepare.py; nothing is trained to the end. Scheme 1 computes γ and β from its passports in every batch here,
 though they could be kept; the public branch of schemes 2 and 3 is asked as it stands beside the private one. Procedures
-take turns after a warm-up; a ratio is the median over turns [lowest, highest]. First with one thread, then with as many
+alternate after a warm-up; a ratio is the median of repeats [lowest, highest]. First with one thread, then with as many
 as torch takes by itself; a record for each.
 """
 
@@ -29,7 +29,7 @@ from fingerprinting.training.trainer import predictions
 DOMAIN = "cv"
 ARCHITECTURE = dict(smoke="conv3", quick="conv3", cpu="conv3", paper="small_resnet18")
 NORM = "batch"  # or group
-REPEATS = dict(smoke=3, quick=15, cpu=15, paper=15)  # turns
+REPEATS = dict(smoke=3, quick=15, cpu=15, paper=15)  # paired repeats
 INFERENCE_INPUTS = dict(smoke=500, quick=4_000, cpu=4_000, paper=4_000)  # per turn
 TRAINING_BATCHES = dict(smoke=3, quick=20, cpu=20, paper=20)  # per turn, of BATCH_SIZE examples
 SIGN_WEIGHT = 0.1  # the rest as in cv/passport/train.py

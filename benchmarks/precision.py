@@ -3,8 +3,8 @@
     python benchmarks/precision.py                          # DOMAIN=cv, cpu tier, three sizes of network
     python benchmarks/precision.py ARCHITECTURES=vgg16_bn   # another
 
-Needs data/prepare.py; nothing is trained to the end. Both precisions take turns after a warm-up; a ratio is the median
-over turns [lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each.
+Needs data/prepare.py; nothing is trained to the end. Both precisions alternate after a warm-up; a ratio is the median
+over repeats [lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each.
 """
 
 import copy
@@ -27,7 +27,7 @@ ARCHITECTURES = dict(
     cpu=("conv3", "alexnet", "small_resnet18"),
     paper=("vgg16_bn", "small_resnet18"),
 )
-REPEATS = 5  # turns
+REPEATS = 5  # paired repeats
 BATCHES = 2  # per turn, of BATCH_SIZE examples
 
 

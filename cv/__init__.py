@@ -1,1 +1,1 @@
-"""Vision: data, architectures and the steps that make its zoo of models."""
+"""Vision: data, architectures and the steps that train its models."""

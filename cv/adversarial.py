@@ -3,7 +3,7 @@
     python cv/adversarial.py                        # cpu tier, Fashion-MNIST
     python cv/adversarial.py TIER=smoke             # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from cv.domain import EPSILON, PGD_STEPS  # noqa: F401 (constants of this script)

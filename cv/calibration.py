@@ -1,9 +1,9 @@
-"""The owner's own independents that choose and weigh nothing: a verdict says how far independent models like these go.
+"""The owner's calibration models: independent, held out from selection and weights, for a verdict's p-value.
 
     python cv/calibration.py                    # cpu tier, Fashion-MNIST
     python cv/calibration.py TIER=smoke         # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
@@ -15,7 +15,7 @@ SHARES = dict(
     smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10)
 )  # of the data: less accurate ones
 SHARE_COPIES = dict(smoke=1, quick=1, cpu=4, paper=4)  # as COPIES, of each share
-TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=4, paper=4)  # of them moved to the transfer target
+TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=4, paper=4)  # of them, transferred to the other task
 TRANSFER_EPOCHS = dict(smoke=3, quick=5, cpu=5, paper=20)  # passes over the target's part
 TRANSFER_LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=1e-4)
 

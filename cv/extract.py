@@ -3,7 +3,7 @@
     python cv/extract.py                        # cpu tier, Fashion-MNIST
     python cv/extract.py TIER=smoke             # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)

@@ -3,7 +3,7 @@
     python cv/extract_sweep.py                  # cpu tier, Fashion-MNIST
     python cv/extract_sweep.py TIER=smoke       # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from cv.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)

@@ -3,7 +3,7 @@
     python cv/fine_tune.py                        # cpu tier, Fashion-MNIST
     python cv/fine_tune.py TIER=smoke             # seconds
 
-Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs cv/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

@@ -3,7 +3,7 @@
     python cv/irrelevant.py                        # cpu tier, Fashion-MNIST
     python cv/irrelevant.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)

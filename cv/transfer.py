@@ -1,10 +1,10 @@
-"""The attacker moves stolen weights to another task (new head, all layers); independents are moved there too.
+"""The attacker transfers stolen weights to another task (new head, all layers); independent models likewise.
 
     python cv/transfer.py                        # cpu tier, Fashion-MNIST
     python cv/transfer.py TIER=smoke             # seconds
 
 Needs cv/source.py, cv/irrelevant.py and cv/homologous.py. Writes models to data/artifacts/,
-their records to results/records/; times: docs/results.md.
+their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

@@ -28,7 +28,7 @@ from fingerprinting.study.study import SKIPPED, Study
 COMMON = {
     "TIER": "cpu",  # smoke, quick, cpu or paper
     "DATASET": "",  # empty: the tier's own
-    "TARGET": "",  # what an attacker transfers to; empty: the data set's usual one
+    "TARGET": "",  # the other task to which a stolen model is transferred; empty: the data set's usual one
     "WORKERS": 0,  # models trained or asked side by side; 0: one per core, or one with an accelerator
     "DEVICE": "auto",  # cpu, cuda, mps or another of torch's; auto: an accelerator where there is one
     "PRECISION": "float32",  # of training: float32, or bfloat16 where it can be; responses are always float32

@@ -1,1 +1,1 @@
-"""Text: data, architectures and the steps that make its zoo of models."""
+"""Text: data, architectures and the steps that train its models."""

@@ -136,7 +136,7 @@ def published(classes: int, _shape: tuple[int, ...]) -> nn.Module:
     if lacking:  # transformers drew them at random
         raise _not_published(folder, f"no floats called {lacking[0]} among its weights")
     if not all(weight.isfinite().all() for weight in bert.parameters()):
-        raise _not_published(folder, "weights that are no numbers")
+        raise _not_published(folder, "non-finite weights")
     rows = set(tokenizer.get_vocab().values())
     if rows != set(range(bert.config.vocab_size)):
         raise _not_published(folder, f"{len(rows)} words, {bert.config.vocab_size} expected")

@@ -3,7 +3,7 @@
     python nlp/extract_sweep.py                 # cpu tier, THUOCL
     python nlp/extract_sweep.py TIER=smoke      # seconds
 
-Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

@@ -3,7 +3,7 @@
     python nlp/fine_tune.py                        # cpu tier, THUOCL
     python nlp/fine_tune.py TIER=smoke             # seconds
 
-Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs nlp/source.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

@@ -1,9 +1,9 @@
-"""Independent models that saw a rising share of the owner's data (DeepCore's overlap sweep): reported, never negatives.
+"""Independent models that saw a rising share of the owner's data (DeepCore's overlap sweep), scored apart.
 
     python nlp/overlap.py                        # cpu tier, THUOCL
     python nlp/overlap.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

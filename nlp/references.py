@@ -1,10 +1,10 @@
-"""The owner's own reference models: independent and stolen models that are never scored.
+"""The owner's reference models: independent and stolen models that are never scored.
 
     python nlp/references.py                    # cpu tier, THUOCL
     python nlp/references.py TIER=smoke         # seconds
 
-Needs nlp/source.py. Baselines make queries with them, thresholds are calibrated on them. Writes models to
-data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs nlp/source.py. Baselines make queries with them, thresholds come from them. Writes models to
+data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli
@@ -12,7 +12,7 @@ from fingerprinting.models import reference
 from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=1, quick=1, cpu=3, paper=3)  # of every architecture and kind
-TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independents' that are moved to the transfer target
+TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independent ones, transferred to the other task
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' architectures are used
 RATIOS = (0.3, 0.6)  # shares of the units of the last features
 DRAWN = (

@@ -3,7 +3,7 @@
     python nlp/source.py                        # cpu tier, THUOCL
     python nlp/source.py TIER=smoke             # seconds
 
-Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/results.md.
+Needs data/prepare.py. Writes models to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli

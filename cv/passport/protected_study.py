@@ -1,4 +1,4 @@
-"""The world of one protected source: the study's data and parts, models and fingerprints of its own."""
+"""The study of one protected source: the data and parts of its study, with models and fingerprints of its own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -50,7 +50,7 @@ class ProtectedStudy(Study):
 
     @property
     def longer_id(self) -> ModelId:
-        """Of the plain world: its network, trained on for as long as those with passports are."""
+        """Of the plain study: its network, trained on for as long as those with passports are."""
         return self.model_id("source", self.architecture, 0, "longer")
 
     @property

@@ -1,4 +1,4 @@
-"""The zoo's stealing attacks on a network with passports: what passports and fingerprints prove.
+"""The stealing attacks on a network with passports: what passports and fingerprints prove.
 
     python cv/passport/steal.py                     # every scheme, cpu tier, Fashion-MNIST
     python cv/passport/steal.py SCHEME=2

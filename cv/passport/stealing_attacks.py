@@ -1,4 +1,4 @@
-"""The zoo's stealing attacks on a network with passports: what its passports still prove, and what fingerprints do."""
+"""The stealing attacks on a network with passports: what its passports still prove, and what fingerprints do."""
 
 from collections import defaultdict
 from dataclasses import asdict

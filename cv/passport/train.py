@@ -5,7 +5,7 @@
     python cv/passport/train.py ARCHITECTURE=alexnet DATASET=cifar10 NORM=group CONFIG=my_passports.json
 
 Needs data/prepare.py. Writes the released networks and, beside each, the owner's passport file to data/artifacts/,
-their records to results/records/; times: docs/results.md.
+their records to results/records/; times: docs/costs.md.
 """
 
 from cv.passport import training

@@ -57,7 +57,7 @@ def train(
         own = {"triggers": triggers, "triggers_per_batch": triggers_per_batch} if protected.scheme == "v3" else {}
         job = Job(protected.source_id, recipe, {**owner, **options, **own}, plain.source_id)
         skipped.append(build.train(protected, "source", [job], protect))
-        print(f"{protected.source_id.path}\n{protected.passport_path}", flush=True)
+        print(f"released network: {protected.source_id.path}\npassports: {protected.passport_path}", flush=True)
     return SKIPPED if any(skipped) else None
 
 

@@ -78,7 +78,7 @@ def mixed_mistakes(owner: Owner, making: Making) -> Queries:
 
 
 def patched(owner: Owner, making: Making) -> Queries:
-    """Every channel's pieces from other examples each: no class at all, only how a boundary lies decides the answer."""
+    """Every channel's pieces from other examples each: of no class, so that only the boundary decides the response."""
     owner.movable()
     part, draw, count = owner.part.inputs, owner.generator("patched"), making.candidates
     inputs, channels = torch.empty(count, *part.shape[1:]), torch.arange(part.shape[1])
@@ -89,7 +89,7 @@ def patched(owner: Owner, making: Making) -> Queries:
 
 
 def contrasted(attack: int, owner: Owner, making: Making) -> Queries:
-    """Examples shifted to where models of that attack answer as the source does, and independent ones do not.
+    """Examples shifted to where models of that attack respond as the source does, and independent ones do not.
 
     The shift is small and smooth, given on a coarse grid: an attacker that looks for strange inputs finds few of these.
     """
@@ -125,14 +125,14 @@ def contrasted(attack: int, owner: Owner, making: Making) -> Queries:
 
 
 def contrast(source: torch.Tensor, stolen: torch.Tensor, independent: torch.Tensor) -> torch.Tensor:
-    """(N,): how much more probable independent models find the source's answer than stolen ones, on average.
+    """(N,): how much more probable independent models find the source's response than stolen ones, on average.
 
     Less SURE times the source's own certainty. Logits (N, C), (models, N, C), (models, N, C).
     """
-    answer = source.argmax(1)
+    label = source.argmax(1)
 
     def probability(logits: torch.Tensor) -> torch.Tensor:
-        return logits.softmax(-1).gather(-1, answer.expand(logits.shape[:-1])[..., None])[..., 0]
+        return logits.softmax(-1).gather(-1, label.expand(logits.shape[:-1])[..., None])[..., 0]
 
     return probability(independent).mean(0) - probability(stolen).mean(0) - SURE * probability(source)
 

@@ -1,6 +1,6 @@
-"""What responses say about theft, weighed on models whose origin is known.
+"""Evidence of stealing in responses, weighed on models whose origin is known.
 
-A suspect is read as one bit per query: does it answer as the source does? Extraction and modification leave different
+A suspect is read as one bit per query: does it respond as the source does? Extraction and modification leave different
 traces in these bits, so each has its own log-odds against independence, and the two make one verdict.
 """
 
@@ -64,10 +64,10 @@ def everything(bits: np.ndarray, _origins: np.ndarray) -> np.ndarray:
 
 
 def controls(accurate: np.ndarray, less_accurate: np.ndarray, truth: np.ndarray, n: int) -> np.ndarray:
-    """Indices of the n examples that tell best how accurate a model is, from who gets them right (models, examples).
+    """Indices of the n examples that best show a model's accuracy, by which models get them right (models, examples).
 
-    truth (examples,): classes take turns, the best example of each before the second best of any, so that one answer to
-    all of them is no accurate model's.
+    truth (examples,): classes take turns, the best example of each before the second best of any, so that the same
+    response to all of them is not accurate.
     """
     ranked = separation(accurate, less_accurate).argsort(kind="stable")[::-1]
     turn = np.empty(len(ranked), dtype=int)
@@ -128,7 +128,7 @@ def _held_out(
 
 
 def same_response(labels: np.ndarray) -> np.ndarray:
-    """labels (..., n) of any label space -> (..., n (n - 1) / 2): which pairs of queries get the same answer."""
+    """labels (..., n) of any label space -> (..., n (n - 1) / 2): which pairs of queries get the same response."""
     rows, columns = np.triu_indices(labels.shape[-1], 1)
     return (labels[..., rows] == labels[..., columns]).astype(float)
 

@@ -39,7 +39,7 @@ def calibrated(
     folds: int,
     **making,
 ) -> str | None:
-    """Choose queries, weigh responses, and keep what calibration models and held-out stolen models answer."""
+    """Choose queries, weigh responses, and keep what calibration models and held-out stolen models respond."""
     if not kinds:
         raise UserError(f"KINDS is empty; it takes {', '.join(CANDIDATES)}")
     if unknown := set(kinds) - set(CANDIDATES):
@@ -148,7 +148,7 @@ def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.n
 
 
 def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
-    """Whether each model answers as the source does (models, n)."""
+    """Whether each model responds as the source does (models, n)."""
     source = labels_of(study, [suspects.source_of(study)], inputs)
     return (labels_of(study, models, inputs) == source).astype(float)
 

@@ -24,7 +24,7 @@ from fingerprinting.study.study import SKIPPED, Study
 
 INPUTS, TEXTS, ABOUT, VERDICT = "queries.npy", "queries.txt", "queries.json", "verdict.json"
 LARGEST = 10_000_000  # bytes of a file that is read here; responses to some hundred queries are far smaller
-SHOWN = 40  # characters of an answer in a sentence
+SHOWN = 40  # characters of a response in a sentence
 NUMBER = re.compile(r"\+?[0-9]+(\.[0-9]*)?(e\+?[0-9]+)?")  # also as NumPy's savetxt writes it: 3.000e+00
 
 
@@ -39,7 +39,7 @@ def judge(study: Study, *, queries: str, responses: str, other_task: bool, alpha
         _check_queries(folder, fingerprint)
         found = _judged(study, fingerprint, Path(responses), other_task, alpha, beta) | {"warnings": warnings}
         storage.write_text(folder / VERDICT, json.dumps(found, indent=1) + "\n")
-        print("\n".join([*page(found), "", f"the same for machines: {folder / VERDICT}"]))
+        print("\n".join([*page(found), "", f"the same as JSON: {folder / VERDICT}"]))
     else:
         print("\n".join([_asked(study, fingerprint, folder), *(f"Warning: {one}." for one in warnings)]))
     return SKIPPED
@@ -83,7 +83,7 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     by = "by its name" if _clash(study.classes) else "by its name or its place from 0"
     return (
         f"{len(inputs)} queries are in {written}.\n"
-        f"Ask the suspect all of them, write its responses to a file, a line each and in this order (a class of "
+        f"Query the suspect with all of them, write its responses to a file, a line each and in this order (a class of "
         f"{ABOUT}, {by}), and run the same command with RESPONSES=that file."
     )
 
@@ -111,21 +111,21 @@ def page(found: dict) -> list[str]:
         *(["**warning**", warning] for warning in found["warnings"]),
         ["queries", str(found["queries"])],
         ["compared with", f"{found['n_calibration']} calibration models, {found['n_stolen']} stolen reference models"],
-        ["independent models that show as much", f"p = {found['p_independent']:.3f}"],
-        ["stolen models that show as little", f"p = {found['p_stolen']:.3f}"],
-        ["stolen at", f"p of independent models up to {found['alpha']}, and of stolen models above {found['beta']}"],
+        ["p-value under the independent hypothesis", f"{found['p_independent']:.3f}"],
+        ["p-value under the stolen hypothesis", f"{found['p_stolen']:.3f}"],
+        ["rule for stolen", f"the first up to ALPHA = {found['alpha']}, the second above BETA = {found['beta']}"],
         [
-            "independent at",
-            f"p of stolen models up to {found['beta']}, and of independent models above {verdicts.USUAL}",
+            "rule for independent",
+            f"the first above {max(verdicts.USUAL, found['alpha'])}, the second up to BETA = {found['beta']}",
         ],
         *([name.replace("_", " "), f"{found[name]:+.2f}"] for name in verdicts.TRACES if name in found),
     ]
     if "control_accuracy_range" in found:
         least, most = found["control_accuracy_range"]
         said = f"{found['control_accuracy']:.2f}; calibration models {least:.2f} to {most:.2f}"
-        rows.append(["control queries answered rightly", said])
+        rows.append(["control accuracy", said])
     if (least := 1 / (1 + found["n_stolen"])) > found["beta"]:
-        few = f"{found['n_stolen']} stolen models clear nobody below BETA={_rounded_up(least)}"
+        few = f"{found['n_stolen']} stolen models clear no model below BETA={_rounded_up(least)}"
         rows.append(["why never independent", f"{few}; give a higher one, or references.py more copies"])
     return markdown_table(["", ""], rows)
 
@@ -136,7 +136,7 @@ def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: f
     known = held.calibration(other_task=other_task)
     independent, stolen = len(known.independent), len(known.stolen)
     if study.tier not in COMMITTED:
-        said.append(f"TIER={study.tier} is for a first look: flag nobody by it; TIER=cpu is for verdicts")
+        said.append(f"TIER={study.tier} is for a first look: flag no model by it; TIER=cpu is for verdicts")
     if independent < verdicts.FEW:
         most = verdicts.flagged_at_most(alpha, independent)
         said.append(
@@ -149,7 +149,7 @@ def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: f
     alike = int(truth.unique(return_counts=True)[1].max())
     if not other_task and alike / len(truth) >= accurate.min():
         said.append(
-            f"{alike} of the {len(truth)} control queries are of one class: one answer to all of them is as accurate "
+            f"{alike} of the {len(truth)} control queries are of one class: the same response to all is as accurate "
             "as a calibration model; calibrated.py FORCE=True chooses them class by class"
         )
     return said
@@ -208,7 +208,7 @@ def read(path: Path, count: int, classes: tuple[str, ...] | None) -> list[int]:
 def parse(text: str, count: int, classes: tuple[str, ...] | None, path: Path) -> list[int]:
     """Responses, a line each: names of `classes` or places among them; any words where no classes are given.
 
-    Lines end in LF, CRLF or CR and nowhere else; blanks around an answer, byte order marks and empty lines after the
+    Lines end in LF, CRLF or CR and nowhere else; blanks around a response, byte order marks and empty lines after the
     last one do not count. Where a class is called as another one's place, names alone are taken: 1 to 5 stars are
     places 0 to 4.
     """
@@ -218,7 +218,7 @@ def parse(text: str, count: int, classes: tuple[str, ...] | None, path: Path) ->
     if len(lines) != count:
         raise UserError(f"{path} has {len(lines)} responses to {count} queries; give a line for each")
     if missing := [number for number, line in enumerate(lines, 1) if not line]:
-        raise UserError(f"line {missing[0]} of {path} is empty; every query needs an answer")
+        raise UserError(f"line {missing[0]} of {path} is empty; every query needs a response")
     if classes is None:
         places = {word: place for place, word in enumerate(dict.fromkeys(lines))}
         return [places[line] for line in lines]

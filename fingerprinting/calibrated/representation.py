@@ -1,4 +1,4 @@
-"""How the calibrated fingerprint reads a suspect's labels, as evidence of theft; its row of the table of methods."""
+"""How the calibrated fingerprint reads a suspect's labels, as evidence of stealing; its row of the table of methods."""
 
 import numpy as np
 import torch

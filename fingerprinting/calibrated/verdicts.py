@@ -18,7 +18,7 @@ from fingerprinting.study.study import Study
 
 METHOD = "calibrated"  # the fingerprint that verdicts are passed by
 STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
-USUAL = 0.5  # whoever is cleared shows less evidence than this share of independent models
+USUAL = 0.5  # a model that is cleared shows less evidence than this share of independent models
 FEW = 50  # models to compare with: one more or less of them moves a p-value by two points
 SURE = 0.95  # of the bound on how many independent models a verdict flags
 TRACES = ("evidence_of_extraction", "evidence_of_modification")  # the columns of the evidence
@@ -27,8 +27,8 @@ TRACES = ("evidence_of_extraction", "evidence_of_modification")  # the columns o
 def outcome(p_independent: float, p_stolen: float, alpha: float, beta: float) -> str:
     """p_independent, p_stolen: how often independent models show as much evidence, and stolen models as little.
 
-    `stolen` at alpha, unless hardly any stolen model shows as little: a suspect that is like neither is no proof of
-    theft. `independent` where hardly any stolen model looks like that and many independent ones do: attacks that the
+    `stolen` at alpha, unless hardly any stolen model shows as little: a suspect that is like neither proves
+    nothing. `independent` where hardly any stolen model looks like that and many independent ones do: attacks that the
     owner did not think of lie between its references' and the independent models.
     """
     if p_stolen > beta:
@@ -37,7 +37,7 @@ def outcome(p_independent: float, p_stolen: float, alpha: float, beta: float) ->
 
 
 def passed(found: dict) -> str:
-    """The outcome of what `measured` found, as records keep it: by its own p-values, levels and range."""
+    """The outcome of what `measured` found, as records keep it: by its own p-values, alpha, beta and range."""
     if not found["in_range"] or found.get("one_response"):
         return INCONCLUSIVE
     return outcome(found["p_independent"], found["p_stolen"], found["alpha"], found["beta"])
@@ -48,7 +48,7 @@ def why(found: dict) -> str:
     if passed(found) != INCONCLUSIVE:
         return ""
     if found.get("one_response"):
-        return "one answer to all queries says nothing about where a model is from"
+        return "the same response to all queries says nothing about a model's origin"
     if not found["in_range"]:
         less = found["control_accuracy"] < found["control_accuracy_range"][0]
         return f"{'less' if less else 'more'} accurate than all calibration models: they say nothing about such models"
@@ -64,7 +64,7 @@ def why(found: dict) -> str:
 def flagged_at_most(alpha: float, n_calibration: int) -> float:
     """The share of independent models that verdicts at alpha flag, at most, in SURE of all draws of calibration models.
 
-    A suspect is flagged whose evidence is above that of all but k - 1 of n, k = level (n + 1) rounded down; how many
+    A suspect is flagged whose evidence is above that of all but k - 1 of n, k = alpha (n + 1) rounded down; how many
     further models are is the beta distribution's of (k, n + 1 - k) (Vovk 2012, "Conditional validity of inductive
     conformal predictors").
     """
@@ -82,9 +82,9 @@ def measured(
 ) -> dict:
     """What a suspect's top-1 labels say: labels (n,) of the queries, controls (m,) of the control queries.
 
-    controls: None where its labels mean other things than the source's. Nobody of the source's task is flagged or
-    cleared who is less accurate than all calibration models, or more accurate: it was not for such models that they say
-    how far independent ones go.
+    controls: None where its labels mean other things than the source's. No model of the source's task is flagged
+    or cleared whose control accuracy is lower or higher than that of all calibration models: they say nothing about
+    such models.
     """
     held, other_task = CalibratedFingerprint.of(fingerprint), controls is None
     known, found = held.calibration(other_task=other_task), traces(labels, fingerprint, other_task=other_task)

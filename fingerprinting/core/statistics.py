@@ -1,4 +1,4 @@
-"""How well distances tell pirated from independent models, and how sure that is with so few models."""
+"""How well distances separate pirated from independent models, and how sure that is with so few models."""
 
 from functools import lru_cache
 

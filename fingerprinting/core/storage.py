@@ -33,7 +33,7 @@ def data_dir() -> Path:
 
 
 def artifacts_dir() -> Path:
-    """Models, fingerprints and answers (ARTIFACTS_DIR, default `data/artifacts/`): large and regenerable."""
+    """Models, fingerprints and responses (ARTIFACTS_DIR, default `data/artifacts/`): large and regenerable."""
     return Path(os.environ.get("ARTIFACTS_DIR") or REPOSITORY / "data" / "artifacts")
 
 

@@ -69,7 +69,7 @@ class Dataset:
         if unsayable := [name for name in self.classes if name.strip() != name or name.splitlines() != [name]]:
             raise UserError(
                 f"{self.name} has a class {unsayable[0]!r}; its loader must give names on one line, without blanks "
-                "around them, as answers have them"
+                "around them, as responses have them"
             )
         for part in (part for part in (self.pool, self.test, self.dev) if part is not None):
             _check(self.name, part)
@@ -101,7 +101,7 @@ def _check(name: str, part: Examples) -> None:
     if part.inputs.dtype in (torch.float64, torch.float16, torch.bfloat16, torch.bool) or part.inputs.is_complex():
         raise UserError(f"{name} has inputs of {part.inputs.dtype}; its loader must give float32, or uint8 for images")
     if part.inputs.is_floating_point() and not part.inputs.isfinite().all():
-        raise UserError(f"{name} has inputs that are no numbers; its loader must leave them out")
+        raise UserError(f"{name} has non-finite inputs; its loader must leave them out")
 
 
 def held_out(

@@ -1,4 +1,4 @@
-"""Identification by clustering (DeepCore): which models' answers fall together, and which clusters flag."""
+"""Identification by clustering (DeepCore): which models' responses fall together, and which clusters flag."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""DeepCore (Sun, Zhang, Li 2024) from constants to records: core points, and who is told by the responses to them.
+"""DeepCore (Sun, Zhang, Li 2024) from constants to records: core points, and identification by the responses to them.
 
 Its scores by L1 and by cosine are rows of the table of methods; here stand its identification by clustering, and what
 longer training of the points changes.
@@ -31,7 +31,7 @@ POINTED = 10  # classes of which a point is kept to be looked at
 def deepcore(
     study: Study, *, start: str, points: int, lengths: tuple[int, ...], clusters: int, **constants
 ) -> str | None:
-    """Make the core points, and judge the zoo by the responses to them."""
+    """Make the core points, and judge the models by the responses to them."""
     if min(points, *(constants[name] for name in ("steps", "radius_every", "boundary_steps"))) < 1:
         raise UserError("POINTS, STEPS, RADIUS_EVERY and BOUNDARY_STEPS must be 1 or more")
     if clusters < 2 or not lengths:
@@ -80,7 +80,8 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
     core = responses_at_core_points(owner)
     there = {suspect.model.kind for suspect in core.pool}
     if lacking := [name for name, kinds in GROUPS.items() if not there & set(kinds)]:
-        raise UserError(f"the zoo has no {' and no '.join(lacking)} models to compare at core points; train some")
+        missing = " and no ".join(lacking)
+        raise UserError(f"{study.folder} has no {missing} models to compare at core points; train some")
     # The source and a suspect beside the references, or beside the stolen models and one independent model.
     fewest = 2 + min(len(core.references), sum(suspect.kind.role == "pirated" for suspect in core.pool[1:]))
     if clusters > fewest:

@@ -18,7 +18,7 @@ PROBED = 300  # dev inputs
 
 
 def claim_rows(owner: Owner, core: CoreResponses, ascent: Ascent) -> list[dict]:
-    """The paper's three observations on this study's models: rank correlations, shares that answer as the source."""
+    """The paper's three observations on this study's models: rank correlations, shares that respond as the source."""
     study = owner.study
     dev = owner.dev.take(torch.randperm(len(owner.dev), generator=owner.generator("probed"))[:PROBED])
     logits = predict(owner.source, dev.inputs, owner.device)

@@ -104,7 +104,7 @@ def ablate(
         *_alike(plain),
         *_fewer(
             plain, sorted({*references, len(low_data_references)})
-        ),  # as many as the thirds are, to tell number from data
+        ),  # as many as the low-data ones, to separate number from data
         *(replace(usual, study="queries", value=str(budget), n=budget) for budget in budgets if budget != n),
         *(replace(usual, study="score", value=name, score=name) for name in SCORES if name != score),
         replace(usual, study="selection", value="random", select="random"),

@@ -27,7 +27,7 @@ TIMED = 3  # calls of which a suspect's seconds are the median
 
 
 def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, beta: float) -> None:
-    """Ask, score, count: from the zoo and the fingerprints to records."""
+    """Query, score, count: from models and fingerprints to records."""
     verdicts.check_rates(alpha, beta)
     names = _names(study, fingerprints_used)
     pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")

@@ -1,6 +1,6 @@
-"""Ways to score answers, the calibrated fingerprint's own two first and then those that it is compared with.
+"""Ways to score responses, the calibrated fingerprint's own two first and then those that it is compared with.
 
-Each gives scores of judged models (m,) from fitted ones and what they answer to the chosen queries.
+Each gives scores of judged models (m,) from fitted ones and their responses to the chosen queries.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SMOOTHING = 1.0  # added to every count of outcomes
 
 @dataclass(frozen=True)
 class Responses:
-    """What models answer to the candidates, by outcome (models, candidates): 0 the source's, 1 the truth, 2 other."""
+    """Models' responses to the candidates, by outcome (models, candidates): 0 the source's, 1 the truth, 2 other."""
 
     models: list[Suspect]
     outcomes: np.ndarray

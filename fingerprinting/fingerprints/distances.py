@@ -17,7 +17,7 @@ def total_absolute(suspect: torch.Tensor, source: torch.Tensor) -> float:
 
 
 def hamming(suspect: torch.Tensor, source: torch.Tensor) -> float:
-    """Share of answers that differ."""
+    """Share of responses that differ."""
     return (suspect != source).double().mean().item()
 
 

@@ -77,7 +77,7 @@ def begin(study: Study) -> float:
 
 
 def evolved(study: Study, **constants) -> str | None:
-    """Evolve every primary sample on the source; the recorded label is the source's answer to the result."""
+    """Evolve every primary sample on the source; the recorded label is the source's response to the result."""
     model = trained.open_model(study, study.source_id)
     origin = store.load(study, "primary", trained.weights_sha256(study, study.source_id))
     settings = {
@@ -103,13 +103,13 @@ def evolved(study: Study, **constants) -> str | None:
     metadata = finish(study, "evolved", fingerprint, settings, started, _moved(origin, fingerprint))
     for name, moved in metadata["moved"].items():
         went = f"{moved['mean_changed']:.1f} elements moved, {moved['mean_l2']:.3f} in L2"
-        print(f"  {name}: {went}; answer changed for {moved['label_changed']:.0%}")
+        print(f"  {name}: {went}; response changed for {moved['label_changed']:.0%}")
     Records.of(study, "samples").replace(_sample_rows(study, origin, fingerprint))
     return None
 
 
 def _sample_rows(study: Study, origin: Fingerprint, evolved_print: Fingerprint) -> list[dict]:
-    """The first samples of each component before and after evolving, with what the source responses to them."""
+    """The first samples of each component before and after evolving, with the source's responses."""
     read = study.domain.inputs.describe
     if not (read or study.domain.inputs.show):
         return []
@@ -181,7 +181,7 @@ def finish(study: Study, method: str, fingerprint: Fingerprint, settings: dict, 
     if not all(found.isfinite().all() for found in asked_and_answered) or any(
         found.isnan().any() for found in fingerprint.extra.values()
     ):
-        raise UserError(f"the {method} fingerprint came out with values that are no numbers; change its constants")
+        raise UserError(f"the {method} fingerprint came out with non-finite values; change its constants")
     metadata = {
         "method": method,
         "domain": study.domain.name,

@@ -64,7 +64,7 @@ class Owner:
         return predict(self.source, self.part.inputs, self.device)
 
     def fingerprint(self, queries: Queries) -> Fingerprint:
-        """The queries with what the source answers; they belong to no component."""
+        """The queries with the source's responses; they belong to no component."""
         logits = predict(self.source, queries.inputs, self.device)
         component = torch.full((len(logits),), -1)
         labels, truth = logits.argmax(1), queries.truth.clone()  # no two tensors of a file share memory

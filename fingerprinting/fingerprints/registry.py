@@ -55,7 +55,7 @@ class Method:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The reading by its columns' names."""
+        """The representation by its columns' names."""
         return dict(zip(("method", "output", "representation"), self.identity, strict=True))
 
     def score(self, suspect_logits: torch.Tensor, fingerprint: Fingerprint) -> float:
@@ -68,7 +68,7 @@ class Method:
 
 
 def agreement(name: str) -> Method:
-    """How most baselines read responses: the share of queries that the suspect answers with another label."""
+    """How most baselines read responses: the share of queries to which the suspect responds with another label."""
     return Method(name, "labels", responses, hamming, judges="source", first_called="answers")
 
 

@@ -1,4 +1,4 @@
-"""A fingerprint: the queries, what the source answered, and what is recorded to be matched."""
+"""A fingerprint: the queries, the source's responses, and what is recorded to be matched."""
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -112,7 +112,7 @@ def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
         for model, sha256 in used.items():
             if now.get(model) != sha256:
                 raise UserError(
-                    f"the {name} fingerprint was made with {model}, which is gone or another now; run "
+                    f"the {name} fingerprint was made with {model}, which is missing or has changed since; run "
                     f"{command(study, name)}"
                 )
     if "primary" not in prints:

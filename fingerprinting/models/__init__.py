@@ -1,3 +1,3 @@
-"""The zoo: kinds of models, how they are trained, and what is known of those that are there."""
+"""Models: their kinds, how they are trained, and what is known of those that are there."""
 
 from fingerprinting.models import stealing  # noqa: F401 (fills the table of kinds)

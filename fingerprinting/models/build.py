@@ -1,4 +1,4 @@
-"""Training the zoo: which models a step promises, which are finished, and the rest in parallel processes."""
+"""Training models: which ones a step promises, which are finished, and the rest in parallel processes."""
 
 import json
 from collections import Counter
@@ -33,7 +33,7 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
     """
     jobs = list(jobs)
     if not study.target and any(KINDS[job.model.kind].on_target for job in jobs):
-        print(f"{study.dataset} has no transfer target, so no model of {step} is moved to one", flush=True)
+        print(f"{study.dataset} has no transfer target, so no model of {step} is transferred to one", flush=True)
         jobs = [job for job in jobs if not KINDS[job.model.kind].on_target]
     promised = {job.model for job in jobs}
     for parent in {job.parent for job in jobs if job.parent} - promised:

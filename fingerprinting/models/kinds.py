@@ -1,4 +1,4 @@
-"""What kinds of models there are, and what one job of training is: every step of the zoo reads this table."""
+"""What kinds of models there are, and what one job of training is: every step that trains models reads this table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -52,7 +52,7 @@ class Kind:
     prunable modules, which must therefore be known.
 
     use: what its models are for; no model serves two uses.
-    `scored`: the zoo that every table is about.
+    `scored`: the models that every table is about.
     `reference`: the owner's own, to make queries, to weigh responses and to set thresholds with.
     `calibration`: the owner's own independents that chose and weighed nothing: how far independent models go.
     `audit`: further independents, on which false positives are counted.

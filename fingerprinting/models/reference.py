@@ -9,7 +9,7 @@ from fingerprinting.models.kinds import KINDS, Job, seed_name
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import Recipe
 
-TARGET_PARTS = {"calibration": "owner", "audit": "attacker"}  # of the transfer target, for models that are moved
+TARGET_PARTS = {"calibration": "owner", "audit": "attacker"}  # of the transfer target, for models that are transferred
 ALL = "owner+reference"  # the parts that the owner has
 EACH = "each"  # in place of a draw's name: every model draws its own
 LOW_DATA = 1 / 3  # of the part that the owner's reference models train on, in low_data_references.py
@@ -28,7 +28,7 @@ def references(
 ) -> str | None:
     """The owner's own independent and stolen models, `copies` of each kind and architecture.
 
-    Of the first `transfer_copies` of them the independents are moved to the transfer target, the source as often as
+    Of the first `transfer_copies` of them the independent ones are transferred to the target, the source as often as
     they are.
     """
     _check_moved(transfer_copies, copies)
@@ -196,7 +196,7 @@ def _check_moved(transfer_copies: int, copies: int) -> None:
 
 
 def _moved(use: str, jobs: list[Job], copies: int, recipe: Recipe, part: str) -> list[Job]:
-    """The first copies of the plain independents among the jobs, moved to the transfer target by their maker."""
+    """The first copies of the plain independents among the jobs, transferred to the target by their maker."""
     return [
         Job(replace(job.model, kind=f"{job.model.kind}_transfer"), recipe, {"part": part}, job.model)
         for job in jobs

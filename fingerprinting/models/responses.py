@@ -34,6 +34,6 @@ def ask(
         return storage.load_tensors(path)[0]["logits"]
     logits = predict(load(), inputs, study.device)
     if not torch.isfinite(logits).all():
-        raise UserError("a suspect answered NaN or infinity; its weights or the scale of its inputs are broken")
+        raise UserError("a suspect's responses hold NaN or infinity; its weights or the scale of its inputs are broken")
     storage.save_tensors(path, {"logits": logits}, {"weights": weights_sha256})
     return logits

@@ -1,4 +1,4 @@
-"""The zoo's first steps: the data, and the owner's model."""
+"""The first steps: the data, and the owner's model."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The steps that steal the source: modified, moved to another task, extracted by its responses."""
+"""The steps that steal the source: modified, transferred to another task, extracted by its responses."""
 
 from itertools import product
 
@@ -67,7 +67,7 @@ def transfer(
     epochs: int,
     learning_rate: float,
 ) -> str | None:
-    """The stolen source moved to another task, and independents moved there too: transfer's own negatives."""
+    """The stolen source transferred to another task, and independent models likewise: transfer's own negatives."""
     recipe = study.recipe(epochs, learning_rate)
     jobs = [
         Job(study.model_id("transfer", study.source_architecture, copy), recipe, parent=study.source_id)

@@ -1,4 +1,4 @@
-"""The models that are judged: every one that the steps promised, with what is known of it and what it answers."""
+"""The models that are judged: every one that the steps promised, with what is known of it and its responses."""
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -13,7 +13,7 @@ from fingerprinting.models.kinds import KINDS, Kind
 from fingerprinting.study.study import ModelId, Study
 
 ACCURACY_COST = 0.10  # a stolen model that lost more test accuracy than this is flagged: no copy worth detecting
-TRANSFERRED = "_transfer"  # an independent kind moved to the transfer target: the negatives of a transfer
+TRANSFERRED = "_transfer"  # an independent kind transferred to the target: the negatives of a transfer
 
 # Groups of independent models, reported separately and together.
 NEGATIVES = {
@@ -36,7 +36,7 @@ MEANS = {"mean_same_task": SAME_TASK, "mean_all": (*SAME_TASK, "transfer")}
 
 @dataclass(frozen=True)
 class Suspect:
-    """A model of the zoo and the metadata of its file."""
+    """A model of a study and the metadata of its file."""
 
     model: ModelId
     metadata: dict
@@ -121,7 +121,7 @@ def _gather(study: Study, scripts: list[str]) -> list[Suspect]:
     planned = build.planned(study)
     for script in scripts:
         if script not in planned:
-            raise UserError(f"the zoo lacks the models of {study.command(script)}; run it first")
+            raise UserError(f"the models of {study.command(script)} are missing; run it first")
     trained.require(study, study.source_id)
     found = []
     for script in scripts:

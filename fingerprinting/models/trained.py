@@ -10,7 +10,7 @@ from fingerprinting.study.study import ModelId, Study
 
 
 def open_model(study: Study, model: ModelId) -> nn.Module:
-    """A finished model of the zoo, on the study's device."""
+    """A finished model of a study, on the study's device."""
     require(study, model)
     return runtime.place(checkpoints.load(study.domain, model.path)[0], study.device)
 

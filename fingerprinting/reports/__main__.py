@@ -1,7 +1,7 @@
-"""Draw every table, page and figure anew, and write the numbers of README and docs, from results/records alone.
+"""Write all tables, pages and figures, and the blocks of README and docs, from results/records alone.
 
     python -m fingerprinting.reports                          # all studies
-    python -m fingerprinting.reports STUDY=cv/fashion_mnist   # of those that begin so the figures
+    python -m fingerprinting.reports STUDY=cv/fashion_mnist   # figures only of studies that begin so
     python -m fingerprinting.reports FIGURES=False            # tables, pages, README and docs
 
 Needs no model. A step draws what it measured by itself; README and docs are written here and by reproduce.py alone.
@@ -14,7 +14,7 @@ from fingerprinting import cli
 from fingerprinting.core import storage
 from fingerprinting.reports import everything
 
-STUDY = ""  # how the folders of the studies whose figures are drawn begin: domain/dataset/tier; empty: all
+STUDY = ""  # the beginning of domain/dataset/tier: only these studies' figures are drawn; empty: all
 FIGURES = True  # whether figures are drawn too
 DOMAIN = ""  # path of a domain file of your own, whose inputs figures show
 

@@ -146,7 +146,7 @@ def _benchmarks() -> str:
     }
     found: dict[tuple[str, str], dict] = {}
     for study, row in _benchmarked(*ratios):
-        found.setdefault((study, row["key"].rsplit("/", 1)[1].replace("_", " ")), {}).update(row)
+        found.setdefault((study, row["key"].rsplit("/", 1)[1].split("_")[0]), {}).update(row)
     cells = [
         [*where, *(timing.shown(row[name]) if name in row else "" for name in ratios)] for where, row in found.items()
     ]
@@ -157,7 +157,7 @@ def _precision() -> list[str]:
     """Speed of training in bfloat16, by network."""
     measured = "training_float32_to_bfloat16"
     cells = [
-        [study, row["architecture"], row["key"].rsplit("/", 1)[1].replace("_", " "), timing.shown(row[measured])]
+        [study, row["architecture"], row["key"].rsplit("/", 1)[1].split("_")[0], timing.shown(row[measured])]
         for study, row in _benchmarked(measured)
     ]
     note = "Speed of `PRECISION=bfloat16` in training on that machine (`python benchmarks/precision.py`)."

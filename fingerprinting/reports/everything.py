@@ -8,7 +8,7 @@ from fingerprinting.study.study import SPLIT
 
 
 def write(study: str = "", figures: bool = True, domain: str = "") -> None:
-    """study: how the folders begin of those whose figures are drawn; domain: the file of a domain of somebody's own."""
+    """study: the beginning of the studies whose figures are drawn; domain: the file of a domain of somebody's own."""
     folders = [folder for folder in pages.study_folders() if folder.startswith(study)]
     if study and not folders:
         raise UserError(f"no study begins with {study!r}; there are {', '.join(pages.study_folders()) or 'none'}")

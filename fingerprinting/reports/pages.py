@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fingerprinting.core import storage
 from fingerprinting.study.domain import DOMAINS
+from fingerprinting.study.renamed import TOPICS
 from fingerprinting.study.study import SPLIT
 
 
@@ -20,7 +21,8 @@ def study_folders() -> list[str]:
 def with_records(*topics: str) -> list[str]:
     """`domain/dataset/tier` of every study that has records of any of these topics, in alphabetical order."""
     records = storage.results_dir() / "records"
-    found = [path for topic in topics for path in records.glob(f"*/*/*/{topic}.jsonl")]
+    names = {*topics, *(TOPICS[topic] for topic in topics if topic in TOPICS)}
+    found = [path for name in names for path in records.glob(f"*/*/*/{name}.jsonl")]
     return sorted({path.parent.relative_to(records).as_posix() for path in found})
 
 

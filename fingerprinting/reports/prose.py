@@ -19,13 +19,13 @@ YOURS, METHODS_PAGE = "docs/your-model.md", "docs/methods.md"
 THUCNEWS, THUOCL, EEG = "nlp/thucnews/cpu", "nlp/thuocl/cpu", "bci/scp1/cpu"
 LABELS = (CIFAR, FASHION, THUCNEWS, THUOCL)  # studies of vision and text
 USUAL = (*LABELS, EEG)
-LABELS_ANEW = tuple(f"{study}{SPLIT}1" for study in (CIFAR, FASHION, THUOCL))
+LABELS_REPLICATES = tuple(f"{study}{SPLIT}1" for study in (CIFAR, FASHION, THUOCL))
 EEG_FIRST, EEG_SECOND = (f"{EEG}{SPLIT}{seed}" for seed in (1, 2))
-EVERY = (*USUAL, *LABELS_ANEW, EEG_FIRST, EEG_SECOND)
+EVERY = (*USUAL, *LABELS_REPLICATES, EEG_FIRST, EEG_SECOND)
 SAME_TASK = MEANS["mean_same_task"]
 FEWER = 72  # references, of a row of the table that is quoted
 EXTRACTIONS = tuple(name for name in SAME_TASK if name.startswith("extract"))
-KEPT = tuple(name for name in SAME_TASK if name not in EXTRACTIONS)  # thefts that keep the stolen weights
+KEPT = tuple(name for name in SAME_TASK if name not in EXTRACTIONS)  # stealing attacks that keep the weights
 MEAN = "mean_same_task"
 
 OWN: Identity = ("calibrated", "labels", "stealing_evidence")
@@ -82,7 +82,7 @@ def stolen(study: str, use: str, role: str) -> int:
 
 
 def named(study: str) -> float:
-    """The share of thefts that is called stolen."""
+    """The share of stolen models that is called stolen."""
     return stolen(study, "scored", "pirated") / len(judged(study, "scored", "pirated"))
 
 
@@ -91,8 +91,8 @@ def modified_detected_by_its_own_log_odds(study: str) -> tuple[float, float]:
     return between([found[attack] for attack in KEPT])
 
 
-def answering_back(study: str, attack: str, representation: Identity, column: str = "auc_after") -> float:
-    """Of the mean over thefts that answer back, or of copies trained away from the source."""
+def under_attack(study: str, attack: str, representation: Identity, column: str = "auc_after") -> float:
+    """AUC under an attack on queries, or of copies trained away from the source."""
     names, wanted = (
         ("attack_on_queries", "method", "output", "representation", "negatives"),
         (attack, *representation, "all"),
@@ -103,13 +103,13 @@ def answering_back(study: str, attack: str, representation: Identity, column: st
 
 
 def seen_by_an_autoencoder(study: str) -> float:
-    """The share of the calibrated fingerprint's queries that a thief finds out, at 5% false alarms."""
+    """The share of the calibrated fingerprint's queries that an attacker detects, at 5% false alarms."""
     rows = Records.at(study, "erasure").rows()
     return next(row["detection_rate_fpr5"] for row in rows if row["method"] == "calibrated" and "detection_auc" in row)
 
 
 def points(study: str, attack: str) -> float:
-    """What an attack on queries costs the thief, in points of accuracy."""
+    """What an attack on queries costs the attacker, in points of accuracy."""
     rows = Records.at(study, "erasure").rows()
     return 100 * next(row["accuracy_cost"] for row in rows if row["attack_on_queries"] == attack)
 
@@ -127,18 +127,18 @@ def model(study: str, kind: str) -> dict:
     return next(row for row in Records.at(study, "models").rows() if row["kind"] == kind)
 
 
-def own_models() -> tuple[float, float]:
+def reference_models() -> tuple[float, float]:
     """The least and the most that the calibrated fingerprint was made with."""
     return between([made(study, "calibrated")["extra_models"] for study in EVERY])
 
 
-def asked_apart() -> tuple[int, int]:
-    """Questions of the calibrated fingerprint: queries, and controls."""
+def queries_and_controls() -> tuple[int, int]:
+    """Of the calibrated fingerprint: queries, and control queries."""
     return made(CIFAR, "calibrated")["queries"], made(CIFAR, "calibrated")["settings"]["controls"]
 
 
 def queries() -> int:
-    return sum(asked_apart())
+    return sum(queries_and_controls())
 
 
 def baselines_queries() -> int:
@@ -159,7 +159,7 @@ def moved() -> dict:
 
 
 def flagged_in_audits() -> tuple[float, float, int]:
-    """Honest models called stolen in the audits of all studies, the fewest and the most, and of how many."""
+    """Independent models called stolen in the audit sets, the fewest and the most of a study, and of how many."""
     audited = [study for study in EVERY if judged(study, "audit", "independent")]
     (count,) = {len(judged(study, "audit", "independent")) for study in audited}
     return *between([stolen(study, "audit", "independent") for study in audited]), count
@@ -181,14 +181,14 @@ def vision_points() -> list[float]:
     return [points(study, "reconstructed") for study in (CIFAR, FASHION)]
 
 
-def alike_students_cost() -> tuple[float, float]:
+def similar_students_cost() -> tuple[float, float]:
     """Points of the mean AUC on THUCNews."""
     values = ("students of few responses", "students of many responses")
     return between([100 * (auc(THUCNEWS, OWN) - varied(THUCNEWS, "similar references", value)) for value in values])
 
 
 def kept(study: str) -> tuple[float, float]:
-    """AUC of the thefts that keep the stolen weights."""
+    """AUC of the stealing attacks that keep the weights."""
     return between([auc(study, OWN, attack) for attack in KEPT])
 
 
@@ -200,14 +200,14 @@ MEASURED = (
         "in vision and text is {:.3f} to {:.3f} on the primary splits and {:.3f} to {:.3f} on {} replicates",
         lambda: (
             *between([auc(study, OWN) for study in LABELS]),
-            *between([auc(study, OWN) for study in LABELS_ANEW]),
-            in_words(len(LABELS_ANEW)),
+            *between([auc(study, OWN) for study in LABELS_REPLICATES]),
+            in_words(len(LABELS_REPLICATES)),
         ),
     ),
     Measured(
         README,
         "It needs {} to {} models trained by the owner and {} queries; baselines use up to {} queries",
-        lambda: (*own_models(), queries(), baselines_queries()),
+        lambda: (*reference_models(), queries(), baselines_queries()),
     ),
     Measured(README, "With {} training trials", lambda: [model(EEG, "source")["examples"]]),
     Measured(
@@ -235,7 +235,7 @@ MEASURED = (
             baselines_queries(),
             made(CIFAR, "primary")["queries"],
             made(EEG, "primary")["queries"],
-            *asked_apart(),
+            *queries_and_controls(),
         ),
     ),
     Measured(
@@ -302,10 +302,7 @@ MEASURED = (
         RESULTS,
         "(random trials, SAC-m and DeepCore: at most {:.2f})",
         lambda: [
-            max(
-                answering_back(EEG, "band_passed", representation)
-                for representation in (RANDOM, SAC_M_LABELS, DEEPCORE)
-            )
+            max(under_attack(EEG, "band_passed", representation) for representation in (RANDOM, SAC_M_LABELS, DEEPCORE))
         ],
     ),
     Measured(
@@ -316,23 +313,23 @@ MEASURED = (
     Measured(
         RESULTS,
         "IrisFP in EEG (AUC {:.2f}, without removal {:.2f})",
-        lambda: [answering_back(EEG, "removal", IRISFP, f"auc_{it}") for it in ("after", "before")],
+        lambda: [under_attack(EEG, "removal", IRISFP, f"auc_{it}") for it in ("after", "before")],
     ),
-    Measured(RESULTS, "partly FUAP on Fashion-MNIST ({:.2f})", lambda: [answering_back(FASHION, "removal", FUAP)]),
+    Measured(RESULTS, "partly FUAP on Fashion-MNIST ({:.2f})", lambda: [under_attack(FASHION, "removal", FUAP)]),
     Measured(
         RESULTS,
         "AKH on THUOCL ({:.2f}) and in EEG",
-        lambda: [answering_back(THUOCL, "removal", AKH)],
+        lambda: [under_attack(THUOCL, "removal", AKH)],
     ),
     Measured(
         RESULTS,
         "the calibrated fingerprint on Fashion-MNIST and in EEG ({:.2f})",
-        lambda: {round(answering_back(study, "removal", OWN), 2) for study in (FASHION, EEG)},
+        lambda: {round(under_attack(study, "removal", OWN), 2) for study in (FASHION, EEG)},
     ),
     Measured(
         RESULTS,
         "DeepCore except in EEG ({:.2f})",
-        lambda: [answering_back(EEG, "removal", DEEPCORE)],
+        lambda: [under_attack(EEG, "removal", DEEPCORE)],
     ),
     Measured(
         RESULTS,
@@ -352,18 +349,18 @@ MEASURED = (
     Measured(
         CALIBRATED,
         "It needs {} to {} models of the owner, {} queries and {} control queries; baselines use up to {} queries",
-        lambda: (*own_models(), *asked_apart(), baselines_queries()),
+        lambda: (*reference_models(), *queries_and_controls(), baselines_queries()),
     ),
     Measured(
         CALIBRATED,
         "its AUC for that attack falls from {:.2f} to {:.2f} on Fashion-MNIST, from {:.2f} to {:.2f} on CIFAR-10 and "
         "from {:.2f} to {:.2f} on CIFAR-10's replicate",
         lambda: [
-            value for s in (FASHION, CIFAR, LABELS_ANEW[0]) for value in (extracted_adversarially(s), left_out(s))
+            value for s in (FASHION, CIFAR, LABELS_REPLICATES[0]) for value in (extracted_adversarially(s), left_out(s))
         ],
     ),
     Measured(
-        CALIBRATED, "the mean AUC on THUCNews falls by {} to {} points", lambda: map(in_words, alike_students_cost())
+        CALIBRATED, "the mean AUC on THUCNews falls by {} to {} points", lambda: map(in_words, similar_students_cost())
     ),
     Measured(
         CALIBRATED,
@@ -371,7 +368,7 @@ MEASURED = (
         "EEG",
         lambda: (
             judged(FASHION, "scored", "pirated")[0]["alpha"],
-            *between([named(study) for study in (*LABELS, *LABELS_ANEW)]),
+            *between([named(study) for study in (*LABELS, *LABELS_REPLICATES)]),
             *between([named(study) for study in (EEG, EEG_FIRST, EEG_SECOND)]),
         ),
     ),
@@ -426,8 +423,8 @@ MEASURED = (
         CALIBRATED,
         "yet {} and {} of {} stolen models are detected",
         lambda: (
-            *(stolen(study, "scored", "pirated") for study in (CIFAR, LABELS_ANEW[0])),
-            *{len(judged(study, "scored", "pirated")) for study in (CIFAR, LABELS_ANEW[0])},
+            *(stolen(study, "scored", "pirated") for study in (CIFAR, LABELS_REPLICATES[0])),
+            *{len(judged(study, "scored", "pirated")) for study in (CIFAR, LABELS_REPLICATES[0])},
         ),
     ),
     Measured(

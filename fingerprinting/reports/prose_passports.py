@@ -85,7 +85,7 @@ def shares_lost_to_turned_signs() -> list[float]:
 
 
 def bits_of_strangers() -> list[int]:
-    """The fewest and the most bits that owners' passports read in honest models, and of how many."""
+    """The fewest and the most bits that owners' passports show in independent models, and of how many."""
     rows = [row for study in (FASHION, CIFAR) for row in Records.at(study, "passport_stealing_attacks").rows()]
     read = [model for row in rows if row["role"] == "independent" for model in row["models"].values()]
     read = [model for model in read if "bits" in model]

@@ -24,6 +24,7 @@ def deepcore(study: Study) -> None:
         core_points.draw(study.folder, study.domain)
         deepcore_tables.write()
         print(deepcore_tables.page(study.folder))
+        _places()
 
 
 def matched(study: Study) -> None:
@@ -42,9 +43,9 @@ def varied(study: Study) -> None:
     _places()
 
 
-def answered_back(study: Study) -> None:
+def adaptive(study: Study) -> None:
     """After detect_erase_attack.py: the figure, tables, and the section on the adaptive adversary."""
-    responses(study.folder)
+    attacked(study.folder)
     study_page.write(study.folder)
     print("\n".join(query_attacks.section(Records.of(study, "erasure").rows())))
     _places()
@@ -54,6 +55,7 @@ def passports(study: Study) -> None:
     """After cv/passport/attack.py and steal.py: the figures, tables, the study's page on passports."""
     passport_pages.write(study.folder)
     print(passport_pages.page(study.folder))
+    _places()
 
 
 def comparison(study_folder: str) -> None:
@@ -72,7 +74,7 @@ def comparison(study_folder: str) -> None:
     charts.extraction(study_folder, shown(methods_of(extracted)), telling, extracted)
 
 
-def responses(study_folder: str) -> None:
+def attacked(study_folder: str) -> None:
     """The figure of the adaptive adversary, where that was recorded."""
     if rows := Records.at(study_folder, "erasure").rows():
         charts.erasure(study_folder, aucs.telling(study_folder, shown(methods_of(rows))), rows)
@@ -84,7 +86,7 @@ def every_figure(study_folder: str, domain: Domain | None) -> None:
     core_points.draw(study_folder, domain)
     if Records.at(study_folder, "auc").rows():
         comparison(study_folder)
-    responses(study_folder)
+    attacked(study_folder)
 
 
 def _places() -> None:

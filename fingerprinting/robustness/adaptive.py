@@ -1,9 +1,9 @@
-"""An adaptive adversary: it detects, erases or evades queries, or rids its model of what they look for.
+"""An adaptive adversary: it detects, erases or evades queries, or trains its copy away from the source.
 
-Every attack here is the stolen models' alone: independent models have nothing to hide and answer as they are. But an
-owner can only compare like with like. Where responses are visibly cut down (SEEN), the source and the independents are
-read as if theirs were too; where queries are refused, all are read on those that the attacker answers. A temperature or
-noise cannot be seen, so that there nothing is made up for.
+Only stolen models attack queries: independent models have nothing to hide and respond as they are. But an owner can
+only compare like with like. Where responses visibly hold less (SEEN), the source's and the independent models' are
+reduced likewise; where queries are refused, all models are compared on the others. A temperature or noise cannot be
+seen, so nothing is corrected there.
 """
 
 from collections import defaultdict
@@ -36,8 +36,8 @@ RANDOM, REMOVAL = "random_responses", "removal"
 BASELINE = "fine_tune_all"  # what removal is compared with: the same attacker, trained on without that aim
 
 
-def answer_back(study: Study, **constants) -> str | None:
-    """Screen, answer in every way, read and count: from the zoo and the fingerprints to records."""
+def attack(study: Study, **constants) -> str | None:
+    """Detect and attack queries, read the responses and count: from models and fingerprints to records."""
     attacker = Attacker.of(**constants)
     pool = suspects.gather(study)
     names = [name for name in dict.fromkeys(m.name for m in METHODS) if store.path_of(study, name).is_file()]
@@ -66,7 +66,7 @@ def chosen(names: list[str]) -> list[Method]:
 
 
 def _remove(study: Study, removal: Removal) -> tuple[str | None, list[Suspect]]:
-    """Train the copies of an attacker that knows fingerprints exist, and describe them as matching does the others."""
+    """Train the copies of an attacker that knows of fingerprints, and describe them as matching does the others."""
     options = {"feature_weight": removal.feature_weight, "ranking_weight": removal.ranking_weight}
     recipe = study.recipe(removal.removal_epochs, removal.removal_learning_rate)
     jobs = [
@@ -86,7 +86,7 @@ def _ask(
     representations: Representations,
     pool: list[Suspect],
 ) -> dict[str, list[float]]:
-    """Have every suspect answer in every way; returns what each attack costs same-task copies in test accuracy."""
+    """Every suspect's responses under every attack; returns what each costs same-task copies in test accuracy."""
     prints, screen, evades = representations.prints, screened.screen, screened.attacker.evasion
     sizes = [len(found) for found in prints.values()]
     inputs, labels = screened.cost_inputs
@@ -96,17 +96,17 @@ def _ask(
     }
     benign_flagged = screened.benign > screened.evasion_threshold
     costs: dict[str, list[float]] = defaultdict(list)
-    for suspect in tqdm(pool, desc="answer back", unit="model"):
-        independent = {name: suspects.ask(study, suspect, found.inputs) for name, found in prints.items()}
-        for name, logits in independent.items():
+    for suspect in tqdm(pool, desc="attacks on queries", unit="model"):
+        plain = {name: suspects.ask(study, suspect, found.inputs) for name, found in prints.items()}
+        for name, logits in plain.items():
             representations.put("", suspect, name, logits)
         if suspect.kind.use == "adaptive":
             continue
         for name in representations.compared[REFUSED]:
-            representations.put(REFUSED, suspect, name, independent[name][~detected[name].flagged])
+            representations.put(REFUSED, suspect, name, plain[name][~detected[name].flagged])
         if suspect.kind.role != "pirated":
-            for attack, name in product(SEEN, independent):
-                representations.put(attack, suspect, name, PERTURBATIONS[attack](independent[name], evades, None))
+            for attack, name in product(SEEN, plain):
+                representations.put(attack, suspect, name, PERTURBATIONS[attack](plain[name], evades, None))
             continue
         given = {}
         for attack, asked in erased.items():
@@ -114,11 +114,11 @@ def _ask(
         clean = suspects.ask(study, suspect, inputs)
         for attack, perturb in PERTURBATIONS.items():
             draw = runtime.generator(f"{suspect.model.name}/{attack}")
-            given[attack] = [perturb(logits, evades, draw) for logits in (*independent.values(), clean)]
+            given[attack] = [perturb(logits, evades, draw) for logits in (*plain.values(), clean)]
         # As RANDOM was first called, so that labels stay.
         draw = runtime.generator(f"{suspect.model.name}/random_answers")
-        flags = [*(detected[name].flagged for name in independent), benign_flagged]
-        pairs = zip((*independent.values(), clean), flags, strict=True)
+        flags = [*(detected[name].flagged for name in plain), benign_flagged]
+        pairs = zip((*plain.values(), clean), flags, strict=True)
         given[RANDOM] = [evasion.at_random(logits, flagged, draw) for logits, flagged in pairs]
         for attack, found in given.items():
             for name, logits in zip(prints, found, strict=False):
@@ -126,7 +126,7 @@ def _ask(
         if not suspect.kind.on_target:
             right = clean.argmax(1) == labels
             after = {attack: found[-1].argmax(1) == labels for attack, found in given.items()}
-            after[REFUSED] = right & ~benign_flagged  # an input that gets no answer is not answered rightly
+            after[REFUSED] = right & ~benign_flagged  # a refused input is not classified correctly
             for attack, still_right in after.items():
                 costs[attack].append((right.double().mean() - still_right.double().mean()).item())
     return costs

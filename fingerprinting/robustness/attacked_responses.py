@@ -1,4 +1,4 @@
-"""Reading what suspects answer to attacked queries, beside what the source is taken to answer to them."""
+"""Suspects' responses to attacked queries, beside those that the source is taken to give."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -16,7 +16,7 @@ from fingerprinting.robustness.query_detector import Detection
 
 # Representations that make sense of any of a fingerprint's queries; others read them in pairs, views or walks.
 PER_QUERY = (responses, match_rate, correlation)
-REFUSED = "refused"  # flagged queries get no answer
+REFUSED = "refused"  # flagged queries get no response
 
 
 class Representations:
@@ -39,7 +39,7 @@ class Representations:
         self.sources: dict[tuple[str, str], torch.Tensor] = {}
 
     def put(self, attack: str, suspect: Suspect, name: str, logits: torch.Tensor) -> None:
-        """Read a suspect's responses (n, C') to the fingerprint `name`, or to those queries that were answered."""
+        """Read a suspect's responses (n, C') to the fingerprint `name`, or to those queries that were not refused."""
         fingerprint = self.compared.get(attack, self.prints)[name]
         for method in self.methods:
             per_query = attack != REFUSED or method.representation in PER_QUERY
@@ -51,7 +51,7 @@ class Representations:
 
 
 def _answered(fingerprint: Fingerprint, found: Detection) -> Fingerprint | None:
-    """The queries that an attacker answers; None where none is left."""
+    """The queries that an attacker does not refuse; None where none is left."""
     kept = ~found.flagged
     if not kept.any():
         return None

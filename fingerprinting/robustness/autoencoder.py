@@ -1,6 +1,6 @@
-"""A convolutional autoencoder of an attacker's inputs: what it cannot reproduce is suspect, what it makes is answered.
+"""A convolutional autoencoder of an attacker's inputs: it flags what it cannot reproduce, and replaces queries.
 
-A query with a large reconstruction error is flagged (Meng and Chen, "MagNet", CCS 2017), and answering the
+A query with a large reconstruction error is flagged (Meng and Chen, "MagNet", CCS 2017), and classifying the
 reconstruction erases what the autoencoder's code has no room for.
 """
 
@@ -95,13 +95,13 @@ def errors(model: Autoencoder, inputs: torch.Tensor) -> torch.Tensor:
 def screen(
     inputs: torch.Tensor, detector: Detector, name: str, device: torch.device, bounds: tuple[float, float]
 ) -> Screen:
-    """Flags by reconstruction error, answers reconstructions, kept inside the bounds of an input."""
+    """Flags by reconstruction error, replaces queries by reconstructions, kept inside the bounds of an input."""
     model = fit(inputs, detector, name, device)
 
     @torch.inference_mode()
-    def each(asked: torch.Tensor, answer) -> torch.Tensor:
+    def each(asked: torch.Tensor, function) -> torch.Tensor:
         pieces = physical(asked).split(PREDICTION_BATCH)
-        return torch.cat([answer(runtime.place(piece, device)).cpu() for piece in pieces])
+        return torch.cat([function(runtime.place(piece, device)).cpu() for piece in pieces])
 
     def score(asked: torch.Tensor) -> torch.Tensor:
         return each(asked, lambda piece: errors(model, piece))

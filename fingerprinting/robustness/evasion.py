@@ -10,15 +10,15 @@ import torch.nn.functional as F  # the field's standard name
 from fingerprinting.robustness.attacker import Evasion
 
 NOUGHT = 1e-3  # what the owner reads where a probability is given as 0 and the representation takes logarithms
-TIE = 1e-6  # rounding makes ties; the label that goes with an answer stays the model's own
+TIE = 1e-6  # rounding makes ties; the label that goes with a response stays the model's own
 
 
 @dataclass(frozen=True)
 class Screen:
     """What an attacker has learnt of its own inputs.
 
-    score(inputs) -> (n,): the higher, the less an input is like them. erasures: name -> inputs (n, ...) as they are
-    answered instead of the ones that were asked.
+    score(inputs) -> (n,): the higher, the less an input is like them. erasures: name -> inputs (n, ...) that are
+    classified in place of the queries.
     """
 
     score: Callable[[torch.Tensor], torch.Tensor]
@@ -65,7 +65,7 @@ PERTURBATIONS: dict[str, Callable[[torch.Tensor, Evasion, torch.Generator | None
     "noise": noisy,
 }
 
-# Those that anyone sees in the responses: the owner then reads every model as if it answered like that.
+# Those that anyone sees in the responses: the owner then reads every model as if it responded like that.
 SEEN = ("rounded", "top_1")
 
 

@@ -23,7 +23,7 @@ from fingerprinting.study.weights import filled
 from fingerprinting.training.trainer import Recipe, fit
 
 CPU = torch.device("cpu")
-CLOSE = 1e-3  # of the largest logit: more than rounding changes in an answer
+CLOSE = 1e-3  # of the largest logit: more than rounding changes in a response
 
 
 def save(path: Path, model: nn.Module, metadata: dict) -> None:
@@ -35,7 +35,7 @@ def load(domain: Domain, path: Path) -> tuple[nn.Module, dict]:
     """Rebuild a model from its file's own metadata; every key must fit."""
     weights, metadata = storage.load_tensors(path)
     if not {"architecture", "classes", "domain", "shape"} <= set(metadata):
-        raise UserError(f"{path} holds no model; give a file that a step of the zoo wrote")
+        raise UserError(f"{path} holds no model; give a model that a step wrote")
     if metadata["domain"] != domain.name:
         raise UserError(f"{path} holds a model of domain {metadata['domain']!r}, not of {domain.name}")
     model = build(domain, metadata["architecture"], metadata["classes"], tuple(metadata["shape"]))
@@ -83,7 +83,7 @@ def check(
 ) -> None:
     """Two or more stored inputs (N, ...) go through all that a model does; what fails ends in a UserError.
 
-    They are answered together and alone, trained on for one update, and answered again by a network that was built
+    They are classified together and alone, trained on for one update, and classified again by a network that was built
     anew and given the weights as they were written to a file and read. weights: of a model that was trained elsewhere.
     """
     architecture = domain.architecture(name)
@@ -99,8 +99,8 @@ def check(
         again.load_state_dict(storage.load_tensors(path)[0])
     if not _close(*(_asked(one, inputs, device) for one in (model, again))):
         raise UserError(
-            f"{name!r} answers otherwise after it was saved and loaded; what answers depend on must be its parameters "
-            "and buffers, and nothing that its constructor draws"
+            f"{name!r} responds otherwise after it was saved and loaded; what responses depend on must be its "
+            "parameters and buffers, and nothing that its constructor draws"
         )
 
 
@@ -109,7 +109,7 @@ def check_moved(domain: Domain, name: str, classes: int, inputs: torch.Tensor, d
     model = _made(domain, name, classes, inputs)
     head = trace.head(domain, name, model, inputs)
     exchange_head(model, head, classes + 1)
-    with _said(f"{name!r} cannot be moved to another task"):
+    with _said(f"{name!r} cannot be transferred to another task"):
         logits = _asked(model, inputs, device)
     _check_logits(name, logits, (len(inputs), classes + 1), f" with {head!r} exchanged for one of {classes + 1}")
 
@@ -143,7 +143,7 @@ def _check_parts(name: str, architecture: Architecture, model: nn.Module) -> Non
 
 
 def _check_responses(name: str, model: nn.Module, classes: int, inputs: torch.Tensor, device: torch.device) -> None:
-    with _said(f"{name!r} cannot answer inputs {tuple(inputs.shape[1:])}"):
+    with _said(f"{name!r} cannot be run on inputs {tuple(inputs.shape[1:])}"):
         together = _asked(model, inputs, device)
         alone = [_asked(model, one, device) for one in inputs.split(1)]
     _check_logits(name, together, (len(inputs), classes))
@@ -151,8 +151,8 @@ def _check_responses(name: str, model: nn.Module, classes: int, inputs: torch.Te
         together, torch.cat(alone)
     ):
         raise UserError(
-            f"{name!r} answers an input alone otherwise than beside others; in evaluation mode an answer must depend "
-            "on its input only: not on the batch (running statistics), not on chance"
+            f"{name!r} responds to an input alone otherwise than beside others; in evaluation mode a response must "
+            "depend on its input only: not on the batch (running statistics), not on chance"
         )
 
 

@@ -98,7 +98,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Domain:
-    """One folder's responses to what differs between vision, text and EEG."""
+    """What differs between vision, text and EEG: one folder's data, networks and inputs."""
 
     name: str
     data: Data
@@ -224,6 +224,9 @@ def _imported(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("fingerprinting."):
+            moved = f"{path} imports {error.name}, which version 0.2 has elsewhere; see CHANGELOG.md"
+            raise UserError(moved) from error
         raise UserError(f"{path} imports {error.name}, which is not there; install it or put it beside") from error
     except SyntaxError as error:
         raise UserError(f"{error.filename}, line {error.lineno}, is no Python: {error.msg}") from None

@@ -1,5 +1,7 @@
 """What records of versions before 0.2 call otherwise: files of then are read in today's words, and never written."""
 
+TOPICS = {"ablation": "generalisation", "passport_stealing_attacks": "passport_thefts"}  # topic -> its file of then
+
 COLUMNS = {  # topic -> column of then -> today's
     "verdicts": {
         "level": "alpha",

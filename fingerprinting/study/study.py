@@ -1,4 +1,4 @@
-"""A study: one source model's world, named by domain, data set and tier."""
+"""A study: one source model and all that belongs to it, named by domain, data set and tier."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,7 +50,7 @@ class Study:
     dataset: str
     tier: str
     target_name: str = ""  # what an attacker transfers to; empty: the data set's usual one
-    split_seed: int = 0  # another split of the data, and other seeds: a zoo of its own
+    split_seed: int = 0  # another split of the data, and other seeds: a replicate with models of its own
     device_name: str = "auto"
     precision: str = "float32"  # of training, one of runtime.PRECISIONS
     batch_size: int = 128  # examples per update

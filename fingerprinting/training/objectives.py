@@ -23,7 +23,9 @@ def distillation(temperature: float) -> Objective:
     The source's logits are not needed: p^(1/T), normalised, is the softmax of logits / T.
     """
     if temperature <= 0:
-        raise UserError(f"TEMPERATURE={temperature} cannot soften answers; give more than 0, 1 leaves them as they are")
+        raise UserError(
+            f"TEMPERATURE={temperature} cannot soften responses; give more than 0, 1 leaves them as they are"
+        )
     return partial(_distillation, temperature)
 
 

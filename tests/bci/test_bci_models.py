@@ -72,7 +72,7 @@ def test_recordings_of_any_size_become_logits_of_the_head(name, shape):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_silence_and_the_ends_of_the_range_are_answered(name):
+def test_silence_and_the_ends_of_the_range_are_classified(name):
     model, extreme = built(name, (4, 448)), torch.tensor(INPUT_RANGE).repeat(224)
     with torch.no_grad():
         for inputs in (torch.zeros(2, 4, 448), extreme.expand(2, 4, 448), recordings(2, (4, 448), silent=(1, 2, 3))):
@@ -135,7 +135,7 @@ def test_activity_is_measured_where_units_are_masked(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_recording_is_answered_the_same_alone_and_among_others(name):
+def test_a_recording_is_classified_the_same_alone_and_among_others(name):
     model, inputs = built(name, (4, 448)), recordings(5, (4, 448))
     with torch.no_grad():
         together, alone = model(inputs), torch.cat([model(one[None]) for one in inputs])
@@ -163,7 +163,7 @@ def test_every_weight_learns(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_saved_model_answers_the_same(name, tmp_path):
+def test_a_saved_model_responds_the_same(name, tmp_path):
     model, inputs, path = built(name, (5, 200)), recordings(4, (5, 200)), tmp_path / "model.safetensors"
     checkpoints.save(path, model, {"domain": "bci", "architecture": name, "classes": CLASSES, "shape": [5, 200]})
     loaded, _ = checkpoints.load(DOMAIN, path)

@@ -399,7 +399,7 @@ def test_generalisation_wants_the_models_and_fingerprints_that_it_was_made_of(sm
 def test_values_that_are_no_numbers_make_no_fingerprint(small, outputs, part):
     found, path = opened(small), store.path_of(small, "broken")
     broken = {"centre": found.extra["centre"] * np.nan} if part == "extra" else getattr(found, part) / 0
-    with pytest.raises(UserError, match="broken fingerprint came out with values that are no numbers"):
+    with pytest.raises(UserError, match="broken fingerprint came out with non-finite values"):
         generate.finish(small, "broken", replace(found, **{part: broken}), {}, 0.0, {})
     assert not path.exists()
 
@@ -408,7 +408,7 @@ def test_missing_calibration_models_are_named_by_their_script(small, outputs):
     plan = small.artifacts / "plans" / "calibration.json"
     with as_it_was(plan):
         plan.unlink()
-        with pytest.raises(UserError, match="lacks the models of python cv/calibration.py DATASET=digits TIER=smoke"):
+        with pytest.raises(UserError, match="models of python cv/calibration.py DATASET=digits TIER=smoke are missing"):
             fitting.calibrated(small, **SETTINGS)
     with as_it_was(plan):
         models = json.loads(plan.read_text())

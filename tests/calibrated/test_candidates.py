@@ -50,7 +50,7 @@ def test_text_is_not_taken_for_numbers(kind):
         ({"sampled": 0}, "SAMPLED=0 must be 1 or more"),
         ({"folds": 1}, "FOLDS=1 2 or more"),
         ({"folds": 0}, "FOLDS=0 2 or more"),
-        ({}, "the zoo lacks the models of python cv/references.py DATASET=digits TIER=smoke; run it first"),
+        ({}, "the models of python cv/references.py DATASET=digits TIER=smoke are missing; run it first"),
     ],
 )
 def test_what_cannot_be_made_is_refused_in_a_sentence(study, changes, said):

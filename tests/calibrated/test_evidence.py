@@ -1,4 +1,4 @@
-"""What responses say about theft: every formula against an independent reference."""
+"""Evidence of stealing in responses: every formula against an independent reference."""
 
 from functools import partial
 from itertools import combinations
@@ -48,7 +48,7 @@ def test_a_query_on_which_few_models_agree_by_chance_is_no_sure_query():
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.75, 1.0])
-def test_queries_are_the_best_against_extraction_and_then_against_tampering(share):
+def test_queries_are_the_best_against_extraction_and_then_against_modification(share):
     bits, origins = drawn_bits({INDEPENDENT: 9, EXTRACTED: 7, MODIFIED: 8}, n=40)
     chosen = evidence.choose(bits, origins, 12, share)
     assert len(chosen) == len(set(chosen.tolist())) == 12
@@ -207,14 +207,14 @@ responses = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 7)), el
 
 
 @given(responses)
-def test_same_answer_compares_every_pair_of_queries_once(labels):
+def test_same_response_compares_every_pair_of_queries_once(labels):
     expected = [[float(row[i] == row[j]) for i, j in combinations(range(len(row)), 2)] for row in labels]
     assert evidence.same_response(labels).tolist() == expected
     assert evidence.same_response(labels[0]).tolist() == expected[0]
 
 
 @given(responses, st.permutations(range(5)))
-def test_same_answer_does_not_know_what_labels_are_called(labels, renamed):
+def test_same_response_does_not_know_what_labels_are_called(labels, renamed):
     assert (evidence.same_response(np.array(renamed)[labels]) == evidence.same_response(labels)).all()
 
 

@@ -106,7 +106,7 @@ def test_queries_are_the_queries_and_then_the_controls(protected, tmp_path):
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_who_repeats_every_answer_is_flagged_and_who_repeats_none_is_cleared(protected, tmp_path, named):
+def test_who_repeats_every_response_is_flagged_and_who_repeats_none_is_cleared(protected, tmp_path, named):
     ask(protected, tmp_path)
     labels = opened(protected).labels.tolist()
     others = [(label + 1) % 10 for label in labels]
@@ -134,7 +134,7 @@ def test_of_another_task_only_equal_responses_count(protected, tmp_path):
     found = answered(protected, tmp_path, ["liked"] * (QUERIES + CONTROLS), other_task=True)
     assert found["evidence"] == pytest.approx(QUERIES * (QUERIES - 1) / 2) and found["n_calibration"] == 9
     assert "control_accuracy" not in found
-    assert found["outcome"] == "inconclusive" and found["why"].startswith("one answer to all queries")
+    assert found["outcome"] == "inconclusive" and found["why"].startswith("the same response to all queries")
     words = [f"{number} stars" for number in range(QUERIES + CONTROLS)]
     assert answered(protected, tmp_path, words, other_task=True)["evidence"] == 0
 
@@ -146,7 +146,7 @@ def test_small_calibration_and_tier_and_lopsided_controls_are_said_before_and_af
     found = answered(protected, tmp_path, [0] * QUERIES + list(range(CONTROLS)))
     page = capsys.readouterr().out
     said = (
-        "TIER=smoke is for a first look: flag nobody by it",
+        "TIER=smoke is for a first look: flag no model by it",
         "ALPHA rests on 19 calibration models only: where chance chose them badly, up to 23% of independent models are "
         "flagged instead of 10%",
         "what stolen models look like rests on 19 of them only",
@@ -157,7 +157,7 @@ def test_small_calibration_and_tier_and_lopsided_controls_are_said_before_and_af
     keep(protected, truth=[0, 0, 0, 1])
     ask(protected, tmp_path)
     found = answered(protected, tmp_path, [0] * (QUERIES + CONTROLS))
-    assert found["warnings"][-1].startswith("3 of the 4 control queries are of one class: one answer to all of them")
+    assert found["warnings"][-1].startswith("3 of the 4 control queries are of one class: the same response to all")
     assert (found["control_accuracy"], found["in_range"], found["outcome"]) == (0.75, True, "inconclusive")
 
 
@@ -175,7 +175,7 @@ def test_whoever_shows_more_than_independent_models_and_less_than_stolen_models_
     )
 
 
-def test_whoever_is_abler_than_all_calibration_models_is_not_judged_by_them(protected, tmp_path):
+def test_whoever_is_more_accurate_than_all_calibration_models_is_not_judged_by_them(protected, tmp_path):
     keep(protected, accurate=(0.25, 0.75))
     ask(protected, tmp_path)
     labels = opened(protected).labels.tolist()
@@ -221,7 +221,7 @@ def test_queries_of_another_study_are_not_written_over(protected, tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
-def test_a_refused_answer_leaves_the_verdict_that_was_there(protected, tmp_path):
+def test_a_refused_response_leaves_the_verdict_that_was_there(protected, tmp_path):
     ask(protected, tmp_path)
     answered(protected, tmp_path, [0] * QUERIES + list(range(CONTROLS)))
     before = (tmp_path / VERDICT).read_bytes()

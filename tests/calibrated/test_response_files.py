@@ -183,7 +183,7 @@ def test_names_that_are_other_classes_places_are_taken_alone():
         ("bag\n", "responses.txt has 1 responses to 2 queries; give a line for each"),
         ("", "responses.txt has 0 responses to 2 queries"),
         ("bag\n\nbag\n\n", "has 3 responses to 2 queries"),
-        ("\nbag", "line 1 of responses.txt is empty; every query needs an answer"),
+        ("\nbag", "line 1 of responses.txt is empty; every query needs a response"),
         (
             "bag\ntrousers",
             "line 2 of responses.txt says 'trousers', which is no class; take ankle boot, bag, 7 or 0 to 2",

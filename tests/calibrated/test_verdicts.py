@@ -158,9 +158,9 @@ def measured(labels: list[int], controls: list[int]) -> dict:
     return verdicts.measured(weighed(), torch.tensor(labels), torch.tensor(controls), **LEVELS)
 
 
-def test_one_answer_to_all_queries_is_no_models():
+def test_one_response_to_all_queries_is_no_models():
     """Though it is as accurate as others on control queries of which most are of one class."""
     found = measured([0] * 6, [0] * 4)
     assert found["in_range"] and found["one_response"] and verdicts.passed(found) == INCONCLUSIVE
-    assert verdicts.why(found) == "one answer to all queries says nothing about where a model is from"
+    assert verdicts.why(found) == "the same response to all queries says nothing about a model's origin"
     assert not measured([0] * 6, [0, 0, 0, 1])["one_response"] and not measured([0] * 5 + [1], [0] * 4)["one_response"]

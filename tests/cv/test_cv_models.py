@@ -99,7 +99,7 @@ def test_pruned_units_give_zero_features_and_the_others_do_not(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_saved_model_answers_the_same(name, tmp_path):
+def test_a_saved_model_responds_the_same(name, tmp_path):
     shape = (3, 32, 32)
     model, inputs = built(name, shape), images(4, shape)
     path = tmp_path / "model.safetensors"
@@ -119,7 +119,7 @@ def test_the_first_layer_normalises_and_carries_nobodys_data(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_batch_is_answered_like_its_images_alone(name):
+def test_a_batch_is_classified_like_its_images_alone(name):
     model, inputs = built(name, (1, 28, 28)), images(5, (1, 28, 28))
     with torch.no_grad():
         together, alone = model(inputs), torch.cat([model(image[None]) for image in inputs])

@@ -36,7 +36,7 @@ def test_labels_without_a_class_and_empty_parts_are_refused(labels, said, part):
         (Examples(FINE.inputs > 0, FINE.targets), "toy has inputs of torch.bool; its loader must give float32"),
         (Examples(FINE.inputs.cfloat(), FINE.targets), "toy has inputs of torch.complex64; its loader must"),
         (Examples(FINE.inputs.double(), FINE.targets), "toy has inputs of torch.float64; its loader must give float32"),
-        (Examples(FINE.inputs / 0, FINE.targets), "toy has inputs that are no numbers; its loader must leave them out"),
+        (Examples(FINE.inputs / 0, FINE.targets), "toy has non-finite inputs; its loader must leave them out"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("part", ["test", "dev"])

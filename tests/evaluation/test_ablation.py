@@ -37,7 +37,7 @@ def told_apart(study: Study, prefix: str = "") -> Responses:
 
 
 @pytest.mark.parametrize("name", SCORES)
-def test_every_score_says_that_who_answers_as_the_source_stole_it(study, name):
+def test_every_score_says_that_who_responds_as_the_source_is_stolen(study, name):
     fitted, judged = told_apart(study, "reference_"), told_apart(study)
     rows = ablation._rows(study, Variant("score", name, fitted, judged, 40, 0.5, np.arange(60), score=name))
     assert {row["attack"]: row["auc"] for row in rows} == {"extract_labels": 1, "prune": 1, "mean": 1}

@@ -59,7 +59,7 @@ def test_match_rate_leaves_out_a_component_without_samples():
     assert match_rate(torch.tensor([0, 0, 2]), fingerprint).tolist() == [1.0, 0.0, 1.0]
 
 
-def test_match_rate_compares_with_the_recorded_label_not_with_the_sources_answer():
+def test_match_rate_compares_with_the_recorded_label_not_with_the_sources_response():
     logits = torch.eye(4)
     fingerprint = fingerprint_of(logits, [1, 1, 2, 0], [0, 1, 2, 3])
     assert match_rate(logits.argmax(1), fingerprint).tolist() == [0.0, 1.0, 1.0, 0.0]

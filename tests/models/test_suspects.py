@@ -260,7 +260,7 @@ def test_broken_responses_are_refused_and_not_kept(study, scale):
     assert torch.isfinite(responses.ask(study, inputs, "a" * 64, Asked())).all()
 
 
-def test_a_damaged_answer_is_refused(study):
+def test_damaged_responses_are_refused(study):
     inputs = torch.rand(5, 1, 2, 2)
     responses.ask(study, inputs, "a" * 64, Asked())
     (path,) = (study.artifacts / "responses").rglob("*.safetensors")
@@ -381,7 +381,7 @@ def test_all_are_asked_side_by_side_what_each_is_asked_alone(zoo, workers):
     assert len(list((zoo.artifacts / "responses").glob("*/*.safetensors"))) == len(different) > 1  # kept, asked once
 
 
-def test_another_cut_has_a_zoo_of_its_own(study):
+def test_another_split_has_models_of_its_own(study):
     """Its owner's part is another's test: no model, answer or record may serve both."""
     save_model(study, study.source_id)
     other = replace(study, split_seed=1)

@@ -140,7 +140,7 @@ def test_class_names_lose_what_is_not_seen(sets):
 
 
 @pytest.mark.parametrize("name", ["", "realty ", "\u3000a", "a\nb", "a\u2028b", "a\x0bb"])
-def test_no_set_has_a_class_that_no_answer_can_name(name):
+def test_no_set_has_a_class_that_no_response_can_name(name):
     part = Examples(torch.zeros(2, 1), torch.arange(2))
     with pytest.raises(UserError, match="its loader must give names on one line, without blanks around them"):
         Dataset("own", ("a", name), part, part)

@@ -244,7 +244,7 @@ def test_pruned_units_are_gone_and_the_others_are_not(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_saved_model_answers_the_same(name, tmp_path):
+def test_a_saved_model_responds_the_same(name, tmp_path):
     model, inputs, path = built(name), encode(TEXTS), tmp_path / "model.safetensors"
     checkpoints.save(path, model, {"domain": "nlp", "architecture": name, "classes": CLASSES, "shape": [LENGTH]})
     loaded, _ = checkpoints.load(DOMAIN, path)
@@ -391,7 +391,7 @@ def test_settings_of_another_network_are_refused(published_folder, changes, why)
     [
         (lambda weight: weight.to(torch.int8), "no floats called embeddings.word_embeddings.weight among its weights"),
         (lambda weight: weight.to(torch.float8_e4m3fn), "no floats called embeddings.word_embeddings.weight"),
-        (lambda weight: weight * float("nan"), "weights that are no numbers"),
+        (lambda weight: weight * float("nan"), "non-finite weights"),
         (lambda weight: weight[:-1].clone(), "RuntimeError"),
     ],
     ids=["int8", "float8", "nan", "a row less"],

@@ -64,5 +64,5 @@ def test_without_removal_the_section_lacks_only_that():
     assert "| primary | match rate, labels | 0.80 | 0.70 [0.60, 0.80] |  |" in page
 
 
-def test_a_study_that_was_not_answered_back_has_no_section():
+def test_a_study_without_an_adaptive_adversary_has_no_section():
     assert report.section([]) == []

@@ -39,10 +39,10 @@ def test_replicates_are_those_of_the_same_data_set_and_tier(anew):
 
 def test_agreement_is_over_what_both_have(anew):
     found = agreement(anew, "cv/own/cpu-split_1")
-    assert found == pytest.approx({"readings": 3, "rank_correlation": 0.5, "mean_difference": 0.1})
+    assert found == pytest.approx({"representations": 3, "rank_correlation": 0.5, "mean_difference": 0.1})
 
 
-def test_too_few_readings_in_common_are_not_compared(anew):
+def test_too_few_representations_in_common_are_not_compared(anew):
     put("cv/other/cpu-split_1", {("akh", "responses"): 0.5})
     Records.at("cv/other/cpu-split_2", "auc").replace([])
     assert agreement("cv/other/cpu", "cv/other/cpu-split_1") is None

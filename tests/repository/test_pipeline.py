@@ -368,7 +368,7 @@ def test_one_worker_makes_the_same_models_as_two(case, finished, tmp_path):
 
 
 @pytest.mark.parametrize("case", ["cv"], indirect=True)
-def test_killed_at_random_moments_the_zoo_ends_the_same(case, finished, tmp_path):
+def test_killed_at_random_moments_the_models_end_the_same(case, finished, tmp_path):
     """kill -9 of the whole process group at random moments, then one run to the end."""
     draw = random.Random(20)
     for _ in range(KILLS):

@@ -62,7 +62,7 @@ def test_what_an_adaptive_adversary_costs_and_that_refused_queries_are_not_read(
     assert list(representations.distances["refused"][METHODS[0].key].values()) == [0]
 
 
-def test_rows_set_what_was_answered_beside_what_would_have_been(study):
+def test_rows_set_attacked_responses_beside_plain_ones(study):
     pool = [suspect(kind, 0) for kind in ("irrelevant", "prune", "fine_tune_all", "removal")]
     pool[-1] = Suspect(pool[-1].model, {"test_accuracy": 0.7})  # the others: 0.9
     key, names = METHODS[0].key, [model.model.name for model in pool]

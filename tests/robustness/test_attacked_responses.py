@@ -31,7 +31,7 @@ def test_refused_queries_count_for_nobody():
         )
 
 
-def test_where_none_is_answered_nothing_is_claimed():
+def test_where_all_are_refused_nothing_is_claimed():
     found = detection(torch.ones(40, dtype=torch.bool))
     assert Representations([], {"primary": fingerprint()}, {"primary": found}, ATTACKER.evasion).compared[REFUSED] == {}
 

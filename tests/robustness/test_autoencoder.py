@@ -49,7 +49,7 @@ def test_erased_inputs_keep_shape_range_and_silent_channels(shape):
     assert (erased[:, -1] == 0).all() and (len(inputs[0]) == 1 or (erased[:, 0] != inputs[:, 0]).any())
 
 
-def test_what_is_answered_stays_inside_the_bounds_of_an_input(digits):
+def test_reconstructions_stay_inside_the_bounds_of_an_input(digits):
     small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
     erased = autoencoder.screen(digits[:200], small, "test", CPU, (0.25, 0.5)).erasures["reconstructed"](digits[:50])
     assert erased.min() == 0.25 and erased.max() <= 0.5

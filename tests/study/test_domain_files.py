@@ -45,6 +45,10 @@ def own(tmp_path, monkeypatch):
         ("import broken_beside\n", "broken_beside.py, line 1, is no Python: "),
         ("x = '\0'\n", "my_domain.py is no Python: it holds a zero byte"),
         ("import no_such_package\n", "imports no_such_package, which is not there; install it or put it beside"),
+        (
+            "from fingerprinting.domain import Domain\n",
+            "imports fingerprinting.domain, which version 0.2 has elsewhere; see CHANGELOG.md",
+        ),
         ("", "my_domain.py defines no DOMAIN; see cv/domain.py for what one looks like"),
         ("DOMAIN = {'name': 'mine'}\n", "my_domain.py defines no DOMAIN"),
         ("from fingerprinting.study.domain import Domain as DOMAIN\n", "my_domain.py defines no DOMAIN"),

@@ -214,7 +214,10 @@ REFUSED = {
     "constructor": (raising, "'net' cannot be built for 4 classes and inputs (1, 8, 8): KeyError in "),
     "no module": (lambda classes, shape: print, "build= of 'net' makes a builtin_function_or_method"),
     "lazy": (constructor(lambda net: setattr(net, "fc", nn.LazyLinear(4))), "fc.weight of 'net' has no size yet"),
-    "channels": (lambda classes, shape: Net(classes, (3, 8, 8)), "'net' cannot answer inputs (1, 8, 8): RuntimeError"),
+    "channels": (
+        lambda classes, shape: Net(classes, (3, 8, 8)),
+        "'net' cannot be run on inputs (1, 8, 8): RuntimeError",
+    ),
     "flattening": (Flattening, "Use .reshape(...) instead"),
     "dict": (method("forward", lambda s, x: {"logits": Net.forward(s, x)}), "'net' makes a dict; logits (2, 4) alone"),
     "tuple": (method("forward", lambda s, x: (Net.forward(s, x), x)), "'net' makes a tuple; logits (2, 4) alone"),
@@ -230,15 +233,15 @@ REFUSED = {
     "extra state": (method("get_extra_state", lambda s: {"version": 3}), "_extra_state of 'net' is no tensor"),
     "complex": (constructor(complex_weight), "phase of 'net' is complex; keep real and imaginary parts"),
     "frozen": (constructor(lambda net: net.requires_grad_(False)), "'net' has no parameters that can be trained"),
-    "batch statistics": (constructor(unnormalised), "'net' answers an input alone otherwise than beside others"),
-    "noise": (Noisy, "'net' answers an input alone otherwise than beside others"),
+    "batch statistics": (constructor(unnormalised), "'net' responds to an input alone otherwise than beside others"),
+    "noise": (Noisy, "'net' responds to an input alone otherwise than beside others"),
     "softmax over the batch": (
         method("forward", lambda s, x: Net.forward(s, x).softmax(0)),
-        "'net' answers an input alone otherwise",
+        "'net' responds to an input alone otherwise",
     ),
-    "unsaved": (Drawn, "'net' answers otherwise after it was saved and loaded"),
+    "unsaved": (Drawn, "'net' responds otherwise after it was saved and loaded"),
     "head uncalled": (Uncalled, "'fc' of 'net' is never called; head= must be"),
-    "half": (constructor(lambda net: net.half()), "'net' cannot answer inputs (1, 8, 8): RuntimeError"),
+    "half": (constructor(lambda net: net.half()), "'net' cannot be run on inputs (1, 8, 8): RuntimeError"),
     "backward": (
         method("forward", training_only(lambda y: y.detach())),
         "'net' cannot be trained: RuntimeError",
@@ -270,12 +273,14 @@ def test_the_sentence_names_no_line_of_the_packages_own():
 def test_a_head_that_is_not_all_of_the_task_cannot_be_moved():
     fixed = method("forward", lambda self, inputs: Net.forward(self, inputs).reshape(-1, 4))
     checkpoints.check(domain_of(fixed), "net", 4, INPUTS)
-    with pytest.raises(UserError, match="'net' cannot be moved to another task: RuntimeError|exchanged for one of 5"):
+    with pytest.raises(
+        UserError, match="'net' cannot be transferred to another task: RuntimeError|exchanged for one of 5"
+    ):
         checkpoints.check_moved(domain_of(fixed), "net", 4, INPUTS)
 
 
 @pytest.mark.parametrize("kind", ["auxiliary", "tuple", "lazy"])
-def test_a_zoo_is_refused_before_it_writes_anything(study, kind):
+def test_a_network_is_refused_before_a_step_writes_anything(study, kind):
     own = changed(domain_of(REFUSED[kind][0]), load=study.domain.data.load)
     vars(study)["domain"] = own
     study.__dict__["address"] = "my_domain.py"

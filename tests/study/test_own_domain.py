@@ -92,8 +92,8 @@ def test_a_suspect_is_judged_without_another_task(own, run_here, tmp_path):
     source = trained.open_model(study, study.source_id).eval()
     with torch.no_grad():
         responses = source(queries).argmax(1)
-    (tmp_path / "responses.txt").write_text("".join(f"{1 + answer}\n" for answer in responses.tolist()))
-    ended = run_here("judge.py", *about, "ANSWERS=answers.txt")
+    (tmp_path / "responses.txt").write_text("".join(f"{1 + label}\n" for label in responses.tolist()))
+    ended = run_here("judge.py", *about, "RESPONSES=responses.txt")
     assert ended.returncode == 0, ended.stderr
     assert json.loads((tmp_path / "queries" / "verdict.json").read_text())["outcome"] == "stolen"
 
@@ -103,7 +103,7 @@ def test_models_are_not_moved_where_there_is_no_other_task(own, capsys):
     jobs = [Job(study.model_id("irrelevant_transfer", "mlp", 0), study.recipe(1, 0.01))]
     build.train(study, "transfer", jobs)
     assert build.planned(study) == {"transfer": []}
-    assert "stars has no transfer target, so no model of transfer is moved to one" in capsys.readouterr().out
+    assert "stars has no transfer target, so no model of transfer is transferred to one" in capsys.readouterr().out
 
 
 def linear(classes: int, shape: tuple[int, ...]) -> nn.Module:
@@ -147,7 +147,7 @@ SOME = Examples(torch.rand(6, 1, 8, 8), torch.arange(6) % 2)
         (Examples(SOME.inputs, SOME.targets.int()), "toy has labels of torch.int32; its loader must give one int64"),
         (Examples(SOME.inputs, SOME.targets.float()), "toy has labels of torch.float32"),
         (Examples(SOME.inputs.double(), SOME.targets), "toy has inputs of torch.float64; its loader must give float32"),
-        (Examples(SOME.inputs / 0, SOME.targets), "toy has inputs that are no numbers"),
+        (Examples(SOME.inputs / 0, SOME.targets), "toy has non-finite inputs"),
         (Examples(SOME.inputs[..., :7], SOME.targets), "toy has inputs of several shapes"),
         (Examples(SOME.inputs, SOME.targets + 1), "toy has labels from 1 to 2 for 2 classes"),
     ],

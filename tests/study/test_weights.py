@@ -265,7 +265,7 @@ def test_numbers_that_torch_cannot_read_are_one_sentence(tmp_path, dtype):
 
 def test_weights_that_do_not_work_in_the_network_are_refused_before_the_source_is_touched(study, tmp_path):
     path = written(tmp_path, floats(lambda value: value * 1e30))
-    with pytest.raises(UserError, match="makes NaN or infinity|answers an input alone otherwise"):
+    with pytest.raises(UserError, match="makes NaN or infinity|responds to an input alone otherwise"):
         source_model.source(study, epochs=1, learning_rate=1e-2, weights=str(path))
     assert not storage.artifacts_dir().exists()
 

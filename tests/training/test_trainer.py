@@ -260,7 +260,7 @@ def test_predictions_are_the_models_on_physical_inputs(dtype):
 
 
 @pytest.mark.parametrize(("shape", "most"), [((3, 8), 64), ((1, 4, 4), 256), ((8,), 256)])
-def test_recordings_are_asked_in_smaller_batches_and_all_are_answered_in_order(shape, most):
+def test_recordings_are_asked_in_smaller_batches_and_all_are_classified_in_order(shape, most):
     class Sums(nn.Module):
         def __init__(self) -> None:
             super().__init__()

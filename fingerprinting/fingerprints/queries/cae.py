@@ -1,6 +1,6 @@
 """Conferrable adversarial examples (Lukas, Zhang and Kerschbaum, ICLR 2021).
 
-They carry the source's wrong answer over to models that were stolen from it, and to no independently trained model.
+They carry the source's wrong response over to models that were stolen from it, and to no independently trained model.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def cae(
     dropout: float,
     sampled: int,
 ) -> Queries:
-    """Of `candidates` n examples, moved, the n most conferrable; first those that the source itself answers as meant.
+    """Of `candidates` n examples, moved, the n most conferrable; first those that the source classifies as meant.
 
     Surrogates are the reference models that the owner stole from itself.
     """
@@ -132,7 +132,7 @@ def conferrable_classes(
 def conferrability(
     surrogates: Sequence[nn.Module], independents: Sequence[nn.Module], inputs: torch.Tensor, targets: torch.Tensor
 ) -> torch.Tensor:
-    """Transfer to surrogates times one minus that to independents: the shares of either that answer t (n,) -> (n,)."""
+    """Transfer to surrogates times one minus that to independents: the shares of either that predict t (n,) -> (n,)."""
     transferred, known = (
         torch.stack([model(inputs).argmax(1) == targets for model in models]).double().mean(0)
         for models in (surrogates, independents)

@@ -1,4 +1,4 @@
-"""Inputs moved down a loss by Adam, often by what a few of many models answer: how most methods make their queries."""
+"""Inputs moved down a loss by Adam, often by a few of many models' responses: how most methods make their queries."""
 
 from collections.abc import Callable, Sequence
 

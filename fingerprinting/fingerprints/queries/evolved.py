@@ -1,4 +1,4 @@
-"""Evolved fingerprint (EFA, TIFS 2025): every primary sample is moved to where the source's answer says more.
+"""Evolved fingerprint (EFA, TIFS 2025): every primary sample is moved to where the source's response is more telling.
 
 Samples do not depend on each other, so a whole set is one batch: the summed loss has each sample's own gradient, and
 Adam's state is kept per element.

@@ -61,7 +61,7 @@ def fuap(
     outputs = torch.softmax(owner.source_logits[pool], 1)
     cluster, anchors = clustered(outputs, max(1, n // 2), owner.generator("clusters"))
     drawn = [anchors] + [_members(cluster, owner.generator(f"view {view}")) for view in range(views)]
-    asked = torch.cat([questions(inputs[chosen], perturbation, bounds) for chosen in drawn])
+    asked = torch.cat([paired(inputs[chosen], perturbation, bounds) for chosen in drawn])
     references = {role: owner.references(role) for role in ("pirated", "independent")}
     logits = [predict(owner.source, asked, owner.device)]
     logits += [owner.ask(model, asked) for models in references.values() for model in models]
@@ -86,7 +86,7 @@ registry.add(
 )
 
 
-def questions(anchors: torch.Tensor, perturbation: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
+def paired(anchors: torch.Tensor, perturbation: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
     """Anchors (a, ...) and the same perturbed, inside the bounds: (2a, ...)."""
     return torch.cat([anchors, (anchors + perturbation).clamp(*bounds)])
 

@@ -66,8 +66,8 @@ def metafinger(
     perfect = int(((true == 1) & (false == 0))[best].sum())
     if perfect < len(best):
         print(
-            f"metafinger: {perfect} of {len(best)} queries reach TPR 1 and FPR 0 on {len(rates[0])} pirated and "
-            f"{len(rates[1])} independent reference models held back; on average TPR {true[best].mean():.2f}, "
+            f"metafinger: {perfect} of {len(best)} queries reach TPR 1 and FPR 0 on {len(rates[0])} stolen and "
+            f"{len(rates[1])} independent held-out reference models; on average TPR {true[best].mean():.2f}, "
             f"FPR {false[best].mean():.2f}"
         )
     return Queries(inputs[best], owner.part.targets[chosen[best]])

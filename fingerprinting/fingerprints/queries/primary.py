@@ -18,7 +18,7 @@ COMPONENTS = {
     "confident_wrong": (False, False),
     "uncertain_wrong": (False, True),
 }
-GROUP = 16  # batches of answers that are sorted together: sorting after each would cost a small net 5% of its inference
+GROUP = 16  # batches of responses sorted together: sorting after each would cost a small net 5% of its inference
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def select(model: nn.Module, part: Examples, n: int, device: torch.device) -> di
 
 
 def extremes(model: nn.Module, part: Examples, n: int, device: torch.device) -> dict[bool, Selected]:
-    """The n lowest and n highest losses of what the source answers rightly (True) and wrongly (False), ascending."""
+    """The n lowest and n highest losses of what the source gets right (True) and wrong (False), ascending."""
     kept: dict[bool, Selected] = {}
     start = 0
     for logits in _grouped(predictions(model, part.inputs, device)):

@@ -1,4 +1,4 @@
-"""SAC (Guan et al., NeurIPS 2022): samples whose answers' pairwise correlation gives a stolen model away."""
+"""SAC (Guan et al., NeurIPS 2022): samples whose responses' pairwise correlation reveals a stolen model."""
 
 import torch
 

@@ -14,10 +14,10 @@ from fingerprinting.reports.table_cells import in_words
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402 (the backend comes first)
 
-matplotlib.rcParams["svg.hashsalt"] = "fingerprinting"  # else every drawing names its parts anew
+matplotlib.rcParams["svg.hashsalt"] = "fingerprinting"  # else every drawing names its parts differently
 matplotlib.rcParams["svg.fonttype"] = "none"  # letters stay letters: smaller, and a reader can search them
 COLUMNS = 4  # panels in a row
-# Okabe and Ito's: told apart by colour-blind readers, and in print.
+# Okabe and Ito's: distinguished by colour-blind readers, and in print.
 ORANGE, SKY, GREEN, BLUE, VERMILION, PINK = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
 COLOURS = {"pirated": VERMILION, "independent": BLUE}
 LINES = (BLUE, VERMILION, GREEN, ORANGE, PINK, SKY, "#000000", "#999999")

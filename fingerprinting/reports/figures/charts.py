@@ -97,13 +97,13 @@ def extraction(study_folder: str, methods: list[Method], telling: list[Method], 
 def erasure(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
     """Mean AUC over the same-task attacks before (hollow) and after each move of an adaptive adversary, by method."""
     wanted = [row for row in rows if row["negatives"] == "all" and row["attack"] in ("mean_same_task", "removal")]
-    responses = list(dict.fromkeys(row["attack_on_queries"] for row in wanted))
+    moves = list(dict.fromkeys(row["attack_on_queries"] for row in wanted))
     title = "mean AUC over the stealing attacks of the same task, adaptive adversary"
-    with panels(study_folder, "erasure", title, methods, 0.2 * len(responses) + 0.5, 0.9) as grid:
+    with panels(study_folder, "erasure", title, methods, 0.2 * len(moves) + 0.5, 0.9) as grid:
         for axis, method in grid:
             for row in wanted:
                 if representation_of(row) == method.identity:
-                    height = len(responses) - 1 - responses.index(row["attack_on_queries"])
+                    height = len(moves) - 1 - moves.index(row["attack_on_queries"])
                     before, after = row["auc_before"], row["auc_after"]
                     axis.plot([row["auc_low"], row["auc_high"]], [height] * 2, lw=3, alpha=0.25, color=VERMILION)
                     axis.plot([before, after], [height] * 2, lw=0.9, color="#666666")
@@ -111,7 +111,7 @@ def erasure(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
                     axis.plot(after, height, "o", ms=4, color=VERMILION, label="adaptive, 95% interval")
             axis.axvline(0.5, color="grey", lw=0.7, ls=":")
             axis.set_xlim(0, 1.03)
-            axis.set_yticks(range(len(responses)), reversed(responses), fontsize=7)
+            axis.set_yticks(range(len(moves)), reversed(moves), fontsize=7)
             axis.tick_params(axis="x", labelsize=7)
             axis.grid(axis="x", alpha=0.3)
             axis.label_outer()

@@ -49,7 +49,7 @@ def _distances(method: Method, models: list[Judged]) -> np.ndarray:
 def _median_independent(pool: list[Judged], method: Method, on_target: bool) -> float:
     independent = [model for model in pool if model.row.role == "independent" and model.row.on_target == on_target]
     found = _distances(method, independent)
-    return (float(np.median(found)) if len(found) else 0.0) or 1.0  # 0: half of them answer as the source does
+    return (float(np.median(found)) if len(found) else 0.0) or 1.0  # 0: half of them respond as the source does
 
 
 def fidelity(study_folder: str, methods: list[Method], pool: list[Judged]) -> Path:
@@ -80,7 +80,7 @@ def roc(study_folder: str, methods: list[Method], pool: list[Judged]) -> Path:
             axis.set_ylabel("true positive rate", fontsize=7)
             axis.tick_params(labelsize=7)
         drawn = (zip(*panel.get_legend_handles_labels(), strict=True) for panel in axis.figure.axes)
-        named = {label: line for lines in drawn for line, label in lines}  # not every panel has every theft
+        named = {label: line for lines in drawn for line, label in lines}  # not every panel has every stealing attack
         axis.figure.legend(named.values(), named.keys(), loc="outside right center", fontsize=8)
     return path_of(study_folder, "roc")
 

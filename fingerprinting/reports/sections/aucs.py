@@ -130,7 +130,7 @@ def _caption(found: dict[str, dict[Identity, dict]]) -> str:
 
 
 def summary(studies: list[str]) -> str:
-    """Every method in every study by one number: the mean AUC over the thefts of the same task, against all."""
+    """Every method in every study by its mean AUC over the stealing attacks of the same task, against all."""
     found = {study: rows for study in studies if (rows := mean_aucs(study))}
     representations = [
         representation for representation in REPRESENTATIONS if any(representation in rows for rows in found.values())

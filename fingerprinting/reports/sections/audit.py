@@ -30,7 +30,7 @@ def _aucs(
     if not (fresh and stolen):
         return {}
     generator = np.random.default_rng(runtime.seed_from(f"{study_folder}/audit"))
-    counts = statistics.resampled(len(fresh), statistics.DRAWS, generator)  # one for all thefts: the mean's interval
+    counts = statistics.resampled(len(fresh), statistics.DRAWS, generator)  # one for all attacks: the mean's interval
     found, draws, independent = {}, [], -np.array(fresh)
     for attack, evidence in stolen:
         pirated = -np.array(evidence)

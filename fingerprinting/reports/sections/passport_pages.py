@@ -38,7 +38,7 @@ RATIOS = {
     "passport_training_v2_to_plain": "training, scheme 2 / plain",
     "passport_training_v3_to_plain": "training, scheme 3 / plain",
 }
-Measured = tuple[list[dict], list[dict]]  # attacks, thefts
+Measured = tuple[list[dict], list[dict]]  # attacks, stealing attacks
 
 
 @storage.alone_in_results()
@@ -101,7 +101,7 @@ def page(study_folder: str, found: Measured | None = None) -> str:
 
 
 def _networks(found: Measured) -> list[tuple[str, list[dict], list[dict]]]:
-    """Architecture, its attacks and its thefts."""
+    """Architecture, its attacks and its stealing attacks."""
     names = dict.fromkeys(row["architecture"] for part in found for row in part)
     return [(name, *([row for row in part if row["architecture"] == name] for part in found)) for name in names]
 
@@ -162,8 +162,7 @@ def _costs(study_folder: str) -> list[str]:
     if not rows:
         return []
     cells = [
-        [row["architecture"], row["key"].rsplit("/", 1)[1].replace("_", " ")]
-        + [timing.shown(row[name]) for name in RATIOS]
+        [row["architecture"], row["key"].rsplit("/", 1)[1].split("_")[0]] + [timing.shown(row[name]) for name in RATIOS]
         for row in rows
     ]
     note = (

@@ -8,9 +8,9 @@ TIFS_TEXT = "TIFS 2025: BERT source, 180,000 titles"
 
 @dataclass(frozen=True)
 class Published:
-    """An AUC of a paper. reading is (fingerprint, output, representation) of the method here that computes the same.
+    """An AUC of a paper. identity is (fingerprint, output, representation) of the method here that computes the same.
 
-    attack_on_queries: what an adaptive attacker does to queries before it responds; empty where it is not adaptive.
+    attack_on_queries: what an adaptive attacker does to queries or responses; empty where it is not adaptive.
     """
 
     domain: str

@@ -42,21 +42,21 @@ def beside(studies: list[str]) -> list[str]:
     return [name for study in studies for name in (study, *replicates(study))]
 
 
-def agreement(usual: dict[tuple, dict], anew: dict[tuple, dict]) -> dict[str, float] | None:
+def agreement(primary: dict[tuple, dict], replicate: dict[tuple, dict]) -> dict[str, float] | None:
     """Agreement of two studies on all representations: rank correlation and mean difference of their mean AUCs.
 
     Both as mean_aucs gives them. None where they have too few in common to rank.
     """
     pairs = [
-        (usual[representation]["auc"], anew[representation]["auc"])
-        for representation in usual
-        if representation in anew
+        (primary[representation]["auc"], replicate[representation]["auc"])
+        for representation in primary
+        if representation in replicate
     ]
     if len(pairs) < LEAST:
         return None
     differences = [abs(before - after) for before, after in pairs]
     return {
-        "readings": len(pairs),
+        "representations": len(pairs),
         "rank_correlation": float(spearmanr(*zip(*pairs, strict=True)).statistic),
         "mean_difference": sum(differences) / len(differences),
     }
@@ -66,19 +66,19 @@ def table(studies: list[str]) -> list[str]:
     """A column for each replicated study and one for each replicate, in Markdown."""
     heads, columns = [], []
     for study in studies:
-        anew = replicates(study)
-        if not anew:
+        found = replicates(study)
+        if not found:
             continue
-        usual = mean_aucs(study)
-        others = [representation for representation in usual if representation[0] != OWN]
-        best = max(others, key=lambda representation: usual[representation]["auc"], default=None)
-        for name in (study, *anew):
+        primary = mean_aucs(study)
+        others = [representation for representation in primary if representation[0] != OWN]
+        best = max(others, key=lambda representation: primary[representation]["auc"], default=None)
+        for name in (study, *found):
             heads.append(heading(name))
-            cells, rest = calibrated.cells(name), usual if name == study else mean_aucs(name)
+            cells, rest = calibrated.cells(name), primary if name == study else mean_aucs(name)
             column = [cells.get(cell, "") for cell in CELLS]
             column.append(f"{best[0]}, {best[1]}: {rest[best]['auc']:.3f}" if best in rest else "")
-            alike = agreement(usual, rest) if name != study else None
-            columns.append([*column, *(_in_words(alike) if alike else [""] * 3)])
+            agreed = agreement(primary, rest) if name != study else None
+            columns.append([*column, *(_in_words(agreed) if agreed else [""] * 3)])
     if not columns:
         return []
     rows = [list(row) for row in zip(ROWS, *columns, strict=True)]
@@ -87,4 +87,4 @@ def table(studies: list[str]) -> list[str]:
 
 
 def _in_words(found: dict[str, float]) -> list[str]:
-    return [str(found["readings"]), f"{found['rank_correlation']:.2f}", f"{found['mean_difference']:.3f}"]
+    return [str(found["representations"]), f"{found['rank_correlation']:.2f}", f"{found['mean_difference']:.3f}"]

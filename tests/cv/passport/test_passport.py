@@ -193,7 +193,7 @@ def test_p_values_by_hand():
     assert verification.p_value(2, 2, 0.1) == pytest.approx(0.01)
 
 
-def test_readings_count_bits_that_agree_and_leave_out_what_is_not_claimed():
+def test_signatures_count_bits_that_agree_and_leave_out_what_is_not_claimed():
     norm = FreeNorm(nn.BatchNorm2d(4), torch.tensor([0.3, -0.3, 0.0, 0.2]), torch.zeros(4))
     (reading,) = verification.read({"a": norm}, {"a": torch.tensor([1.0, 1.0, -1.0, 0.0])}, {"a": ""})
     assert (reading.bits, reading.agreed) == (3, 2)
