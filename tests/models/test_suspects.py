@@ -337,7 +337,7 @@ def test_a_fingerprint_made_with_models_that_are_others_now_is_refused(zoo):
     with pytest.raises(UserError, match=f"cae fingerprint was made with {model.name}, .* run python baselines.py METH"):
         store.check_origin(zoo, made)
     plan(zoo, KINDS[model.kind].script, [])
-    with pytest.raises(UserError, match="which is gone"):
+    with pytest.raises(UserError, match="which is missing"):
         store.check_origin(zoo, made)
 
 
