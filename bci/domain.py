@@ -10,7 +10,7 @@ from bci.plausible import evolve
 from bci.recordings import INPUT_RANGE, RATE
 from fingerprinting.robustness import autoencoder
 from fingerprinting.robustness.attacker import Detector
-from fingerprinting.robustness.evasion import Screen
+from fingerprinting.robustness.evasion import QueryDetector
 from fingerprinting.study.domain import Data, Domain, Inputs, Networks
 
 # Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
@@ -52,13 +52,13 @@ def smoothed(eeg: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(savgol_filter(eeg.numpy(), odd(SMOOTHING), 3, axis=2).astype("float32"))
 
 
-def screen(
+def query_detector(
     inputs: torch.Tensor, detector: Detector, name: str, device: torch.device, bounds: tuple[float, float]
-) -> Screen:
+) -> QueryDetector:
     """The autoencoder's flags; it returns its reconstructions, or filtered recordings."""
-    found = autoencoder.screen(inputs, detector, name, device, bounds)
+    found = autoencoder.query_detector(inputs, detector, name, device, bounds)
     filters = {"band_passed": band_passed, "smoothed": smoothed}
-    return Screen(found.score, {**found.erasures, **filters})
+    return QueryDetector(found.score, {**found.erasures, **filters})
 
 
 def show(axis, eeg: torch.Tensor) -> None:
@@ -95,7 +95,7 @@ DOMAIN = Domain(
         augment=shifted_and_noisy,
         mix=spliced,
         evolve=evolve,
-        screen=screen,
+        query_detector=query_detector,
         show=show,
     ),
     constants=dict(

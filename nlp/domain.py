@@ -54,7 +54,7 @@ DOMAIN = Domain(
         continuous=continuous,
         mix=spliced,
         evolve=evolve,
-        screen=language.screen,
+        query_detector=language.query_detector,
         describe=describe,
     ),
     constants=dict(

@@ -6,7 +6,7 @@ from collections import defaultdict
 import torch
 
 from fingerprinting.robustness.attacker import Detector
-from fingerprinting.robustness.evasion import Screen
+from fingerprinting.robustness.evasion import QueryDetector
 from nlp import data, synonyms
 
 END = "\0"  # stands before and after every text
@@ -49,7 +49,9 @@ class NGrams:
         return [(padded[place - before : place], padded[place]) for place in range(before, len(padded))]
 
 
-def screen(inputs: torch.Tensor, detector: Detector, name: str, device: torch.device, bounds: None) -> Screen:
+def query_detector(
+    inputs: torch.Tensor, detector: Detector, name: str, device: torch.device, bounds: None
+) -> QueryDetector:
     """Flags texts (n, length) by their cross-entropy; answers texts whose words were replaced by synonyms."""
     language = NGrams(data.decode(inputs), detector.order)
 
@@ -57,4 +59,4 @@ def screen(inputs: torch.Tensor, detector: Detector, name: str, device: torch.de
         return torch.tensor([language.cross_entropy(text) for text in data.decode(asked)], dtype=torch.double)
 
     lexicon = synonyms.read()
-    return Screen(score, {"synonyms": lexicon.replaced} if lexicon else {})
+    return QueryDetector(score, {"synonyms": lexicon.replaced} if lexicon else {})

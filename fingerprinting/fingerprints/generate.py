@@ -102,7 +102,9 @@ def evolved(study: Study, **constants) -> str | None:
     fingerprint = Fingerprint(inputs, logits.argmax(1), origin.truth, origin.component, logits, {})
     metadata = finish(study, "evolved", fingerprint, settings, started, _moved(origin, fingerprint))
     for name, moved in metadata["moved"].items():
-        went = f"{moved['mean_changed']:.1f} elements moved, {moved['mean_l2']:.3f} in L2"
+        went = f"{moved['mean_changed']:.1f} elements changed"
+        if study.domain.inputs.input_range is not None:  # code points have no distance
+            went += f", {moved['mean_l2']:.3f} in L2"
         print(f"  {name}: {went}; response changed for {moved['label_changed']:.0%}")
     Records.of(study, "samples").replace(_sample_rows(study, origin, fingerprint))
     return None

@@ -27,7 +27,7 @@ from fingerprinting.robustness.attacked_responses import REFUSED, Representation
 from fingerprinting.robustness.attacker import Attacker, Removal
 from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN
 from fingerprinting.robustness.paired_bootstrap import Draws
-from fingerprinting.robustness.query_detector import Detection, Screened
+from fingerprinting.robustness.query_detector import Detection, FittedDetector
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 
@@ -50,10 +50,10 @@ def attack(study: Study, **constants) -> str | None:
     skipped, removed = _remove(study, attacker.removal)
     if verdicts.METHOD in prints:
         verdicts.judge_too(study, prints[verdicts.METHOD], removed)
-    screened = Screened(study, attacker)
-    detected = {name: screened.detection(found.inputs) for name, found in prints.items()}
+    fitted = FittedDetector(study, attacker)
+    detected = {name: fitted.detection(found.inputs) for name, found in prints.items()}
     representations = Representations(chosen(names), prints, detected, attacker.evasion)
-    costs = _ask(study, screened, detected, representations, [*pool, *removed])
+    costs = _ask(study, fitted, detected, representations, [*pool, *removed])
     rows = _rows(study, representations, detected, costs, [*pool, *removed])
     Records.of(study, "erasure").replace(rows)
     return skipped
@@ -81,20 +81,20 @@ def _remove(study: Study, removal: Removal) -> tuple[str | None, list[Suspect]]:
 
 def _ask(
     study: Study,
-    screened: Screened,
+    fitted: FittedDetector,
     detected: dict[str, Detection],
     representations: Representations,
     pool: list[Suspect],
 ) -> dict[str, list[float]]:
     """Every suspect's responses under every attack; returns what each costs same-task copies in test accuracy."""
-    prints, screen, evades = representations.prints, screened.screen, screened.attacker.evasion
+    prints, query_detector, evades = representations.prints, fitted.query_detector, fitted.attacker.evasion
     sizes = [len(found) for found in prints.values()]
-    inputs, labels = screened.cost_inputs
+    inputs, labels = fitted.cost_inputs
     erased = {
         attack: torch.cat([erase(part.clone()) for part in (*(found.inputs for found in prints.values()), inputs)])
-        for attack, erase in screen.erasures.items()
+        for attack, erase in query_detector.erasures.items()
     }
-    benign_flagged = screened.benign > screened.evasion_threshold
+    benign_flagged = fitted.benign > fitted.evasion_threshold
     costs: dict[str, list[float]] = defaultdict(list)
     for suspect in tqdm(pool, desc="attacks on queries", unit="model"):
         plain = {name: suspects.ask(study, suspect, found.inputs) for name, found in prints.items()}

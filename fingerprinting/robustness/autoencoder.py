@@ -12,7 +12,7 @@ from torch import nn
 from fingerprinting.core import runtime
 from fingerprinting.data.datasets import physical
 from fingerprinting.robustness.attacker import Detector
-from fingerprinting.robustness.evasion import Screen
+from fingerprinting.robustness.evasion import QueryDetector
 from fingerprinting.training.trainer import PREDICTION_BATCH
 
 WIDTHS = (16, 32)  # channels before the code; each layer halves the sides
@@ -92,9 +92,9 @@ def errors(model: Autoencoder, inputs: torch.Tensor) -> torch.Tensor:
     return wrong.square().flatten(1).mean(1)
 
 
-def screen(
+def query_detector(
     inputs: torch.Tensor, detector: Detector, name: str, device: torch.device, bounds: tuple[float, float]
-) -> Screen:
+) -> QueryDetector:
     """Flags by reconstruction error, replaces queries by reconstructions, kept inside the bounds of an input."""
     model = fit(inputs, detector, name, device)
 
@@ -109,4 +109,4 @@ def screen(
     def reconstructed(asked: torch.Tensor) -> torch.Tensor:
         return each(asked, lambda piece: model(piece).clamp(*bounds).contiguous())
 
-    return Screen(score, {"reconstructed": reconstructed})
+    return QueryDetector(score, {"reconstructed": reconstructed})

@@ -14,7 +14,7 @@ TIE = 1e-6  # rounding makes ties; the label that goes with a response stays the
 
 
 @dataclass(frozen=True)
-class Screen:
+class QueryDetector:
     """What an attacker has learnt of its own inputs.
 
     score(inputs) -> (n,): the higher, the less an input is like them. erasures: name -> inputs (n, ...) that are

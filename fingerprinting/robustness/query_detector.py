@@ -1,4 +1,4 @@
-"""An attacker's screen, fitted on its own data: which queries it flags, and how many harmless inputs."""
+"""An attacker's query detector, fitted on its own data: which queries it flags, and how many harmless inputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
 from fingerprinting.robustness import autoencoder, evasion
 from fingerprinting.robustness.attacker import Attacker
-from fingerprinting.robustness.evasion import Screen
+from fingerprinting.robustness.evasion import QueryDetector
 from fingerprinting.study.study import Study
 
 FALSE_ALARMS = {"fpr1": 0.01, "fpr5": 0.05}
@@ -18,14 +18,14 @@ FALSE_ALARMS = {"fpr1": 0.01, "fpr5": 0.05}
 
 @dataclass(frozen=True)
 class Detection:
-    """How an attacker's screen takes one fingerprint: flagged (n,) at the evasion's false alarms, and the rates."""
+    """A query detector on one fingerprint: flagged (n,) at the evasion's false alarms, and the detection rates."""
 
     flagged: torch.Tensor
     rates: dict[str, float]
 
 
-class Screened:
-    """A study's attacker: its screen, fitted on a part of its own data, and thresholds from the rest of that."""
+class FittedDetector:
+    """A study's attacker: its query detector, fitted on a part of its data, and thresholds from the rest."""
 
     def __init__(self, study: Study, attacker: Attacker) -> None:
         self.study, self.attacker = study, attacker
@@ -36,10 +36,10 @@ class Screened:
         held_out = round(detector.held_out * len(part))
         if not 0 < held_out < len(part):
             raise UserError(f"HELD_OUT={detector.held_out} must leave something to fit and something to calibrate with")
-        learn: Callable[..., Screen] = study.domain.inputs.screen or autoencoder.screen
+        learn: Callable[..., QueryDetector] = study.domain.inputs.query_detector or autoencoder.query_detector
         learnt, bounds = part.inputs[order[held_out:]], study.domain.inputs.input_range
-        self.screen = learn(learnt, detector, name, study.device, bounds)
-        benign = self.screen.score(part.inputs[order[:held_out]])
+        self.query_detector = learn(learnt, detector, name, study.device, bounds)
+        benign = self.query_detector.score(part.inputs[order[:held_out]])
         self.thresholds = {name: evasion.threshold(benign, share) for name, share in FALSE_ALARMS.items()}
         self.evasion_threshold = evasion.threshold(benign, attacker.evasion.evasion_fpr)
         self.held_out = held_out
@@ -58,7 +58,7 @@ class Screened:
         return self._score(self.cost_inputs[0])
 
     def _score(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.screen.score(inputs.clone())  # the domain's own code, which may write to what it gets
+        return self.query_detector.score(inputs.clone())  # the domain's own code, which may write to what it gets
 
     def detection(self, inputs: torch.Tensor) -> Detection:
         scores = self._score(inputs)

@@ -89,9 +89,9 @@ class Inputs:
     # evolve(model, inputs, confident, constants, input_range) -> inputs of the Evolved fingerprint
     # None: by gradient (fingerprints/queries/evolved.py)
     evolve: Callable[..., torch.Tensor] | None = None
-    # screen(inputs, detector, name, device, input_range) -> what an attacker learns of its own inputs, to judge queries
-    # by. None: an autoencoder's (robustness/autoencoder.py)
-    screen: Callable | None = None
+    # query_detector(inputs, detector, name, device, input_range) -> what an attacker learns of its own inputs, to judge
+    # queries by. None: an autoencoder's (robustness/autoencoder.py)
+    query_detector: Callable | None = None
     show: Callable | None = None  # show(axis, input) draws one input; a domain whose inputs are read gives `describe`
     describe: Callable[[torch.Tensor], str] | None = None
 
@@ -193,7 +193,7 @@ def _may_be_called(value) -> bool:
 FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "name": (is_folder, "a text that can name a folder"),
     **dict.fromkeys(("load", "prepare", "augment", "continuous"), (callable, "a function")),
-    **dict.fromkeys(("mix", "evolve", "screen", "show", "describe"), (_may_be_called, "a function or None")),
+    **dict.fromkeys(("mix", "evolve", "query_detector", "show", "describe"), (_may_be_called, "a function or None")),
     "datasets": (lambda value: _is_table(value, _is_text), "a dict from tiers to names of data sets"),
     "targets": (lambda value: _is_table(value, _is_text), "a dict from data sets to their targets, '' where none is"),
     "pool_size": (lambda value: _is_table(value, _is_size), "a dict from tiers to counts above 0, or None for all"),

@@ -40,8 +40,8 @@ from fingerprinting.models import trained
 from fingerprinting.reports.figures import samples
 from fingerprinting.robustness import adaptive
 from fingerprinting.robustness.attacker import Attacker
-from fingerprinting.robustness.evasion import Screen
-from fingerprinting.robustness.query_detector import Screened
+from fingerprinting.robustness.evasion import QueryDetector
+from fingerprinting.robustness.query_detector import FittedDetector
 from fingerprinting.study import checkpoints
 from fingerprinting.study.domain import Architecture
 from fingerprinting.study.records import Records
@@ -220,16 +220,16 @@ def spoilt(study, monkeypatch):
     def score(inputs):
         return inputs.flatten(1).double().sum(1)
 
-    def screen(inputs, *_):
+    def query_detector(inputs, *_):
         emptied(inputs)
-        return Screen(wrapped(score), {"halved": wrapped(lambda inputs: inputs / 2)})
+        return QueryDetector(wrapped(score), {"halved": wrapped(lambda inputs: inputs / 2)})
 
     genuine = study.domain
     domain = changed(
         genuine,
         mix=wrapped(genuine.inputs.mix),
         evolve=wrapped(genuine.inputs.evolve or evolve_by_gradient),
-        screen=screen,
+        query_detector=query_detector,
         show=wrapped(lambda axis, image: None),
         describe=wrapped(lambda image: f"{float(image.sum()):.3f}"),
     )
@@ -279,10 +279,10 @@ def test_evolving_keeps_the_primary_fingerprint(spoilt, parts_before):
 def test_a_screen_keeps_queries_and_test_inputs(spoilt, parts_before, monkeypatch):
     found = primary_print(spoilt)
     inputs = found.inputs.clone()
-    screened = Screened(spoilt, attacker())
-    detected = {"primary": screened.detection(found.inputs)}
-    assert torch.equal(found.inputs, inputs) and screened.benign.all()
-    costs = screened.cost_inputs[0].clone()
+    fitted = FittedDetector(spoilt, attacker())
+    detected = {"primary": fitted.detection(found.inputs)}
+    assert torch.equal(found.inputs, inputs) and fitted.benign.all()
+    costs = fitted.cost_inputs[0].clone()
     asked = []
     monkeypatch.setattr(adaptive.suspects, "ask", lambda study, suspect, given: asked.append(given.clone()) or 1 / 0)
 
@@ -293,8 +293,8 @@ def test_a_screen_keeps_queries_and_test_inputs(spoilt, parts_before, monkeypatc
             pass
 
     with pytest.raises(ZeroDivisionError):
-        adaptive._ask(spoilt, screened, detected, Read(), [object()])
-    assert torch.equal(found.inputs, inputs) and torch.equal(screened.cost_inputs[0], costs)
+        adaptive._ask(spoilt, fitted, detected, Read(), [object()])
+    assert torch.equal(found.inputs, inputs) and torch.equal(fitted.cost_inputs[0], costs)
     assert torch.equal(asked[0], inputs)
 
 

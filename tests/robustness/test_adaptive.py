@@ -13,7 +13,7 @@ from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import ATTACKS, MEANS, Suspect
 from fingerprinting.robustness import adaptive
 from fingerprinting.robustness.attacked_responses import Representations
-from fingerprinting.robustness.evasion import Screen
+from fingerprinting.robustness.evasion import QueryDetector
 from fingerprinting.robustness.paired_bootstrap import Draws
 from fingerprinting.training import objectives
 from tests.robustness.attacker import ATTACKER, detection, fingerprint, suspect
@@ -54,9 +54,9 @@ def test_what_an_adaptive_adversary_costs_and_that_refused_queries_are_not_read(
         "benign": torch.arange(50.0),
         "evasion_threshold": 39,
     }
-    screened = SimpleNamespace(screen=Screen(None, {}), **about)
+    fitted = SimpleNamespace(query_detector=QueryDetector(None, {}), **about)
     representations = Representations(METHODS[:1], {"primary": fingerprint()}, detected, ATTACKER.evasion)
-    costs = adaptive._ask(study, screened, detected, representations, [suspect("prune", 0)])
+    costs = adaptive._ask(study, fitted, detected, representations, [suspect("prune", 0)])
     kept = {attack: [0] for attack in ("rounded", "top_1", "temperature")}  # the label, and so the accuracy
     assert costs == costs | kept | {"refused": [pytest.approx(0.2)]}
     assert list(representations.distances["refused"][METHODS[0].key].values()) == [0]

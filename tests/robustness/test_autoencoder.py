@@ -31,8 +31,8 @@ def test_fitting_lowers_the_error_on_inputs_that_were_not_fitted_on(digits, fitt
 
 def test_noise_is_reproduced_worse_than_digits_and_is_flagged(digits, fitted):
     noise = torch.rand(200, 1, 8, 8, generator=draw())
-    screen = autoencoder.screen(digits[:1200], ATTACKER.detector, "test", CPU, (0.0, 1.0))
-    benign, strange = screen.score(digits[1200:]), screen.score(noise)
+    query_detector = autoencoder.query_detector(digits[:1200], ATTACKER.detector, "test", CPU, (0.0, 1.0))
+    benign, strange = query_detector.score(digits[1200:]), query_detector.score(noise)
     assert torch.allclose(strange, autoencoder.errors(fitted, noise).detach(), atol=1e-5)
     assert statistics.auc(-strange.numpy(), -benign.numpy()) > 0.95
     threshold = evasion.threshold(benign[:300], 0.05)
@@ -44,19 +44,20 @@ def test_erased_inputs_keep_shape_range_and_silent_channels(shape):
     inputs = torch.rand(130, *shape, generator=draw())
     inputs[:, -1] = 0
     small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
-    erased = autoencoder.screen(inputs, small, "test", CPU, (0.0, 1.0)).erasures["reconstructed"](inputs)
+    erased = autoencoder.query_detector(inputs, small, "test", CPU, (0.0, 1.0)).erasures["reconstructed"](inputs)
     assert erased.shape == inputs.shape and erased.min() >= 0 and erased.max() <= 1
     assert (erased[:, -1] == 0).all() and (len(inputs[0]) == 1 or (erased[:, 0] != inputs[:, 0]).any())
 
 
 def test_reconstructions_stay_inside_the_bounds_of_an_input(digits):
     small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
-    erased = autoencoder.screen(digits[:200], small, "test", CPU, (0.25, 0.5)).erasures["reconstructed"](digits[:50])
+    detector = autoencoder.query_detector(digits[:200], small, "test", CPU, (0.25, 0.5))
+    erased = detector.erasures["reconstructed"](digits[:50])
     assert erased.min() == 0.25 and erased.max() <= 0.5
 
 
 def test_stored_and_physical_images_are_the_same_to_a_screen(digits):
     stored = (digits * 255).round().to(torch.uint8)
     small = replace(ATTACKER.detector, autoencoder_epochs=1, autoencoder_updates=2)
-    screen = autoencoder.screen(stored[:200], small, "test", CPU, (0.0, 1.0))
-    assert torch.allclose(screen.score(stored[200:]), screen.score(stored[200:].float() / 255))
+    query_detector = autoencoder.query_detector(stored[:200], small, "test", CPU, (0.0, 1.0))
+    assert torch.allclose(query_detector.score(stored[200:]), query_detector.score(stored[200:].float() / 255))

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from fingerprinting.robustness import evasion
-from fingerprinting.robustness.evasion import Screen
-from fingerprinting.robustness.query_detector import Screened
+from fingerprinting.robustness.evasion import QueryDetector
+from fingerprinting.robustness.query_detector import FittedDetector
 from tests.domains import changed
 from tests.robustness.attacker import ATTACKER, draw
 
@@ -42,13 +42,13 @@ class Parts(dict):
 def test_the_attacker_fits_and_calibrates_on_disjoint_halves_of_the_attackers_part_alone(study, monkeypatch):
     parts, fitted_on, scored = Parts(study.parts), [], []
 
-    def screen(inputs, detector, name, device, bounds) -> Screen:
+    def query_detector(inputs, detector, name, device, bounds) -> QueryDetector:
         fitted_on.append(inputs)
-        return Screen(lambda asked: scored.append(asked) or asked.flatten(1).double().mean(1), {})
+        return QueryDetector(lambda asked: scored.append(asked) or asked.flatten(1).double().mean(1), {})
 
     monkeypatch.setattr(type(study), "parts", property(lambda _: parts))
-    study.__dict__["domain"] = changed(study.domain, screen=screen)
-    screened = Screened(study, ATTACKER)
+    study.__dict__["domain"] = changed(study.domain, query_detector=query_detector)
+    fitted = FittedDetector(study, ATTACKER)
     assert parts.asked == {"attacker"}
     attacker = study.parts["attacker"].inputs
     (fitted_inputs,), (calibration,) = fitted_on, scored
@@ -56,6 +56,6 @@ def test_the_attacker_fits_and_calibrates_on_disjoint_halves_of_the_attackers_pa
     assert not rows[0] & rows[1] and rows[0] | rows[1] == rows[2]
     assert len(calibration) == round(ATTACKER.detector.held_out * len(attacker))
     parts.asked.clear()
-    screened.detection(attacker[:5])
+    fitted.detection(attacker[:5])
     assert parts.asked == {"test"}  # measured on, after everything was chosen
-    assert screened.thresholds["fpr5"] == evasion.threshold(calibration.flatten(1).double().mean(1), 0.05)
+    assert fitted.thresholds["fpr5"] == evasion.threshold(calibration.flatten(1).double().mean(1), 0.05)
