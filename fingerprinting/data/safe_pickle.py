@@ -235,4 +235,23 @@ def load_arrays(path: Path, instead: str = "see data/README.md for where it come
             raise UserError(f"{path} is truncated or no plain pickle of arrays ({said}); get the file again") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__}, not a dict of arrays; get the file again")
+    if not _is_plain(content):
+        raise UserError(
+            f"{path} is truncated or no plain pickle of arrays (a NumPy function stands in it by itself); get the file "
+            "again"
+        )
     return {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in content.items()}
+
+
+def _is_plain(content: dict) -> bool:
+    """Whether all that is in there, however deep, is an array, a number, text or nothing: no stand-in of NumPy's."""
+    left, seen = [content], set()
+    while left:
+        value = left.pop()
+        if isinstance(value, (dict, list, tuple)):
+            if id(value) not in seen:
+                seen.add(id(value))
+                left += [*value, *value.values()] if isinstance(value, dict) else value
+        elif not isinstance(value, (np.ndarray, np.generic, int, float, str, bytes, bytearray, type(None))):
+            return False
+    return True

@@ -152,6 +152,13 @@ def test_containers_are_read_as_pickle_itself_reads_them(tmp_path_factory, conte
     assert load_arrays(path) == content
 
 
+def test_a_function_that_stands_by_itself_is_refused(tmp_path):
+    path = tmp_path / "function"
+    path.write_bytes(b"\x80\x02}X\x04\x00\x00\x00datacnumpy._core.multiarray\nscalar\ns.")
+    with pytest.raises(UserError, match="a NumPy function stands in it by itself"):
+        load_arrays(path)
+
+
 # What is damaged
 
 
