@@ -102,8 +102,9 @@ def optimised(
 
     def loss(moved: torch.Tensor) -> torch.Tensor:
         seen = transform(generator, noise)(moved)
+        own = source(seen)  # first: the order of the passes is that in which their gradients are added
         stolen, others = (some_responses(models, seen, sampled, generator) for models in (pirated, independent))
-        return objective(source(seen), stolen, others, alpha)
+        return objective(own, stolen, others, alpha)
 
     return descend(inputs, loss, steps, learning_rate, bounds, movable)
 
