@@ -30,6 +30,6 @@ def traces(labels: torch.Tensor, fingerprint: Fingerprint, *, other_task: bool =
 
 
 registry.add(
-    Method("calibrated", "labels", stealing_evidence, shortfall, judges="source", first_called="theft_evidence"),
+    Method("calibrated", "labels", stealing_evidence, shortfall, judges="source"),
     Method("calibrated", "labels", transfer_evidence, shortfall, judges="target", needs=FOR_TRANSFER),
 )

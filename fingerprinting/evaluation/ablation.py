@@ -24,23 +24,8 @@ from fingerprinting.models import suspects, trained
 from fingerprinting.models.kinds import EXTRACTED, INDEPENDENT, MODIFIED
 from fingerprinting.models.suspects import ATTACKS, Suspect, origin
 from fingerprinting.study.records import Records
+from fingerprinting.study.renamed import as_first_called
 from fingerprinting.study.study import Study
-
-# What seeds are drawn from, where a study or a value of one was renamed since: its numbers stay.
-FIRST_CALLED = {
-    "leave-one-attack-out": "theft left out",
-    "leave-one-architecture-out, its stolen models": "design left out, its thefts",
-    "leave-one-architecture-out, its independent models": "design left out, itself",
-    "similar references": "references alike",
-    "a third": "a third of it",
-    "control accuracy added": "ability controlled",
-    "one rate of modification": "one rate of tampering",
-    "students of few responses": "students of few answers",
-    "students of many responses": "students of many answers",
-    "contrasted_modification": "contrasted_tampering",
-    "modification's log-odds": "tampering's log-odds",
-    "deviations from independent": "deviations from honest",
-}
 
 
 @dataclass(frozen=True)
@@ -59,7 +44,7 @@ class Variant:
 
     @property
     def seed_name(self) -> str:
-        return "/".join(FIRST_CALLED.get(name, name) for name in (self.study, self.value))
+        return f"{as_first_called(self.study)}/{as_first_called(self.value)}"
 
 
 def ablate(

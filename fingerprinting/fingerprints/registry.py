@@ -10,6 +10,7 @@ import torch
 from fingerprinting.fingerprints.distances import hamming
 from fingerprinting.fingerprints.representations import responses
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.study.renamed import as_first_called
 
 # What a suspect may give; a method gets no more than the output kind that its row names.
 OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -25,7 +26,6 @@ class Method:
 
     judges: models of `any` task, of the `source` task alone (it needs those classes), or of the `target` alone.
     needs: a tensor among the fingerprint's extra, without which it cannot be read in this way.
-    first_called: what the representation was called when seeds were first drawn from its name, where it was renamed.
     """
 
     name: str
@@ -34,7 +34,6 @@ class Method:
     distance: Callable[[torch.Tensor, torch.Tensor], float]
     judges: str = "any"
     needs: str = ""
-    first_called: str = ""
 
     def suits(self, on_target: bool) -> bool:
         return self.judges == "any" or (self.judges == "target") == on_target
@@ -46,7 +45,7 @@ class Method:
     @property
     def seed_name(self) -> str:
         """What seeds are drawn from: the key as it first was, so that intervals stay."""
-        return f"{self.name}/{self.output}/{self.first_called or self.representation.__name__}"
+        return f"{self.name}/{self.output}/{as_first_called(self.representation.__name__)}"
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -69,7 +68,7 @@ class Method:
 
 def agreement(name: str) -> Method:
     """How most baselines read responses: the share of queries to which the suspect responds with another label."""
-    return Method(name, "labels", responses, hamming, judges="source", first_called="answers")
+    return Method(name, "labels", responses, hamming, judges="source")
 
 
 @dataclass(frozen=True)

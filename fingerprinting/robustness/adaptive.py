@@ -29,6 +29,7 @@ from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN
 from fingerprinting.robustness.paired_bootstrap import Draws
 from fingerprinting.robustness.query_detector import Detection, FittedDetector
 from fingerprinting.study.records import Records
+from fingerprinting.study.renamed import as_first_called
 from fingerprinting.study.study import Study
 
 FULLY_READ = ("primary", "evolved")  # fingerprints of which every representation is reported; of others the first
@@ -115,8 +116,7 @@ def _ask(
         for attack, perturb in PERTURBATIONS.items():
             draw = runtime.generator(f"{suspect.model.name}/{attack}")
             given[attack] = [perturb(logits, evades, draw) for logits in (*plain.values(), clean)]
-        # As RANDOM was first called, so that labels stay.
-        draw = runtime.generator(f"{suspect.model.name}/random_answers")
+        draw = runtime.generator(f"{suspect.model.name}/{as_first_called(RANDOM)}")
         flags = [*(detected[name].flagged for name in plain), benign_flagged]
         pairs = zip((*plain.values(), clean), flags, strict=True)
         given[RANDOM] = [evasion.at_random(logits, flagged, draw) for logits, flagged in pairs]

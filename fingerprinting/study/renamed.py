@@ -1,4 +1,8 @@
-"""What records of versions before 0.2 call otherwise: files of then are read in today's words, and never written."""
+"""What versions before 0.2 called otherwise.
+
+Records of then are read in today's words, and never written. Seeds are still drawn from the words of then, so that
+numbers stay.
+"""
 
 TOPICS = {"ablation": "generalisation", "passport_stealing_attacks": "passport_thefts"}  # topic -> its file of then
 
@@ -44,7 +48,13 @@ WORDS = {  # names of methods' parts, attacks, kinds of candidates, variants and
     "thirds.py": "low_data_references.py",
     "generalisation.py": "ablation.py",
 }
+OF_THEN = {now: then for then, now in WORDS.items()}
 KIND = "third_"  # begins the kinds of low-data references
+
+
+def as_first_called(name: str) -> str:
+    """What a representation, an attack or a variant was called when seeds were first drawn from its name."""
+    return OF_THEN.get(name, name)
 
 
 def in_todays_words(topic: str, row: dict) -> dict:

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from fingerprinting.methods import METHODS
 from fingerprinting.reports import pages
 from fingerprinting.study.records import Records
-from fingerprinting.study.renamed import TOPICS
+from fingerprinting.study.renamed import OF_THEN, TOPICS, WORDS, as_first_called
 
 STUDY = "cv/digits/cpu"
 
@@ -42,3 +43,14 @@ def test_columns_and_words_of_then_are_todays(folder):
             "control_accuracy": 0.9,
         }
     ]
+
+
+def test_seeds_are_drawn_from_the_words_of_then():
+    """Intervals, labels and chosen queries of records of before come out again."""
+    drawn_from = {method.key: method.seed_name for method in METHODS}
+    assert drawn_from["akh/labels/responses"] == "akh/labels/answers"
+    assert drawn_from["calibrated/labels/stealing_evidence"] == "calibrated/labels/theft_evidence"
+    assert drawn_from["primary/logits/correlation"] == "primary/logits/correlation"
+    assert as_first_called("random_responses") == "random_answers"
+    assert as_first_called("leave-one-attack-out") == "theft left out"
+    assert len(OF_THEN) == len(WORDS)  # no two of then have one name today
