@@ -9,23 +9,18 @@ models to data/artifacts/, their records to results/records/; times: docs/costs.
 """
 
 from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
+from cv.references import (  # noqa: F401 (constants of this script)
+    DRAWN,
+    MODIFICATION_EPOCHS,
+    MODIFICATION_LEARNING_RATES,
+    RATIOS,
+    STUDENTS,
+    TEMPERATURE,
+)
 from fingerprinting import cli
 from fingerprinting.models import reference
 
 COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every architecture and kind
-STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' architectures are used
-RATIOS = (0.3, 0.6)  # shares of the last convolution's units
-DRAWN = (
-    0.0  # of the owner's and the reference part, which each stealing attack draws for itself; 0: all have the latter
-)
-MODIFICATION_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes, of the stolen source
-MODIFICATION_LEARNING_RATES = dict(
-    smoke=(1e-3,),
-    quick=(1e-3,),
-    cpu=(1e-3, 2e-3, 4e-3),
-    paper=(1e-4, 2e-4, 4e-4),
-)  # peaks, one model each
-TEMPERATURE = 2.0  # of the distillation from probabilities
 
 if __name__ == "__main__":
     cli.run(reference.low_data_references, globals(), "cv")

@@ -15,9 +15,7 @@ COPIES = dict(smoke=1, quick=1, cpu=3, paper=3)  # of every architecture and kin
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independent ones, transferred to the other task
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' architectures are used
 RATIOS = (0.3, 0.6)  # shares of the last convolution's units
-DRAWN = (
-    0.0  # of the owner's and the reference part, which each stealing attack draws for itself; 0: all have the latter
-)
+DRAWN = 0.0  # of the owner's and the reference part, which each stolen model draws for itself; 0: all have the latter
 MODIFICATION_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=20)  # passes, of the stolen source
 MODIFICATION_LEARNING_RATES = dict(
     smoke=(1e-3,),
