@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
-from types import ModuleType
 
 import joblib
 
 from fingerprinting.core import explanations
 from fingerprinting.core.runtime import REPOSITORY, UserError, provenance
 from fingerprinting.study import checksums
-from fingerprinting.study.domain import DOMAINS, TIERS, Domain, load_domain
+from fingerprinting.study.domain import DOMAINS, TIERS, Domain, load_domain, module_of
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, Study
 
@@ -142,22 +141,15 @@ def _values(defaults: dict, overrides: dict[str, str], tier: str, domain: str, m
 
 def _from_domain(own: dict, usual: str, address: str) -> dict:
     """Those of a script's constants that it imports from its domain's module, as the module at `address` has them."""
-    if address == usual or usual in DOMAINS and f"{usual}.domain" not in sys.modules:  # then it imports nothing from it
+    ours, theirs = module_of(usual), module_of(address)
+    if address == usual or ours is None or theirs is None:  # a script imports nothing from what was not loaded
         return {}
-    theirs, ours = vars(_module_of(address)), vars(_module_of(usual))
-    found = {name: theirs[name] for name in own if name in theirs and ours.get(name) is own[name] and name != "DOMAIN"}
+    imported = [name for name, value in own.items() if name != "DOMAIN" and vars(ours).get(name) is value]
+    found = {name: vars(theirs)[name] for name in imported if name in vars(theirs)}
     for name, value in found.items():
         for entry, like in product(_entries(value), _entries(own[name])):
             _check_type(name, entry, like, address)
     return found
-
-
-def _module_of(address: str) -> ModuleType:
-    """The module of a domain that is loaded."""
-    if address in DOMAINS:
-        return sys.modules[f"{address}.domain"]
-    path = str(Path(address).resolve())
-    return next(module for module in list(sys.modules.values()) if getattr(module, "__file__", None) == path)
 
 
 def _check_shared(domain: Domain, shared: dict) -> None:

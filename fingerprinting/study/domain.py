@@ -218,7 +218,7 @@ def _imported(path: Path) -> ModuleType:
         sys.path.append(str(path.parent))  # last: it must hide nothing
     if b"\0" in path.read_bytes():
         raise UserError(f"{path} is no Python: it holds a zero byte")
-    spec = importlib.util.spec_from_file_location(f"domain_at_{path.as_posix()}", path)
+    spec = importlib.util.spec_from_file_location(_module_name(path), path)
     assert spec is not None and spec.loader is not None  # as every .py file has
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for their module there
     try:
@@ -235,6 +235,15 @@ def _imported(path: Path) -> ModuleType:
             raise
         raise UserError(f"{path}: {_misdeclared(str(error))}; see cv/domain.py for what one looks like") from error
     return module
+
+
+def _module_name(path: Path) -> str:
+    return f"domain_at_{path.as_posix()}"
+
+
+def module_of(address: str) -> ModuleType | None:
+    """The module that defines a domain; None where the domain was not loaded."""
+    return sys.modules.get(f"{address}.domain" if address in DOMAINS else _module_name(Path(address).resolve()))
 
 
 def _misdeclared(error: str) -> str:
