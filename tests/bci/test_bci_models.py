@@ -14,6 +14,7 @@ from fingerprinting.core.runtime import seed_everything
 from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.domain import TIERS
 from fingerprinting.training import pruning
+from tests.networks import output_of
 
 FORMATS = torch.contiguous_format, torch.channels_last
 
@@ -46,15 +47,6 @@ def built(name: str, shape: tuple[int, int], classes: int = CLASSES) -> nn.Modul
         norm.momentum = 1.0
     model.train()(recordings(8, shape))
     return model.eval()
-
-
-@torch.no_grad()
-def output_of(model: nn.Module, path: str, inputs: torch.Tensor) -> torch.Tensor:
-    seen = []
-    hook = model.get_submodule(path).register_forward_hook(lambda _module, _inputs, outputs: seen.append(outputs))
-    model(inputs)
-    hook.remove()
-    return seen[0].clone()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

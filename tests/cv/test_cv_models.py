@@ -16,6 +16,7 @@ from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.domain import TIERS, Domain, load_domain
 from fingerprinting.study.study import Study
 from fingerprinting.training import pruning
+from tests.networks import output_of
 
 SMALL = ("conv3", "mlp", "lenet", "separable", "residual")
 LARGE = tuple(name for name in ARCHITECTURES if name not in SMALL)
@@ -40,15 +41,6 @@ def built(name: str, shape: tuple[int, ...], classes: int = CLASSES) -> nn.Modul
     if norms:
         model.train()(images(8, shape))
     return model.eval()
-
-
-@torch.no_grad()
-def output_of(model: nn.Module, path: str, inputs: torch.Tensor) -> torch.Tensor:
-    seen = []
-    hook = model.get_submodule(path).register_forward_hook(lambda _module, _inputs, outputs: seen.append(outputs))
-    model(inputs)
-    hook.remove()
-    return seen[0].clone()
 
 
 @torch.no_grad()

@@ -30,6 +30,7 @@ from nlp.characters import BEGIN, GB2312, PADDING, ROWS, SPARE, Characters, gb23
 from nlp.data import LENGTH, encode
 from nlp.domain import DOMAIN, describe
 from nlp.models import ARCHITECTURES
+from tests.networks import output_of
 
 SMALL = ("textcnn_small", "dpcnn_small", "textrcnn_small", "textrnn_small", "bert_small")
 LARGE = ("textcnn", "dpcnn", "textrcnn", "textrnn")
@@ -71,15 +72,6 @@ def built(name: str, classes: int = CLASSES) -> nn.Module:
             module.momentum = 1.0
             model.train()(encode(TEXTS))
     return model.eval()
-
-
-@torch.no_grad()
-def output_of(model: nn.Module, path: str, inputs: torch.Tensor) -> torch.Tensor:
-    seen = []
-    hook = model.get_submodule(path).register_forward_hook(lambda _module, _inputs, outputs: seen.append(outputs))
-    model(inputs)
-    hook.remove()
-    return seen[0].clone()
 
 
 # Rows of characters
