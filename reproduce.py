@@ -63,10 +63,10 @@ def main(words: list[str]) -> None:
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
         print(
-            "the quick tier leaves out some steps; run them by: python cv/low_data_references.py TIER=quick, and so\n"
-            "cv/calibration.py, calibrated.py and model_finger_match.py (the calibrated fingerprint), cv/overlap.py,\n"
-            "cv/extract_sweep.py, cv/audit.py, ablation.py, detect_erase_attack.py, cv/passport/train.py (then\n"
-            "attack.py and steal.py there), python baselines.py TIER=quick METHOD=all; everything: python reproduce.py"
+            "the quick tier leaves out some steps; each runs alone, as in python cv/calibration.py TIER=quick:\n"
+            "cv/low_data_references.py, cv/calibration.py, then calibrated.py and model_finger_match.py (the calibrated\n"
+            "fingerprint); cv/overlap.py, cv/extract_sweep.py, cv/audit.py, ablation.py, detect_erase_attack.py;\n"
+            "cv/passport/train.py, then attack.py and steal.py there; baselines.py METHOD=all. All: python reproduce.py"
         )
     if fresh and "RECORD_RUN" in os.environ:
         documents.record_run(overrides, domains, seconds)
