@@ -104,13 +104,15 @@ def best(studies: list[str]) -> str:
 def _best_of_each(found: dict[str, dict[Identity, dict]]) -> dict[str, Identity]:
     """Method -> its representation of the highest mean AUC, averaged over the studies."""
     chosen: dict[str, Identity] = {}
-    for representation in (
-        representation for representation in REPRESENTATIONS if any(representation in rows for rows in found.values())
-    ):
+    for representation in _measured(found):
         before = chosen.get(representation[0])
         if before is None or _average(found, representation) > _average(found, before):
             chosen[representation[0]] = representation
     return chosen
+
+
+def _measured(found: dict[str, dict[Identity, dict]]) -> list[Identity]:
+    return [one for one in REPRESENTATIONS if any(one in rows for rows in found.values())]
 
 
 def _average(found: dict[str, dict[Identity, dict]], representation: Identity) -> float:
@@ -132,9 +134,7 @@ def _caption(found: dict[str, dict[Identity, dict]]) -> str:
 def summary(studies: list[str]) -> str:
     """Every method in every study by its mean AUC over the stealing attacks of the same task, against all."""
     found = {study: rows for study in studies if (rows := mean_aucs(study))}
-    representations = [
-        representation for representation in REPRESENTATIONS if any(representation in rows for rows in found.values())
-    ]
+    representations = _measured(found)
     table = markdown_table(
         [*HEADS, *map(heading, found)],
         [["", "stolen / independent", *(counts(next(iter(rows.values()))) for rows in found.values())]]
