@@ -11,6 +11,8 @@ ZOO = (
     "transfer",
     "extract",
     "extract_sweep",
+    "twins",
+    "pairs",
     "references",
     "calibration",
     "low_data_references",

@@ -169,6 +169,13 @@ KINDS |= {
     for name, kind in SCORED.items()
     if kind.role != "source" and not kind.on_target
 }
+KINDS |= {
+    "twin": Kind("independent", "twins", independent, use="twin"),
+    "other_recipe_twin": Kind("independent", "twins", independent, use="sweep"),
+    "pair_independent": Kind("independent", "pairs", independent, use="pair"),
+    # The partner's seeds, so that the two differ in origin alone.
+    "pair_stolen": Kind("pirated", "pairs", extract_labels, use="pair", origin=EXTRACTED, seed_name="pair_independent"),
+}
 KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, use="adaptive", origin=MODIFIED)
 KINDS["overlap"] = Kind("independent", "overlap", independent, use="sweep")
 KINDS["extract_sweep"] = Kind("pirated", "extract_sweep", extract_labels, use="sweep", origin=EXTRACTED)

@@ -1,0 +1,19 @@
+"""Twins: the owner repeats its source's training with other seeds, to know what any such model responds.
+
+    python bci/twins.py                       # cpu tier, SelfRegulationSCP1
+    python bci/twins.py TIER=smoke            # seconds
+
+Needs bci/source.py. What a suspect shares with the source but not with its twins speaks of theft. Writes models to
+data/artifacts/, their records to results/records/; times: docs/costs.md.
+"""
+
+from bci.source import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
+from fingerprinting import cli
+from fingerprinting.models import twins
+
+COPIES = dict(smoke=2, quick=3, cpu=6, paper=6)  # the source's architecture and recipe
+OTHER_COPIES = dict(smoke=0, quick=0, cpu=2, paper=0)  # of a recipe that the owner does not remember well
+OTHER_EPOCHS = dict(smoke=20, quick=30, cpu=45, paper=30)  # its passes
+
+if __name__ == "__main__":
+    cli.run(twins.twins, globals(), "bci")

@@ -1,0 +1,69 @@
+"""The steps that repeat trainings for comparison: twins of the source, and pairs that differ in origin alone."""
+
+from itertools import product
+
+from fingerprinting.core.runtime import UserError
+from fingerprinting.models import build, trained
+from fingerprinting.models.kinds import Job
+from fingerprinting.models.reference import ALL
+from fingerprinting.study.study import Study
+from fingerprinting.training.trainer import Recipe
+
+OWNED = ("owner", "reference")  # the parts that an owner has to train on
+PAIR = ("pair_independent", "pair_stolen")  # the kinds of a matched pair, in the order of its models
+
+
+def twins(
+    study: Study, *, copies: int, epochs: int, learning_rate: float, other_copies: int, other_epochs: int
+) -> str | None:
+    """The source's recipe with other seeds on the owner's part; `other_copies` of them with another number of passes.
+
+    What a suspect shares with any model of this recipe and these data it shares with a twin as well.
+    """
+    recipe, part = study.recipe(epochs, learning_rate), {"part": "owner"}
+    _compare(study, recipe)
+    jobs = [Job(study.model_id("twin", study.source_architecture, copy), recipe, part) for copy in range(copies)]
+    others = study.recipe(other_epochs, learning_rate)
+    jobs += [
+        Job(study.model_id("other_recipe_twin", study.source_architecture, copy), others, part)
+        for copy in range(other_copies)
+    ]
+    return build.train(study, "twins", jobs)
+
+
+def _compare(study: Study, recipe: Recipe) -> None:
+    """Says where the twins' recipe is not the source's: they are then no exact repetitions of its training."""
+    settings = trained.metadata_of(study, study.source_id)["settings"]
+    if "weights_sha256" in settings["options"]:
+        print("the source was trained elsewhere: twins are its repetitions only if EPOCHS, LEARNING_RATE are as there")
+        return
+    differing = {name: value for name, value in vars(recipe).items() if settings["recipe"][name] != value}
+    for name, value in differing.items():
+        print(f"twins are trained with {name.upper()}={value}, the source with {settings['recipe'][name]}")
+
+
+def pairs(
+    study: Study,
+    *,
+    copies: int,
+    students: int,
+    parts: tuple[str, ...],
+    shares: tuple[float, ...],
+    epochs: int,
+    learning_rate: float,
+) -> str | None:
+    """Matched pairs of every student's architecture: one model learns the true labels, the other the source's.
+
+    Both have the same inputs, recipe, initial weights and order of batches, so that they differ in origin alone.
+    """
+    if any(not 0 < share <= 1 for share in shares):
+        raise UserError(f"SHARES={shares} must be above 0, and 1 at most")
+    if unknown := {name for several in parts for name in several.split("+")} - set(OWNED):
+        raise UserError(f"PARTS names {', '.join(sorted(unknown))}; an owner has {', '.join(OWNED)}, or both: {ALL}")
+    recipe, jobs = study.recipe(epochs, learning_rate), []
+    for name, part, share, copy in product(study.students[:students], parts, shares, range(copies)):
+        variant = f"of_{part}-share_{share:.2g}"
+        options = {"part": part} | ({"share": share, "draw": f"pair {copy}"} if share < 1 else {})
+        independent, stolen = (study.model_id(kind, name, copy, variant) for kind in PAIR)
+        jobs += [Job(independent, recipe, options), Job(stolen, recipe, options, study.source_id)]
+    return build.train(study, "pairs", jobs)

@@ -1,0 +1,20 @@
+"""Matched pairs: a model of the true labels and one of the source's labels, the same in all else.
+
+    python nlp/pairs.py                       # cpu tier, THUOCL
+    python nlp/pairs.py TIER=smoke            # seconds
+
+Needs nlp/source.py. They show which queries tell extraction from independent training. Writes models to
+data/artifacts/, their records to results/records/; times: docs/costs.md.
+"""
+
+from fingerprinting import cli
+from fingerprinting.models import twins
+from nlp.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
+
+COPIES = 1  # of every architecture, part and share
+STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' architectures are used
+PARTS = ("owner+reference", "owner", "reference")  # of the owner's data, on which a pair is trained
+SHARES = dict(smoke=(1.0,), quick=(1.0,), cpu=(1.0, 0.25), paper=(1.0, 0.25))  # of that part
+
+if __name__ == "__main__":
+    cli.run(twins.pairs, globals(), "nlp")
