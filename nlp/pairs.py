@@ -13,7 +13,7 @@ from nlp.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this sc
 
 COPIES = 1  # of every architecture, part and share
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' architectures are used
-PARTS = ("owner+reference", "owner", "reference")  # of the owner's data, on which a pair is trained
+PARTS = ("owner+reference", "reference")  # of what the owner has, on which a pair is trained
 SHARES = dict(smoke=(1.0,), quick=(1.0,), cpu=(1.0, 0.25), paper=(1.0, 0.25))  # of that part
 
 if __name__ == "__main__":
