@@ -14,7 +14,7 @@ from fingerprinting.evaluation import overlap_sweep, query_budget
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import auc_rows, by_kind, error_rows
 from fingerprinting.fingerprints.store import Fingerprint
-from fingerprinting.methods import METHODS, Method, readable, shown
+from fingerprinting.methods import METHODS, Method, and_minus_twins, readable, shown
 from fingerprinting.models import suspects, trained
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.study.records import Records
@@ -31,18 +31,21 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, bet
     verdicts.check_rates(alpha, beta)
     names = _names(study, fingerprints_used)
     pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
+    twins = suspects.there(study, "twin")
     source = trained.weights_sha256(study, study.source_id)
     prints = {name: store.load(study, name, source) for name in names}
-    methods = readable(prints)
+    published = readable(prints)
+    methods = and_minus_twins(published) if twins else published
     store.check_origin(study, prints)
     agreement = _describe(study, pool, suspects.beside(study))
+    twins_logits = {name: suspects.ask_all(study, twins, found.inputs) for name, found in prints.items()}
     scores: dict[str, dict[str, float]] = defaultdict(dict)  # method key -> model name -> distance
     for suspect in tqdm([*pool, *references, *swept], desc="match", unit="model"):
         for name, fingerprint in prints.items():
             logits = suspects.ask(study, suspect, fingerprint.inputs)
             for method in methods:
                 if method.name == name and method.suits(suspect.kind.on_target):
-                    scores[method.key][suspect.model.name] = method.score(logits, fingerprint)
+                    scores[method.key][suspect.model.name] = method.score(logits, fingerprint, twins_logits[name])
     Records.of(study, "distances").replace(_distance_rows([*pool, *references, *swept], scores))
     auc, errors, overlaps = [], [], []
     for method in methods:
@@ -55,8 +58,8 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, bet
             overlaps += overlap_sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
     further = [*suspects.there(study, "audit"), *suspects.finished(study, "adaptive")]
     verdicts.judge(study, prints.get(verdicts.METHOD), [*pool, *further], alpha, beta)
-    extracted = query_budget.rows(study, shown(methods), pool, swept, scores, agreement)
-    timing = [_timing_row(study, fingerprint, methods) for fingerprint in prints.values()]
+    extracted = query_budget.rows(study, shown(published), pool, swept, scores, agreement)
+    timing = [_timing_row(study, fingerprint, published) for fingerprint in prints.values()]
     topics = {"auc": auc, "mir_fir": errors, "timing": timing, "overlap": overlaps, "extraction": extracted}
     for topic, rows in topics.items():
         Records.of(study, topic).replace(rows)

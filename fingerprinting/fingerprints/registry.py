@@ -2,12 +2,12 @@
 
 import inspect
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
-from fingerprinting.fingerprints.distances import hamming
+from fingerprinting.fingerprints.distances import hamming, shortfall
 from fingerprinting.fingerprints.representations import responses
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.study.renamed import as_first_called
@@ -20,12 +20,16 @@ OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
+MINUS_TWINS = "_minus_twins"  # ends the name of a representation that is read beside the twins' responses
+
+
 @dataclass(frozen=True)
 class Method:
     """One way to read a fingerprint. name is that of its file; output a key of OUTPUTS.
 
     judges: models of `any` task, of the `source` task alone (it needs those classes), or of the `target` alone.
     needs: a tensor among the fingerprint's extra, without which it cannot be read in this way.
+    minus_twins: the distance to the source less the mean distance to its twins.
     """
 
     name: str
@@ -34,36 +38,57 @@ class Method:
     distance: Callable[[torch.Tensor, torch.Tensor], float]
     judges: str = "any"
     needs: str = ""
+    minus_twins: bool = False
 
     def suits(self, on_target: bool) -> bool:
         return self.judges == "any" or (self.judges == "target") == on_target
 
     @property
+    def representation_name(self) -> str:
+        return self.representation.__name__ + MINUS_TWINS * self.minus_twins
+
+    @property
     def key(self) -> str:
-        return f"{self.name}/{self.output}/{self.representation.__name__}"
+        return f"{self.name}/{self.output}/{self.representation_name}"
 
     @property
     def seed_name(self) -> str:
         """What seeds are drawn from: the key as it first was, so that intervals stay."""
-        return f"{self.name}/{self.output}/{as_first_called(self.representation.__name__)}"
+        return f"{self.name}/{self.output}/{as_first_called(self.representation_name)}"
 
     @property
     def identity(self) -> tuple[str, str, str]:
         """What rows of records carry as method, output, representation."""
-        return self.name, self.output, self.representation.__name__
+        return self.name, self.output, self.representation_name
 
     @property
     def columns(self) -> dict[str, str]:
         """The representation by its columns' names."""
         return dict(zip(("method", "output", "representation"), self.identity, strict=True))
 
-    def score(self, suspect_logits: torch.Tensor, fingerprint: Fingerprint) -> float:
-        """Distance of a suspect's responses (n, C') from the source's: the smaller, the more alike."""
+    def score(
+        self, suspect_logits: torch.Tensor, fingerprint: Fingerprint, twins: Sequence[torch.Tensor] = ()
+    ) -> float:
+        """Distance of a suspect's responses (n, C') from the source's: the smaller, the more alike.
+
+        twins: the logits (n, C) of each, for a method that is read minus them.
+        """
+        own = self._distance(suspect_logits, fingerprint)
+        if not self.minus_twins:
+            return own
+        return own - sum(self._distance(suspect_logits, fingerprint.of(logits)) for logits in twins) / len(twins)
+
+    def _distance(self, suspect_logits: torch.Tensor, fingerprint: Fingerprint) -> float:
         representations = [
             self.representation(OUTPUTS[self.output](logits), fingerprint)
             for logits in (suspect_logits, fingerprint.source_logits)
         ]
         return self.distance(*representations)
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is about how alike two models' responses are, so that a twin can take the source's place."""
+        return self.distance is not shortfall
 
 
 def agreement(name: str) -> Method:
@@ -133,6 +158,13 @@ def readable(prints: dict[str, Fingerprint]) -> list[Method]:
         method
         for method in METHODS
         if method.name in prints and (not method.needs or method.needs in prints[method.name].extra)
+    ]
+
+
+def and_minus_twins(methods: list[Method]) -> list[Method]:
+    """Each method as it was published, followed by itself minus twins where that makes sense."""
+    return [
+        one for method in methods for one in (method, *([replace(method, minus_twins=True)] if method.compares else []))
     ]
 
 

@@ -1,6 +1,6 @@
 """A fingerprint: the queries, the source's responses, and what is recorded to be matched."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -36,6 +36,10 @@ class Fingerprint:
     def of_component(self, name: str) -> torch.Tensor:
         """Mask (n,) of the samples of one component."""
         return self.component == list(COMPONENTS).index(name)
+
+    def of(self, logits: torch.Tensor) -> "Fingerprint":
+        """The same queries as the fingerprint of another model, which responds with logits (n, C)."""
+        return replace(self, labels=logits.argmax(1), source_logits=logits)
 
     @property
     def sizes(self) -> dict[str, int]:

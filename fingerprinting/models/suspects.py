@@ -61,7 +61,7 @@ def gather(study: Study) -> list[Suspect]:
 
 def of_use(study: Study, use: str) -> list[Suspect]:
     """Every model that is for that use (see `Kind`)."""
-    return _gather(study, _scripts(use))
+    return _for_use(use, _gather(study, _scripts(use)))
 
 
 def references(study: Study) -> list[Suspect]:
@@ -102,7 +102,7 @@ def standard_strength(study: Study) -> list[Suspect]:
 def there(study: Study, use: str) -> list[Suspect]:
     """Those models for that use whose steps were run: what no other number depends on may be missing."""
     planned = build.planned(study)
-    return _gather(study, [script for script in _scripts(use) if script in planned])
+    return _for_use(use, _gather(study, [script for script in _scripts(use) if script in planned]))
 
 
 def finished(study: Study, use: str) -> list[Suspect]:
@@ -113,7 +113,12 @@ def finished(study: Study, use: str) -> list[Suspect]:
     planned, source = build.planned(study), trained.weights_sha256(study, study.source_id)
     models = [model for script in _scripts(use) for model in planned.get(script, ()) if model.path.is_file()]
     found = [Suspect(model, trained.metadata_of(study, model)) for model in models]
-    return [suspect for suspect in found if suspect.metadata["settings"]["parent_sha256"] == source]
+    return _for_use(use, [suspect for suspect in found if suspect.metadata["settings"]["parent_sha256"] == source])
+
+
+def _for_use(use: str, models: list[Suspect]) -> list[Suspect]:
+    """A step may train models for several uses."""
+    return [model for model in models if model.kind.use == use]
 
 
 def beside(study: Study) -> list[Suspect]:
