@@ -1,5 +1,7 @@
 """How responses are read and compared: by hand, against a numpy double loop, never with more than a suspect gives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from fingerprinting.fingerprints.queries.primary import COMPONENTS
 from fingerprinting.fingerprints.registry import OUTPUTS
 from fingerprinting.fingerprints.representations import correlation, match_rate
 from fingerprinting.fingerprints.store import Fingerprint
-from fingerprinting.methods import METHODS, Method
+from fingerprinting.methods import METHODS, Method, and_minus_twins
 
 # Their readings need what their queries learnt: tests of their own.
 LEARNED = {"fuap", "irisfp", "dataset_inference", "calibrated"}
@@ -166,3 +168,37 @@ def test_a_representation_gets_the_output_kind_that_its_row_names(method):
 
 def test_every_method_has_its_own_key():
     assert len({method.key for method in METHODS}) == len(METHODS)
+
+
+MINUS_TWINS = [method for method in and_minus_twins(PLAIN) if method.minus_twins]
+
+
+@pytest.mark.parametrize("method", **keys(MINUS_TWINS))
+def test_minus_twins_is_the_distance_to_the_source_less_the_mean_distance_to_its_twins(method):
+    suspect, source, *twins = (logits_of(seed=seed) for seed in range(4))
+    published = next(other for other in PLAIN if other.key == method.key.removesuffix("_minus_twins"))
+    own, others = (published.score(suspect, fingerprint_of(source)), [])
+    for twin in twins:  # each as if its own fingerprint had been made of the same queries
+        others.append(published.score(suspect, replace(fingerprint_of(twin), truth=fingerprint_of(source).truth)))
+    assert method.score(suspect, fingerprint_of(source), twins) == pytest.approx(own - np.mean(others))
+    assert method.score(source, fingerprint_of(source), twins) < method.score(suspect, fingerprint_of(source), twins)
+
+
+def test_a_twin_is_as_far_from_the_source_as_from_the_other_twins_on_average():
+    """What a suspect shares with all models of that recipe is not counted: the score of a further twin is about 0."""
+    shared = logits_of(count=400, seed=0)
+    draws = [shared + 0.5 * logits_of(count=400, seed=seed) for seed in range(1, 10)]
+    source, twin, *twins = draws
+    (method,) = (m for m in MINUS_TWINS if m.name == "akh")
+    published = next(m for m in PLAIN if m.name == "akh")
+    assert (
+        published.score(twin, fingerprint_of(source))
+        > 0.2
+        > 0.05
+        > abs(method.score(twin, fingerprint_of(source), twins))
+    )
+
+
+def test_evidence_is_no_distance_and_is_read_as_published_alone():
+    compared = {method.name for method in and_minus_twins(METHODS) if method.minus_twins}
+    assert compared == {method.name for method in METHODS} - {"calibrated", "dataset_inference"}
