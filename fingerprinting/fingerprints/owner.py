@@ -72,7 +72,14 @@ class Owner:
 
     def generator(self, purpose: str = "") -> torch.Generator:
         """A CPU generator for this method's draws in this study."""
-        return runtime.generator(f"{self.study.folder}/{self.method}/{purpose}")
+        return runtime.generator(self._draw(purpose))
+
+    def seed(self, purpose: str) -> int:
+        """The same for a draw by numpy."""
+        return runtime.seed_from(self._draw(purpose))
+
+    def _draw(self, purpose: str) -> str:
+        return f"{self.study.folder}/{self.method}/{purpose}"
 
     def drawn(self, n: int) -> torch.Tensor:
         """Up to n different indices into the owner's part, at random."""
@@ -90,6 +97,16 @@ class Owner:
         found = [suspect for suspect in suspects.standard_strength(self.study) if suspect.kind.role == role]
         if not found:
             raise UnsuitedError(f"{self.method} needs {role} reference models; give references.py COPIES above 0")
+        self.used.update({suspect.model.name: suspect for suspect in found})
+        return found
+
+    def twins(self) -> list[Suspect]:
+        """The repetitions of the source's training."""
+        found = suspects.there(self.study, "twin")
+        if not found:
+            raise UnsuitedError(
+                f"{self.method} needs twins of the source; run {self.study.command('twins')} with COPIES above 0"
+            )
         self.used.update({suspect.model.name: suspect for suspect in found})
         return found
 
