@@ -1,7 +1,9 @@
 """Top-1 labels of all models of a study on all candidates: scores can be computed again without training anything."""
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -10,13 +12,13 @@ from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints.owner import Owner, Queries
+from fingerprinting.fingerprints.queries.twins import HELD_OUT, margin_of
 from fingerprinting.models import suspects
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import predict
 
-HELD_OUT = ("dev", "reference")  # parts that the owner holds out from the source's training
 TRAINED, MIXED, ORDINARY = OTHERS = ("trained", "mixed", "ordinary")
 # Held-out examples that the source or a twin gets wrong, training examples that the source gets wrong, pieces of two of
 # them in one input, and any held-out examples.
@@ -29,7 +31,8 @@ MOST_CLASSES = 256  # that a byte tells apart
 class Labels:
     """models (M,): names. labels (M, m): each model's, of candidates whose index into CANDIDATES is kind (m,).
 
-    truth (m,): labels. kinds, seconds, accuracy (M,): of a model, its time of training and its accuracy on test.
+    truth, margin (m,): labels, and the source's probability of its label less that of the next one. kinds, seconds,
+    accuracy (M,): of a model, its time of training and its accuracy on test.
     """
 
     models: np.ndarray
@@ -39,6 +42,7 @@ class Labels:
     labels: np.ndarray
     kind: np.ndarray
     truth: np.ndarray
+    margin: np.ndarray
 
     def of(self, *kinds: str) -> np.ndarray:
         """Labels (n, m) of the models of these kinds, in their order."""
@@ -66,7 +70,7 @@ def read(study_folder: str) -> Labels:
             return Labels(**{name: file[name] for name in Labels.__dataclass_fields__})
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run python price.py, which asks the models") from None
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         raise UserError(f"{path} is damaged; restore it from git, or run python price.py with its models") from None
 
 
@@ -78,6 +82,7 @@ def record(study: Study) -> Labels:
     twins = [model for model in models if model.model.kind == "twin"]
     queries, kind = candidates(Owner(study, "labels"), twins)
     asked = suspects.ask_all(study, models, queries.inputs)
+    (source,) = (logits for model, logits in zip(models, asked, strict=True) if model.model == study.source_id)
     found = Labels(
         models=np.array([model.model.name for model in models]),
         kinds=np.array([model.model.kind for model in models]),
@@ -86,6 +91,7 @@ def record(study: Study) -> Labels:
         labels=np.stack([logits.argmax(1).numpy() for logits in asked]).astype(np.uint8),
         kind=kind.astype(np.uint8),
         truth=queries.truth.numpy().astype(np.uint8),
+        margin=margin_of(source).numpy().astype(np.float16),
     )
     with storage.atomic(path_of(study.folder)) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **vars(found))

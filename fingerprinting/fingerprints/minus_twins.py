@@ -19,17 +19,17 @@ def choosers(twins: int, candidates: int, draw: np.random.Generator) -> np.ndarr
 def merit(source: np.ndarray, margin: np.ndarray, twins: np.ndarray, choosing: np.ndarray) -> np.ndarray:
     """(m,): the share of its choosing twins that respond otherwise than the source, times the source's margin.
 
-    source (m,), twins (k, m): labels. margin (m,): the source's probability of its label less that of the next one;
-    a mistake that it is hardly sure of is one that no copy need repeat.
+    source (m,), twins (k, m): labels. margin (m,): the source's probability of its label less that of the next one; a
+    mistake that it is hardly sure of is one that no copy need repeat. Where no twin chooses all are worth the same:
+    what a source is surest of among its mistakes is then often what any model gets wrong.
     """
     count = choosing.sum(0)
-    differing = ((twins != source) & choosing).sum(0) / np.maximum(count, 1)
-    return np.where(count > 0, differing, 1.0) * margin
+    return ((twins != source) & choosing).sum(0) / np.maximum(count, 1) * margin
 
 
-def choose(group: np.ndarray, merit: np.ndarray, n: int) -> np.ndarray:
-    """Indices of the n candidates that are asked: by group (m,), the lowest first, in it by merit (m,)."""
-    return np.lexsort((-merit, group))[:n]
+def choose(group: np.ndarray, merit: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray:
+    """Indices of the n candidates that are asked: by group (m,), lowest first, then merit (m,), then at random."""
+    return np.lexsort((draw.random(len(group)), -merit, group))[:n]
 
 
 def score(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, subtracted: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from fingerprinting.reports import pages
 from fingerprinting.reports.figures import canvas, charts, core_points, separation
 from fingerprinting.reports.figures.samples import samples
 from fingerprinting.reports.judged import judged, methods_of
-from fingerprinting.reports.sections import ablation, aucs, overlap, passport_pages, query_attacks, study_page
+from fingerprinting.reports.sections import ablation, aucs, overlap, passport_pages, price, query_attacks, study_page
 from fingerprinting.reports.sections import deepcore as deepcore_tables
 from fingerprinting.study.domain import Domain
 from fingerprinting.study.records import Records
@@ -40,6 +40,14 @@ def varied(study: Study) -> None:
     """After ablation.py: tables, and the section on the ablation."""
     study_page.write(study.folder)
     print("\n".join(ablation.section(Records.of(study, "ablation").rows())))
+    _places()
+
+
+def priced(study: Study) -> None:
+    """After price.py: the figure, the CSV file, and the table of twins and queries."""
+    price.figure(study.folder)
+    price.write()
+    print("\n".join(price.section(price.rows_of(study.folder))))
     _places()
 
 
@@ -87,6 +95,8 @@ def every_figure(study_folder: str, domain: Domain | None) -> None:
     if Records.at(study_folder, "auc").rows():
         comparison(study_folder)
     attacked(study_folder)
+    if price.rows_of(study_folder):
+        price.figure(study_folder)
 
 
 def _places() -> None:

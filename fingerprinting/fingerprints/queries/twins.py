@@ -21,12 +21,12 @@ def twins(owner: Owner, _n: int, *, queries: int) -> Queries:
     """Mistakes on held-out examples, then on training examples: those that it is sure of and its twins do not make."""
     models = owner.twins()
     inputs, truth, group = mistakes(owner)
-    probabilities = predict(owner.source, inputs, owner.device).softmax(1)
-    first, second = probabilities.topk(2).values.unbind(1)
-    source, margin = probabilities.argmax(1).numpy(), (first - second).numpy()
+    logits = predict(owner.source, inputs, owner.device)
+    source, margin = logits.argmax(1).numpy(), margin_of(logits).numpy()
     labels = np.stack([owner.ask(model, inputs).argmax(1).numpy() for model in models])
-    choosing = minus_twins.choosers(len(models), len(source), np.random.default_rng(owner.seed("choosing")))
-    chosen = minus_twins.choose(group, minus_twins.merit(source, margin, labels, choosing), queries)
+    draw = np.random.default_rng(owner.seed("choosing"))
+    choosing = minus_twins.choosers(len(models), len(source), draw)
+    chosen = minus_twins.choose(group, minus_twins.merit(source, margin, labels, choosing), queries, draw)
     if len(chosen) < queries:
         print(f"{owner.method}: {len(chosen)} queries instead of {queries}, for the source makes no more mistakes")
     extra = {
@@ -34,6 +34,12 @@ def twins(owner: Owner, _n: int, *, queries: int) -> Queries:
         "subtracted": torch.from_numpy(~choosing[:, chosen]),
     }
     return Queries(inputs[chosen], truth[chosen], extra)
+
+
+def margin_of(logits: torch.Tensor) -> torch.Tensor:
+    """(N, C) -> (N,): the probability of the most probable class less that of the next one."""
+    first, second = logits.softmax(1).topk(2).values.unbind(1)
+    return first - second
 
 
 def mistakes(owner: Owner) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:

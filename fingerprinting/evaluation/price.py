@@ -1,0 +1,147 @@
+"""What a verdict costs: AUC over the number of twins and of queries, from the labels that are kept of a study.
+
+Nothing is trained or asked here, so that anybody can score other rules on the same models.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from tqdm import tqdm
+
+from fingerprinting.core import runtime, statistics
+from fingerprinting.core.runtime import UserError
+from fingerprinting.evaluation import labels as kept
+from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
+from fingerprinting.fingerprints import minus_twins
+from fingerprinting.fingerprints.queries.twins import HELD_OUT
+from fingerprinting.models.suspects import NEGATIVES, SAME_TASK
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
+
+AUDIT = tuple(f"audit_{kind}" for kind in NEGATIVES["all"])
+GROUPS = {"all": NEGATIVES["all"], "homologous": NEGATIVES["homologous"], "audit": AUDIT}
+USUAL_TWINS = 6  # where something else is varied
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is varied and how: the kinds of candidates in the order in which they are used up, the twins, the choice.
+
+    labelled: only what the source gets wrong is asked; without true labels anything. choice: by `merit`; by `differing`
+    twins alone, whatever the source's margin; or at `random`.
+    """
+
+    study: str
+    value: str
+    twins: int
+    queries: int
+    candidates: tuple[tuple[str, ...], ...] = (HELD_OUT, (TRAINED,))
+    labelled: bool = True
+    choice: str = "merit"
+    kind: str = "twin"
+
+
+def price(study: Study, *, twins: tuple[int, ...], queries: tuple[int, ...], draws: int) -> None:
+    """Record every variant's AUCs; the models are asked first, where there are any, else the labels kept are used."""
+    if min(draws, *queries) < 1 or min(twins) < 0:
+        raise UserError(f"DRAWS={draws} and QUERIES={queries} must be 1 or more, and TWINS={twins} 0 or more")
+    found = kept.record(study) if study.source_id.path.is_file() else kept.read(study.folder)
+    there = np.count_nonzero(found.kinds == "twin")
+    if not there:
+        raise UserError(f"a price is counted in twins, and there are none; run {study.command('twins')}")
+    if not all(np.isin(found.kinds, kinds).any() for kinds in (SAME_TASK, GROUPS["all"])):
+        raise UserError("a price is scored on stolen and independent models; run the steps that train them first")
+    variants = [variant for variant in _variants(twins, queries) if variant.twins <= _count(found, variant.kind)]
+    rows = [
+        row for variant in tqdm(variants, desc="price", unit="variant") for row in _rows(study, found, variant, draws)
+    ]
+    Records.of(study, "price").replace(rows)
+
+
+def _variants(twins: tuple[int, ...], queries: tuple[int, ...]) -> Iterator[Variant]:
+    for count in twins:
+        for n in queries:
+            yield Variant("twins and queries", f"{count}/{n}", count, n)
+    for n in queries:
+        usual = Variant("", "", USUAL_TWINS, n)
+        for value, candidates in (
+            ("held-out mistakes only: training data are lost", (HELD_OUT,)),
+            ("mistakes on dev only: little is held out", (HELD_OUT[:1],)),
+            ("training mistakes only: nothing is held out", ((TRAINED,),)),
+            ("mixed mistakes", ((MIXED,),)),
+        ):
+            yield replace(usual, study="candidates", value=value, candidates=candidates)
+        unlabelled = replace(usual, study="candidates", candidates=(HELD_OUT,), labelled=False)
+        yield replace(unlabelled, value="held-out inputs without labels")
+        yield replace(unlabelled, value="ordinary inputs", candidates=((ORDINARY,),), choice="random")
+        for choice in ("differing", "random"):
+            yield replace(usual, study="choice", value=choice, choice=choice)
+        yield replace(usual, study="recipe", value="other number of passes", kind="other_recipe_twin", twins=2)
+        yield replace(usual, study="recipe", value="the source's", twins=2)
+
+
+def _count(found: Labels, kind: str) -> int:
+    return int(np.count_nonzero(found.kinds == kind))
+
+
+def asked(found: Labels, variant: Variant, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices (n,) of the queries; the twins' labels (k, n) on them, and which are subtracted where (k, n)."""
+    group = np.full(len(found.truth), -1)
+    for place, kinds in enumerate(variant.candidates):
+        group[found.among(*kinds)] = place
+    pool = np.flatnonzero((group >= 0) & ((found.source != found.truth) if variant.labelled else True))
+    own = found.of(variant.kind)
+    own = own[draw.permutation(len(own))[: variant.twins]][:, pool]
+    choosing = minus_twins.choosers(len(own), len(pool), draw)
+    if variant.choice == "random":
+        choosing[:] = False
+    margin = found.margin[pool].astype(float) if variant.choice == "merit" else np.ones(len(pool))
+    merit = minus_twins.merit(found.source[pool], margin, own, choosing)
+    chosen = minus_twins.choose(group[pool], merit, variant.queries, draw)
+    return pool[chosen], own[:, chosen], ~choosing[:, chosen]
+
+
+def _rows(study: Study, found: Labels, variant: Variant, draws: int) -> Iterator[dict]:
+    """One row per group of independents: the mean over draws of the mean AUC over attacks and of the least one."""
+    results: dict[str, list[dict[str, float]]] = {}
+    for number in range(draws):
+        name = f"price/{study.folder}/{variant}/{number}"
+        queries, twins, subtracted = asked(found, variant, np.random.default_rng(runtime.seed_from(name)))
+        scores = minus_twins.score(found.labels[:, queries], found.source[queries], twins, subtracted)
+        for group, aucs in aucs_of(found, scores).items():
+            results.setdefault(group, []).append(aucs)
+    mean_seconds = float(found.seconds[found.kinds == variant.kind].mean())
+    for group, drawn in results.items():
+        means = [float(np.mean(list(aucs.values()))) for aucs in drawn]
+        yield {
+            "key": f"{study.folder}/{variant.study}/{variant.value}/{variant.queries}/{group}",
+            **study.columns,
+            "study": variant.study,
+            "value": variant.value,
+            "twins": variant.twins,
+            "queries": len(queries),
+            "negatives": group,
+            "auc": float(np.mean(means)),
+            "auc_lowest_draw": min(means),
+            "auc_least": float(np.mean([min(aucs.values()) for aucs in drawn])),
+            "auc_by_attack": {attack: float(np.mean([aucs[attack] for aucs in drawn])) for attack in drawn[0]},
+            "draws": draws,
+            "n_pirated": int(np.isin(found.kinds, SAME_TASK).sum()),
+            "n_independent": int(np.isin(found.kinds, GROUPS[group]).sum()),
+            "seconds": variant.twins * mean_seconds,
+            "source_seconds": float(found.seconds[found.kinds == "source"][0]),
+        }
+
+
+def aucs_of(found: Labels, scores: np.ndarray) -> dict[str, dict[str, float]]:
+    """Group of independents -> attack of the same task -> its AUC by scores (M,), of the groups that are there."""
+    return {
+        group: {
+            attack: statistics.auc(-scores[found.kinds == attack], -scores[np.isin(found.kinds, kinds)])
+            for attack in SAME_TASK
+            if (found.kinds == attack).any()
+        }
+        for group, kinds in GROUPS.items()
+        if np.isin(found.kinds, kinds).any()
+    }

@@ -1,0 +1,115 @@
+"""What a verdict costs: mean AUC by number of twins and of queries, and by what there is to ask."""
+
+from pathlib import Path
+
+from fingerprinting.core.markdown import markdown_table
+from fingerprinting.reports.figures.canvas import LINES, canvas, path_of
+from fingerprinting.reports.formats import write_topic
+from fingerprinting.reports.pages import heading, with_records
+from fingerprinting.study.records import Records
+
+COLUMNS = (
+    "tier,domain,dataset,study,value,twins,queries,negatives,n_pirated,n_independent,auc,auc_lowest_draw,auc_least,draws,"
+    "seconds,source_seconds"
+)
+GRID = "twins and queries"
+ASKED = (200, 800)  # queries, in the table of what is varied
+
+
+def write() -> None:
+    """The CSV file over all studies."""
+    write_topic("price", COLUMNS, [row for study in studies() for row in rows_of(study)])
+
+
+def studies() -> list[str]:
+    return with_records("price")
+
+
+def rows_of(study_folder: str) -> list[dict]:
+    return Records.at(study_folder, "price").rows()
+
+
+def section(records: list[dict], negatives: str = "all") -> list[str]:
+    """A line for each number of twins, a column for each number of queries that the source's mistakes allow."""
+    rows = [row for row in records if (row["study"], row["negatives"]) == (GRID, negatives)]
+    if not rows:
+        return []
+    cells = {(row["twins"], row["queries"]): row for row in rows}
+    counts, queries = (sorted({place[index] for place in cells}) for index in (0, 1))
+    lines = [[str(count), *(cell(cells.get((count, n))) for n in queries)] for count in counts]
+    first = rows[0]
+    return [
+        "Mean AUC over the stealing attacks of the same task (lowest AUC of an attack), n = "
+        f"{first['n_pirated']} stolen and {first['n_independent']} independent models, mean of {first['draws']} draws "
+        "of the twins. Each twin costs one training of the source.",
+        "",
+        *markdown_table(["twins", *(f"{n} queries" for n in queries)], lines),
+        "",
+    ]
+
+
+def cell(row: dict | None) -> str:
+    return f"{row['auc']:.3f} ({row['auc_least']:.3f})" if row else ""
+
+
+def block() -> str:
+    """The tables of all studies, and one of what else was varied."""
+    lines: list[str] = []
+    for study in studies():
+        lines += [f"### {heading(study)}", "", *section(rows_of(study))]
+    return "\n".join([*lines, "### What is asked, and how twins are made", "", *varied()])
+
+
+def varied() -> list[str]:
+    """A line for each other variant and number of queries, a column for each study."""
+    found = {
+        study: {
+            (row["study"], row["value"], _budget(row)): row
+            for row in rows_of(study)
+            if row["study"] != GRID and row["negatives"] == "all"
+        }
+        for study in studies()
+    }
+    places = dict.fromkeys(place for cells in found.values() for place in cells if place[2] in ASKED)
+    lines = [
+        [value, str(n), *(_with_count(cells.get((name, value, n))) for cells in found.values())]
+        for name, value, n in sorted(places, key=lambda place: (ASKED.index(place[2]), list(places).index(place)))
+    ]
+    return markdown_table(["varied", "queries at most", *map(heading, found)], lines)
+
+
+def figure(study_folder: str) -> Path:
+    """Mean AUC by number of queries, a line for each number of twins; dashed: the least attack."""
+    rows = [row for row in rows_of(study_folder) if (row["study"], row["negatives"]) == (GRID, "all")]
+    counts = sorted({row["twins"] for row in rows})
+    with canvas(study_folder, "price", "AUC over queries, by number of twins", 1, 1, (6, 4)) as (drawn, axes):
+        axis = axes[0][0]
+        for colour, count in zip(LINES, counts, strict=False):
+            own = sorted((row for row in rows if row["twins"] == count), key=lambda row: row["queries"])
+            asked = [row["queries"] for row in own]
+            label = f"{count} twin{'s' * (count != 1)}"
+            axis.plot(asked, [row["auc"] for row in own], "o-", ms=3.5, color=colour, label=label)
+            axis.plot(asked, [row["auc_least"] for row in own], "--", lw=0.9, color=colour)
+        axis.plot([], [], "--", lw=0.9, color="#666666", label="lowest AUC of an attack")
+        axis.axhline(0.5, color="grey", lw=0.7, ls=":")
+        axis.set_xscale("log")
+        ticks = sorted({row["queries"] for row in rows})
+        axis.set_xticks(ticks, ticks)
+        axis.minorticks_off()
+        axis.set_xlabel("queries", fontsize=8)
+        axis.set_ylabel("mean AUC against all independent models", fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.3)
+        drawn.legend(loc="outside lower center", fontsize=7, ncols=4)
+    return path_of(study_folder, "price")
+
+
+def _budget(row: dict) -> int:
+    """The number of queries that was allowed, which the source's mistakes may not fill."""
+    return int(row["key"].rsplit("/", 2)[1])
+
+
+def _with_count(row: dict | None) -> str:
+    if row is None:
+        return ""
+    return cell(row) + (f", {row['queries']} queries" if row["queries"] < _budget(row) else "")

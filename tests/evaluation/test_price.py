@@ -1,0 +1,124 @@
+"""The labels that are kept of a study, and what a verdict costs by them: nothing needs a model any more."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from fingerprinting.core.runtime import UserError
+from fingerprinting.evaluation import labels, price
+from fingerprinting.evaluation.labels import CANDIDATES, Labels
+from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints.baselines import baselines
+from fingerprinting.models import independent, source_model, stolen, suspects, trained, twins
+from fingerprinting.reports.sections import price as section
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
+from fingerprinting.training.trainer import predict
+
+RECIPE = dict(epochs=1, learning_rate=1e-2)
+STEPS = dict(twins=(0, 1, 3), queries=(5, 20), draws=2)
+
+
+@pytest.fixture
+def small(study: Study) -> Study:
+    """A source, three twins, an independent model and one stolen model of vision's digits."""
+    source_model.source(study, weights="", **RECIPE)
+    twins.twins(study, copies=3, other_copies=0, other_epochs=1, **RECIPE)
+    independent.homologous(
+        study, overlaps=(1.0,), same_copies=0, other_copies=1, adversarial_copies=0, epsilon=0.1, pgd_steps=1, **RECIPE
+    )
+    stolen.fine_tune(study, layers=("all",), copies=2, **RECIPE)
+    return study
+
+
+def test_every_model_is_kept_with_its_labels_on_every_candidate(small):
+    kept = labels.record(small)
+    models = [suspects.source_of(small), *suspects.there(small, "twin")]
+    assert set(kept.kinds) == {"source", "twin", "homologous", "fine_tune_all"} and kept.labels.dtype == np.uint8
+    owner = labels.Owner(small, "labels")
+    queries, _ = labels.candidates(owner, models[1:])
+    for model in models:
+        (row,) = kept.labels[kept.models == model.model.name]
+        asked = predict(trained.open_model(small, model.model), queries.inputs, small.device)
+        assert (row == asked.argmax(1).numpy()).all()
+    assert (kept.truth == queries.truth.numpy()).all()
+    reread = labels.read(small.folder)
+    assert all((getattr(kept, name) == getattr(reread, name)).all() for name in Labels.__dataclass_fields__)
+
+
+def test_the_candidates_are_what_their_kind_says(small):
+    kept = labels.record(small)
+    wrong = (kept.of("source", "twin") != kept.truth).any(0)
+    assert wrong[kept.among("dev", "reference")].all(), "the source or a twin gets each of them wrong"
+    assert (kept.source != kept.truth)[kept.among("trained")].all()
+    assert not wrong[kept.among("ordinary")].all()
+    assert set(np.unique(kept.kind)) <= set(range(len(CANDIDATES)))
+
+
+def test_a_price_is_scored_again_without_any_model(small):
+    price.price(small, **STEPS)
+    before = Records.of(small, "price").rows()
+    assert {row["twins"] for row in before if row["study"] == "twins and queries"} == {0, 1, 3}
+    shutil.rmtree(small.artifacts)
+    price.price(small, **STEPS)
+    assert Records.of(small, "price").rows() == before
+
+
+def test_labels_that_are_missing_or_damaged_are_said_so(study):
+    with pytest.raises(UserError, match="labels.npz is missing; run python price.py, which asks the models"):
+        price.price(study, **STEPS)
+    path = labels.path_of(study.folder)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK\3\4 no archive")
+    with pytest.raises(UserError, match="labels.npz is damaged; restore it from git"):
+        price.price(study, **STEPS)
+
+
+@pytest.mark.parametrize("wrong", [dict(draws=0), dict(queries=(0,)), dict(twins=(-1,))])
+def test_counts_that_make_no_price_are_refused(study, wrong):
+    with pytest.raises(UserError, match="must be 1 or more, and TWINS=.* 0 or more"):
+        price.price(study, **{**STEPS, **wrong})
+
+
+def test_without_scored_models_there_is_no_price(study):
+    source_model.source(study, weights="", **RECIPE)
+    twins.twins(study, copies=1, other_copies=0, other_epochs=1, **RECIPE)
+    with pytest.raises(UserError, match="a price is scored on stolen and independent models; run the steps that train"):
+        price.price(study, **STEPS)
+
+
+def test_without_twins_there_is_no_price(study):
+    source_model.source(study, weights="", **RECIPE)
+    with pytest.raises(UserError, match="a price is counted in twins, and there are none; run python cv/twins.py"):
+        price.price(study, **STEPS)
+
+
+def test_the_fingerprint_asks_what_the_source_gets_wrong_and_no_more(small):
+    baselines(small, method="twins", n=1, twins_queries=15)
+    made = store.load(small, "twins", trained.weights_sha256(small, small.source_id))
+    assert len(made) <= 15 and (made.labels != made.truth).all()
+    assert made.extra["twins"].shape == made.extra["subtracted"].shape == (3, len(made))
+    assert made.metadata["extra_models"] == 3
+    for twin, own in zip(suspects.there(small, "twin"), made.extra["twins"], strict=True):
+        asked = predict(trained.open_model(small, twin.model), made.inputs, small.device).argmax(1)
+        assert (asked == own).all()
+
+
+def test_the_table_has_a_line_for_each_number_of_twins():
+    def row(twins: int, queries: int, auc: float) -> dict:
+        return {
+            **dict(
+                study="twins and queries", negatives="all", twins=twins, queries=queries, auc=auc, auc_least=auc / 2
+            ),
+            **dict(n_pirated=4, n_independent=5, draws=2),
+        }
+
+    lines = section.section([row(1, 50, 0.8), row(0, 50, 0.6), row(0, 25, 0.5)])
+    assert lines[2:6] == [
+        "| twins | 25 queries | 50 queries |",
+        "| --- | --- | --- |",
+        "| 0 | 0.500 (0.250) | 0.600 (0.300) |",
+        "| 1 |  | 0.800 (0.400) |",
+    ]
+    assert section.section([]) == []
