@@ -25,10 +25,12 @@ from fingerprinting.study.domain import DOMAINS, load_domain
 LATER = (
     "overlap",
     "extract_sweep",
+    "pairs",
     "calibration",
     "low_data_references",
     "audit",
     "calibrated",
+    "price",
     "ablation",
     "detect_erase_attack",
     "passport",

@@ -3,8 +3,8 @@
     python bci/twins.py                       # cpu tier, SelfRegulationSCP1
     python bci/twins.py TIER=smoke            # seconds
 
-Needs bci/source.py. What a suspect shares with the source but not with its twins speaks of theft. Writes models to
-data/artifacts/, their records to results/records/; times: docs/costs.md.
+Needs bci/source.py. What a suspect shares with the source but not with its twins is evidence of stealing. Writes models
+to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from bci.source import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)

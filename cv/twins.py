@@ -3,8 +3,8 @@
     python cv/twins.py                        # cpu tier, Fashion-MNIST
     python cv/twins.py TIER=smoke             # seconds
 
-Needs cv/source.py. What a suspect shares with the source but not with its twins speaks of theft. Writes models to
-data/artifacts/, their records to results/records/; times: docs/costs.md.
+Needs cv/source.py. What a suspect shares with the source but not with its twins is evidence of stealing. Writes models
+to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from cv.source import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)

@@ -25,6 +25,7 @@ ROOT = (
     "deepcore",
     "calibrated",
     "model_finger_match",
+    "price",
     "ablation",
     "detect_erase_attack",
 )

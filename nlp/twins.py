@@ -3,8 +3,8 @@
     python nlp/twins.py                       # cpu tier, THUOCL
     python nlp/twins.py TIER=smoke            # seconds
 
-Needs nlp/source.py. What a suspect shares with the source but not with its twins speaks of theft. Writes models to
-data/artifacts/, their records to results/records/; times: docs/costs.md.
+Needs nlp/source.py. What a suspect shares with the source but not with its twins is evidence of stealing. Writes models
+to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli
