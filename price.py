@@ -16,6 +16,7 @@ TWINS = dict(smoke=(0, 1, 2), quick=(0, 1, 3), cpu=(0, 1, 2, 3, 6), paper=(0, 1,
 QUERIES = dict(
     smoke=(20, 40), quick=(50, 100, 200), cpu=(25, 50, 100, 200, 400, 800, 1_600), paper=(50, 100, 200, 400, 800)
 )
+ALPHAS = (0.01, 0.05)  # false positive rates at which models are flagged, against calibration.py's
 DRAWS = dict(smoke=2, quick=5, cpu=20, paper=20)  # of the twins among all that there are, and of which of them choose
 
 if __name__ == "__main__":

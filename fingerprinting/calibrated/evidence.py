@@ -4,7 +4,7 @@ A suspect is read as one bit per query: does it respond as the source does? Extr
 traces in these bits, so each has its own log-odds against independence, and the two make one verdict.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,8 +131,3 @@ def same_response(labels: np.ndarray) -> np.ndarray:
     """labels (..., n) of any label space -> (..., n (n - 1) / 2): which pairs of queries get the same response."""
     rows, columns = np.triu_indices(labels.shape[-1], 1)
     return (labels[..., rows] == labels[..., columns]).astype(float)
-
-
-def p_value(evidence: float, independent: Sequence[float] | np.ndarray) -> float:
-    """Conformal: how often an independent model, drawn like those given, shows this much evidence or more."""
-    return (1 + int((np.asarray(independent) >= evidence).sum())) / (1 + len(independent))

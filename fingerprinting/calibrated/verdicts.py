@@ -5,7 +5,7 @@ import math
 import torch
 from scipy import stats
 
-from fingerprinting.calibrated import evidence
+from fingerprinting.calibrated import evidence, p_values
 from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.calibrated.representation import traces
 from fingerprinting.core import runtime
@@ -100,8 +100,8 @@ def measured(
     return {
         "evidence": total,
         **about,
-        "p_independent": evidence.p_value(total, known.independent),
-        "p_stolen": evidence.p_value(-total, -known.stolen),
+        "p_independent": p_values.conformal(total, known.independent),
+        "p_stolen": p_values.conformal(-total, -known.stolen),
         "in_range": in_range,
         "one_response": len(responses.unique()) == 1,
         "alpha": alpha,

@@ -9,18 +9,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
+from fingerprinting.calibrated import p_values
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
 from fingerprinting.evaluation import labels as kept
 from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
 from fingerprinting.fingerprints import minus_twins
 from fingerprinting.fingerprints.queries.twins import HELD_OUT
+from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import NEGATIVES, SAME_TASK
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 
 AUDIT = tuple(f"audit_{kind}" for kind in NEGATIVES["all"])
 GROUPS = {"all": NEGATIVES["all"], "homologous": NEGATIVES["homologous"], "audit": AUDIT}
+JUDGED = {"stolen": SAME_TASK, "independent": NEGATIVES["all"], "audit": AUDIT}
+CALIBRATION = tuple(name for name, kind in KINDS.items() if kind.use == "calibration" and not kind.on_target)
+GRID = "twins and queries"  # the study of both
 USUAL_TWINS = 6  # where something else is varied
 
 
@@ -42,10 +47,17 @@ class Variant:
     kind: str = "twin"
 
 
-def price(study: Study, *, twins: tuple[int, ...], queries: tuple[int, ...], draws: int) -> None:
-    """Record every variant's AUCs; the models are asked first, where there are any, else the labels kept are used."""
+def price(
+    study: Study, *, twins: tuple[int, ...], queries: tuple[int, ...], alphas: tuple[float, ...], draws: int
+) -> None:
+    """Record every variant's AUCs, and how many models are flagged at each false positive rate alpha.
+
+    The models are asked first, where there are any, else the labels kept are used.
+    """
     if min(draws, *queries) < 1 or min(twins) < 0:
         raise UserError(f"DRAWS={draws} and QUERIES={queries} must be 1 or more, and TWINS={twins} 0 or more")
+    if any(not 0 < alpha < 1 for alpha in alphas):
+        raise UserError(f"ALPHAS={alphas} are shares of models; give more than 0 and less than 1")
     found = kept.record(study) if study.source_id.path.is_file() else kept.read(study.folder)
     there = np.count_nonzero(found.kinds == "twin")
     if not there:
@@ -57,12 +69,15 @@ def price(study: Study, *, twins: tuple[int, ...], queries: tuple[int, ...], dra
         row for variant in tqdm(variants, desc="price", unit="variant") for row in _rows(study, found, variant, draws)
     ]
     Records.of(study, "price").replace(rows)
+    judged = [variant for variant in variants if variant.study == GRID and variant.twins]
+    flagged = [row for variant in judged for row in _flagged(study, found, variant, alphas, draws)]
+    Records.of(study, "price_verdicts").replace(flagged)
 
 
 def _variants(twins: tuple[int, ...], queries: tuple[int, ...]) -> Iterator[Variant]:
     for count in twins:
         for n in queries:
-            yield Variant("twins and queries", f"{count}/{n}", count, n)
+            yield Variant(GRID, f"{count}/{n}", count, n)
     for n in queries:
         usual = Variant("", "", USUAL_TWINS, n)
         for value, candidates in (
@@ -102,13 +117,44 @@ def asked(found: Labels, variant: Variant, draw: np.random.Generator) -> tuple[n
     return pool[chosen], own[:, chosen], ~choosing[:, chosen]
 
 
+def scores_of(study: Study, found: Labels, variant: Variant, number: int) -> tuple[np.ndarray, int]:
+    """Every model's score (M,) in one draw of the twins and of what they choose, and the number of queries."""
+    draw = np.random.default_rng(runtime.seed_from(f"price/{study.folder}/{variant}/{number}"))
+    queries, twins, subtracted = asked(found, variant, draw)
+    return minus_twins.score(found.labels[:, queries], found.source[queries], twins, subtracted), len(queries)
+
+
+def _flagged(study: Study, found: Labels, variant: Variant, alphas: tuple[float, ...], draws: int) -> Iterator[dict]:
+    """One row per tail and alpha: the share of stolen and of independent models that calibration models flag."""
+    calibrating = np.isin(found.kinds, CALIBRATION)
+    groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
+    if not calibrating.any():
+        return
+    drawn = [scores_of(study, found, variant, number) for number in range(draws)]
+    models = int(calibrating.sum())
+    for tail, p_value in p_values.TAILS.items():
+        p = np.array([[p_value(score, scores[calibrating]) for score in scores] for scores, _ in drawn])
+        for alpha in alphas:
+            yield {
+                "key": f"{study.folder}/{variant.value}/{tail}/{alpha:g}",
+                **study.columns,
+                "twins": variant.twins,
+                "queries": drawn[0][1],
+                "n_calibration": models,
+                "tail": tail,
+                "alpha": alpha,
+                "extrapolated": p_values.extrapolated(alpha, models),
+                "draws": draws,
+                **{f"flagged_{group}": float((p[:, own] <= alpha).mean()) for group, own in groups.items()},
+                **{f"n_{group}": int(own.sum()) for group, own in groups.items()},
+            }
+
+
 def _rows(study: Study, found: Labels, variant: Variant, draws: int) -> Iterator[dict]:
     """One row per group of independents: the mean over draws of the mean AUC over attacks and of the least one."""
     results: dict[str, list[dict[str, float]]] = {}
     for number in range(draws):
-        name = f"price/{study.folder}/{variant}/{number}"
-        queries, twins, subtracted = asked(found, variant, np.random.default_rng(runtime.seed_from(name)))
-        scores = minus_twins.score(found.labels[:, queries], found.source[queries], twins, subtracted)
+        scores, queries = scores_of(study, found, variant, number)
         for group, aucs in aucs_of(found, scores).items():
             results.setdefault(group, []).append(aucs)
     mean_seconds = float(found.seconds[found.kinds == variant.kind].mean())
@@ -120,7 +166,7 @@ def _rows(study: Study, found: Labels, variant: Variant, draws: int) -> Iterator
             "study": variant.study,
             "value": variant.value,
             "twins": variant.twins,
-            "queries": len(queries),
+            "queries": queries,
             "negatives": group,
             "auc": float(np.mean(means)),
             "auc_lowest_draw": min(means),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting.calibrated import evidence, fitting, judge, verdicts
+from fingerprinting.calibrated import evidence, fitting, judge, p_values, verdicts
 from fingerprinting.calibrated.candidates import CANDIDATES, Making
 from fingerprinting.calibrated.contents import WEIGHTS
 from fingerprinting.calibrated.evidence import Weights
@@ -297,7 +297,7 @@ def test_verdicts_are_of_the_stored_calibration(small, outputs):
         row, prefix = rows[model.model.name], "transfer_" if model.kind.on_target else ""
         independent = found.extra[prefix + "honest"].numpy()
         assert min(abs(independent - row["evidence"])) < 1e-6 and row["n_calibration"] == len(independent)
-        assert row["p_independent"] == evidence.p_value(row["evidence"], independent)
+        assert row["p_independent"] == p_values.conformal(row["evidence"], independent)
         assert row["p_stolen"] == pytest.approx(
             (1 + (found.extra[prefix + "thefts"].numpy() <= row["evidence"]).sum()) / (1 + row["n_stolen"])
         )

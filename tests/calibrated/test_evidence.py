@@ -218,25 +218,6 @@ def test_same_response_does_not_know_what_labels_are_called(labels, renamed):
     assert (evidence.same_response(np.array(renamed)[labels]) == evidence.same_response(labels)).all()
 
 
-shown = st.sampled_from([-1.0, 0.0, 0.5]) | st.floats(-5, 5)
-
-
-@given(shown, st.lists(shown, max_size=12))
-def test_a_p_value_counts_independent_models_with_as_much_evidence(found, independent):
-    expected = (1 + len([value for value in independent if value >= found])) / (1 + len(independent))
-    assert evidence.p_value(found, independent) == evidence.p_value(found, np.array(independent)) == expected
-
-
-@given(st.lists(shown, min_size=1, max_size=12), st.floats(0, 1))
-def test_no_level_flags_more_independent_models_than_it_says(drawn, alpha):
-    """Each of the draws may be the suspect and the others calibrate: exact over the ranks, ties included."""
-    values = [evidence.p_value(one, drawn[:place] + drawn[place + 1 :]) for place, one in enumerate(drawn)]
-    for limit in (alpha, *values):
-        assert sum(value <= limit for value in values) <= limit * len(drawn) + 1e-9
-    if len(set(drawn)) == len(drawn):
-        assert sorted(values) == pytest.approx([rank / len(drawn) for rank in range(1, len(drawn) + 1)])
-
-
 def test_controls_are_what_the_accurate_get_right_and_the_less_accurate_do_not():
     accurate = np.array([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1]], dtype=float)
     less = np.array([[0, 1, 0, 1], [0, 0, 1, 1], [0, 1, 0, 0]], dtype=float)

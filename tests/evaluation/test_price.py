@@ -10,14 +10,14 @@ from fingerprinting.evaluation import labels, price
 from fingerprinting.evaluation.labels import CANDIDATES, Labels
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.baselines import baselines
-from fingerprinting.models import independent, source_model, stolen, suspects, trained, twins
+from fingerprinting.models import independent, reference, source_model, stolen, suspects, trained, twins
 from fingerprinting.reports.sections import price as section
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import predict
 
 RECIPE = dict(epochs=1, learning_rate=1e-2)
-STEPS = dict(twins=(0, 1, 3), queries=(5, 20), draws=2)
+STEPS = dict(twins=(0, 1, 3), queries=(5, 20), alphas=(0.05,), draws=2)
 
 
 @pytest.fixture
@@ -65,6 +65,24 @@ def test_a_price_is_scored_again_without_any_model(small):
     assert Records.of(small, "price").rows() == before
 
 
+def test_models_are_flagged_against_the_calibration_models(small):
+    recipe = dict(transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1, **RECIPE)
+    reference.calibration(small, copies=1, shares=(), share_copies=0, transfer_copies=0, **recipe)
+    price.price(small, **{**STEPS, "alphas": (0.05, 0.5)})
+    rows = Records.of(small, "price_verdicts").rows()
+    kept = labels.read(small.folder)
+    count = int(np.isin(kept.kinds, price.CALIBRATION).sum())
+    assert {row["n_calibration"] for row in rows} == {count} and count > 2
+    assert {(row["tail"], row["alpha"]) for row in rows} == {
+        (tail, alpha) for tail in ("conformal", "student") for alpha in (0.05, 0.5)
+    }
+    for row in rows:
+        assert row["extrapolated"] == (row["alpha"] < 1 / (1 + count))
+        if row["tail"] == "conformal" and row["extrapolated"]:
+            assert row["flagged_stolen"] == row["flagged_independent"] == 0
+        assert row["n_stolen"] == 2 and row["n_independent"] == 1
+
+
 def test_labels_that_are_missing_or_damaged_are_said_so(study):
     with pytest.raises(UserError, match="labels.npz is missing; run python price.py, which asks the models"):
         price.price(study, **STEPS)
@@ -73,6 +91,11 @@ def test_labels_that_are_missing_or_damaged_are_said_so(study):
     path.write_bytes(b"PK\3\4 no archive")
     with pytest.raises(UserError, match="labels.npz is damaged; restore it from git"):
         price.price(study, **STEPS)
+
+
+def test_alphas_are_shares(study):
+    with pytest.raises(UserError, match="ALPHAS=.* are shares of models"):
+        price.price(study, **{**STEPS, "alphas": (0.0,)})
 
 
 @pytest.mark.parametrize("wrong", [dict(draws=0), dict(queries=(0,)), dict(twins=(-1,))])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fingerprinting.core.markdown import markdown_table
+from fingerprinting.evaluation.price import GRID
 from fingerprinting.reports.figures.canvas import LINES, canvas, path_of
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
@@ -12,7 +13,6 @@ COLUMNS = (
     "tier,domain,dataset,study,value,twins,queries,negatives,n_pirated,n_independent,auc,auc_lowest_draw,auc_least,draws,"
     "seconds,source_seconds"
 )
-GRID = "twins and queries"
 ASKED = (200, 800)  # queries, in the table of what is varied
 
 

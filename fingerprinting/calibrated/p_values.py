@@ -1,0 +1,33 @@
+"""How often an independent model shows as much evidence as a suspect, by independent models that were seen."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import stats
+
+Known = Sequence[float] | np.ndarray  # evidence of independent models (m,)
+
+
+def conformal(evidence: float, independent: Known) -> float:
+    """For models drawn like those given, whatever their distribution; never below 1 / (m + 1)."""
+    return (1 + int((np.asarray(independent) >= evidence).sum())) / (1 + len(independent))
+
+
+def student(evidence: float, independent: Known) -> float:
+    """For normally distributed evidence: the prediction interval of one more draw, by Student's t.
+
+    It goes on beyond the models that were seen, where nobody knows whether it holds: `extrapolated` says where.
+    """
+    seen = np.asarray(independent, dtype=float)
+    if len(np.unique(seen)) < 2:
+        return conformal(evidence, independent)
+    standard = (evidence - seen.mean()) / (seen.std(ddof=1) * np.sqrt(1 + 1 / len(seen)))
+    return float(stats.t.sf(standard, len(seen) - 1))
+
+
+def extrapolated(alpha: float, models: int) -> bool:
+    """Whether so many models are too few to have seen evidence as rare as alpha."""
+    return alpha < 1 / (1 + models)
+
+
+TAILS: dict[str, Callable[[float, Known], float]] = {"conformal": conformal, "student": student}

@@ -1,0 +1,52 @@
+"""P-values by few independent models: exact ones by ranks, and those of a normal tail beyond the models seen."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_ind
+
+from fingerprinting.calibrated import p_values
+
+shown = st.sampled_from([-1.0, 0.0, 0.5]) | st.floats(-5, 5)
+
+
+@given(shown, st.lists(shown, max_size=12))
+def test_a_p_value_counts_independent_models_with_as_much_evidence(found, independent):
+    expected = (1 + len([value for value in independent if value >= found])) / (1 + len(independent))
+    assert p_values.conformal(found, independent) == p_values.conformal(found, np.array(independent)) == expected
+
+
+@given(st.lists(shown, min_size=1, max_size=12), st.floats(0, 1))
+def test_no_level_flags_more_independent_models_than_it_says(drawn, alpha):
+    """Each of the draws may be the suspect and the others calibrate: exact over the ranks, ties included."""
+    values = [p_values.conformal(one, drawn[:place] + drawn[place + 1 :]) for place, one in enumerate(drawn)]
+    for limit in (alpha, *values):
+        assert sum(value <= limit for value in values) <= limit * len(drawn) + 1e-9
+    if len(set(drawn)) == len(drawn):
+        assert sorted(values) == pytest.approx([rank / len(drawn) for rank in range(1, len(drawn) + 1)])
+
+
+@given(st.floats(-3, 3), st.lists(st.floats(-3, 3), min_size=3, max_size=12, unique=True))
+def test_the_tail_is_the_two_sample_t_test_of_one_against_the_others(found, independent):
+    """One more draw against m is Student's test with m - 1 degrees of freedom, pooled over the m alone."""
+    if np.std(independent) > 1e-3:
+        expected = ttest_ind([found], independent, alternative="greater").pvalue
+        assert p_values.student(found, independent) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_tail_keeps_its_level_where_evidence_is_normal():
+    draws = np.random.default_rng(0).normal(size=(4_000, 13))
+    found = np.array([p_values.student(row[0], row[1:]) for row in draws])
+    for alpha in (0.001, 0.01, 0.05):
+        assert (found <= alpha).mean() == pytest.approx(alpha, abs=4 * np.sqrt(alpha / len(draws)))
+
+
+@pytest.mark.parametrize("independent", [[], [0.2], [0.2, 0.2, 0.2]])
+def test_without_a_spread_there_is_no_tail(independent):
+    assert p_values.student(1.0, independent) == p_values.conformal(1.0, independent) == 1 / (1 + len(independent))
+
+
+def test_beyond_the_models_seen_a_level_is_extrapolated():
+    assert p_values.extrapolated(0.01, 98) and not p_values.extrapolated(0.01, 99)
+    assert p_values.extrapolated(0.05, 18) and not p_values.extrapolated(0.05, 19)
