@@ -68,7 +68,7 @@ def dealt(strata: torch.Tensor, fractions: dict[str, float], seed: int) -> dict[
     for place, row in enumerate(order, 1):
         lacking = place * shares - [len(piece) for piece in pieces]
         pieces[int(lacking.argmax())].append(int(row))
-    return {name: torch.tensor(sorted(piece)) for name, piece in zip(fractions, pieces, strict=True)}
+    return {name: torch.tensor(sorted(piece), dtype=torch.long) for name, piece in zip(fractions, pieces, strict=True)}
 
 
 def cut(dataset: Dataset, pool_size: int | None, split_seed: int) -> dict[str, Examples]:
