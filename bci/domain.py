@@ -16,10 +16,7 @@ from fingerprinting.study.domain import Data, Domain, Inputs, Networks
 # Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
 # two. Scripts import them; in a domain of your own, those that it has hold in place of these.
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes; below paper MIN_UPDATES decides
-LEARNING_RATE = dict(  # peak of the one-cycle schedule; small steps for thousands of trials, large ones for hundreds
-    eyes=dict(smoke=3e-3, quick=3e-3, cpu=3e-3, paper=1e-3),
-    other=dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3),
-)
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 EPSILON = 2.0  # adversarial perturbation, infinity norm, microvolt
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
@@ -103,10 +100,7 @@ DOMAIN = Domain(
     ),
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=32, cpu=32, paper=128),  # examples per update
-        WEIGHT_DECAY=dict(  # decoupled; strong, for few trials
-            eyes=dict(smoke=0.1, quick=0.1, cpu=0.1, paper=0.01),
-            other=dict(smoke=1.0, quick=1.0, cpu=1.0, paper=0.01),
-        ),
+        WEIGHT_DECAY=dict(smoke=1.0, quick=1.0, cpu=1.0, paper=0.01),  # decoupled; strong, for few trials
         MIN_UPDATES=dict(smoke=30, quick=60, cpu=120, paper=0),  # few trials are passed more often
         AUGMENT=True,  # of training examples, by the domain's augment=
     ),

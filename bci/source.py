@@ -10,10 +10,7 @@ from fingerprinting import cli
 from fingerprinting.models import source_model
 
 EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=50)  # passes over the owner's part; below paper MIN_UPDATES decides
-LEARNING_RATE = dict(  # peak of the one-cycle schedule
-    eyes=dict(smoke=3e-3, quick=3e-3, cpu=3e-3, paper=1e-3),
-    other=dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3),
-)
+LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=2e-2, paper=1e-3)  # peak of the one-cycle schedule
 WEIGHTS = ""  # safetensors file of a model trained elsewhere, taken as it is; empty: train one
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 import joblib
 
@@ -44,7 +43,7 @@ DOMAIN_SAID = (
     "has one of that name, else the script's"
 )
 HELP = ("--help", "-h")
-OTHER = "other"  # in a table by domain or data set: all that it does not name
+OTHER = "other"  # in a table by domain: all domains that it does not name
 OLD_NAMES = {  # of constants, understood until version 0.3
     "LEVEL": "ALPHA",
     "CLEARED": "BETA",
@@ -103,13 +102,12 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     tier = _typed("TIER", overrides.get("TIER"), defaults["TIER"])
     if tier not in TIERS:
         raise UserError(f"unknown TIER {tier!r}; take one of {', '.join(TIERS)}")
-    dataset = overrides.get("DATASET") or defaults["DATASET"] or chosen.of_tier("datasets", tier)
-    values = _values(defaults, overrides, Whose(tier, chosen.name, dataset), may_lack=script.get(FURTHER, {}))
+    values = _values(defaults, overrides, tier, chosen.name, may_lack=script.get(FURTHER, {}))
     shared = {name.lower(): values[name] for name in chosen.constants}
     _check_shared(chosen, shared)
     study = Study(
         address=address,
-        dataset=dataset,
+        dataset=values["DATASET"] or chosen.of_tier("datasets", tier),
         tier=tier,
         target_name=values["TARGET"],
         split_seed=values["SPLIT_SEED"],
@@ -123,23 +121,12 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     return study, {name.lower(): values[name] for name in own if name in values and name not in hidden}
 
 
-class Whose(NamedTuple):
-    """Of what a constant may have a value of its own."""
-
-    tier: str = ""
-    domain: str = ""
-    dataset: str = ""
-
-
-NOTHING = Whose()  # of a script that is not about a single study
-
-
-def _values(defaults: dict, overrides: dict[str, str], whose: Whose, may_lack: Iterable[str]) -> dict:
+def _values(defaults: dict, overrides: dict[str, str], tier: str, domain: str, may_lack: Iterable[str]) -> dict:
     """Every constant's value; one of `may_lack` that the domain has none for is left out, for its step to ask for."""
     values = {}
     for name, default in defaults.items():
         try:
-            usual = _chosen(name, default, whose)
+            usual = _chosen(name, default, tier, domain)
         except UnnamedDomainError:
             if name not in overrides and name in may_lack:
                 continue
@@ -207,30 +194,28 @@ class UnnamedDomainError(UserError):
     """A constant has values for some domains, and none for this one."""
 
 
-def _chosen(name: str, value, whose: Whose):
-    """A constant may be a table by data set, by domain, by tier, or of such tables.
+def _chosen(name: str, value, tier: str, domain: str):
+    """A constant may be a table by domain, by tier, or both.
 
-    OTHER is the entry of all that a table does not name. None is that of a domain which has no use for the constant.
+    OTHER is the entry of all domains that a table does not name. None is that of one which has no use for the constant.
     """
     if not isinstance(value, dict):
         return value
     if set(value) & set(TIERS):
-        if whose.tier not in value or not set(value) <= set(TIERS):
+        if tier not in value or not set(value) <= set(TIERS):
             raise UserError(f"{name} has values for {_listed(value)}; give one for each tier: {_listed(TIERS)}")
-        return _chosen(name, value[whose.tier], whose)
-    for entry in (whose.dataset, whose.domain, OTHER):
-        if entry in value:
-            return _chosen(name, value[entry], whose)
-    if not set(value) & set(DOMAINS):
+        return _chosen(name, value[tier], tier, domain)
+    if not set(value) & {*DOMAINS, domain, OTHER}:
         raise UserError(
-            f"{name} has values for {_listed(value)}, which are neither tiers ({_listed(TIERS)}) nor domains, "
-            f"and none for {whose.dataset}"
+            f"{name} has values for {_listed(value)}, which are neither tiers ({_listed(TIERS)}) nor domains"
         )
-    raise UnnamedDomainError(f"{name} has values for {_listed(value)}, and none for {whose.domain}; give {name}=")
+    if domain not in value and OTHER not in value:
+        raise UnnamedDomainError(f"{name} has values for {_listed(value)}, and none for {domain}; give {name}=")
+    return _chosen(name, value.get(domain, value.get(OTHER)), tier, domain)
 
 
 def _entries(value) -> list:
-    """All that a constant may be, whatever the tier, the domain and the data set."""
+    """All that a constant may be, whatever the tier and the domain."""
     return [entry for part in value.values() for entry in _entries(part)] if isinstance(value, dict) else [value]
 
 
@@ -299,32 +284,33 @@ def asks_for_help(words: list[str]) -> bool:
 
 
 def _help(script: dict, usual: str, words: list[str]) -> None:
-    """Shows what holds for the tier, the domain and the data set among the words, where there are such."""
+    """Shows what holds for the tier and the domain among the words, where there are such."""
     given = dict(word.split("=", 1) for word in words if "=" in word)
     tier = given["TIER"] if given.get("TIER") in TIERS else _constants(script).get("TIER", COMMON["TIER"])
     address = given.get("DOMAIN") or usual
     domain, own = load_domain(address), _constants(script)
     own |= {**_from_domain(own, usual, address), "DOMAIN": address}
     constants = {**own, **domain.constants, **COMMON, **own}
-    dataset = given.get("DATASET") or domain.data.datasets.get(tier, "")
-    about = f", as they are for TIER={tier} and DOMAIN={address}"
-    _show_help(script, constants, {**constants, "TIER": tier}, Whose(tier, domain.name, dataset), about)
+    _show_help(script, constants, {**constants, "TIER": tier}, tier, domain.name, address)
 
 
-def _show_help(script: dict, constants: dict, values: dict, whose: Whose = NOTHING, about: str = "") -> None:
+def _show_help(
+    script: dict, constants: dict, values: dict, tier: str = "", domain: str = "", address: str = ""
+) -> None:
     print((script.get("__doc__") or "").strip())
+    about = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
     print(f"\nConstants, each overridable as NAME=value{about}:")
     said = {**explanations.of(script, constants), "DOMAIN": DOMAIN_SAID}
     for name, value in values.items():
-        print(explanations.shown(name, _shown(name, value, whose), value, said.get(name, "")), flush=True)
+        print(explanations.shown(name, _held(name, value, tier, domain), value, said.get(name, "")), flush=True)
     raise SystemExit(0)
 
 
-def _shown(name: str, value, whose: Whose) -> str:
+def _held(name: str, value, tier: str, domain: str) -> str:
     try:
-        return repr(_chosen(name, value, whose))
+        return repr(_chosen(name, value, tier, domain))
     except UnnamedDomainError:
-        return f"(none for {whose.domain})"
+        return f"(none for {domain})"
 
 
 def _article(value) -> str:

@@ -10,7 +10,6 @@ import pytest
 import cv.domain
 from fingerprinting import cli
 from fingerprinting.core.runtime import REPOSITORY, UserError
-from fingerprinting.study.domain import TIERS
 from fingerprinting.study.study import Study
 
 SCRIPT = {
@@ -307,31 +306,6 @@ def test_a_table_may_say_what_holds_for_others_or_that_a_domain_has_no_use_for_i
     idle = {"STEP_SIZE": dict(cv=1.0, nlp=None)}
     assert cli.resolve(idle, "nlp", [])[1] == {"step_size": None}
     assert cli.resolve(idle, "nlp", ["STEP_SIZE=3"])[1] == {"step_size": 3.0}
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        dict(digits=1.0, other=2.0),
-        dict(digits=dict.fromkeys(TIERS, 1.0), other=dict.fromkeys(TIERS, 2.0)),
-        dict.fromkeys(TIERS, dict(digits=1.0, other=2.0)),
-        dict(digits=1.0, cv=2.0),
-    ],
-)
-def test_a_data_set_may_have_a_value_of_its_own(table, capsys):
-    def found(*words: str) -> float:
-        return cli.resolve({"STEP_SIZE": table}, "cv", ["TIER=smoke", *words])[1]["step_size"]
-
-    assert found("DATASET=digits") == 1.0 and found("DATASET=cifar10") == 2.0 and found() == 2.0
-    assert found("DATASET=digits", "STEP_SIZE=3") == 3.0
-    with pytest.raises(SystemExit):
-        cli.resolve({"STEP_SIZE": table}, "cv", ["--help", "DATASET=digits"])
-    assert "  STEP_SIZE = 1.0\n" in capsys.readouterr().out
-
-
-def test_a_table_for_another_data_set_alone_is_refused():
-    with pytest.raises(UserError, match="STEP_SIZE has values for digits, which are neither .+, and none for cifar10"):
-        cli.resolve({"STEP_SIZE": dict(digits=1.0)}, "cv", ["DATASET=cifar10"])
 
 
 def test_further_constants_may_lack_a_domain_until_they_are_needed():
