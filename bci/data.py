@@ -1,25 +1,34 @@
 """EEG data sets by name. Sources, licences and layouts: data/README.md.
 
-`deap` and `mahnob` hold out trials of everybody, `deap_subjects` and `mahnob_subjects` all trials of some people.
+`deap` and `mahnob` hold out trials of everybody, all other sets of several people all trials of some people.
 """
 
 from collections.abc import Callable
 from functools import partial
 
-from bci import deap, mahnob, ts
+from bci import deap, eegbci, eyes, mahnob, ts
 from fingerprinting.data.datasets import Dataset
 
 LOADERS: dict[str, Callable[[], Dataset]] = {
     "scp1": ts.scp1,
     "blink": ts.blink,
+    "eyes": eyes.eyes,
+    "blink_19": partial(ts.blink, "blink_19", len(eyes.ELECTRODES), eyes.WINDOW),
+    "eegbci": eegbci.eegbci,
+    "blink_64": partial(ts.blink, "blink_64", len(eegbci.ELECTRODES), eegbci.WINDOW),
     "deap": partial(deap.deap, "deap", by_subject=False),
     "deap_subjects": partial(deap.deap, "deap_subjects", by_subject=True),
     "mahnob": partial(mahnob.mahnob, "mahnob", by_subject=False),
     "mahnob_subjects": partial(mahnob.mahnob, "mahnob_subjects", by_subject=True),
 }
 
-PREPARERS = {"scp1": partial(ts.prepare, "SelfRegulationSCP1"), "blink": partial(ts.prepare, "Blink")}
-PUBLISHED = {"scp1": ts.published("SelfRegulationSCP1"), "blink": ts.published("Blink")}
+BLINKS = ("blink", "blink_19", "blink_64")
+PREPARERS: dict[str, Callable[[], None]] = {
+    "scp1": partial(ts.prepare, "SelfRegulationSCP1"),
+    **dict.fromkeys(BLINKS, partial(ts.prepare, "Blink")),
+    "eegbci": eegbci.prepare,
+}
+PUBLISHED = {"scp1": ts.published("SelfRegulationSCP1"), **dict.fromkeys(BLINKS, ts.published("Blink"))}
 
 
 def load(name: str) -> Dataset:
@@ -28,6 +37,6 @@ def load(name: str) -> Dataset:
 
 
 def prepare(name: str) -> None:
-    """Fetch the files of a data set, where they are not there already; DEAP and MAHNOB-HCI are on request only."""
+    """Fetch the files of a data set, where they are not there already; others are put there by hand."""
     if name in PREPARERS:
         PREPARERS[name]()

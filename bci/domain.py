@@ -76,7 +76,7 @@ DOMAIN = Domain(
         load=data.load,
         prepare=data.prepare,
         datasets=dict(smoke="scp1", quick="scp1", cpu="scp1", paper="deap"),
-        targets=dict(scp1="blink", deap="mahnob", deap_subjects="mahnob_subjects"),
+        targets=dict(scp1="blink", eyes="blink_19", eegbci="blink_64", deap="mahnob", deap_subjects="mahnob_subjects"),
         pool_size=dict(smoke=200, quick=None, cpu=None, paper=None),
         published=data.PUBLISHED,
     ),

@@ -11,7 +11,7 @@ import numpy as np
 
 from bci import bdf
 from bci.deap import ELECTRODES
-from bci.recordings import RATE, RATINGS, WINDOW, Trial, check, check_unit, classes_of, only, visible, windowed
+from bci.recordings import RATE, RATINGS, WINDOW, Trial, check, check_unit, classes_of, mne, only, visible, windowed
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import Dataset
@@ -59,8 +59,6 @@ def signal(path: Path, seconds: float | None) -> np.ndarray:
 
     `seconds` is how long the stimulus lasts, None where that is not known.
     """
-    import mne  # slow to import, and needed for this set only
-
     recording = bdf.read(path, ELECTRODES)
     rate = recording.rate
     if not RATE <= rate <= FASTEST:
@@ -74,7 +72,8 @@ def signal(path: Path, seconds: float | None) -> np.ndarray:
     kept = slice(max(0, begin - round(BASELINE * rate)), finish + round(MARGIN * rate) + 1)
     signals = recording.signals[:, kept]
     check(signals[None], path)
-    raw = mne.io.RawArray(signals, mne.create_info(list(ELECTRODES), rate, "eeg"), verbose="error")
+    info = mne().create_info(list(ELECTRODES), rate, "eeg")
+    raw = mne().io.RawArray(signals, info, verbose="error")
     raw.filter(*BAND, verbose="error")
     check_unit(raw.get_data()[None], path)
     data = raw.set_eeg_reference("average", verbose="error").resample(RATE, verbose="error").get_data()

@@ -6,6 +6,7 @@ An input is float32 (channels, samples), in microvolt at RATE.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -39,6 +40,16 @@ class Trial:
     label: int
     subject: str
     origin: str
+    stratum: str = ""  # people of one kind, which every party gets its share of; nothing is learnt from it
+
+
+def mne() -> ModuleType:
+    """mne, which is slow to import and needed by some sets only."""
+    try:
+        import mne
+    except ModuleNotFoundError:
+        raise UserError("this data set is read by mne, which is not there; run pip install mne") from None
+    return mne
 
 
 def visible(folder: Path, suffix: str) -> list[Path]:
@@ -117,15 +128,22 @@ def check_range(signals: np.ndarray, path: Path) -> None:
         )
 
 
-def windowed(name: str, trials: list[Trial], by_subject: bool) -> Dataset:
+def windowed(
+    name: str,
+    trials: list[Trial],
+    by_subject: bool,
+    classes: tuple[str, ...] = EMOTION_CLASSES,
+    window: int = WINDOW,
+) -> Dataset:
     """The trials' windows; test and dev are whole trials, or whole subjects, and the pool is grouped likewise."""
     _check_once(trials)
     places = _subjects(trials) if by_subject else _trials(trials)
     parts = {"test": places % HELD_OUT == 0, "dev": places % HELD_OUT == 1, "pool": places % HELD_OUT > 1}
     groups = places if by_subject else np.arange(len(trials))
+    strata = np.unique([trial.stratum for trial in trials], return_inverse=True)[1]
     examples, counts = {}, {}
     for part, chosen in parts.items():
-        cut = [_windows(trial.signal) for trial, own in zip(trials, chosen, strict=True) if own]
+        cut = [_windows(trial.signal, window) for trial, own in zip(trials, chosen, strict=True) if own]
         if not sum(len(windows) for windows in cut):
             raise UserError(
                 f"{name} has {len(trials)} trials of {len({trial.subject for trial in trials})} subjects, which leaves "
@@ -136,33 +154,43 @@ def windowed(name: str, trials: list[Trial], by_subject: bool) -> Dataset:
         examples[part] = Examples(torch.cat(cut), labels.repeat_interleave(counts[part]))
     if len(found := {trial.label for trial in trials}) == 1:
         raise UserError(
-            f"all {len(trials)} trials of {name} are {EMOTION_CLASSES[found.pop()]}; check that its ratings run from "
-            f"{RATINGS[0]} to {RATINGS[1]}, or give more recordings"
+            f"all {len(trials)} trials of {name} are {classes[found.pop()]}; check its labels, or give more recordings"
         )
-    of_pool = torch.from_numpy(groups[parts["pool"]]).repeat_interleave(counts["pool"])
-    return Dataset(name, EMOTION_CLASSES, examples["pool"], examples["test"], examples["dev"], of_pool)
+    of_pool = [torch.from_numpy(of[parts["pool"]]).repeat_interleave(counts["pool"]) for of in (groups, strata)]
+    return Dataset(name, classes, examples["pool"], examples["test"], examples["dev"], *of_pool)
+
+
+def without_repeats(trials: list[Trial]) -> list[Trial]:
+    """The first trial of each signal and class: what is there twice under two names would cross a split."""
+    kept: dict[tuple[bytes, int], Trial] = {}
+    for trial in trials:
+        kept.setdefault((_digest(trial), trial.label), trial)
+    return list(kept.values())
 
 
 def _check_once(trials: list[Trial]) -> None:
     """Refuses a recording that is there twice: it would cross a split."""
     seen: dict[bytes, str] = {}
     for trial in trials:
-        digest = hashlib.sha256(np.ascontiguousarray(trial.signal).data).digest()
-        if digest in seen:
+        if (digest := _digest(trial)) in seen:
             raise UserError(f"{trial.origin} holds the signal of {seen[digest]} again; keep one of them")
         seen[digest] = trial.origin
 
 
-def _windows(signal: np.ndarray) -> torch.Tensor:
-    """(windows, channels, WINDOW) of a trial, end to end, without those beyond INPUT_RANGE."""
-    whole = signal[:, : signal.shape[1] // WINDOW * WINDOW]
-    cut = torch.from_numpy(whole.astype(np.float32)).unflatten(1, (-1, WINDOW)).transpose(0, 1)
+def _digest(trial: Trial) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(trial.signal).data).digest()
+
+
+def _windows(signal: np.ndarray, window: int = WINDOW) -> torch.Tensor:
+    """(windows, channels, window) of a trial, end to end, without those beyond INPUT_RANGE."""
+    whole = signal[:, : signal.shape[1] // window * window]
+    cut = torch.from_numpy(whole.astype(np.float32)).unflatten(1, (-1, window)).transpose(0, 1)
     return cut[cut.abs().amax((1, 2)) <= INPUT_RANGE[1]]
 
 
 def _subjects(trials: list[Trial]) -> np.ndarray:
-    """(trials,): the place of each trial's subject among all subjects."""
-    return np.unique([trial.subject for trial in trials], return_inverse=True)[1]
+    """(trials,): the place of each trial's subject among all subjects, one stratum after the other."""
+    return np.unique([f"{trial.stratum}/{trial.subject}" for trial in trials], return_inverse=True)[1]
 
 
 def _trials(trials: list[Trial]) -> np.ndarray:

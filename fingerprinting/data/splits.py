@@ -39,11 +39,36 @@ def stratified(labels: torch.Tensor, fractions: dict[str, float], seed: int) -> 
     }
 
 
-def by_group(groups: torch.Tensor, fractions: dict[str, float], seed: int) -> dict[str, torch.Tensor]:
-    """Cut range(N) into disjoint, complete parts of whole groups (N,), the groups in the given fractions."""
+def by_group(
+    groups: torch.Tensor, fractions: dict[str, float], seed: int, strata: torch.Tensor | None = None
+) -> dict[str, torch.Tensor]:
+    """Cut range(N) into disjoint, complete parts of whole groups (N,), the groups in the given fractions.
+
+    strata (N,), the same within a group: each part gets its share of the groups of every stratum.
+    """
     names = groups.unique()
-    chosen = stratified(torch.zeros(len(names), dtype=torch.long), fractions, seed)
+    if strata is None or len(strata.unique()) == 1:
+        chosen = stratified(torch.zeros(len(names), dtype=torch.long), fractions, seed)
+    else:
+        chosen = dealt(torch.stack([strata[groups == name][0] for name in names]), fractions, seed)
     return {part: torch.isin(groups, names[rows]).nonzero().flatten() for part, rows in chosen.items()}
+
+
+def dealt(strata: torch.Tensor, fractions: dict[str, float], seed: int) -> dict[str, torch.Tensor]:
+    """Cut range(N) into parts by dealing it out, one stratum (N,) after the other, each in an order of its own.
+
+    The next one goes to the part that lacks most of its fraction: small strata are not all rounded to the same part.
+    """
+    rows = [np.flatnonzero(strata.numpy() == stratum) for stratum in strata.unique().tolist()]
+    order = [
+        row for place, members in enumerate(rows) for row in np.random.default_rng([seed, place]).permutation(members)
+    ]
+    shares = np.array(list(fractions.values()))
+    pieces: list[list[int]] = [[] for _ in fractions]
+    for place, row in enumerate(order, 1):
+        lacking = place * shares - [len(piece) for piece in pieces]
+        pieces[int(lacking.argmax())].append(int(row))
+    return {name: torch.tensor(sorted(piece), dtype=torch.long) for name, piece in zip(fractions, pieces, strict=True)}
 
 
 def cut(dataset: Dataset, pool_size: int | None, split_seed: int) -> dict[str, Examples]:
@@ -56,7 +81,6 @@ def cut(dataset: Dataset, pool_size: int | None, split_seed: int) -> dict[str, E
     held_out = {name: part for name, part in (("test", dataset.test), ("dev", dataset.dev)) if part is not None}
     distinct = {name: part.take(first_of_its_content(part.inputs, seen)) for name, part in held_out.items()}
     kept = first_of_its_content(dataset.pool.inputs, seen)
-    groups = None if dataset.groups is None else dataset.groups[kept]
     seed = seed_from(f"split/{dataset.name}/{len(dataset.pool)}/{len(dataset.test)}/{split_seed}")
     share = min(1.0, pool_size / len(dataset.pool)) if pool_size else 1.0
     sized = {"chosen": share, "left": 1 - share}
@@ -64,11 +88,14 @@ def cut(dataset: Dataset, pool_size: int | None, split_seed: int) -> dict[str, E
     if dataset.dev is None:
         halves = stratified(parts["test"].targets, {"dev": 1 / 2, "test": 1 / 2}, seed + 1)
         parts.update({name: parts["test"].take(indices) for name, indices in halves.items()})
-    pool, draw = dataset.pool.take(kept), stratified if groups is None else by_group
-    drawn_by = pool.targets if groups is None else groups
-    chosen = draw(drawn_by, sized, seed)["chosen"]
-    for name, rows in draw(drawn_by[chosen], PARTIES, seed + 2).items():
-        parts[name] = pool.take(chosen[rows])
+    chosen = kept[stratified(dataset.pool.targets[kept], sized, seed)["chosen"]]
+    if dataset.groups is None:
+        drawn = stratified(dataset.pool.targets[chosen], PARTIES, seed + 2)
+    else:
+        strata = None if dataset.strata is None else dataset.strata[chosen]
+        drawn = by_group(dataset.groups[chosen], PARTIES, seed + 2, strata)
+    for name, rows in drawn.items():
+        parts[name] = dataset.pool.take(chosen[rows])
     for name, part in parts.items():
         if len(part.targets.unique()) < len(dataset.classes):
             raise UserError(

@@ -1,4 +1,4 @@
-"""Writers of EEG files in the genuine layouts, for tests: .ts, DEAP's pickles, MAHNOB-HCI's XML and BDF.
+"""Writers of EEG files in the genuine layouts, for tests: .ts, DEAP's pickles, MAHNOB-HCI's XML and BDF, EDF and EDF+.
 
 Signals are known sums of sines, so that rate, unit, band and baseline can be told from what comes back.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bci import deap
+from bci import deap, eegbci, eyes
 from bci.recordings import RATE
 
 DRAW = np.random.default_rng(0)
@@ -148,3 +148,75 @@ def write_session(
         bdf(*session_signals(256, phase=number), 256) if content is None else content
     )
     return folder
+
+
+# EDF and EDF+
+
+MARKS = 60  # samples of a record's annotations
+
+
+def edf(
+    signals: np.ndarray,
+    labels: tuple[str, ...],
+    rate: int,
+    unit: str = "uV",
+    marks: tuple[tuple[float, float, str], ...] = (),
+) -> bytes:
+    """signals (channels, samples) in that unit, steps of 0.1: an EDF with records of a second; EDF+ where `marks`,
+    (onset, duration, text) each, are given."""
+
+    def field(width: int, values) -> bytes:
+        return b"".join(str(value).ljust(width)[:width].encode("latin-1") for value in values)
+
+    annotated = int(bool(marks))
+    count, records = len(labels) + annotated, signals.shape[1] // rate
+    header = field(8, ["0"]) + field(80, ["X X X X"]) + field(80, ["Startdate X X X X"]) + b"01.01.8500.00.00"
+    header += field(8, [256 * (1 + count)]) + field(44, ["EDF+C" if marks else ""]) + field(8, [records, 1])
+    header += field(4, [count]) + field(16, [*labels, *["EDF Annotations"] * annotated]) + field(80, [""] * count)
+    header += field(8, [*[unit] * len(labels), *[""] * annotated])
+    for value, other in ((-3276.8, -1), (3276.7, 1), (-32768, -32768), (32767, 32767)):
+        header += field(8, [*[value] * len(labels), *[other] * annotated])
+    header += field(80, ["HP:0.5Hz LP:80Hz"] * count) + field(8, [*[rate] * len(labels), *[MARKS] * annotated])
+    digital = np.rint(signals[:, : records * rate] * 10).clip(-32768, 32767).astype("<i2")
+    bodies = digital.reshape(len(labels), records, rate).transpose(1, 0, 2).reshape(records, -1)
+    written = header + field(32, [""] * count)
+    for second, body in enumerate(bodies):
+        written += body.tobytes()
+        if marks:
+            here = "".join(
+                f"+{at}\x15{lasts}\x14{text}\x14\0" for at, lasts, text in marks if second <= at < second + 1
+            )
+            written += f"+{second}\x14\x14\0{here}".encode().ljust(2 * MARKS, b"\0")
+    return written
+
+
+def resting(seconds: float, number: int = 0, rate: int = eyes.RECORDED) -> np.ndarray:
+    """(19, samples) of 10.3 Hz, stronger on every channel; no two windows are equal, nor those of two numbers."""
+    return sine(10.3, seconds, rate, number) * np.arange(10, 29)[:, None]
+
+
+def write_eyes(data_dir: Path, name: str, content: bytes | None = None, number: int = 0, seconds: float = 6) -> Path:
+    folder = data_dir / "eyes"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.edf"
+    path.write_bytes(edf(resting(seconds, number), eyes.LABELS, eyes.RECORDED) if content is None else content)
+    return path
+
+
+TRIALS = ((0, 4.2, "T0"), (4.2, 4.1, "T2"), (8.3, 4.2, "T0"), (12.5, 4.1, "T1"))
+FILLED = tuple(electrode.ljust(4, ".") for electrode in eegbci.ELECTRODES)  # as PhysioNet has them
+
+
+def moving(number: int = 0, rate: int = eegbci.RATES[0], seconds: float = 18) -> np.ndarray:
+    """(64, samples) of 10.3 Hz on levels."""
+    levels = np.arange(64)[:, None]
+    return sine(10.3, seconds, rate, number) * (10 + levels) + 3 * levels
+
+
+def write_eegbci(data_dir: Path, subject: int, run: int = 4, content: bytes | None = None) -> Path:
+    folder = data_dir / eegbci.FOLDER / f"S{subject:03}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"S{subject:03}R{run:02}.edf"
+    usual = edf(moving(subject + run / 20), FILLED, eegbci.RATES[0], marks=TRIALS) if content is None else content
+    path.write_bytes(usual)
+    return path

@@ -18,7 +18,7 @@ from tests.networks import output_of
 
 FORMATS = torch.contiguous_format, torch.channels_last
 
-SHAPES = [(4, 448), (32, 128), (1, 96), (5, 200), (3, 129)]
+SHAPES = [(4, 448), (32, 128), (1, 96), (5, 200), (3, 129), (19, 256)]
 CLASSES = 3
 ALL = sorted(ARCHITECTURES)
 SMALL = [name for name in ALL if name != "ccnn"]

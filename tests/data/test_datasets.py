@@ -52,6 +52,7 @@ def test_classes_are_different_texts(classes):
 
 
 @pytest.mark.parametrize("groups", [torch.zeros(3), torch.zeros(2, 1), torch.tensor(1)])
-def test_groups_are_one_for_each_of_the_pool(groups):
-    with pytest.raises(UserError, match="toy has groups of another number than its pool; its loader must give"):
-        Dataset("toy", ("a", "b"), FINE, FINE, groups=groups)
+@pytest.mark.parametrize("what", ["groups", "strata"])
+def test_groups_are_one_for_each_of_the_pool(groups, what):
+    with pytest.raises(UserError, match=f"toy has {what} of another number than its pool; its loader must give"):
+        Dataset("toy", ("a", "b"), FINE, FINE, **{what: groups})

@@ -75,8 +75,8 @@ def test_a_refused_step_records_nothing(published, run_here, tmp_path):
 def test_what_is_known_as_published_is_a_data_set_or_lexicon_of_the_domain(domain):
     domain = load_domain(domain)
     assert set(domain.data.published) <= {*domain.data.targets, *domain.data.targets.values(), *domain.data.lexicons}
-    places = [place for known in domain.data.published.values() for place in known]
-    assert len(places) == len(set(places)) > 2
+    files = [row for known in domain.data.published.values() for row in known.items()]
+    assert len(dict(files)) == len(set(files)) > 2  # of a file that several sets are made of the same checksum
     for checksum in (checksum for known in domain.data.published.values() for checksum in known.values()):
         assert len(checksum) in (32, 64) and int(checksum, 16)
 

@@ -125,6 +125,25 @@ def test_more_examples_of_one_class_leave_the_others_where_they_were():
         assert torch.equal(rows[labels[rows] != 2], grown[more[grown] != 2])
 
 
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=150), st.integers(0, 2**63 - 1))
+def test_what_is_dealt_is_a_partition_with_a_share_of_every_stratum(strata, seed):
+    strata = torch.tensor(strata)
+    parts = splits.dealt(strata, splits.PARTIES, seed)
+    assert torch.cat(list(parts.values())).sort().values.tolist() == list(range(len(strata)))
+    for name, rows in parts.items():
+        assert abs(len(rows) - splits.PARTIES[name] * len(strata)) < 1
+        for stratum in strata.unique():
+            share = splits.PARTIES[name] * int((strata == stratum).sum())
+            assert abs(int((strata[rows] == stratum).sum()) - share) < 2
+
+
+def test_another_seed_deals_the_same_numbers_of_others():
+    strata = torch.arange(60) // 20
+    first, second = (splits.dealt(strata, splits.PARTIES, seed) for seed in (0, 1))
+    assert all(len(first[name]) == len(second[name]) for name in splits.PARTIES)
+    assert not torch.equal(first["owner"], second["owner"])
+
+
 repeats = st.lists(st.tuples(st.sampled_from(["pool", "test", "dev"]), st.integers(0, 299)), max_size=25)
 
 

@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-
 EXTRAS = PROJECT["optional-dependencies"]
 OWN = {"fingerprinting", "cv", "nlp", "bci", "tests"}
 # Extras are for what is imported where it is needed, by these.
-LATE = {"text": "nlp/bert.py", "eeg": "bci/mahnob.py"}
+LATE = {"text": "nlp/bert.py", "eeg": "bci/recordings.py"}
 OTHERWISE = {"PIL": "pillow", "sklearn": "scikit-learn", "xdist": "pytest-xdist"}  # installed by another name
 LINTERS = {"ruff"}  # run, not imported
 
