@@ -1,20 +1,23 @@
-"""Calibrated fingerprint: the queries that best separate stolen from independent models, and their weights.
+"""Calibrated fingerprint: the queries that tell stolen from independent models, and how far independent ones go.
 
     python calibrated.py                        # DOMAIN=cv, cpu tier
-    python calibrated.py N=50 DOMAIN=nlp
+    python calibrated.py SIZE=twins N=400 DOMAIN=nlp
 
-Needs primary.py, evolved.py, <domain>/references.py, low_data_references.py and calibration.py. Writes the fingerprint
-to data/artifacts/, its record to results/; model_finger_match.py scores it beside the others and passes verdicts by it.
+SIZE=twins needs <domain>/twins.py and calibration.py; SIZE=full primary.py, evolved.py, references.py,
+low_data_references.py and calibration.py. Writes the fingerprint to data/artifacts/, its record to results/;
+model_finger_match.py scores it beside the others and passes verdicts by it.
 """
 
 from fingerprinting import cli
 from fingerprinting.calibrated import fitting
 
 DOMAIN = "cv"
+SIZE = dict(smoke="full", quick="twins", cpu="full", paper="full")  # twins: no stolen models, and nothing fitted
 N = dict(smoke=40, quick=200, cpu=200, paper=200)  # queries
 CONTROLS = dict(
     smoke=20, quick=50, cpu=50, paper=50
 )  # further queries, by which a suspect's control accuracy is measured
+# The rest is of SIZE=full.
 KINDS = dict(  # of candidates
     other=("primary", "evolved", "wrong", "boundary", "mixed", "mixed_twice", "mixed_mistakes")
     + ("contrasted_extraction", "contrasted_modification"),

@@ -17,6 +17,7 @@ RESPONSES = ""  # file; empty: write the queries
 OTHER_TASK = False  # whether the suspect's classes are others than the source's
 ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # false positive rate that a verdict may have
 BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # false negative rate at which a model is cleared
+TAIL = "student"  # beyond what calibration models have seen: a normal tail, or conformal: such an ALPHA is refused
 
 if __name__ == "__main__":
     cli.run(judge.judge, globals())

@@ -14,6 +14,7 @@ from fingerprinting.reports import show
 DOMAIN = "cv"
 ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # false positive rate that a verdict may have
 BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # false negative rate at which a model is cleared
+TAIL = "student"  # beyond what calibration models have seen: a normal tail, or conformal: no p-value so low
 FINGERPRINTS_USED = ()  # such as primary,sac_m; empty: all that there are
 
 if __name__ == "__main__":

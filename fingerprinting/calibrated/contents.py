@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fingerprinting.calibrated.evidence import Weights, combined
+from fingerprinting.calibrated.evidence import Weights, combined, same_response
 from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints import minus_twins
 from fingerprinting.fingerprints.store import Fingerprint
 
 # The names of tensors enter the digest of a file, which records hold: they stay as they were first written.
@@ -17,6 +18,8 @@ INDEPENDENT, STOLEN = "honest", "thefts"
 CONTROL_INPUTS, CONTROL_TRUTH, CONTROL_ACCURACY = "control_inputs", "control_truth", "honest_ability"
 TRANSFER = "transfer_"  # begins the names of what responses to another task are weighed with
 FOR_TRANSFER = TRANSFER + WEIGHTS[0]  # one that is there where responses to another task can be weighed
+TWINS, SUBTRACTED = "twins", "subtracted"
+DEVIATIONS = 2  # of a share of controls: so far beyond the accuracies of few models others may lie by chance
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,43 @@ class Calibration:
         weights = Weights(*(extra[prefix + name].double().numpy() for name in WEIGHTS))
         return cls(weights, extra[prefix + INDEPENDENT].numpy(), extra[prefix + STOLEN].numpy())
 
+    def traces(self, labels: np.ndarray, source: np.ndarray, *, other_task: bool) -> np.ndarray:
+        """labels, source (n,) -> (k,): log-odds of each stealing attack; other_task: labels that mean other things."""
+        bits = same_response(labels) if other_task else (labels == source).astype(float)
+        return self.weights.evidence(bits)
+
     def written(self, prefix: str) -> dict[str, torch.Tensor]:
         values = (self.weights.centre, self.weights.coefficients, self.weights.intercepts)
         found = dict(zip(WEIGHTS, values, strict=True)) | {INDEPENDENT: self.independent, STOLEN: self.stolen}
         return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
+
+
+@dataclass(frozen=True)
+class TwinsCalibration:
+    """The twins' labels (k, n), which of them are subtracted where (k, n), and calibration models' scores (m,)."""
+
+    twins: np.ndarray
+    subtracted: np.ndarray
+    independent: np.ndarray
+
+    @property
+    def stolen(self) -> np.ndarray:
+        """(0,): no stolen model is trained."""
+        return np.empty(0)
+
+    @classmethod
+    def read(cls, extra: dict[str, torch.Tensor]) -> TwinsCalibration:
+        return cls(*(extra[name].numpy() for name in (TWINS, SUBTRACTED, INDEPENDENT)))
+
+    def traces(self, labels: np.ndarray, source: np.ndarray, *, other_task: bool) -> np.ndarray:
+        """labels, source (n,) -> (1,): agreement with the source less the mean agreement with its twins."""
+        if other_task:
+            raise ValueError("twins' labels are of the source's task")
+        return minus_twins.score(labels, source, self.twins, self.subtracted)[None]
+
+    def written(self, _prefix: str) -> dict[str, torch.Tensor]:
+        found = {TWINS: self.twins, SUBTRACTED: self.subtracted, INDEPENDENT: self.independent}
+        return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 
 @dataclass(frozen=True)
@@ -65,7 +101,7 @@ class Controls:
 class CalibratedFingerprint:
     """source: for suspects of the source's task. transfer: for those of another one; None without such references."""
 
-    source: Calibration
+    source: Calibration | TwinsCalibration
     transfer: Calibration | None
     controls: Controls
 
@@ -74,18 +110,35 @@ class CalibratedFingerprint:
         extra = fingerprint.extra
         transfer = Calibration.read(extra, TRANSFER) if FOR_TRANSFER in extra else None
         controls = Controls(extra[CONTROL_INPUTS], extra[CONTROL_TRUTH], extra[CONTROL_ACCURACY])
-        return cls(Calibration.read(extra, ""), transfer, controls)
+        source = TwinsCalibration.read(extra) if TWINS in extra else Calibration.read(extra, "")
+        return cls(source, transfer, controls)
 
-    def calibration(self, *, other_task: bool) -> Calibration:
+    @property
+    def of_twins(self) -> bool:
+        return isinstance(self.source, TwinsCalibration)
+
+    def calibration(self, *, other_task: bool) -> Calibration | TwinsCalibration:
         """What suspects of the source's task, or of another one, are judged by; UserError where there is nothing."""
         if not other_task:
             return self.source
+        if self.transfer is None and self.of_twins:
+            raise UserError("twins alone cannot judge a suspect of another task; make calibrated.py SIZE=full")
         if self.transfer is None:
             raise UserError(
                 "this fingerprint cannot judge a suspect of another task: it had no reference models of one; "
                 "give references.py and calibration.py TRANSFER_COPIES above 0 and run calibrated.py again"
             )
         return self.transfer
+
+    @property
+    def control_range(self) -> tuple[float, float]:
+        """The control accuracies about which the calibration models say something; a few stand for others near them."""
+        accuracy, count = self.controls.accuracy, len(self.controls)
+        least, most = float(accuracy.min()), float(accuracy.max())
+        if not self.of_twins:
+            return least, most
+        chance = [DEVIATIONS * (share * (1 - share) / count) ** 0.5 for share in (least, most)]
+        return max(0.0, least - chance[0]), min(1.0, most + chance[1])
 
     @property
     def extra(self) -> dict[str, torch.Tensor]:

@@ -12,9 +12,10 @@ from functools import partial
 import numpy as np
 import torch
 
-from fingerprinting.calibrated import evidence
+from fingerprinting.calibrated import evidence, responses, twins
 from fingerprinting.calibrated.candidates import CANDIDATES, WITH_MODELS, Making, candidates
 from fingerprinting.calibrated.contents import CalibratedFingerprint, Calibration, Controls
+from fingerprinting.calibrated.responses import bits_of, labels_of, of_task
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
@@ -23,12 +24,26 @@ from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.generate import begin, finish
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.models import suspects, trained
-from fingerprinting.models.kinds import INDEPENDENT, MODIFIED, seed_name
+from fingerprinting.models.kinds import INDEPENDENT, MODIFIED
 from fingerprinting.models.suspects import Suspect, origin
 from fingerprinting.study.study import SKIPPED, Study
 
+FULL = "full"
+SIZES = (twins.SIZE, FULL)
 
-def calibrated(
+
+def calibrated(study: Study, *, size: str, n: int, controls: int, **constants) -> str | None:
+    """The fingerprint of the size that is asked for; the constants are those of `full`."""
+    if size not in SIZES:
+        raise UserError(f"unknown SIZE={size}; take {' or '.join(SIZES)}")
+    if n < 1 or controls < 1:
+        raise UserError(f"N={n} and CONTROLS={controls} must be 1 or more")
+    if size == twins.SIZE:
+        return twins.calibrated(study, n=n, controls=controls)
+    return full(study, n=n, controls=controls, **constants)
+
+
+def full(
     study: Study,
     *,
     n: int,
@@ -44,13 +59,11 @@ def calibrated(
         raise UserError(f"KINDS is empty; it takes {', '.join(CANDIDATES)}")
     if unknown := set(kinds) - set(CANDIDATES):
         raise UserError(f"unknown candidates {', '.join(sorted(unknown))}; KINDS takes {', '.join(CANDIDATES)}")
-    if n < 1 or not 0 <= extraction_share <= 1:
-        raise UserError(f"N={n} must be 1 or more, and EXTRACTION_SHARE={extraction_share} between 0 and 1")
+    if not 0 <= extraction_share <= 1:
+        raise UserError(f"EXTRACTION_SHARE={extraction_share} must lie between 0 and 1")
     makes = Making(**making)
-    if makes.candidates < 1 or controls < 1 or folds < 2:
-        raise UserError(
-            f"CANDIDATES={makes.candidates} and CONTROLS={controls} must be 1 or more, and FOLDS={folds} 2 or more"
-        )
+    if makes.candidates < 1 or folds < 2:
+        raise UserError(f"CANDIDATES={makes.candidates} must be 1 or more, and FOLDS={folds} 2 or more")
     if makes.sampled < 1:
         raise UserError(f"SAMPLED={makes.sampled} must be 1 or more")
     references, low_data_references, independent = models_of(study, kinds)
@@ -59,6 +72,7 @@ def calibrated(
     origins = np.array([origin(model) for model in same_task])
     _check(origins, judges, low_data_references)
     settings = {
+        "size": FULL,
         "n": n,
         "controls": controls,
         "kinds": list(kinds),
@@ -122,7 +136,7 @@ def made_of(study: Study, used: Iterable[Suspect]) -> dict[str, str | None]:
     return {
         "primary_sha256": _content(study, "primary"),
         "evolved_sha256": _content(study, "evolved"),
-        "models_sha256": storage.key_of({seed_name(model.model): model.metadata["sha256"] for model in used}),
+        **responses.made_of(used),
     }
 
 
@@ -134,23 +148,8 @@ def offer(owner: Owner, kinds: tuple[str, ...], making: Making) -> tuple[Queries
     return Queries(found.inputs[kept], found.truth[kept]), kind[kept].numpy()
 
 
-def of_task(models: list[Suspect], *, on_target: bool) -> list[Suspect]:
-    return [model for model in models if model.kind.on_target == on_target]
-
-
 def _independent(models: list[Suspect]) -> list[Suspect]:
     return [model for model in models if origin(model) == INDEPENDENT]
-
-
-def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
-    """Top-1 labels (models, n)."""
-    return np.stack([logits.argmax(1).numpy() for logits in suspects.ask_all(study, models, inputs)])
-
-
-def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
-    """Whether each model responds as the source does (models, n)."""
-    source = labels_of(study, [suspects.source_of(study)], inputs)
-    return (labels_of(study, models, inputs) == source).astype(float)
 
 
 def _controls(

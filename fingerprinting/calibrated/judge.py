@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fingerprinting.calibrated import verdicts
+from fingerprinting.calibrated import p_values, verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import storage
@@ -28,16 +28,17 @@ SHOWN = 40  # characters of a response in a sentence
 NUMBER = re.compile(r"\+?[0-9]+(\.[0-9]*)?(e\+?[0-9]+)?")  # also as NumPy's savetxt writes it: 3.000e+00
 
 
-def judge(study: Study, *, queries: str, responses: str, other_task: bool, alpha: float, beta: float) -> str:
+def judge(study: Study, *, queries: str, responses: str, other_task: bool, alpha: float, beta: float, tail: str) -> str:
     """Write the queries, or pass the verdict on responses to them. It is no step of a study: nothing is recorded."""
-    verdicts.check_rates(alpha, beta)
+    verdicts.check_rates(alpha, beta, tail)
     source_sha256 = trained.weights_sha256(study, study.source_id)
     fingerprint, folder = store.load(study, METHOD, source_sha256), Path(queries)
-    _check_support(fingerprint, other_task, alpha)
+    _check_support(fingerprint, other_task, alpha, tail)
     warnings = _warnings(study, fingerprint, other_task, alpha)
     if responses:
         _check_queries(folder, fingerprint)
-        found = _judged(study, fingerprint, Path(responses), other_task, alpha, beta) | {"warnings": warnings}
+        measured = _judged(study, fingerprint, Path(responses), other_task, alpha, beta, tail)
+        found = measured | {"warnings": warnings}
         storage.write_text(folder / VERDICT, json.dumps(found, indent=1) + "\n")
         print("\n".join([*page(found), "", f"the same as JSON: {folder / VERDICT}"]))
     else:
@@ -45,10 +46,10 @@ def judge(study: Study, *, queries: str, responses: str, other_task: bool, alpha
     return SKIPPED
 
 
-def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float) -> None:
+def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float, tail: str) -> None:
     """Said before a suspect is asked, which may be possible only once."""
     n = len(CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).independent)
-    if alpha < 1 / (1 + n):
+    if p_values.extrapolated(alpha, n) and tail == "conformal":
         raise UserError(
             f"{n} calibration models support no ALPHA below {_rounded_up(1 / (1 + n))}; give a higher one, or "
             "calibration.py more copies"
@@ -88,11 +89,13 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path) -> str:
     )
 
 
-def _judged(study: Study, fingerprint: Fingerprint, path: Path, other_task: bool, alpha: float, beta: float) -> dict:
+def _judged(
+    study: Study, fingerprint: Fingerprint, path: Path, other_task: bool, alpha: float, beta: float, tail: str
+) -> dict:
     n, controls = len(fingerprint), len(CalibratedFingerprint.of(fingerprint).controls)
     classes = None if other_task else study.classes
     labels = torch.tensor(read(path, n + controls, classes))
-    found = verdicts.measured(fingerprint, labels[:n], None if other_task else labels[n:], alpha, beta)
+    found = verdicts.measured(fingerprint, labels[:n], None if other_task else labels[n:], alpha, beta, tail)
     return {
         "study": study.folder,
         "fingerprint_sha256": fingerprint.metadata["sha256"],
@@ -119,12 +122,15 @@ def page(found: dict) -> list[str]:
             f"the first above {max(verdicts.USUAL, found['alpha'])}, the second up to BETA = {found['beta']}",
         ],
         *([name.replace("_", " "), f"{found[name]:+.2f}"] for name in verdicts.TRACES if name in found),
+        *([["p-value", "extrapolated beyond the calibration models"]] if found.get("extrapolated") else []),
     ]
     if "control_accuracy_range" in found:
         least, most = found["control_accuracy_range"]
         said = f"{found['control_accuracy']:.2f}; calibration models {least:.2f} to {most:.2f}"
         rows.append(["control accuracy", said])
-    if (least := 1 / (1 + found["n_stolen"])) > found["beta"]:
+    if not found["n_stolen"]:
+        rows.append(["why never independent", "SIZE=twins has no stolen models, and says nothing for independence"])
+    elif (least := 1 / (1 + found["n_stolen"])) > found["beta"]:
         few = f"{found['n_stolen']} stolen models clear no model below BETA={_rounded_up(least)}"
         rows.append(["why never independent", f"{few}; give a higher one, or references.py more copies"])
     return markdown_table(["", ""], rows)
@@ -137,13 +143,18 @@ def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: f
     independent, stolen = len(known.independent), len(known.stolen)
     if study.tier not in COMMITTED:
         said.append(f"TIER={study.tier} is for a first look: flag no model by it; TIER=cpu is for verdicts")
-    if independent < verdicts.FEW:
+    if p_values.extrapolated(alpha, independent):
+        said.append(
+            f"ALPHA={alpha:g} is extrapolated: {independent} calibration models support no ALPHA below "
+            f"{_rounded_up(1 / (1 + independent))} by themselves, and further ones are taken to be normally distributed"
+        )
+    elif independent < verdicts.FEW:
         most = verdicts.flagged_at_most(alpha, independent)
         said.append(
             f"ALPHA rests on {independent} calibration models only: where chance chose them badly, up to {most:.0%} of "
             f"independent models are flagged instead of {alpha:.0%}"
         )
-    if stolen < verdicts.FEW:
+    if 0 < stolen < verdicts.FEW:
         said.append(f"what stolen models look like rests on {stolen} of them only")
     truth, accurate = held.controls.truth, held.controls.accuracy
     alike = int(truth.unique(return_counts=True)[1].max())

@@ -31,3 +31,8 @@ def extrapolated(alpha: float, models: int) -> bool:
 
 
 TAILS: dict[str, Callable[[float, Known], float]] = {"conformal": conformal, "student": student}
+
+
+def p_value(evidence: float, independent: Known, alpha: float, tail: str) -> float:
+    """By ranks where the models seen support alpha, else by the tail."""
+    return TAILS[tail if extrapolated(alpha, len(independent)) else "conformal"](evidence, independent)

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from fingerprinting.calibrated import evidence
-from fingerprinting.calibrated.contents import FOR_TRANSFER, CalibratedFingerprint
+from fingerprinting.calibrated.contents import FOR_TRANSFER, SUBTRACTED, TWINS, WEIGHTS, CalibratedFingerprint
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.distances import shortfall
 from fingerprinting.fingerprints.registry import Method
+from fingerprinting.fingerprints.representations import correlation
 from fingerprinting.fingerprints.store import Fingerprint
 
 
@@ -22,14 +23,37 @@ def transfer_evidence(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.T
 
 
 def traces(labels: torch.Tensor, fingerprint: Fingerprint, *, other_task: bool = False) -> np.ndarray:
-    """labels (n,) -> (k,): log-odds of each stealing attack; other_task: from labels that mean other things."""
-    weights = CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).weights
-    if other_task:
-        return weights.evidence(evidence.same_response(labels.numpy()))
-    return weights.evidence((labels == fingerprint.labels).double().numpy())
+    """labels (n,) -> (k,): log-odds of each stealing attack, or twins' score; other_task: labels mean other things."""
+    known = CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task)
+    return known.traces(labels.numpy(), fingerprint.labels.numpy(), other_task=other_task)
+
+
+def agreement_minus_twins(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) of the source's classes -> (): agreement with the source less the mean agreement with its twins."""
+    return torch.tensor(traces(labels, fingerprint)[0])
+
+
+def pattern_minus_twins(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) of another task -> (): how much less their pattern differs from the source's than from its twins'.
+
+    The pattern is which queries get the same label (SAC 2022); twins that chose a query are left out of its pairs.
+    """
+
+    def distance(to: torch.Tensor, asked: torch.Tensor) -> float:
+        pairs = asked[:, None] & asked
+        differing = (correlation(labels, fingerprint) - correlation(to, fingerprint)).abs()
+        return float(differing[pairs].mean()) if pairs.any() else 0.0
+
+    differences = [
+        distance(twin, asked) - distance(fingerprint.labels, asked)
+        for twin, asked in zip(fingerprint.extra[TWINS], fingerprint.extra[SUBTRACTED], strict=True)
+    ]
+    return torch.tensor(np.mean(differences))
 
 
 registry.add(
-    Method("calibrated", "labels", stealing_evidence, shortfall, judges="source"),
+    Method("calibrated", "labels", stealing_evidence, shortfall, judges="source", needs=WEIGHTS[0]),
     Method("calibrated", "labels", transfer_evidence, shortfall, judges="target", needs=FOR_TRANSFER),
+    Method("calibrated", "labels", agreement_minus_twins, shortfall, judges="source", needs=TWINS),
+    Method("calibrated", "labels", pattern_minus_twins, shortfall, judges="target", needs=TWINS),
 )

@@ -17,6 +17,7 @@ from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 
 METHOD = "calibrated"  # the fingerprint that verdicts are passed by
+DEFAULT_TAIL = "student"  # what goes on beyond the calibration models, where they are too few for alpha
 STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
 USUAL = 0.5  # a model that is cleared shows less evidence than this share of independent models
 FEW = 50  # models to compare with: one more or less of them moves a p-value by two points
@@ -72,13 +73,20 @@ def flagged_at_most(alpha: float, n_calibration: int) -> float:
     return float(stats.beta.ppf(SURE, k, n_calibration + 1 - k)) if 0 < k <= n_calibration else float(k > 0)
 
 
-def check_rates(alpha: float, beta: float) -> None:
+def check_rates(alpha: float, beta: float, tail: str = DEFAULT_TAIL) -> None:
+    if tail not in p_values.TAILS:
+        raise UserError(f"unknown TAIL={tail}; take {' or '.join(p_values.TAILS)}")
     if not (0 < alpha < 1 and 0 < beta < 1):
         raise UserError(f"ALPHA={alpha} and BETA={beta} are shares of models; give more than 0 and less than 1")
 
 
 def measured(
-    fingerprint: Fingerprint, labels: torch.Tensor, controls: torch.Tensor | None, alpha: float, beta: float
+    fingerprint: Fingerprint,
+    labels: torch.Tensor,
+    controls: torch.Tensor | None,
+    alpha: float,
+    beta: float,
+    tail: str = DEFAULT_TAIL,
 ) -> dict:
     """What a suspect's top-1 labels say: labels (n,) of the queries, controls (m,) of the control queries.
 
@@ -93,41 +101,48 @@ def measured(
     in_range, responses = True, labels
     if controls is not None:
         control_accuracy = (controls == held.controls.truth).double().mean().item()
-        least, most = float(held.controls.accuracy.min()), float(held.controls.accuracy.max())
+        least, most = held.control_range
         in_range, responses = least <= control_accuracy <= most, torch.cat([labels, controls])
         about = {"control_accuracy": control_accuracy, "control_accuracy_range": [least, most]}
         about |= dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
     return {
         "evidence": total,
         **about,
-        "p_independent": p_values.conformal(total, known.independent),
+        "p_independent": p_values.p_value(total, known.independent, alpha, tail),
         "p_stolen": p_values.conformal(-total, -known.stolen),
+        "extrapolated": p_values.extrapolated(alpha, len(known.independent)),
         "in_range": in_range,
         "one_response": len(responses.unique()) == 1,
         "alpha": alpha,
         "beta": beta,
+        "tail": tail,
         "n_calibration": len(known.independent),
         "n_stolen": len(known.stolen),
     }
 
 
-def judge(study: Study, fingerprint: Fingerprint | None, models: list[Suspect], alpha: float, beta: float) -> None:
+def judge(
+    study: Study, fingerprint: Fingerprint | None, models: list[Suspect], alpha: float, beta: float, tail: str
+) -> None:
     """One record per model: what was measured, and the levels; the outcome is their rule's (`passed`) and not stored.
 
     Without a calibrated fingerprint there are none: older ones may be about other models.
     """
-    check_rates(alpha, beta)
-    Records.of(study, "verdicts").replace(rows_of(study, fingerprint, models, alpha, beta) if fingerprint else [])
+    check_rates(alpha, beta, tail)
+    Records.of(study, "verdicts").replace(rows_of(study, fingerprint, models, alpha, beta, tail) if fingerprint else [])
 
 
 def judge_too(study: Study, fingerprint: Fingerprint, models: list[Suspect]) -> None:
     """Further models, trained since the matcher passed its verdicts, at its levels."""
     records = Records.of(study, "verdicts")
     if passed := records.rows():
-        records.put(rows_of(study, fingerprint, models, passed[0]["alpha"], passed[0]["beta"]))
+        levels = (passed[0]["alpha"], passed[0]["beta"], passed[0].get("tail", DEFAULT_TAIL))
+        records.put(rows_of(study, fingerprint, models, *levels))
 
 
-def rows_of(study: Study, fingerprint: Fingerprint, models: list[Suspect], alpha: float, beta: float) -> list[dict]:
+def rows_of(
+    study: Study, fingerprint: Fingerprint, models: list[Suspect], alpha: float, beta: float, tail: str
+) -> list[dict]:
     """One row per model; what of another task cannot be judged, for want of such references, is left out."""
     rows, held = [], CalibratedFingerprint.of(fingerprint)
     for model in models:
@@ -145,7 +160,7 @@ def rows_of(study: Study, fingerprint: Fingerprint, models: list[Suspect], alpha
                 "use": model.kind.use,
                 "share": model.metadata["settings"]["options"].get("share", 1.0),
                 "architecture": model.model.architecture,
-                **measured(fingerprint, labels, controls, alpha, beta),
+                **measured(fingerprint, labels, controls, alpha, beta, tail),
                 "provenance": runtime.provenance(study.device),
             }
         )

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from fingerprinting.calibrated import evidence, fitting
 from fingerprinting.calibrated.candidates import WITH_MODELS, Making
-from fingerprinting.calibrated.fitting import labels_of, of_task
+from fingerprinting.calibrated.responses import labels_of, of_task
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.evaluation.score_combinations import CONTROLS, SCORES, Responses
@@ -56,6 +56,11 @@ def ablate(
     """Every variant of the fingerprint that is there, its AUCs by attack and their means, recorded."""
     made = store.load(study, fitting.METHOD, trained.weights_sha256(study, study.source_id))
     settings = made.metadata["settings"]
+    if settings.get("size", fitting.FULL) != fitting.FULL:
+        raise UserError(
+            f"the calibrated fingerprint is of SIZE={settings['size']}, which has nothing fitted to leave out; price.py"
+            f" varies that, and {study.root_command('calibrated.py')} SIZE={fitting.FULL} makes one to ablate"
+        )
     n, kinds, making, extraction_share = (settings[name] for name in ("n", "kinds", "making", "extraction_share"))
     used = [model for models in fitting.models_of(study, kinds) for model in models]
     if not fitting.made_of(study, used).items() <= settings.items():

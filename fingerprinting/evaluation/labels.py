@@ -8,11 +8,11 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
+from fingerprinting.calibrated.twins import HELD_OUT, margin_of
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints.owner import Owner, Queries
-from fingerprinting.fingerprints.queries.twins import HELD_OUT, margin_of
 from fingerprinting.models import suspects
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import Suspect

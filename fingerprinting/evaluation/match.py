@@ -26,9 +26,9 @@ MEAN = {"mean": "mean_same_task"}  # as generalisation's rows have it -> as AUCs
 TIMED = 3  # calls of which a suspect's seconds are the median
 
 
-def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, beta: float) -> None:
+def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, beta: float, tail: str) -> None:
     """Query, score, count: from models and fingerprints to records."""
-    verdicts.check_rates(alpha, beta)
+    verdicts.check_rates(alpha, beta, tail)
     names = _names(study, fingerprints_used)
     pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
     twins = suspects.there(study, "twin")
@@ -57,7 +57,7 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, bet
         if method.suits(on_target=False):
             overlaps += overlap_sweep.overlap_rows(study, method, swept, scores[method.key], references, agreement)
     further = [*suspects.there(study, "audit"), *suspects.finished(study, "adaptive")]
-    verdicts.judge(study, prints.get(verdicts.METHOD), [*pool, *further], alpha, beta)
+    verdicts.judge(study, prints.get(verdicts.METHOD), [*pool, *further], alpha, beta, tail)
     extracted = query_budget.rows(study, shown(published), pool, swept, scores, agreement)
     timing = [_timing_row(study, fingerprint, published) for fingerprint in prints.values()]
     topics = {"auc": auc, "mir_fir": errors, "timing": timing, "overlap": overlaps, "extraction": extracted}

@@ -10,12 +10,12 @@ import numpy as np
 from tqdm import tqdm
 
 from fingerprinting.calibrated import p_values
+from fingerprinting.calibrated.twins import HELD_OUT
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
 from fingerprinting.evaluation import labels as kept
 from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
 from fingerprinting.fingerprints import minus_twins
-from fingerprinting.fingerprints.queries.twins import HELD_OUT
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import NEGATIVES, SAME_TASK
 from fingerprinting.study.records import Records

@@ -85,9 +85,8 @@ def _make(study: Study, row: Row, n: int, constants: dict) -> bool:
 
 
 def _references_are_the_same(study: Study, name: str) -> bool:
-    """Whether the owner's models that made the queries are all those that are there now, of the kinds it looks at."""
+    """Whether the reference models that made the queries are all those that are there now, of the kinds it looks at."""
     used = storage.read_metadata(store.path_of(study, name)).get("extra_models_used", {})
+    now = suspects.standard_strength(study) if used else []
     kinds = {model.split("/")[-2] for model in used}
-    now = suspects.standard_strength(study) if kinds - {"twin"} else []
-    now += suspects.there(study, "twin") if "twin" in kinds else []
     return used == {model.model.name: model.metadata["sha256"] for model in now if model.model.kind in kinds}

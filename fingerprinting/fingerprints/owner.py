@@ -100,16 +100,6 @@ class Owner:
         self.used.update({suspect.model.name: suspect for suspect in found})
         return found
 
-    def twins(self) -> list[Suspect]:
-        """The repetitions of the source's training."""
-        found = suspects.there(self.study, "twin")
-        if not found:
-            raise UnsuitedError(
-                f"{self.method} needs twins of the source; run {self.study.command('twins')} with COPIES above 0"
-            )
-        self.used.update({suspect.model.name: suspect for suspect in found})
-        return found
-
     def ask(self, reference: Suspect, inputs: torch.Tensor) -> torch.Tensor:
         """A reference model's logits (n, C)."""
         return suspects.ask(self.study, reference, inputs)

@@ -33,7 +33,7 @@ from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, ModelId, Study
 
 ROWS = {method.representation.__name__: method for method in METHODS if method.name == "calibrated"}
-LEVELS = {"alpha": 0.2, "beta": 0.2}
+LEVELS = {"alpha": 0.2, "beta": 0.2, "tail": "conformal"}
 
 
 def making(count: int) -> Making:
@@ -42,7 +42,7 @@ def making(count: int) -> Making:
 
 KIND_NAMES = ("primary", "wrong", "boundary", "mixed", "patched", "contrasted_extraction", "contrasted_modification")
 MAKING = {"candidates": 30, "contrasted": 12, "steps": 5, "step_size": 0.03, "epsilon": 0.15, "sampled": 2}
-SETTINGS = {"n": 24, "controls": 10, "kinds": KIND_NAMES, "extraction_share": 0.75, **MAKING}
+SETTINGS = {"size": "full", "n": 24, "controls": 10, "kinds": KIND_NAMES, "extraction_share": 0.75, **MAKING}
 SETTINGS |= {"standardised": True, "folds": 3}
 
 
@@ -323,7 +323,7 @@ def test_nobody_less_or_more_accurate_than_all_calibration_models_is_flagged(sma
     found.extra["honest_ability"][:] = torch.linspace(*accurate, len(found.extra["honest_ability"]))
     responses = suspects.ask(small, source, found.extra["control_inputs"]).argmax(1)
     found.extra["control_truth"] = responses if right else (responses + 1) % 10
-    verdicts.judge(small, found, [source], alpha=0.2, beta=0.2)
+    verdicts.judge(small, found, [source], **LEVELS)
     (row,) = Records.of(small, "verdicts").rows()
     assert row["control_accuracy_range"] == pytest.approx(accurate) and row["control_accuracy"] == right
     assert expected in (verdicts.passed(row), verdicts.why(row).split(":")[0])
@@ -332,7 +332,7 @@ def test_nobody_less_or_more_accurate_than_all_calibration_models_is_flagged(sma
 
 def test_who_can_only_be_asked_gets_the_same_verdict(small, outputs, tmp_path):
     """judge.py from the responses to its queries, and the zoo's matching from the models."""
-    found, levels = opened(small), {"alpha": 0.5, "beta": 0.5}
+    found, levels = opened(small), {"alpha": 0.5, "beta": 0.5, "tail": "student"}
     models = [suspects.source_of(small), *suspects.of_use(small, "calibration"), *suspects.references(small)]
     verdicts.judge(small, found, models, **levels)
     judge.judge(small, queries=str(tmp_path), responses="", other_task=False, **levels)

@@ -10,7 +10,14 @@ from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints.owner import Owner
 from fingerprinting.study.study import Study
 
-SETTINGS = {"n": 24, "controls": 10, "kinds": ("wrong", "mixed"), "extraction_share": 0.75, "standardised": True}
+SETTINGS = {
+    "size": "full",
+    "n": 24,
+    "controls": 10,
+    "kinds": ("wrong", "mixed"),
+    "extraction_share": 0.75,
+    "standardised": True,
+}
 SETTINGS |= {"candidates": 30, "contrasted": 12, "steps": 5, "step_size": 0.03, "epsilon": 0.15, "sampled": 2}
 SETTINGS |= {"folds": 3}
 
@@ -41,12 +48,13 @@ def test_text_is_not_taken_for_numbers(kind):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"size": "small"}, "unknown SIZE=small; take twins or full"),
         ({"kinds": ("mixed", "noise", "chaos")}, "unknown candidates chaos, noise; KINDS takes primary, evolved"),
-        ({"n": 0}, "N=0 must be 1 or more"),
-        ({"extraction_share": 2.0}, "EXTRACTION_SHARE=2.0 between 0 and 1"),
+        ({"n": 0}, "N=0 and CONTROLS=10 must be 1 or more"),
+        ({"extraction_share": 2.0}, "EXTRACTION_SHARE=2.0 must lie between 0 and 1"),
         ({"kinds": ()}, "KINDS is empty; it takes primary, evolved"),
-        ({"candidates": 0}, "CANDIDATES=0 and CONTROLS=10 must be 1 or more"),
-        ({"controls": 0}, "CONTROLS=0 must be 1 or more"),
+        ({"candidates": 0}, "CANDIDATES=0 must be 1 or more, and FOLDS=3 2 or more"),
+        ({"controls": 0}, "N=24 and CONTROLS=0 must be 1 or more"),
         ({"sampled": 0}, "SAMPLED=0 must be 1 or more"),
         ({"folds": 1}, "FOLDS=1 2 or more"),
         ({"folds": 0}, "FOLDS=0 2 or more"),

@@ -21,7 +21,7 @@ from fingerprinting.study.study import SKIPPED, Study
 from tests.domains import changed
 
 QUERIES, CONTROLS = 6, 4
-LEVELS = {"alpha": 0.1, "beta": 0.1}
+LEVELS = {"alpha": 0.1, "beta": 0.1, "tail": "conformal"}
 
 
 @pytest.fixture

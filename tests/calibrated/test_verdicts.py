@@ -19,7 +19,7 @@ from fingerprinting.reports.sections import verdicts as shares
 from fingerprinting.study.records import Records
 
 ROWS = {method.representation.__name__: method for method in METHODS if method.name == "calibrated"}
-LEVELS = {"alpha": 0.2, "beta": 0.2}
+LEVELS = {"alpha": 0.2, "beta": 0.2, "tail": "conformal"}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_evidence_of_a_transfer_does_not_know_what_labels_are_called():
 
 def test_without_moved_references_there_is_no_representation_of_transfers():
     asked = weighed()
-    assert set(readable({"calibrated": asked})) == set(ROWS.values())
+    assert set(readable({"calibrated": asked})) == {ROWS["stealing_evidence"], ROWS["transfer_evidence"]}
     del asked.extra["transfer_centre"]
     assert readable({"calibrated": asked}) == [ROWS["stealing_evidence"]]
 
@@ -152,6 +152,11 @@ def test_levels_are_shares(study, levels):
     (name,) = levels
     with pytest.raises(UserError, match=f"{name.upper()}={levels[name]} .*give more than 0 and less than 1"):
         verdicts.judge(study, weighed(), [], **{**LEVELS, **levels})
+
+
+def test_an_unknown_tail_is_refused(study):
+    with pytest.raises(UserError, match="unknown TAIL=fat; take conformal or student"):
+        verdicts.judge(study, weighed(), [], **{**LEVELS, "tail": "fat"})
 
 
 def measured(labels: list[int], controls: list[int]) -> dict:

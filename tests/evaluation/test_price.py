@@ -8,8 +8,6 @@ import pytest
 from fingerprinting.core.runtime import UserError
 from fingerprinting.evaluation import labels, price
 from fingerprinting.evaluation.labels import CANDIDATES, Labels
-from fingerprinting.fingerprints import store
-from fingerprinting.fingerprints.baselines import baselines
 from fingerprinting.models import independent, reference, source_model, stolen, suspects, trained, twins
 from fingerprinting.reports.sections import price as section
 from fingerprinting.study.records import Records
@@ -115,17 +113,6 @@ def test_without_twins_there_is_no_price(study):
     source_model.source(study, weights="", **RECIPE)
     with pytest.raises(UserError, match="a price is counted in twins, and there are none; run python cv/twins.py"):
         price.price(study, **STEPS)
-
-
-def test_the_fingerprint_asks_what_the_source_gets_wrong_and_no_more(small):
-    baselines(small, method="twins", n=1, twins_queries=15)
-    made = store.load(small, "twins", trained.weights_sha256(small, small.source_id))
-    assert len(made) <= 15 and (made.labels != made.truth).all()
-    assert made.extra["twins"].shape == made.extra["subtracted"].shape == (3, len(made))
-    assert made.metadata["extra_models"] == 3
-    for twin, own in zip(suspects.there(small, "twin"), made.extra["twins"], strict=True):
-        asked = predict(trained.open_model(small, twin.model), made.inputs, small.device).argmax(1)
-        assert (asked == own).all()
 
 
 def test_the_table_has_a_line_for_each_number_of_twins():

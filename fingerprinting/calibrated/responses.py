@@ -1,0 +1,32 @@
+"""What the owner's models respond, as the calibrated fingerprint of every size reads them."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from fingerprinting.core import storage
+from fingerprinting.models import suspects
+from fingerprinting.models.kinds import seed_name
+from fingerprinting.models.suspects import Suspect
+from fingerprinting.study.study import Study
+
+
+def of_task(models: list[Suspect], *, on_target: bool) -> list[Suspect]:
+    return [model for model in models if model.kind.on_target == on_target]
+
+
+def labels_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
+    """Top-1 labels (models, n)."""
+    return np.stack([logits.argmax(1).numpy() for logits in suspects.ask_all(study, models, inputs)])
+
+
+def bits_of(study: Study, models: list[Suspect], inputs: torch.Tensor) -> np.ndarray:
+    """Whether each model responds as the source does (models, n)."""
+    source = labels_of(study, [suspects.source_of(study)], inputs)
+    return (labels_of(study, models, inputs) == source).astype(float)
+
+
+def made_of(used: Iterable[Suspect]) -> dict[str, str]:
+    """A digest of the models that are there now; a fingerprint keeps that of those that it was made of."""
+    return {"models_sha256": storage.key_of({seed_name(model.model): model.metadata["sha256"] for model in used})}

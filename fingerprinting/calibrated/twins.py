@@ -1,0 +1,128 @@
+"""The calibrated fingerprint from twins alone: no stolen model is trained, nothing is fitted, every attack is unseen.
+
+Its queries are the source's mistakes that repetitions of its training do not make; a suspect's score is its agreement
+with the source less its agreement with them. Few independent models say how far independent ones go.
+"""
+
+import numpy as np
+import torch
+
+from fingerprinting.calibrated.contents import CalibratedFingerprint, Controls, TwinsCalibration
+from fingerprinting.calibrated.responses import labels_of, made_of, of_task
+from fingerprinting.calibrated.verdicts import METHOD
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import physical
+from fingerprinting.fingerprints import minus_twins, store
+from fingerprinting.fingerprints.generate import begin, finish
+from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
+from fingerprinting.models import suspects, trained
+from fingerprinting.models.suspects import Suspect
+from fingerprinting.study.study import SKIPPED, Study
+from fingerprinting.training.trainer import predict
+
+SIZE = "twins"
+HELD_OUT = ("dev", "reference")  # parts that the owner holds out from the source's training
+
+
+def calibrated(study: Study, *, n: int, controls: int) -> str | None:
+    """Choose the queries, and keep what twins and calibration models respond to them."""
+    twins = suspects.there(study, "twin")
+    if not twins:
+        raise UserError(f"SIZE={SIZE} compares with twins of the source; run {study.command('twins')}, COPIES above 0")
+    independent = of_task(suspects.of_use(study, "calibration"), on_target=False)
+    if not independent:
+        raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
+    settings = {
+        "size": SIZE,
+        "n": n,
+        "controls": controls,
+        "source_sha256": trained.weights_sha256(study, study.source_id),
+        **made_of([*twins, *independent]),
+    }
+    if store.is_current(study, METHOD, settings):
+        print(store.finished(study, METHOD))
+        return SKIPPED
+    started = begin(study)
+    owner = Owner(study, METHOD)
+    inputs, truth, labels, subtracted = chosen(owner, twins, n)
+    asked = labels_of(study, [suspects.source_of(study), *independent], inputs)
+    scores = minus_twins.score(asked[1:], asked[0], labels, subtracted)
+    found = CalibratedFingerprint(
+        source=TwinsCalibration(labels, subtracted, scores),
+        transfer=None,
+        controls=_controls(owner, inputs, independent, controls),
+    )
+    fingerprint = owner.fingerprint(Queries(inputs, truth, found.extra))
+    used = [*twins, *independent]
+    finish(
+        study,
+        METHOD,
+        fingerprint,
+        settings,
+        started,
+        {
+            "n_twins": len(twins),
+            "n_calibration": len(independent),
+            "extra_models": len(used),
+            "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
+            "extra_models_used": {model.model.name: model.metadata["sha256"] for model in used},
+        },
+    )
+    return None
+
+
+def chosen(owner: Owner, twins: list[Suspect], n: int) -> tuple[torch.Tensor, torch.Tensor, np.ndarray, np.ndarray]:
+    """The n queries: inputs, truth, the twins' labels (k, n), and which of the twins are subtracted where (k, n).
+
+    Mistakes on held-out examples come first, then those on training examples.
+    """
+    inputs, truth, group = mistakes(owner)
+    logits = predict(owner.source, inputs, owner.device)
+    source, margin = logits.argmax(1).numpy(), margin_of(logits).numpy()
+    labels = labels_of(owner.study, twins, inputs)
+    draw = np.random.default_rng(owner.seed("choosing"))
+    choosing = minus_twins.choosers(len(twins), len(source), draw)
+    taken = minus_twins.choose(group, minus_twins.merit(source, margin, labels, choosing), n, draw)
+    if len(taken) < n:
+        print(f"{owner.method}: {len(taken)} queries instead of N={n}, for the source makes no more mistakes")
+    return inputs[taken], truth[taken], labels[:, taken], ~choosing[:, taken]
+
+
+def margin_of(logits: torch.Tensor) -> torch.Tensor:
+    """(N, C) -> (N,): the probability of the most probable class less that of the next one."""
+    first, second = logits.softmax(1).topk(2).values.unbind(1)
+    return first - second
+
+
+def mistakes(owner: Owner) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+    """Inputs (m, ...) and true classes (m,) of all examples that the source gets wrong, and the group (m,) of each.
+
+    0: held out from its training, 1: of its training.
+    """
+    inputs, truth, group = [], [], []
+    for name in (*HELD_OUT, "owner"):
+        part = owner.study.parts[name]
+        wrong = (predict(owner.source, part.inputs, owner.device).argmax(1) != part.targets).nonzero().flatten()
+        inputs.append(physical(part.inputs[wrong]))
+        truth.append(part.targets[wrong])
+        group.append(np.full(len(wrong), int(name not in HELD_OUT)))
+    if not sum(map(len, truth)):
+        raise UnsuitedError(f"{owner.method} needs examples that the source gets wrong, and it gets none wrong")
+    return torch.cat(inputs), torch.cat(truth), np.concatenate(group)
+
+
+def _controls(owner: Owner, queries: torch.Tensor, judges: list[Suspect], count: int) -> Controls:
+    """Any examples of dev that are no queries, classes in turn, and each judge's accuracy on them."""
+    dev, draw = owner.dev, np.random.default_rng(owner.seed("controls"))
+    inputs = physical(dev.inputs)
+    asked = {row.tobytes() for row in queries.flatten(1).numpy()}
+    free = np.array([row.tobytes() not in asked for row in inputs.flatten(1).numpy()])
+    order = draw.permutation(np.flatnonzero(free))
+    truth = dev.targets.numpy()[order]
+    turn = np.empty(len(order), dtype=int)
+    for label in np.unique(truth):
+        turn[truth == label] = np.arange(np.count_nonzero(truth == label))
+    taken = torch.from_numpy(order[turn.argsort(kind="stable")][:count])
+    right = dev.targets[taken]
+    accuracy = (labels_of(owner.study, judges, inputs[taken]) == right.numpy()).mean(1)
+    return Controls(inputs[taken], right, torch.from_numpy(accuracy))

@@ -1,0 +1,173 @@
+"""The calibrated fingerprint from twins alone: what it asks, how it scores, whom it flags, what it cannot say."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from fingerprinting.calibrated import fitting, judge, twins, verdicts
+from fingerprinting.calibrated.contents import CalibratedFingerprint
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import physical
+from fingerprinting.evaluation import ablation
+from fingerprinting.fingerprints import minus_twins, store
+from fingerprinting.fingerprints.owner import Owner, UnsuitedError
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS, and_minus_twins, readable
+from fingerprinting.models import reference, source_model, suspects, trained
+from fingerprinting.models import twins as training
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import SKIPPED, Study
+from fingerprinting.training.trainer import predict
+
+RECIPE = dict(epochs=1, learning_rate=1e-2)
+SIZE = dict(size="twins", n=30, controls=20)
+LEVELS = dict(alpha=0.05, beta=0.05, tail="student")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("twins")
+
+
+@pytest.fixture
+def outputs(folder, monkeypatch) -> None:
+    monkeypatch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
+    monkeypatch.setenv("RESULTS_DIR", str(folder / "results"))
+
+
+@pytest.fixture(scope="module")
+def small(folder) -> Study:
+    """A source, four twins and the calibration models of vision's digits, hardly trained, and their fingerprint."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
+        patch.setenv("RESULTS_DIR", str(folder / "results"))
+        study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=20, workers=1)
+        source_model.source(study, weights="", **RECIPE)
+        training.twins(study, copies=4, other_copies=0, other_epochs=1, **RECIPE)
+        moved = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1)
+        reference.calibration(study, copies=1, shares=(0.5,), share_copies=1, **moved, **RECIPE)
+        assert fitting.calibrated(study, **SIZE) is None
+    return study
+
+
+def opened(study: Study) -> Fingerprint:
+    return store.load(study, "calibrated", trained.weights_sha256(study, study.source_id))
+
+
+def labels_of(study: Study, model: suspects.Suspect, inputs: torch.Tensor) -> np.ndarray:
+    return predict(trained.open_model(study, model.model), inputs, study.device).argmax(1).numpy()
+
+
+def test_it_asks_what_the_source_gets_wrong_held_out_examples_first(small, outputs):
+    made, (inputs, _, group) = opened(small), twins.mistakes(Owner(small, "calibrated"))
+    assert len(made) <= SIZE["n"] and (made.labels != made.truth).all()
+    held_out = {row.numpy().tobytes() for row in inputs[group == 0]}
+    asked = [row.numpy().tobytes() in held_out for row in made.inputs]
+    assert asked == sorted(asked, reverse=True) and sum(asked) == min(len(held_out), SIZE["n"])
+
+
+def test_it_keeps_what_twins_and_calibration_models_respond(small, outputs):
+    made = opened(small)
+    held = CalibratedFingerprint.of(made)
+    assert held.of_twins and held.transfer is None
+    for twin, kept in zip(suspects.there(small, "twin"), held.source.twins, strict=True):
+        assert (labels_of(small, twin, made.inputs) == kept).all()
+    judges = suspects.of_use(small, "calibration")
+    for model, score, accuracy in zip(judges, held.source.independent, held.controls.accuracy, strict=True):
+        labels = labels_of(small, model, made.inputs)
+        own = minus_twins.score(labels, made.labels.numpy(), held.source.twins, held.source.subtracted)
+        assert score == pytest.approx(own)
+        right = labels_of(small, model, held.controls.inputs) == held.controls.truth.numpy()
+        assert accuracy == pytest.approx(right.mean())
+
+
+def test_controls_are_held_out_examples_of_all_classes_and_no_queries(small, outputs):
+    made = opened(small)
+    controls = CalibratedFingerprint.of(made).controls
+    counts = controls.truth.unique(return_counts=True)[1]
+    assert len(controls) == SIZE["controls"] and counts.max() - counts.min() <= 1
+    dev = {row.numpy().tobytes() for row in physical(small.parts["dev"].inputs)}
+    asked = {row.numpy().tobytes() for row in made.inputs}
+    assert {row.numpy().tobytes() for row in controls.inputs} <= dev - asked
+
+
+def test_the_source_itself_is_stolen_and_no_calibration_model_is(small, outputs):
+    made = opened(small)
+    models = [suspects.source_of(small), *suspects.of_use(small, "calibration")]
+    verdicts.judge(small, made, models, **LEVELS)
+    outcomes = {row["kind"]: verdicts.passed(row) for row in Records.of(small, "verdicts").rows()}
+    assert outcomes.pop("source") == "stolen" and set(outcomes.values()) == {"inconclusive"}
+    (of_source,) = [row for row in Records.of(small, "verdicts").rows() if row["kind"] == "source"]
+    assert of_source["extrapolated"] and of_source["n_stolen"] == 0 and of_source["p_stolen"] == 1
+
+
+def test_who_can_only_be_asked_gets_that_verdict_and_is_told_what_it_rests_on(small, outputs, tmp_path, capsys):
+    asked = dict(queries=str(tmp_path), other_task=False, **LEVELS)
+    judge.judge(small, responses="", **asked)
+    said = capsys.readouterr().out
+    count = len(suspects.of_use(small, "calibration"))
+    assert f"ALPHA=0.05 is extrapolated: {count} calibration models support no ALPHA below" in said
+    inputs = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
+    responses = tmp_path / "responses.txt"
+    responses.write_text("\n".join(map(str, labels_of(small, suspects.source_of(small), inputs))))
+    judge.judge(small, responses=str(responses), **asked)
+    said, found = capsys.readouterr().out, json.loads((tmp_path / judge.VERDICT).read_text())
+    assert found["outcome"] == "stolen" and found["extrapolated"]
+    assert "SIZE=twins has no stolen models, and says nothing for independence" in said
+
+
+def test_conformal_p_values_refuse_what_they_cannot_support(small, outputs, tmp_path):
+    with pytest.raises(UserError, match="calibration models support no ALPHA below"):
+        judge.judge(small, queries=str(tmp_path), responses="", other_task=False, **{**LEVELS, "tail": "conformal"})
+
+
+def test_a_suspect_of_another_task_is_refused(small, outputs, tmp_path):
+    with pytest.raises(UserError, match="twins alone cannot judge a suspect of another task; make calibrated.py SIZE"):
+        judge.judge(small, queries=str(tmp_path), responses="", other_task=True, **LEVELS)
+
+
+def test_it_is_read_in_its_own_two_ways(small, outputs):
+    made = opened(small)
+    ways = readable({"calibrated": made})
+    assert [method.representation_name for method in ways] == ["agreement_minus_twins", "pattern_minus_twins"]
+    assert and_minus_twins(ways) == ways, "twins are not subtracted twice"
+    agreement, pattern = ways
+    twin = suspects.there(small, "twin")[0]
+    assert agreement.score(made.source_logits, made) == 0
+    assert agreement.score(suspects.ask(small, twin, made.inputs), made) > 0
+    assert pattern.score(made.source_logits.flip(1), made) == 0, "it does not know what labels are called"
+    assert len([method for method in METHODS if method.name == "calibrated"]) == 4
+
+
+def test_a_finished_one_is_left_as_it_is_until_a_twin_changes(small, outputs):
+    assert fitting.calibrated(small, **SIZE) is SKIPPED
+    assert opened(small).metadata["extra_models"] == 4 + len(suspects.of_use(small, "calibration"))
+
+
+def test_fewer_mistakes_than_queries_are_said(small, outputs, capsys):
+    inputs, truth, labels, subtracted = twins.chosen(Owner(small, "calibrated"), suspects.there(small, "twin"), 10_000)
+    assert f"calibrated: {len(inputs)} queries instead of N=10000" in capsys.readouterr().out
+    assert len(inputs) == len(truth) == labels.shape[1] == subtracted.shape[1]
+
+
+def test_a_source_without_mistakes_cannot_be_asked_about(small, outputs, monkeypatch):
+    monkeypatch.setattr(twins, "predict", lambda _model, inputs, _device: torch.eye(10)[right[len(inputs)]])
+    right = {len(part): part.targets for part in (small.parts[name] for name in ("dev", "reference", "owner"))}
+    with pytest.raises(UnsuitedError, match="needs examples that the source gets wrong, and it gets none wrong"):
+        twins.mistakes(Owner(small, "calibrated"))
+
+
+def test_there_is_nothing_to_ablate(small, outputs):
+    with pytest.raises(UserError, match="is of SIZE=twins, which has nothing fitted to leave out"):
+        ablation.ablate(small, budgets=(), references=())
+
+
+def test_without_twins_or_calibration_models_it_says_what_to_run(study):
+    source_model.source(study, weights="", **RECIPE)
+    with pytest.raises(UserError, match="SIZE=twins compares with twins of the source; run python cv/twins.py"):
+        fitting.calibrated(study, **SIZE)
+    training.twins(study, copies=1, other_copies=0, other_epochs=1, **RECIPE)
+    with pytest.raises(UserError, match="calibration.py"):
+        fitting.calibrated(study, **SIZE)
