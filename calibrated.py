@@ -3,16 +3,16 @@
     python calibrated.py                        # DOMAIN=cv, cpu tier
     python calibrated.py SIZE=twins N=400 DOMAIN=nlp
 
-SIZE=twins needs <domain>/twins.py and calibration.py; SIZE=full primary.py, evolved.py, references.py,
-low_data_references.py and calibration.py. Writes the fingerprint to data/artifacts/, its record to results/;
-model_finger_match.py scores it beside the others and passes verdicts by it.
+SIZE=twins needs <domain>/twins.py and calibration.py, SIZE=pairs pairs.py too; SIZE=full needs primary.py, evolved.py,
+references.py, low_data_references.py and calibration.py. Writes the fingerprint to data/artifacts/, its record to
+results/; model_finger_match.py scores it beside the others and passes verdicts by it.
 """
 
 from fingerprinting import cli
 from fingerprinting.calibrated import fitting
 
 DOMAIN = "cv"
-SIZE = dict(smoke="full", quick="twins", cpu="full", paper="full")  # twins: no stolen models, and nothing fitted
+SIZE = dict(smoke="full", quick="twins", cpu="full", paper="full")  # twins, pairs or full
 N = dict(smoke=40, quick=200, cpu=200, paper=200)  # queries
 CONTROLS = dict(
     smoke=20, quick=50, cpu=50, paper=50

@@ -13,8 +13,8 @@ from fingerprinting.models import twins
 
 COPIES = 1  # of every architecture, part and share
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' architectures are used
-PARTS = ("owner+reference", "reference")  # of what the owner has, on which a pair is trained
-SHARES = dict(smoke=(1.0,), quick=(1.0,), cpu=(1.0, 0.25), paper=(1.0, 0.25))  # of that part
+PARTS = ("owner+reference",)  # of what the owner has: owner, reference, or both; pairs of each
+SHARES = (1.0,)  # of that part
 
 if __name__ == "__main__":
     cli.run(twins.pairs, globals(), "cv")

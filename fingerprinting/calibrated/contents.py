@@ -122,7 +122,7 @@ class CalibratedFingerprint:
         if not other_task:
             return self.source
         if self.transfer is None and self.of_twins:
-            raise UserError("twins alone cannot judge a suspect of another task; make calibrated.py SIZE=full")
+            raise UserError("twins cannot judge a suspect of another task; calibrated.py SIZE=full makes what can")
         if self.transfer is None:
             raise UserError(
                 "this fingerprint cannot judge a suspect of another task: it had no reference models of one; "

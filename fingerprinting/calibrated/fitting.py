@@ -29,17 +29,17 @@ from fingerprinting.models.suspects import Suspect, origin
 from fingerprinting.study.study import SKIPPED, Study
 
 FULL = "full"
-SIZES = (twins.SIZE, FULL)
+SIZES = (*twins.SIZES, FULL)
 
 
 def calibrated(study: Study, *, size: str, n: int, controls: int, **constants) -> str | None:
     """The fingerprint of the size that is asked for; the constants are those of `full`."""
     if size not in SIZES:
-        raise UserError(f"unknown SIZE={size}; take {' or '.join(SIZES)}")
+        raise UserError(f"unknown SIZE={size}; take {', '.join(SIZES)}")
     if n < 1 or controls < 1:
         raise UserError(f"N={n} and CONTROLS={controls} must be 1 or more")
-    if size == twins.SIZE:
-        return twins.calibrated(study, n=n, controls=controls)
+    if size in twins.SIZES:
+        return twins.calibrated(study, size=size, n=n, controls=controls)
     return full(study, n=n, controls=controls, **constants)
 
 

@@ -129,7 +129,7 @@ def page(found: dict) -> list[str]:
         said = f"{found['control_accuracy']:.2f}; calibration models {least:.2f} to {most:.2f}"
         rows.append(["control accuracy", said])
     if not found["n_stolen"]:
-        rows.append(["why never independent", "SIZE=twins has no stolen models, and says nothing for independence"])
+        rows.append(["why never independent", "it is compared with no stolen models, which SIZE=full trains"])
     elif (least := 1 / (1 + found["n_stolen"])) > found["beta"]:
         few = f"{found['n_stolen']} stolen models clear no model below BETA={_rounded_up(least)}"
         rows.append(["why never independent", f"{few}; give a higher one, or references.py more copies"])

@@ -1,7 +1,8 @@
-"""The calibrated fingerprint from twins alone: no stolen model is trained, nothing is fitted, every attack is unseen.
+"""The calibrated fingerprint from twins: nothing is fitted, and no attack is known beforehand.
 
 Its queries are the source's mistakes that repetitions of its training do not make; a suspect's score is its agreement
-with the source less its agreement with them. Few independent models say how far independent ones go.
+with the source less its agreement with them. Matched pairs, where the size has them, show which queries tell the most.
+Few independent models say how far independent ones go.
 """
 
 import numpy as np
@@ -17,34 +18,39 @@ from fingerprinting.fingerprints.generate import begin, finish
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
 from fingerprinting.models import suspects, trained
 from fingerprinting.models.suspects import Suspect
+from fingerprinting.models.twins import PAIR
 from fingerprinting.study.study import SKIPPED, Study
 from fingerprinting.training.trainer import predict
 
-SIZE = "twins"
+TWINS, PAIRS = SIZES = ("twins", "pairs")
 HELD_OUT = ("dev", "reference")  # parts that the owner holds out from the source's training
 
 
-def calibrated(study: Study, *, n: int, controls: int) -> str | None:
+def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     """Choose the queries, and keep what twins and calibration models respond to them."""
     twins = suspects.there(study, "twin")
     if not twins:
-        raise UserError(f"SIZE={SIZE} compares with twins of the source; run {study.command('twins')}, COPIES above 0")
+        raise UserError(f"SIZE={size} compares with twins of the source; run {study.command('twins')}, COPIES above 0")
+    pairs = suspects.there(study, "pair") if size == PAIRS else []
+    if size == PAIRS and not pairs:
+        raise UserError(f"SIZE={size} chooses queries with matched pairs; run {study.command('pairs')}, COPIES above 0")
     independent = of_task(suspects.of_use(study, "calibration"), on_target=False)
     if not independent:
         raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
+    used = [*twins, *pairs, *independent]
     settings = {
-        "size": SIZE,
+        "size": size,
         "n": n,
         "controls": controls,
         "source_sha256": trained.weights_sha256(study, study.source_id),
-        **made_of([*twins, *independent]),
+        **made_of(used),
     }
     if store.is_current(study, METHOD, settings):
         print(store.finished(study, METHOD))
         return SKIPPED
     started = begin(study)
     owner = Owner(study, METHOD)
-    inputs, truth, labels, subtracted = chosen(owner, twins, n)
+    inputs, truth, labels, subtracted = chosen(owner, twins, pairs, n)
     asked = labels_of(study, [suspects.source_of(study), *independent], inputs)
     scores = minus_twins.score(asked[1:], asked[0], labels, subtracted)
     found = CalibratedFingerprint(
@@ -53,7 +59,6 @@ def calibrated(study: Study, *, n: int, controls: int) -> str | None:
         controls=_controls(owner, inputs, independent, controls),
     )
     fingerprint = owner.fingerprint(Queries(inputs, truth, found.extra))
-    used = [*twins, *independent]
     finish(
         study,
         METHOD,
@@ -62,6 +67,7 @@ def calibrated(study: Study, *, n: int, controls: int) -> str | None:
         started,
         {
             "n_twins": len(twins),
+            "n_pairs": len(pairs) // len(PAIR),
             "n_calibration": len(independent),
             "extra_models": len(used),
             "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
@@ -71,18 +77,23 @@ def calibrated(study: Study, *, n: int, controls: int) -> str | None:
     return None
 
 
-def chosen(owner: Owner, twins: list[Suspect], n: int) -> tuple[torch.Tensor, torch.Tensor, np.ndarray, np.ndarray]:
-    """The n queries: inputs, truth, the twins' labels (k, n), and which of the twins are subtracted where (k, n).
-
-    Mistakes on held-out examples come first, then those on training examples.
-    """
-    inputs, truth, group = mistakes(owner)
+def chosen(
+    owner: Owner, twins: list[Suspect], pairs: list[Suspect], n: int
+) -> tuple[torch.Tensor, torch.Tensor, np.ndarray, np.ndarray]:
+    """The n queries: inputs, truth, the twins' labels (k, n), and which of the twins are subtracted where (k, n)."""
+    inputs, truth = mistakes(owner)
     logits = predict(owner.source, inputs, owner.device)
     source, margin = logits.argmax(1).numpy(), margin_of(logits).numpy()
     labels = labels_of(owner.study, twins, inputs)
     draw = np.random.default_rng(owner.seed("choosing"))
     choosing = minus_twins.choosers(len(twins), len(source), draw)
-    taken = minus_twins.choose(group, minus_twins.merit(source, margin, labels, choosing), n, draw)
+    worth = minus_twins.merit(source, margin, labels, choosing)
+    if pairs:
+        of_kind = (
+            labels_of(owner.study, [model for model in pairs if model.model.kind == kind], inputs) for kind in PAIR
+        )
+        worth = minus_twins.with_pairs(worth, source, labels, choosing, *of_kind)
+    taken = minus_twins.choose(worth, n, draw)
     if len(taken) < n:
         print(f"{owner.method}: {len(taken)} queries instead of N={n}, for the source makes no more mistakes")
     return inputs[taken], truth[taken], labels[:, taken], ~choosing[:, taken]
@@ -94,21 +105,17 @@ def margin_of(logits: torch.Tensor) -> torch.Tensor:
     return first - second
 
 
-def mistakes(owner: Owner) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """Inputs (m, ...) and true classes (m,) of all examples that the source gets wrong, and the group (m,) of each.
-
-    0: held out from its training, 1: of its training.
-    """
-    inputs, truth, group = [], [], []
+def mistakes(owner: Owner) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs (m, ...) and true classes (m,) of all examples that the source gets wrong, held out or trained on."""
+    inputs, truth = [], []
     for name in (*HELD_OUT, "owner"):
         part = owner.study.parts[name]
         wrong = (predict(owner.source, part.inputs, owner.device).argmax(1) != part.targets).nonzero().flatten()
         inputs.append(physical(part.inputs[wrong]))
         truth.append(part.targets[wrong])
-        group.append(np.full(len(wrong), int(name not in HELD_OUT)))
     if not sum(map(len, truth)):
         raise UnsuitedError(f"{owner.method} needs examples that the source gets wrong, and it gets none wrong")
-    return torch.cat(inputs), torch.cat(truth), np.concatenate(group)
+    return torch.cat(inputs), torch.cat(truth)
 
 
 def _controls(owner: Owner, queries: torch.Tensor, judges: list[Suspect], count: int) -> Controls:

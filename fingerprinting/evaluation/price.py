@@ -5,6 +5,7 @@ Nothing is trained or asked here, so that anybody can score other rules on the s
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from tqdm import tqdm
@@ -18,6 +19,7 @@ from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
 from fingerprinting.fingerprints import minus_twins
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import NEGATIVES, SAME_TASK
+from fingerprinting.models.twins import PAIR
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 
@@ -26,12 +28,13 @@ GROUPS = {"all": NEGATIVES["all"], "homologous": NEGATIVES["homologous"], "audit
 JUDGED = {"stolen": SAME_TASK, "independent": NEGATIVES["all"], "audit": AUDIT}
 CALIBRATION = tuple(name for name, kind in KINDS.items() if kind.use == "calibration" and not kind.on_target)
 GRID = "twins and queries"  # the study of both
+PAIRS = (2, 4)  # numbers of matched pairs
 USUAL_TWINS = 6  # where something else is varied
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is varied and how: the kinds of candidates in the order in which they are used up, the twins, the choice.
+    """What is varied and how: kinds of candidates, twins of a kind, matched pairs, queries, the choice.
 
     labelled: only what the source gets wrong is asked; without true labels anything. choice: by `merit`; by `differing`
     twins alone, whatever the source's margin; or at `random`.
@@ -41,10 +44,11 @@ class Variant:
     value: str
     twins: int
     queries: int
-    candidates: tuple[tuple[str, ...], ...] = (HELD_OUT, (TRAINED,))
+    candidates: tuple[str, ...] = (*HELD_OUT, TRAINED)
     labelled: bool = True
     choice: str = "merit"
     kind: str = "twin"
+    pairs: int = 0
 
 
 def price(
@@ -64,12 +68,16 @@ def price(
         raise UserError(f"a price is counted in twins, and there are none; run {study.command('twins')}")
     if not all(np.isin(found.kinds, kinds).any() for kinds in (SAME_TASK, GROUPS["all"])):
         raise UserError("a price is scored on stolen and independent models; run the steps that train them first")
-    variants = [variant for variant in _variants(twins, queries) if variant.twins <= _count(found, variant.kind)]
+    variants = [
+        variant
+        for variant in _variants(twins, queries)
+        if variant.twins <= _count(found, variant.kind) and variant.pairs <= _count(found, PAIR[0])
+    ]
     rows = [
         row for variant in tqdm(variants, desc="price", unit="variant") for row in _rows(study, found, variant, draws)
     ]
     Records.of(study, "price").replace(rows)
-    judged = [variant for variant in variants if variant.study == GRID and variant.twins]
+    judged = [variant for variant in variants if variant.study in (GRID, "pairs") and variant.twins]
     flagged = [row for variant in judged for row in _flagged(study, found, variant, alphas, draws)]
     Records.of(study, "price_verdicts").replace(flagged)
 
@@ -80,16 +88,20 @@ def _variants(twins: tuple[int, ...], queries: tuple[int, ...]) -> Iterator[Vari
             yield Variant(GRID, f"{count}/{n}", count, n)
     for n in queries:
         usual = Variant("", "", USUAL_TWINS, n)
+        for count, pairs in product(twins, PAIRS):
+            if count:
+                value = f"{pairs} pairs, {count} twin{'s' * (count > 1)}"
+                yield Variant("pairs", value, count, n, pairs=pairs)
         for value, candidates in (
-            ("held-out mistakes only: training data are lost", (HELD_OUT,)),
-            ("mistakes on dev only: little is held out", (HELD_OUT[:1],)),
-            ("training mistakes only: nothing is held out", ((TRAINED,),)),
-            ("mixed mistakes", ((MIXED,),)),
+            ("held-out mistakes only: training data are lost", HELD_OUT),
+            ("mistakes on dev only: little is held out", HELD_OUT[:1]),
+            ("training mistakes only: nothing is held out", (TRAINED,)),
+            ("mixed mistakes", (MIXED,)),
         ):
             yield replace(usual, study="candidates", value=value, candidates=candidates)
-        unlabelled = replace(usual, study="candidates", candidates=(HELD_OUT,), labelled=False)
+        unlabelled = replace(usual, study="candidates", candidates=HELD_OUT, labelled=False)
         yield replace(unlabelled, value="held-out inputs without labels")
-        yield replace(unlabelled, value="ordinary inputs", candidates=((ORDINARY,),), choice="random")
+        yield replace(unlabelled, value="ordinary inputs", candidates=(ORDINARY,), choice="random")
         for choice in ("differing", "random"):
             yield replace(usual, study="choice", value=choice, choice=choice)
         yield replace(usual, study="recipe", value="other number of passes", kind="other_recipe_twin", twins=2)
@@ -100,20 +112,27 @@ def _count(found: Labels, kind: str) -> int:
     return int(np.count_nonzero(found.kinds == kind))
 
 
+def _mean_seconds(found: Labels, *kinds: str) -> float:
+    """Of training one model of these kinds; 0 where there is none."""
+    own = found.seconds[np.isin(found.kinds, kinds)]
+    return float(own.mean()) if len(own) else 0.0
+
+
 def asked(found: Labels, variant: Variant, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices (n,) of the queries; the twins' labels (k, n) on them, and which are subtracted where (k, n)."""
-    group = np.full(len(found.truth), -1)
-    for place, kinds in enumerate(variant.candidates):
-        group[found.among(*kinds)] = place
-    pool = np.flatnonzero((group >= 0) & ((found.source != found.truth) if variant.labelled else True))
-    own = found.of(variant.kind)
-    own = own[draw.permutation(len(own))[: variant.twins]][:, pool]
+    wrong = (found.source != found.truth) | (not variant.labelled)
+    pool = np.flatnonzero(found.among(*variant.candidates) & wrong)
+    source, own = found.source[pool], found.of(variant.kind)[:, pool]
+    own = own[draw.permutation(len(own))[: variant.twins]]
     choosing = minus_twins.choosers(len(own), len(pool), draw)
     if variant.choice == "random":
         choosing[:] = False
     margin = found.margin[pool].astype(float) if variant.choice == "merit" else np.ones(len(pool))
-    merit = minus_twins.merit(found.source[pool], margin, own, choosing)
-    chosen = minus_twins.choose(group[pool], merit, variant.queries, draw)
+    worth = minus_twins.merit(source, margin, own, choosing)
+    if variant.pairs:
+        taken = draw.permutation(_count(found, PAIR[0]))[: variant.pairs]
+        worth = minus_twins.with_pairs(worth, source, own, choosing, *(found.of(kind)[taken][:, pool] for kind in PAIR))
+    chosen = minus_twins.choose(worth, variant.queries, draw)
     return pool[chosen], own[:, chosen], ~choosing[:, chosen]
 
 
@@ -136,9 +155,10 @@ def _flagged(study: Study, found: Labels, variant: Variant, alphas: tuple[float,
         p = np.array([[p_value(score, scores[calibrating]) for score in scores] for scores, _ in drawn])
         for alpha in alphas:
             yield {
-                "key": f"{study.folder}/{variant.value}/{tail}/{alpha:g}",
+                "key": f"{study.folder}/{variant.value}/{variant.queries}/{tail}/{alpha:g}",
                 **study.columns,
                 "twins": variant.twins,
+                "pairs": variant.pairs,
                 "queries": drawn[0][1],
                 "n_calibration": models,
                 "tail": tail,
@@ -157,7 +177,7 @@ def _rows(study: Study, found: Labels, variant: Variant, draws: int) -> Iterator
         scores, queries = scores_of(study, found, variant, number)
         for group, aucs in aucs_of(found, scores).items():
             results.setdefault(group, []).append(aucs)
-    mean_seconds = float(found.seconds[found.kinds == variant.kind].mean())
+    of_twins, of_pairs = (_mean_seconds(found, *kinds) for kinds in ((variant.kind,), PAIR))
     for group, drawn in results.items():
         means = [float(np.mean(list(aucs.values()))) for aucs in drawn]
         yield {
@@ -166,6 +186,7 @@ def _rows(study: Study, found: Labels, variant: Variant, draws: int) -> Iterator
             "study": variant.study,
             "value": variant.value,
             "twins": variant.twins,
+            "pairs": variant.pairs,
             "queries": queries,
             "negatives": group,
             "auc": float(np.mean(means)),
@@ -175,7 +196,7 @@ def _rows(study: Study, found: Labels, variant: Variant, draws: int) -> Iterator
             "draws": draws,
             "n_pirated": int(np.isin(found.kinds, SAME_TASK).sum()),
             "n_independent": int(np.isin(found.kinds, GROUPS[group]).sum()),
-            "seconds": variant.twins * mean_seconds,
+            "seconds": variant.twins * of_twins + variant.pairs * len(PAIR) * of_pairs,
             "source_seconds": float(found.seconds[found.kinds == "source"][0]),
         }
 

@@ -1,10 +1,13 @@
 """Which inputs to ask, and what a suspect's labels say beside those of the source's twins; numpy on labels alone.
 
 A twin repeats the source's training with another seed. What a suspect shares with the source and not with its twins
-does not come from the recipe or the data. A twin that helped to choose a query is never subtracted on it.
+does not come from the recipe or the data. A twin that helped to choose a query is never subtracted on it. Where there
+are matched pairs, models that differ in origin alone, they show which queries tell that origin.
 """
 
 import numpy as np
+
+PRIOR = 4.0  # pairs that the twins' judgement of a query counts as
 
 
 def choosers(twins: int, candidates: int, draw: np.random.Generator) -> np.ndarray:
@@ -27,18 +30,37 @@ def merit(source: np.ndarray, margin: np.ndarray, twins: np.ndarray, choosing: n
     return ((twins != source) & choosing).sum(0) / np.maximum(count, 1) * margin
 
 
-def choose(group: np.ndarray, merit: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray:
-    """Indices of the n candidates that are asked: by group (m,), lowest first, then merit (m,), then at random."""
-    return np.lexsort((draw.random(len(group)), -merit, group))[:n]
+def with_pairs(
+    merit: np.ndarray,
+    source: np.ndarray,
+    twins: np.ndarray,
+    choosing: np.ndarray,
+    independent: np.ndarray,
+    stolen: np.ndarray,
+) -> np.ndarray:
+    """(m,): by how much more a pair's stolen model scores on each candidate than its partner, with merit as the prior.
+
+    independent, stolen (p, m): labels of the pairs' models. Scores are beside the choosing twins alone.
+    """
+    scores = [contributions(labels, source, twins, choosing) for labels in (stolen, independent)]
+    return ((scores[0] - scores[1]).sum(0) + PRIOR * merit) / (len(stolen) + PRIOR)
+
+
+def choose(worth: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray:
+    """Indices of the n candidates of the highest worth (m,); of equal ones any."""
+    return np.lexsort((draw.random(len(worth)), -worth))[:n]
+
+
+def contributions(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """(..., m): whether a suspect agrees with the source, less the share of the twins that it agrees with.
+
+    suspect (..., m), source (m,), twins (k, m): labels. counted (k, m): which twins count on which input; without any
+    the agreement stands alone.
+    """
+    shared = sum(((suspect == twin) & own for twin, own in zip(twins, counted, strict=True)), np.zeros(()))
+    return (suspect == source) - shared / np.maximum(counted.sum(0), 1)
 
 
 def score(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, subtracted: np.ndarray) -> np.ndarray:
-    """(...): agreement with the source less the mean agreement with the twins, averaged over queries.
-
-    suspect (..., n), source (n,), twins (k, n): labels. subtracted (k, n): which twins count on which query; without
-    any the agreement stands alone.
-    """
-    agreement = (suspect == source).astype(float)
-    count = subtracted.sum(0)
-    shared = sum(((suspect == twin) & own for twin, own in zip(twins, subtracted, strict=True)), np.zeros(()))
-    return (agreement - shared / np.maximum(count, 1)).mean(-1)
+    """(...): the mean of the contributions over queries: agreement with the source less that with its twins."""
+    return contributions(suspect, source, twins, subtracted).mean(-1)

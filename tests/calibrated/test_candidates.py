@@ -48,7 +48,7 @@ def test_text_is_not_taken_for_numbers(kind):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"size": "small"}, "unknown SIZE=small; take twins or full"),
+        ({"size": "small"}, "unknown SIZE=small; take twins, pairs, full"),
         ({"kinds": ("mixed", "noise", "chaos")}, "unknown candidates chaos, noise; KINDS takes primary, evolved"),
         ({"n": 0}, "N=0 and CONTROLS=10 must be 1 or more"),
         ({"extraction_share": 2.0}, "EXTRACTION_SHARE=2.0 must lie between 0 and 1"),

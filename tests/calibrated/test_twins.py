@@ -60,12 +60,14 @@ def labels_of(study: Study, model: suspects.Suspect, inputs: torch.Tensor) -> np
     return predict(trained.open_model(study, model.model), inputs, study.device).argmax(1).numpy()
 
 
-def test_it_asks_what_the_source_gets_wrong_held_out_examples_first(small, outputs):
-    made, (inputs, _, group) = opened(small), twins.mistakes(Owner(small, "calibrated"))
-    assert len(made) <= SIZE["n"] and (made.labels != made.truth).all()
-    held_out = {row.numpy().tobytes() for row in inputs[group == 0]}
-    asked = [row.numpy().tobytes() in held_out for row in made.inputs]
-    assert asked == sorted(asked, reverse=True) and sum(asked) == min(len(held_out), SIZE["n"])
+def test_it_asks_what_the_source_gets_wrong(small, outputs):
+    made, (inputs, truth) = opened(small), twins.mistakes(Owner(small, "calibrated"))
+    assert len(made) == min(SIZE["n"], len(inputs)) and (made.labels != made.truth).all()
+    wrong = {row.numpy().tobytes(): int(label) for row, label in zip(inputs, truth, strict=True)}
+    assert all(wrong[row.numpy().tobytes()] == label for row, label in zip(made.inputs, made.truth, strict=True))
+    parts = [small.parts[name] for name in ("dev", "reference", "owner")]
+    asked = [labels_of(small, suspects.source_of(small), part.inputs) != part.targets.numpy() for part in parts]
+    assert len(inputs) == sum(found.sum() for found in asked)
 
 
 def test_it_keeps_what_twins_and_calibration_models_respond(small, outputs):
@@ -115,7 +117,7 @@ def test_who_can_only_be_asked_gets_that_verdict_and_is_told_what_it_rests_on(sm
     judge.judge(small, responses=str(responses), **asked)
     said, found = capsys.readouterr().out, json.loads((tmp_path / judge.VERDICT).read_text())
     assert found["outcome"] == "stolen" and found["extrapolated"]
-    assert "SIZE=twins has no stolen models, and says nothing for independence" in said
+    assert "it is compared with no stolen models, which SIZE=full trains" in said
 
 
 def test_conformal_p_values_refuse_what_they_cannot_support(small, outputs, tmp_path):
@@ -124,7 +126,7 @@ def test_conformal_p_values_refuse_what_they_cannot_support(small, outputs, tmp_
 
 
 def test_a_suspect_of_another_task_is_refused(small, outputs, tmp_path):
-    with pytest.raises(UserError, match="twins alone cannot judge a suspect of another task; make calibrated.py SIZE"):
+    with pytest.raises(UserError, match="twins cannot judge a suspect of another task; calibrated.py SIZE=full"):
         judge.judge(small, queries=str(tmp_path), responses="", other_task=True, **LEVELS)
 
 
@@ -147,7 +149,9 @@ def test_a_finished_one_is_left_as_it_is_until_a_twin_changes(small, outputs):
 
 
 def test_fewer_mistakes_than_queries_are_said(small, outputs, capsys):
-    inputs, truth, labels, subtracted = twins.chosen(Owner(small, "calibrated"), suspects.there(small, "twin"), 10_000)
+    inputs, truth, labels, subtracted = twins.chosen(
+        Owner(small, "calibrated"), suspects.there(small, "twin"), [], 10_000
+    )
     assert f"calibrated: {len(inputs)} queries instead of N=10000" in capsys.readouterr().out
     assert len(inputs) == len(truth) == labels.shape[1] == subtracted.shape[1]
 
@@ -171,3 +175,33 @@ def test_without_twins_or_calibration_models_it_says_what_to_run(study):
     training.twins(study, copies=1, other_copies=0, other_epochs=1, **RECIPE)
     with pytest.raises(UserError, match="calibration.py"):
         fitting.calibrated(study, **SIZE)
+
+
+def test_pairs_move_the_choice_to_what_tells_origin(small, outputs):
+    training.pairs(small, copies=1, students=2, parts=("owner+reference",), shares=(1.0,), **RECIPE)
+    pairs, models = suspects.there(small, "pair"), suspects.there(small, "twin")
+    owner = Owner(small, "calibrated")
+    alone, with_them = (twins.chosen(owner, models, own, 10) for own in ([], pairs))
+    source = suspects.source_of(small)
+
+    def told(inputs: torch.Tensor) -> float:
+        """By how much more the pairs' stolen models agree with the source than their partners."""
+        labels = labels_of(small, source, inputs)
+        agreed = {
+            kind: np.mean([labels_of(small, m, inputs) == labels for m in pairs if m.model.kind == kind])
+            for kind in training.PAIR
+        }
+        return agreed["pair_stolen"] - agreed["pair_independent"]
+
+    assert told(with_them[0]) > told(alone[0])
+    assert fitting.calibrated(small, **{**SIZE, "size": "pairs"}) is None
+    made = opened(small)
+    assert made.metadata["n_pairs"] == 2 and made.metadata["settings"]["size"] == "pairs"
+    assert fitting.calibrated(small, **SIZE) is None, "and back to twins alone"
+
+
+def test_the_size_of_pairs_wants_pairs(study):
+    source_model.source(study, weights="", **RECIPE)
+    training.twins(study, copies=1, other_copies=0, other_epochs=1, **RECIPE)
+    with pytest.raises(UserError, match="SIZE=pairs chooses queries with matched pairs; run python cv/pairs.py"):
+        fitting.calibrated(study, **{**SIZE, "size": "pairs"})
