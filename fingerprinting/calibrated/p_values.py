@@ -8,21 +8,22 @@ from scipy import stats
 Known = Sequence[float] | np.ndarray  # evidence of independent models (m,)
 
 
-def conformal(evidence: float, independent: Known) -> float:
-    """For models drawn like those given, whatever their distribution; never below 1 / (m + 1)."""
-    return (1 + int((np.asarray(independent) >= evidence).sum())) / (1 + len(independent))
+def conformal(evidence: float | np.ndarray, independent: Known) -> np.ndarray:
+    """For models drawn like those given, whatever their distribution; never below 1 / (m + 1). Any shape, the same."""
+    seen = np.asarray(independent)
+    return (1 + (seen >= np.asarray(evidence)[..., None]).sum(-1)) / (1 + len(seen))
 
 
-def student(evidence: float, independent: Known) -> float:
-    """For normally distributed evidence: the prediction interval of one more draw, by Student's t.
+def student(evidence: float | np.ndarray, independent: Known) -> np.ndarray:
+    """For normally distributed evidence: the prediction interval of one more draw, by Student's t. Any shape, the same.
 
     It goes on beyond the models that were seen, where nobody knows whether it holds: `extrapolated` says where.
     """
     seen = np.asarray(independent, dtype=float)
     if len(np.unique(seen)) < 2:
         return conformal(evidence, independent)
-    standard = (evidence - seen.mean()) / (seen.std(ddof=1) * np.sqrt(1 + 1 / len(seen)))
-    return float(stats.t.sf(standard, len(seen) - 1))
+    standard = (np.asarray(evidence) - seen.mean()) / (seen.std(ddof=1) * np.sqrt(1 + 1 / len(seen)))
+    return stats.t.sf(standard, len(seen) - 1)
 
 
 def extrapolated(alpha: float, models: int) -> bool:
@@ -30,9 +31,9 @@ def extrapolated(alpha: float, models: int) -> bool:
     return alpha < 1 / (1 + models)
 
 
-TAILS: dict[str, Callable[[float, Known], float]] = {"conformal": conformal, "student": student}
+TAILS: dict[str, Callable[[float | np.ndarray, Known], np.ndarray]] = {"conformal": conformal, "student": student}
 
 
 def p_value(evidence: float, independent: Known, alpha: float, tail: str) -> float:
     """By ranks where the models seen support alpha, else by the tail."""
-    return TAILS[tail if extrapolated(alpha, len(independent)) else "conformal"](evidence, independent)
+    return float(TAILS[tail if extrapolated(alpha, len(independent)) else "conformal"](evidence, independent))

@@ -109,7 +109,7 @@ def measured(
         "evidence": total,
         **about,
         "p_independent": p_values.p_value(total, known.independent, alpha, tail),
-        "p_stolen": p_values.conformal(-total, -known.stolen),
+        "p_stolen": float(p_values.conformal(-total, -known.stolen)),
         "extrapolated": p_values.extrapolated(alpha, len(known.independent)),
         "in_range": in_range,
         "one_response": len(responses.unique()) == 1,

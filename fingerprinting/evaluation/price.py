@@ -152,7 +152,7 @@ def _flagged(study: Study, found: Labels, variant: Variant, alphas: tuple[float,
     drawn = [scores_of(study, found, variant, number) for number in range(draws)]
     models = int(calibrating.sum())
     for tail, p_value in p_values.TAILS.items():
-        p = np.array([[p_value(score, scores[calibrating]) for score in scores] for scores, _ in drawn])
+        p = np.stack([p_value(scores, scores[calibrating]) for scores, _ in drawn])
         for alpha in alphas:
             yield {
                 "key": f"{study.folder}/{variant.value}/{variant.queries}/{tail}/{alpha:g}",

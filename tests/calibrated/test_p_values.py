@@ -50,3 +50,9 @@ def test_without_a_spread_there_is_no_tail(independent):
 def test_beyond_the_models_seen_a_level_is_extrapolated():
     assert p_values.extrapolated(0.01, 98) and not p_values.extrapolated(0.01, 99)
     assert p_values.extrapolated(0.05, 18) and not p_values.extrapolated(0.05, 19)
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=5), st.lists(st.floats(-3, 3), min_size=2, max_size=6))
+def test_many_at_once_are_as_one_by_one(found, independent):
+    for p_value in p_values.TAILS.values():
+        assert p_value(np.array(found), independent) == pytest.approx([p_value(one, independent) for one in found])
