@@ -80,8 +80,11 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
 def chosen(
     owner: Owner, twins: list[Suspect], pairs: list[Suspect], n: int
 ) -> tuple[torch.Tensor, torch.Tensor, np.ndarray, np.ndarray]:
-    """The n queries: inputs, truth, the twins' labels (k, n), and which of the twins are subtracted where (k, n)."""
-    inputs, truth = mistakes(owner)
+    """The n queries: inputs, truth, the twins' labels (k, n), and which of the twins are subtracted where (k, n).
+
+    Mistakes on held-out examples come first, then those on training examples, which copies repeat less.
+    """
+    inputs, truth, group = mistakes(owner)
     logits = predict(owner.source, inputs, owner.device)
     source, margin = logits.argmax(1).numpy(), margin_of(logits).numpy()
     labels = labels_of(owner.study, twins, inputs)
@@ -93,7 +96,7 @@ def chosen(
             labels_of(owner.study, [model for model in pairs if model.model.kind == kind], inputs) for kind in PAIR
         )
         worth = minus_twins.with_pairs(worth, source, labels, choosing, *of_kind)
-    taken = minus_twins.choose(worth, n, draw)
+    taken = minus_twins.choose(group, worth, n, draw)
     if len(taken) < n:
         print(f"{owner.method}: {len(taken)} queries instead of N={n}, for the source makes no more mistakes")
     return inputs[taken], truth[taken], labels[:, taken], ~choosing[:, taken]
@@ -105,17 +108,21 @@ def margin_of(logits: torch.Tensor) -> torch.Tensor:
     return first - second
 
 
-def mistakes(owner: Owner) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs (m, ...) and true classes (m,) of all examples that the source gets wrong, held out or trained on."""
-    inputs, truth = [], []
+def mistakes(owner: Owner) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+    """Inputs (m, ...) and true classes (m,) of all examples that the source gets wrong, and the group (m,) of each.
+
+    0: held out from its training, 1: of its training.
+    """
+    inputs, truth, group = [], [], []
     for name in (*HELD_OUT, "owner"):
         part = owner.study.parts[name]
         wrong = (predict(owner.source, part.inputs, owner.device).argmax(1) != part.targets).nonzero().flatten()
         inputs.append(physical(part.inputs[wrong]))
         truth.append(part.targets[wrong])
+        group.append(np.full(len(wrong), int(name not in HELD_OUT)))
     if not sum(map(len, truth)):
         raise UnsuitedError(f"{owner.method} needs examples that the source gets wrong, and it gets none wrong")
-    return torch.cat(inputs), torch.cat(truth)
+    return torch.cat(inputs), torch.cat(truth), np.concatenate(group)
 
 
 def _controls(owner: Owner, queries: torch.Tensor, judges: list[Suspect], count: int) -> Controls:

@@ -37,7 +37,7 @@ class Variant:
     """What is varied and how: kinds of candidates, twins of a kind, matched pairs, queries, the choice.
 
     labelled: only what the source gets wrong is asked; without true labels anything. choice: by `merit`; by `differing`
-    twins alone, whatever the source's margin; or at `random`.
+    twins alone, whatever the source's margin; or at `random`. order: `held-out first`, or `one group`.
     """
 
     study: str
@@ -49,6 +49,7 @@ class Variant:
     choice: str = "merit"
     kind: str = "twin"
     pairs: int = 0
+    order: str = "held-out first"
 
 
 def price(
@@ -102,8 +103,9 @@ def _variants(twins: tuple[int, ...], queries: tuple[int, ...]) -> Iterator[Vari
         unlabelled = replace(usual, study="candidates", candidates=HELD_OUT, labelled=False)
         yield replace(unlabelled, value="held-out inputs without labels")
         yield replace(unlabelled, value="ordinary inputs", candidates=(ORDINARY,), choice="random")
-        for choice in ("differing", "random"):
-            yield replace(usual, study="choice", value=choice, choice=choice)
+        yield replace(usual, study="choice", value="held-out and training mistakes alike", order="one group")
+        yield replace(usual, study="choice", value="by twins alone, not the source's margin", choice="differing")
+        yield replace(usual, study="choice", value="at random, all twins subtracted", choice="random")
         yield replace(usual, study="recipe", value="other number of passes", kind="other_recipe_twin", twins=2)
         yield replace(usual, study="recipe", value="the source's", twins=2)
 
@@ -132,7 +134,10 @@ def asked(found: Labels, variant: Variant, draw: np.random.Generator) -> tuple[n
     if variant.pairs:
         taken = draw.permutation(_count(found, PAIR[0]))[: variant.pairs]
         worth = minus_twins.with_pairs(worth, source, own, choosing, *(found.of(kind)[taken][:, pool] for kind in PAIR))
-    chosen = minus_twins.choose(worth, variant.queries, draw)
+    group = found.among(TRAINED)[pool].astype(int)
+    if variant.order == "one group":
+        group[:] = 0
+    chosen = minus_twins.choose(group, worth, variant.queries, draw)
     return pool[chosen], own[:, chosen], ~choosing[:, chosen]
 
 

@@ -46,9 +46,9 @@ def with_pairs(
     return ((scores[0] - scores[1]).sum(0) + PRIOR * merit) / (len(stolen) + PRIOR)
 
 
-def choose(worth: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray:
-    """Indices of the n candidates of the highest worth (m,); of equal ones any."""
-    return np.lexsort((draw.random(len(worth)), -worth))[:n]
+def choose(group: np.ndarray, worth: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray:
+    """Indices of the n candidates that are asked: by group (m,), lowest first, then by worth (m,), equal ones drawn."""
+    return np.lexsort((draw.random(len(worth)), -worth, group))[:n]
 
 
 def contributions(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, counted: np.ndarray) -> np.ndarray:

@@ -61,13 +61,16 @@ def labels_of(study: Study, model: suspects.Suspect, inputs: torch.Tensor) -> np
 
 
 def test_it_asks_what_the_source_gets_wrong(small, outputs):
-    made, (inputs, truth) = opened(small), twins.mistakes(Owner(small, "calibrated"))
+    made, (inputs, truth, group) = opened(small), twins.mistakes(Owner(small, "calibrated"))
     assert len(made) == min(SIZE["n"], len(inputs)) and (made.labels != made.truth).all()
     wrong = {row.numpy().tobytes(): int(label) for row, label in zip(inputs, truth, strict=True)}
     assert all(wrong[row.numpy().tobytes()] == label for row, label in zip(made.inputs, made.truth, strict=True))
     parts = [small.parts[name] for name in ("dev", "reference", "owner")]
     asked = [labels_of(small, suspects.source_of(small), part.inputs) != part.targets.numpy() for part in parts]
     assert len(inputs) == sum(found.sum() for found in asked)
+    held_out = {row.numpy().tobytes() for row in inputs[group == 0]}
+    first = [row.numpy().tobytes() in held_out for row in made.inputs]
+    assert first == sorted(first, reverse=True) and sum(first) == min(len(held_out), SIZE["n"])
 
 
 def test_it_keeps_what_twins_and_calibration_models_respond(small, outputs):

@@ -65,11 +65,11 @@ def test_a_twin_that_does_not_choose_has_no_say():
     ).all()
 
 
-def test_the_worthiest_are_chosen_and_ties_are_drawn():
-    worth = np.array([0.1, 0.9, 0.4, 0.0])
-    assert minus_twins.choose(worth, 3, draw()).tolist() == [1, 2, 0]
-    assert len(minus_twins.choose(worth, 9, draw())) == 4
-    orders = {tuple(minus_twins.choose(np.zeros(5), 5, draw(seed))) for seed in range(10)}
+def test_groups_come_before_worth_and_ties_are_drawn():
+    group, worth = np.array([1, 0, 0, 1, 0]), np.array([0.9, 0.1, 0.4, 0.8, 0.0])
+    assert minus_twins.choose(group, worth, 4, draw()).tolist() == [2, 1, 4, 0]
+    assert len(minus_twins.choose(group, worth, 9, draw())) == 5
+    orders = {tuple(minus_twins.choose(np.zeros(5, int), np.zeros(5), 5, draw(seed))) for seed in range(10)}
     assert len(orders) > 5
 
 
@@ -106,7 +106,7 @@ def test_an_independent_model_scores_about_nothing_and_a_copy_far_above():
     wrong = np.flatnonzero(source != truth)
     choosing = minus_twins.choosers(len(twins), len(wrong), random)
     merit = minus_twins.merit(source[wrong], np.ones(len(wrong)), twins[:, wrong], choosing)
-    chosen = minus_twins.choose(merit, 200, random)
+    chosen = minus_twins.choose(np.zeros(len(wrong)), merit, 200, random)
     queries, subtracted = wrong[chosen], ~choosing[:, chosen]
     assert common[queries].mean() < 0.1 < common[wrong].mean(), "what all get wrong is not asked"
     scores = [
