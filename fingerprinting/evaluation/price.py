@@ -172,6 +172,7 @@ def _flagged(study: Study, found: Labels, variant: Variant, alphas: tuple[float,
                 "draws": draws,
                 **{f"flagged_{group}": float((p[:, own] <= alpha).mean()) for group, own in groups.items()},
                 **{f"n_{group}": int(own.sum()) for group, own in groups.items()},
+                "provenance": runtime.provenance(study.device),
             }
 
 
@@ -203,6 +204,7 @@ def _rows(study: Study, found: Labels, variant: Variant, draws: int) -> Iterator
             "n_independent": int(np.isin(found.kinds, GROUPS[group]).sum()),
             "seconds": variant.twins * of_twins + variant.pairs * len(PAIR) * of_pairs,
             "source_seconds": float(found.seconds[found.kinds == "source"][0]),
+            "provenance": runtime.provenance(study.device),
         }
 
 

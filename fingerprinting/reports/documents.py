@@ -15,6 +15,7 @@ from fingerprinting.reports.sections import (
     aucs,
     calibrated,
     passport_pages,
+    price,
     replication,
     score_combinations,
     targets,
@@ -30,6 +31,7 @@ DOCUMENTS = {
     "README.md": ("runs", "verdict", "results"),
     "docs/results.md": ("methods", "deepcore"),
     "docs/costs.md": ("steps", "benchmarks"),
+    "docs/price.md": ("price",),
     "docs/calibrated.md": ("calibrated", "rules", "aims", "replication"),
     "docs/passports.md": ("passports",),
 }
@@ -207,6 +209,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "verdict": verdicts.example,
     "results": lambda: aucs.best(_committed()),
     "methods": lambda: aucs.summary(_committed()),
+    "price": price.block,
     "calibrated": _calibrated,
     "rules": lambda: "\n".join(score_combinations.table(replication.beside(_judged()))),
     "aims": lambda: "\n".join(targets.table(replication.beside(_judged()))),

@@ -7,12 +7,17 @@ from fingerprinting.evaluation.price import GRID
 from fingerprinting.reports.figures.canvas import LINES, canvas, path_of
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
+from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.records import Records
+from fingerprinting.study.study import SPLIT
 
 COLUMNS = (
     "tier,domain,dataset,study,value,twins,queries,negatives,n_pirated,n_independent,auc,auc_lowest_draw,auc_least,draws,"
     "seconds,source_seconds"
 )
+JUDGED = ((6, 0, 200), (6, 0, 800), (6, 0, 1_600), (3, 4, 200), (3, 4, 400))  # twins, pairs, queries
+ALPHAS = (0.01, 0.05)
+PLACE = ("twins", "pairs", "queries", "alpha")
 ASKED = (200, 800)  # queries, in the table of what is varied
 
 
@@ -23,6 +28,11 @@ def write() -> None:
 
 def studies() -> list[str]:
     return with_records("price")
+
+
+def committed() -> list[str]:
+    """Those of the tiers that documents show."""
+    return [study for study in studies() if study.split("/")[2].partition(SPLIT)[0] in COMMITTED]
 
 
 def rows_of(study_folder: str) -> list[dict]:
@@ -53,11 +63,49 @@ def cell(row: dict | None) -> str:
 
 
 def block() -> str:
-    """The tables of all studies, and one of what else was varied."""
+    """The tables of all studies, one of what else was varied, and one of how many models are flagged."""
     lines: list[str] = []
-    for study in studies():
+    for study in committed():
         lines += [f"### {heading(study)}", "", *section(rows_of(study))]
-    return "\n".join([*lines, "### What is asked, and how twins are made", "", *varied()])
+    lines += ["### Pairs, candidates, choice and recipe", "", *varied(), "", "### Verdicts", "", *verdicts()]
+    return "\n".join(lines)
+
+
+def verdicts() -> list[str]:
+    """A line for each choice of models and queries, two columns for each study: how many are flagged at ALPHA."""
+    found = {study: Records.at(study, "price_verdicts").rows() for study in committed()}
+    found = {study: rows for study, rows in found.items() if rows}
+    cells = {
+        study: {tuple(row[name] for name in PLACE): row for row in rows if row["tail"] == "student"}
+        for study, rows in found.items()
+    }
+    places = [(*place, alpha) for place in JUDGED for alpha in ALPHAS]
+    lines = [
+        [_models(*place[:2]), str(place[2]), f"{place[3]:g}", *(_flagged(own.get(place)) for own in cells.values())]
+        for place in places
+        if any(place in own for own in cells.values())
+    ]
+    counts = sorted({row["n_calibration"] for rows in found.values() for row in rows})
+    return [
+        "Share of stolen models flagged / of independent models flagged, by a normal tail over "
+        f"{' or '.join(map(str, counts))} calibration models, mean over draws of the twins.",
+        "",
+        *markdown_table(["models", "queries", "ALPHA", *map(heading, cells)], lines),
+    ]
+
+
+def _models(twins: int, pairs: int) -> str:
+    return f"{twins} twins" + (f", {pairs} pairs" if pairs else "")
+
+
+def _flagged(row: dict | None) -> str:
+    if row is None:
+        return ""
+    audit = f", audit {row['flagged_audit']:.3f} (n = {row['n_audit']})" if "flagged_audit" in row else ""
+    return (
+        f"{row['flagged_stolen']:.2f} / {row['flagged_independent']:.3f} "
+        f"(n = {row['n_stolen']} / {row['n_independent']}){audit}"
+    )
 
 
 def varied() -> list[str]:
@@ -68,7 +116,7 @@ def varied() -> list[str]:
             for row in rows_of(study)
             if row["study"] != GRID and row["negatives"] == "all"
         }
-        for study in studies()
+        for study in committed()
     }
     places = dict.fromkeys(place for cells in found.values() for place in cells if place[2] in ASKED)
     lines = [
