@@ -26,10 +26,8 @@ LATER = (
     "overlap",
     "extract_sweep",
     "pairs",
-    "calibration",
     "low_data_references",
     "audit",
-    "calibrated",
     "price",
     "ablation",
     "detect_erase_attack",
@@ -65,11 +63,11 @@ def main(words: list[str]) -> None:
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
         print(
-            "the quick tier leaves out some steps; each runs alone, as in python cv/calibration.py TIER=quick:\n"
-            "cv/low_data_references.py, cv/calibration.py, then calibrated.py and model_finger_match.py (the\n"
-            "calibrated fingerprint); cv/overlap.py, cv/extract_sweep.py, cv/audit.py, ablation.py,\n"
-            "detect_erase_attack.py; cv/passport/train.py, then attack.py and steal.py there; baselines.py\n"
-            "METHOD=all. Everything: python reproduce.py"
+            "the quick tier leaves out some steps; each runs alone, as in python cv/pairs.py TIER=quick:\n"
+            "cv/pairs.py, then calibrated.py SIZE=pairs, or cv/low_data_references.py, then SIZE=full; price.py;\n"
+            "cv/overlap.py, cv/extract_sweep.py, cv/audit.py, ablation.py, detect_erase_attack.py;\n"
+            "cv/passport/train.py, then attack.py and steal.py there; baselines.py METHOD=all.\n"
+            "Everything: python reproduce.py"
         )
     if fresh and "RECORD_RUN" in os.environ:
         documents.record_run(overrides, domains, seconds)
