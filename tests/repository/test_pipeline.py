@@ -321,7 +321,11 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
         if model["kind"] in ("homologous", "homologous_adversarial"):
             assert 0 <= options["overlap"] <= 1
         use, share = KINDS[model["kind"]].use, options.get("share", 1)
-        if use in ("reference", "calibration", "audit", "low_data"):
+        if model["kind"] in ("twin", "other_recipe_twin"):
+            assert options == {"part": "owner"}
+        if use == "pair":  # both models of it
+            assert options["part"] in ("owner+reference", "owner", "reference")
+        elif use in ("reference", "calibration", "audit", "low_data"):
             if "homologous" in model["kind"] and not KINDS[model["kind"]].on_target:
                 assert options.get("overlap") == 1 or options["part"] == "owner" and share < 1
             elif "draw" in options and model["role"] == "pirated":  # of what the owner has, each its own
