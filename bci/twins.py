@@ -12,7 +12,7 @@ from fingerprinting import cli
 from fingerprinting.models import twins
 
 COPIES = dict(smoke=2, quick=3, cpu=6, paper=6)  # the source's architecture and recipe
-OTHER_COPIES = dict(smoke=0, quick=0, cpu=2, paper=0)  # of a recipe that the owner does not remember well
+OTHER_COPIES = dict(smoke=1, quick=0, cpu=2, paper=0)  # of a recipe that the owner does not remember well
 OTHER_EPOCHS = dict(smoke=20, quick=30, cpu=45, paper=30)  # its passes
 
 if __name__ == "__main__":

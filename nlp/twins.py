@@ -12,7 +12,7 @@ from fingerprinting.models import twins
 from nlp.source import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=2, quick=3, cpu=6, paper=6)  # the source's architecture and recipe
-OTHER_COPIES = dict(smoke=0, quick=0, cpu=2, paper=0)  # of a recipe that the owner does not remember well
+OTHER_COPIES = dict(smoke=1, quick=0, cpu=2, paper=0)  # of a recipe that the owner does not remember well
 OTHER_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=2)  # its passes
 
 if __name__ == "__main__":
