@@ -6,7 +6,7 @@ fails where one no longer holds, and where prose has a number that stands neithe
 
 from fingerprinting.calibrated import verdicts
 from fingerprinting.models.suspects import MEANS
-from fingerprinting.reports import prose_passports
+from fingerprinting.reports import prose_passports, prose_price
 from fingerprinting.reports.sections import score_combinations
 from fingerprinting.reports.sections.verdicts import flagged_at_5
 from fingerprinting.reports.sentences import CIFAR, FASHION, README, Measured, between, in_words
@@ -431,4 +431,5 @@ MEASURED = (
         CALIBRATED, "On the first replicate FUAP leads with probabilities ({:.2f})", lambda: [auc(EEG_FIRST, FUAP)]
     ),
     *prose_passports.MEASURED,
+    *prose_price.MEASURED,
 )
