@@ -281,7 +281,8 @@ def test_figures_are_pictures_and_samples_can_be_looked_at(case, finished):
     figures = {path.name: path.read_bytes() for path in (finished[0] / "results" / "figures").iterdir()}
     names = [f"samples.{case.samples}"]
     names += [
-        f"{name}.svg" for name in ("strips", "roc", "fidelity", "attacks", "cost", "overlap", "extraction", "erasure")
+        f"{name}.svg"
+        for name in ("strips", "roc", "fidelity", "attacks", "cost", "overlap", "extraction", "erasure", "price")
     ]
     if load_domain(case.domain).inputs.input_range:
         names += [f"deepcore-{name}.svg" for name in ("points", "radius", "scores", "clusters")]
