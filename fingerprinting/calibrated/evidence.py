@@ -69,11 +69,16 @@ def controls(accurate: np.ndarray, less_accurate: np.ndarray, truth: np.ndarray,
     truth (examples,): classes take turns, the best example of each before the second best of any, so that the same
     response to all of them is not accurate.
     """
-    ranked = separation(accurate, less_accurate).argsort(kind="stable")[::-1]
+    return in_turns(separation(accurate, less_accurate).argsort(kind="stable")[::-1], truth)[:n]
+
+
+def in_turns(ranked: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Indices of examples, classes in turn: the first of each class as ranked before the second of any."""
     turn = np.empty(len(ranked), dtype=int)
-    for label in np.unique(truth):
-        turn[truth[ranked] == label] = np.arange(np.count_nonzero(truth == label))
-    return ranked[turn.argsort(kind="stable")][:n]
+    for label in np.unique(truth[ranked]):
+        own = truth[ranked] == label
+        turn[own] = np.arange(np.count_nonzero(own))
+    return ranked[turn.argsort(kind="stable")]
 
 
 def fit(bits: np.ndarray, origins: np.ndarray, strength: float = STRENGTH) -> Weights:

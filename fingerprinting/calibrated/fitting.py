@@ -21,7 +21,7 @@ from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import store
-from fingerprinting.fingerprints.generate import begin, finish
+from fingerprinting.fingerprints.generate import begin, finish, trained_besides
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.models import suspects, trained
 from fingerprinting.models.kinds import INDEPENDENT, MODIFIED
@@ -115,9 +115,7 @@ def full(
             "n_reference": len(references),
             "n_low_data": len(low_data_references),
             "n_calibration": len(independent),
-            "extra_models": len(used),
-            "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
-            "extra_models_used": {model.model.name: model.metadata["sha256"] for model in used},
+            **trained_besides(used),
         },
     )
     return None
@@ -159,10 +157,7 @@ def _controls(
     study, dev = owner.study, owner.dev
     truth = dev.targets.numpy()
     able_right, weak_right = (labels_of(study, models, physical(dev.inputs)) == truth for models in (accurate, weak))
-    asked = torch.from_numpy(evidence.controls(able_right, weak_right, truth, count))
-    inputs, right = physical(dev.inputs[asked]), dev.targets[asked]
-    accuracy = (labels_of(study, judges, inputs) == right.numpy()).mean(1)
-    return Controls(inputs, right, torch.from_numpy(accuracy))
+    return responses.controls_of(owner, evidence.controls(able_right, weak_right, truth, count), judges)
 
 
 def _transferred(

@@ -8,13 +8,14 @@ Few independent models say how far independent ones go.
 import numpy as np
 import torch
 
+from fingerprinting.calibrated import evidence
 from fingerprinting.calibrated.contents import CalibratedFingerprint, Controls, TwinsCalibration
-from fingerprinting.calibrated.responses import labels_of, made_of, of_task
+from fingerprinting.calibrated.responses import controls_of, labels_of, made_of, of_task
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import minus_twins, store
-from fingerprinting.fingerprints.generate import begin, finish
+from fingerprinting.fingerprints.generate import begin, finish, trained_besides
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
 from fingerprinting.models import suspects, trained
 from fingerprinting.models.suspects import Suspect
@@ -22,7 +23,8 @@ from fingerprinting.models.twins import PAIR
 from fingerprinting.study.study import SKIPPED, Study
 from fingerprinting.training.trainer import predict
 
-TWINS, PAIRS = SIZES = ("twins", "pairs")
+PAIRS = "pairs"
+SIZES = ("twins", PAIRS)
 HELD_OUT = ("dev", "reference")  # parts that the owner holds out from the source's training
 
 
@@ -69,9 +71,7 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
             "n_twins": len(twins),
             "n_pairs": len(pairs) // len(PAIR),
             "n_calibration": len(independent),
-            "extra_models": len(used),
-            "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
-            "extra_models_used": {model.model.name: model.metadata["sha256"] for model in used},
+            **trained_besides(used),
         },
     )
     return None
@@ -132,11 +132,4 @@ def _controls(owner: Owner, queries: torch.Tensor, judges: list[Suspect], count:
     asked = {row.tobytes() for row in queries.flatten(1).numpy()}
     free = np.array([row.tobytes() not in asked for row in inputs.flatten(1).numpy()])
     order = draw.permutation(np.flatnonzero(free))
-    truth = dev.targets.numpy()[order]
-    turn = np.empty(len(order), dtype=int)
-    for label in np.unique(truth):
-        turn[truth == label] = np.arange(np.count_nonzero(truth == label))
-    taken = torch.from_numpy(order[turn.argsort(kind="stable")][:count])
-    right = dev.targets[taken]
-    accuracy = (labels_of(owner.study, judges, inputs[taken]) == right.numpy()).mean(1)
-    return Controls(inputs[taken], right, torch.from_numpy(accuracy))
+    return controls_of(owner, evidence.in_turns(order, dev.targets.numpy())[:count], judges)

@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
+from fingerprinting.calibrated.responses import labels_of
 from fingerprinting.calibrated.twins import HELD_OUT, margin_of
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
@@ -17,7 +18,6 @@ from fingerprinting.models import suspects
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.study.study import Study
-from fingerprinting.training.trainer import predict
 
 TRAINED, MIXED, ORDINARY = OTHERS = ("trained", "mixed", "ordinary")
 # Held-out examples that the source or a twin gets wrong, training examples that the source gets wrong, pieces of two of
@@ -103,9 +103,8 @@ def candidates(owner: Owner, twins: list[Suspect]) -> tuple[Queries, np.ndarray]
     study, found = owner.study, []
     for name in HELD_OUT:
         part = study.parts[name]
-        asked = [owner.source, *(owner.opened(twin) for twin in twins)]
-        labels = torch.stack([predict(model, part.inputs, owner.device).argmax(1) for model in asked])
-        wrong = (labels != part.targets).any(0).nonzero().flatten()
+        labels = labels_of(study, [suspects.source_of(study), *twins], part.inputs)
+        wrong = torch.from_numpy((labels != part.targets.numpy()).any(0)).nonzero().flatten()
         found.append((name, Queries(physical(part.inputs[wrong]), part.targets[wrong])))
     wrong = (owner.source_logits.argmax(1) != owner.part.targets).nonzero().flatten()
     found.append((TRAINED, Queries(owner.inputs(wrong), owner.part.targets[wrong])))

@@ -30,6 +30,7 @@ CALIBRATION = tuple(name for name, kind in KINDS.items() if kind.use == "calibra
 GRID = "twins and queries"  # the study of both
 PAIRS = (2, 4)  # numbers of matched pairs
 USUAL_TWINS = 6  # where something else is varied
+Drawn = list[tuple[np.ndarray, int]]  # in each draw of the twins every model's score (M,), and the number of queries
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,7 @@ def price(
     if any(not 0 < alpha < 1 for alpha in alphas):
         raise UserError(f"ALPHAS={alphas} are shares of models; give more than 0 and less than 1")
     found = kept.record(study) if study.source_id.path.is_file() else kept.read(study.folder)
-    there = np.count_nonzero(found.kinds == "twin")
-    if not there:
+    if not _count(found, "twin"):
         raise UserError(f"a price is counted in twins, and there are none; run {study.command('twins')}")
     if not all(np.isin(found.kinds, kinds).any() for kinds in (SAME_TASK, GROUPS["all"])):
         raise UserError("a price is scored on stolen and independent models; run the steps that train them first")
@@ -74,12 +74,14 @@ def price(
         for variant in _variants(twins, queries)
         if variant.twins <= _count(found, variant.kind) and variant.pairs <= _count(found, PAIR[0])
     ]
-    rows = [
-        row for variant in tqdm(variants, desc="price", unit="variant") for row in _rows(study, found, variant, draws)
-    ]
+    rows: list[dict] = []
+    flagged: list[dict] = []
+    for variant in tqdm(variants, desc="price", unit="variant"):
+        drawn = [scores_of(study, found, variant, number) for number in range(draws)]
+        rows += _rows(study, found, variant, drawn)
+        if variant.study in (GRID, "pairs") and variant.twins:
+            flagged += _flagged(study, found, variant, drawn, alphas)
     Records.of(study, "price").replace(rows)
-    judged = [variant for variant in variants if variant.study in (GRID, "pairs") and variant.twins]
-    flagged = [row for variant in judged for row in _flagged(study, found, variant, alphas, draws)]
     Records.of(study, "price_verdicts").replace(flagged)
 
 
@@ -148,13 +150,12 @@ def scores_of(study: Study, found: Labels, variant: Variant, number: int) -> tup
     return minus_twins.score(found.labels[:, queries], found.source[queries], twins, subtracted), len(queries)
 
 
-def _flagged(study: Study, found: Labels, variant: Variant, alphas: tuple[float, ...], draws: int) -> Iterator[dict]:
+def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas: tuple[float, ...]) -> Iterator[dict]:
     """One row per tail and alpha: the share of stolen and of independent models that calibration models flag."""
     calibrating = np.isin(found.kinds, CALIBRATION)
     groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
     if not calibrating.any():
         return
-    drawn = [scores_of(study, found, variant, number) for number in range(draws)]
     models = int(calibrating.sum())
     for tail, p_value in p_values.TAILS.items():
         p = np.stack([p_value(scores, scores[calibrating]) for scores, _ in drawn])
@@ -169,23 +170,22 @@ def _flagged(study: Study, found: Labels, variant: Variant, alphas: tuple[float,
                 "tail": tail,
                 "alpha": alpha,
                 "extrapolated": p_values.extrapolated(alpha, models),
-                "draws": draws,
+                "draws": len(drawn),
                 **{f"flagged_{group}": float((p[:, own] <= alpha).mean()) for group, own in groups.items()},
                 **{f"n_{group}": int(own.sum()) for group, own in groups.items()},
                 "provenance": runtime.provenance(study.device),
             }
 
 
-def _rows(study: Study, found: Labels, variant: Variant, draws: int) -> Iterator[dict]:
+def _rows(study: Study, found: Labels, variant: Variant, drawn: Drawn) -> Iterator[dict]:
     """One row per group of independents: the mean over draws of the mean AUC over attacks and of the least one."""
     results: dict[str, list[dict[str, float]]] = {}
-    for number in range(draws):
-        scores, queries = scores_of(study, found, variant, number)
+    for scores, _ in drawn:
         for group, aucs in aucs_of(found, scores).items():
             results.setdefault(group, []).append(aucs)
     of_twins, of_pairs = (_mean_seconds(found, *kinds) for kinds in ((variant.kind,), PAIR))
-    for group, drawn in results.items():
-        means = [float(np.mean(list(aucs.values()))) for aucs in drawn]
+    for group, of_group in results.items():
+        means = [float(np.mean(list(aucs.values()))) for aucs in of_group]
         yield {
             "key": f"{study.folder}/{variant.study}/{variant.value}/{variant.queries}/{group}",
             **study.columns,
@@ -193,13 +193,13 @@ def _rows(study: Study, found: Labels, variant: Variant, draws: int) -> Iterator
             "value": variant.value,
             "twins": variant.twins,
             "pairs": variant.pairs,
-            "queries": queries,
+            "queries": drawn[0][1],
             "negatives": group,
             "auc": float(np.mean(means)),
             "auc_lowest_draw": min(means),
-            "auc_least": float(np.mean([min(aucs.values()) for aucs in drawn])),
-            "auc_by_attack": {attack: float(np.mean([aucs[attack] for aucs in drawn])) for attack in drawn[0]},
-            "draws": draws,
+            "auc_least": float(np.mean([min(aucs.values()) for aucs in of_group])),
+            "auc_by_attack": {attack: float(np.mean([aucs[attack] for aucs in of_group])) for attack in of_group[0]},
+            "draws": len(drawn),
             "n_pirated": int(np.isin(found.kinds, SAME_TASK).sum()),
             "n_independent": int(np.isin(found.kinds, GROUPS[group]).sum()),
             "seconds": variant.twins * of_twins + variant.pairs * len(PAIR) * of_pairs,

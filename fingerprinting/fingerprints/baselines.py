@@ -6,7 +6,7 @@ from importlib import import_module
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import queries, store
-from fingerprinting.fingerprints.generate import begin, finish
+from fingerprinting.fingerprints.generate import begin, finish, trained_besides
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
 from fingerprinting.fingerprints.registry import ROWS, Row
 from fingerprinting.models import suspects, trained
@@ -75,12 +75,8 @@ def _make(study: Study, row: Row, n: int, constants: dict) -> bool:
         return True
     started = begin(study)
     fingerprint = owner.fingerprint(row.queries(owner, n, **own))
-    notes = {
-        "extra_models": len(owner.used),
-        "extra_models_seconds": sum(model.metadata["seconds"] for model in owner.used.values()),
-        "extra_models_used": {model: used.metadata["sha256"] for model, used in sorted(owner.used.items())},
-    }
-    finish(study, name, fingerprint, settings, started, notes)
+    used = [model for _, model in sorted(owner.used.items())]
+    finish(study, name, fingerprint, settings, started, trained_besides(used))
     return False
 
 

@@ -1,7 +1,7 @@
 """Making fingerprints: what primary.py and evolved.py do, from constants to file and records."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -17,6 +17,7 @@ from fingerprinting.fingerprints.registry import Method
 from fingerprinting.fingerprints.representations import correlation, match_rate
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import trained
+from fingerprinting.models.suspects import Suspect
 from fingerprinting.study import aside, changes
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, Study
@@ -174,6 +175,15 @@ def _moved(origin: Fingerprint, evolved_print: Fingerprint) -> dict:
             for name in COMPONENTS
             if (mask := origin.of_component(name)).any()
         }
+    }
+
+
+def trained_besides(used: Sequence[Suspect]) -> dict:
+    """What a fingerprint's record says of the models that the owner trained for it."""
+    return {
+        "extra_models": len(used),
+        "extra_models_seconds": sum(model.metadata["seconds"] for model in used),
+        "extra_models_used": {model.model.name: model.metadata["sha256"] for model in used},
     }
 
 

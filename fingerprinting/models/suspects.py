@@ -23,15 +23,8 @@ NEGATIVES = {
     "all": ("irrelevant", "homologous", "irrelevant_adversarial", "homologous_adversarial"),
 }
 
-BESIDE = (
-    "reference",
-    "calibration",
-    "low_data",
-    "twin",
-    "pair",
-    "audit",
-    "sweep",
-)  # uses of models that stand in no mean
+# Uses of models that stand in no mean.
+BESIDE = ("reference", "calibration", "low_data", "twin", "pair", "audit", "sweep")
 
 ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and kind.use in ("scored", "adaptive")]
 # The two means of the tables, and the attacks they are over by name: one that is added changes none of them.
