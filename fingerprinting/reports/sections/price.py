@@ -1,10 +1,7 @@
 """What a verdict costs: mean AUC by number of twins and of queries, and by what there is to ask."""
 
-from pathlib import Path
-
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.evaluation.price import GRID
-from fingerprinting.reports.figures.canvas import LINES, canvas, path_of
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
 from fingerprinting.study.domain import COMMITTED
@@ -124,32 +121,6 @@ def varied() -> list[str]:
         for name, value, n in sorted(places, key=lambda place: (ASKED.index(place[2]), list(places).index(place)))
     ]
     return markdown_table(["varied", "queries at most", *map(heading, found)], lines)
-
-
-def figure(study_folder: str) -> Path:
-    """Mean AUC by number of queries, a line for each number of twins; dashed: the least attack."""
-    rows = [row for row in rows_of(study_folder) if (row["study"], row["negatives"]) == (GRID, "all")]
-    counts = sorted({row["twins"] for row in rows})
-    with canvas(study_folder, "price", "AUC over queries, by number of twins", 1, 1, (6, 4)) as (drawn, axes):
-        axis = axes[0][0]
-        for colour, count in zip(LINES, counts, strict=False):
-            own = sorted((row for row in rows if row["twins"] == count), key=lambda row: row["queries"])
-            asked = [row["queries"] for row in own]
-            label = f"{count} twin{'s' * (count != 1)}"
-            axis.plot(asked, [row["auc"] for row in own], "o-", ms=3.5, color=colour, label=label)
-            axis.plot(asked, [row["auc_least"] for row in own], "--", lw=0.9, color=colour)
-        axis.plot([], [], "--", lw=0.9, color="#666666", label="lowest AUC of an attack")
-        axis.axhline(0.5, color="grey", lw=0.7, ls=":")
-        axis.set_xscale("log")
-        ticks = sorted({row["queries"] for row in rows})
-        axis.set_xticks(ticks, ticks)
-        axis.minorticks_off()
-        axis.set_xlabel("queries", fontsize=8)
-        axis.set_ylabel("mean AUC against all independent models", fontsize=8)
-        axis.tick_params(labelsize=7)
-        axis.grid(alpha=0.3)
-        drawn.legend(loc="outside lower center", fontsize=7, ncols=4)
-    return path_of(study_folder, "price")
 
 
 def _budget(row: dict) -> int:
