@@ -132,3 +132,29 @@ def test_the_table_has_a_line_for_each_number_of_twins():
         "| 1 |  | 0.800 (0.400) |",
     ]
     assert section.section([]) == []
+
+
+def test_other_fingerprints_stand_beside_with_what_they_were_given(small):
+    def auc(attack: str, value: float, negatives: str = "all") -> dict:
+        place = dict(method="fuap", output="probabilities", representation="code", negatives=negatives)
+        return {
+            "key": f"{attack}/{negatives}",
+            "attack": attack,
+            "auc": value,
+            "n_pirated": 2,
+            "n_independent": 3,
+        } | place
+
+    Records.of(small, "auc").put(
+        [auc("mean_same_task", 0.9), auc("prune", 0.8), auc("fine_tune_all", 1.0), auc("transfer", 0.1)]
+        + [auc("prune", 0.2, "homologous")]
+    )
+    Records.of(small, "timing").put(
+        [{"key": "fuap", "method": "fuap", "queries": 100, "extra_models": 22, "extra_models_s": 60.0}]
+    )
+    price.price(small, **STEPS)
+    (row,) = Records.of(small, "price_baselines").rows()
+    assert (row["method"], row["auc"], row["auc_least"], row["extra_models"]) == ("fuap", 0.9, 0.8, 22)
+    assert "| fuap | code, probabilities | 100 | 22 (60 s) | 0.900 (0.800) |" in "\n".join(
+        section.markdown_table([""] * 6, [section.of_baseline("study", row)])
+    )

@@ -1,9 +1,11 @@
 """What a verdict costs: mean AUC by number of twins and of queries, and by what there is to ask."""
 
+from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.evaluation.price import GRID
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
+from fingerprinting.reports.table_cells import in_words
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
@@ -65,6 +67,7 @@ def block() -> str:
     for study in committed():
         lines += [f"### {heading(study)}", "", *section(rows_of(study))]
     lines += ["### Pairs, candidates, choice and recipe", "", *varied(), "", "### Verdicts", "", *verdicts()]
+    lines += baselines()
     return "\n".join(lines)
 
 
@@ -89,6 +92,28 @@ def verdicts() -> list[str]:
         "",
         *markdown_table(["models", "queries", "ALPHA", *map(heading, cells)], lines),
     ]
+
+
+def baselines() -> list[str]:
+    """Each other fingerprint by its best representation on the same models, with the models that it was given."""
+    lines = []
+    for study in committed():
+        best: dict[str, dict] = {}
+        for row in Records.at(study, "price_baselines").rows():
+            if row["method"] != METHOD and row["auc"] > best.get(row["method"], {"auc": -1.0})["auc"]:
+                best[row["method"]] = row
+        lines += [of_baseline(heading(study), row) for row in sorted(best.values(), key=lambda row: -row["auc"])]
+    if not lines:
+        return []
+    heads = ["study", "fingerprint", "representation, output", "queries", "reference models", "AUC (lowest)"]
+    return ["", "### Other fingerprints on the same models", "", *markdown_table(heads, lines)]
+
+
+def of_baseline(study: str, row: dict) -> list[str]:
+    """A line of that table."""
+    reading = in_words(row["output"], row["representation"])
+    given = f"{row['extra_models']} ({row['extra_models_s']:.0f} s)"
+    return [study, row["method"], reading, str(row["queries"]), given, cell(row)]
 
 
 def _models(twins: int, pairs: int) -> str:
