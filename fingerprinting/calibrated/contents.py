@@ -68,17 +68,17 @@ class TwinsCalibration:
         return np.empty(0)
 
     @classmethod
-    def read(cls, extra: dict[str, torch.Tensor]) -> TwinsCalibration:
-        return cls(*(extra[name].numpy() for name in (TWINS, SUBTRACTED, INDEPENDENT)))
+    def read(cls, extra: dict[str, torch.Tensor], prefix: str) -> TwinsCalibration:
+        """The twins' labels are the same ones for suspects of any task."""
+        return cls(*(extra[name].numpy() for name in (TWINS, SUBTRACTED, prefix + INDEPENDENT)))
 
     def traces(self, labels: np.ndarray, source: np.ndarray, *, other_task: bool) -> np.ndarray:
-        """labels, source (n,) -> (1,): agreement with the source less the mean agreement with its twins."""
-        if other_task:
-            raise ValueError("twins' labels are of the source's task")
-        return minus_twins.score(labels, source, self.twins, self.subtracted)[None]
+        """labels, source (n,) -> (1,): agreement with the source less that with its twins, or of patterns of labels."""
+        shared = minus_twins.pattern if other_task else minus_twins.score
+        return np.atleast_1d(shared(labels, source, self.twins, self.subtracted))
 
-    def written(self, _prefix: str) -> dict[str, torch.Tensor]:
-        found = {TWINS: self.twins, SUBTRACTED: self.subtracted, INDEPENDENT: self.independent}
+    def written(self, prefix: str) -> dict[str, torch.Tensor]:
+        found = {TWINS: self.twins, SUBTRACTED: self.subtracted, prefix + INDEPENDENT: self.independent}
         return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 
@@ -99,19 +99,19 @@ class Controls:
 
 @dataclass(frozen=True)
 class CalibratedFingerprint:
-    """source: for suspects of the source's task. transfer: for those of another one; None without such references."""
+    """source: for suspects of the source's task. transfer: for those of another one; None without such models."""
 
     source: Calibration | TwinsCalibration
-    transfer: Calibration | None
+    transfer: Calibration | TwinsCalibration | None
     controls: Controls
 
     @classmethod
     def of(cls, fingerprint: Fingerprint) -> CalibratedFingerprint:
         extra = fingerprint.extra
-        transfer = Calibration.read(extra, TRANSFER) if FOR_TRANSFER in extra else None
         controls = Controls(extra[CONTROL_INPUTS], extra[CONTROL_TRUTH], extra[CONTROL_ACCURACY])
-        source = TwinsCalibration.read(extra) if TWINS in extra else Calibration.read(extra, "")
-        return cls(source, transfer, controls)
+        kept: type[Calibration] | type[TwinsCalibration] = TwinsCalibration if TWINS in extra else Calibration
+        transfer = kept.read(extra, TRANSFER) if TRANSFER + INDEPENDENT in extra else None
+        return cls(kept.read(extra, ""), transfer, controls)
 
     @property
     def of_twins(self) -> bool:
@@ -121,12 +121,11 @@ class CalibratedFingerprint:
         """What suspects of the source's task, or of another one, are judged by; UserError where there is nothing."""
         if not other_task:
             return self.source
-        if self.transfer is None and self.of_twins:
-            raise UserError("twins cannot judge a suspect of another task; calibrated.py SIZE=full makes what can")
         if self.transfer is None:
+            steps = "calibration.py" if self.of_twins else "references.py and calibration.py"
             raise UserError(
-                "this fingerprint cannot judge a suspect of another task: it had no reference models of one; "
-                "give references.py and calibration.py TRANSFER_COPIES above 0 and run calibrated.py again"
+                "this fingerprint cannot judge a suspect of another task: it had no models of one to compare with; "
+                f"give {steps} TRANSFER_COPIES above 0 and run calibrated.py again"
             )
         return self.transfer
 
