@@ -14,6 +14,9 @@ from nlp.source import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this sc
 COPIES = dict(smoke=2, quick=3, cpu=6, paper=6)  # the source's architecture and recipe
 OTHER_COPIES = dict(smoke=1, quick=0, cpu=2, paper=0)  # of a recipe that the owner does not remember well
 OTHER_EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=2)  # its passes
+TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=6, paper=6)  # of them, and the source, transferred to the other task
+TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the target's part
+TRANSFER_LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)
 
 if __name__ == "__main__":
     cli.run(twins.twins, globals(), "nlp")

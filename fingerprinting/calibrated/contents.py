@@ -18,7 +18,8 @@ INDEPENDENT, STOLEN = "honest", "thefts"
 CONTROL_INPUTS, CONTROL_TRUTH, CONTROL_ACCURACY = "control_inputs", "control_truth", "honest_ability"
 TRANSFER = "transfer_"  # begins the names of what responses to another task are weighed with
 FOR_TRANSFER = TRANSFER + WEIGHTS[0]  # one that is there where responses to another task can be weighed
-TWINS, SUBTRACTED = "twins", "subtracted"
+SOURCE, TWINS, SUBTRACTED = "source", "twins", "subtracted"
+TRANSFERRED_TWINS = TRANSFER + TWINS  # there where twins judge suspects of another task
 DEVIATIONS = 2  # of a share of controls: so far beyond the accuracies of few models others may lie by chance
 
 
@@ -56,30 +57,35 @@ class Calibration:
 
 @dataclass(frozen=True)
 class TwinsCalibration:
-    """The twins' labels (k, n), which of them are subtracted where (k, n), and calibration models' scores (m,)."""
+    """The source's labels (n,), its twins' (k, n), which of them are subtracted where (k, n), and the calibration
+    models' scores (m,); for suspects of another task all of models that the owner moved to it."""
 
+    source: np.ndarray
     twins: np.ndarray
     subtracted: np.ndarray
     independent: np.ndarray
 
     @property
     def stolen(self) -> np.ndarray:
-        """(0,): no stolen model is trained."""
+        """(0,): no stolen model is trained but what suspects are compared with."""
         return np.empty(0)
 
     @classmethod
-    def read(cls, extra: dict[str, torch.Tensor], prefix: str) -> TwinsCalibration:
-        """The twins' labels are the same ones for suspects of any task."""
-        return cls(*(extra[name].numpy() for name in (TWINS, SUBTRACTED, prefix + INDEPENDENT)))
+    def read(cls, fingerprint: Fingerprint, prefix: str = "") -> TwinsCalibration:
+        extra = fingerprint.extra
+        source = extra.get(prefix + SOURCE, fingerprint.labels)
+        return cls(source.numpy(), *(extra[prefix + name].numpy() for name in (TWINS, SUBTRACTED, INDEPENDENT)))
 
-    def traces(self, labels: np.ndarray, source: np.ndarray, *, other_task: bool) -> np.ndarray:
-        """labels, source (n,) -> (1,): agreement with the source less that with its twins, or of patterns of labels."""
+    def traces(self, labels: np.ndarray, _source: np.ndarray, *, other_task: bool) -> np.ndarray:
+        """labels (n,) -> (1,): what they share with the source's less what they share with its twins'."""
         shared = minus_twins.pattern if other_task else minus_twins.score
-        return np.atleast_1d(shared(labels, source, self.twins, self.subtracted))
+        return np.atleast_1d(shared(labels, self.source, self.twins, self.subtracted))
 
     def written(self, prefix: str) -> dict[str, torch.Tensor]:
-        found = {TWINS: self.twins, SUBTRACTED: self.subtracted, prefix + INDEPENDENT: self.independent}
-        return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
+        found = {TWINS: self.twins, SUBTRACTED: self.subtracted, INDEPENDENT: self.independent}
+        if prefix:  # the source's labels of its own task are the fingerprint's
+            found[SOURCE] = self.source
+        return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 
 @dataclass(frozen=True)
@@ -109,9 +115,11 @@ class CalibratedFingerprint:
     def of(cls, fingerprint: Fingerprint) -> CalibratedFingerprint:
         extra = fingerprint.extra
         controls = Controls(extra[CONTROL_INPUTS], extra[CONTROL_TRUTH], extra[CONTROL_ACCURACY])
-        kept: type[Calibration] | type[TwinsCalibration] = TwinsCalibration if TWINS in extra else Calibration
-        transfer = kept.read(extra, TRANSFER) if TRANSFER + INDEPENDENT in extra else None
-        return cls(kept.read(extra, ""), transfer, controls)
+        if TWINS in extra:
+            moved = TwinsCalibration.read(fingerprint, TRANSFER) if TRANSFERRED_TWINS in extra else None
+            return cls(TwinsCalibration.read(fingerprint), moved, controls)
+        transfer = Calibration.read(extra, TRANSFER) if FOR_TRANSFER in extra else None
+        return cls(Calibration.read(extra, ""), transfer, controls)
 
     @property
     def of_twins(self) -> bool:
@@ -122,7 +130,7 @@ class CalibratedFingerprint:
         if not other_task:
             return self.source
         if self.transfer is None:
-            steps = "calibration.py" if self.of_twins else "references.py and calibration.py"
+            steps = f"{'twins' if self.of_twins else 'references'}.py and calibration.py"
             raise UserError(
                 "this fingerprint cannot judge a suspect of another task: it had no models of one to compare with; "
                 f"give {steps} TRANSFER_COPIES above 0 and run calibrated.py again"

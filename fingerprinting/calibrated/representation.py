@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from fingerprinting.calibrated import evidence
-from fingerprinting.calibrated.contents import FOR_TRANSFER, TWINS, WEIGHTS, CalibratedFingerprint, TwinsCalibration
+from fingerprinting.calibrated.contents import FOR_TRANSFER, TRANSFERRED_TWINS, TWINS, WEIGHTS, CalibratedFingerprint
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.distances import shortfall
 from fingerprinting.fingerprints.registry import Method
@@ -33,14 +33,13 @@ def agreement_minus_twins(labels: torch.Tensor, fingerprint: Fingerprint) -> tor
 
 
 def pattern_minus_twins(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
-    """labels (n,) of another task -> (): how much more their pattern shares with the source's than with its twins'."""
-    found, source = TwinsCalibration.read(fingerprint.extra, ""), fingerprint.labels.numpy()
-    return torch.tensor(found.traces(labels.numpy(), source, other_task=True)[0])
+    """labels (n,) of another task -> (): their pattern's likeness to the moved source's less that to moved twins'."""
+    return torch.tensor(traces(labels, fingerprint, other_task=True)[0])
 
 
 registry.add(
     Method("calibrated", "labels", stealing_evidence, shortfall, judges="source", needs=WEIGHTS[0]),
     Method("calibrated", "labels", transfer_evidence, shortfall, judges="target", needs=FOR_TRANSFER),
     Method("calibrated", "labels", agreement_minus_twins, shortfall, judges="source", needs=TWINS),
-    Method("calibrated", "labels", pattern_minus_twins, shortfall, judges="target", needs=TWINS),
+    Method("calibrated", "labels", pattern_minus_twins, shortfall, judges="target", needs=TRANSFERRED_TWINS),
 )

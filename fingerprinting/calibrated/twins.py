@@ -19,7 +19,7 @@ from fingerprinting.fingerprints.generate import begin, finish, trained_besides
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
 from fingerprinting.models import suspects, trained
 from fingerprinting.models.suspects import Suspect
-from fingerprinting.models.twins import PAIR
+from fingerprinting.models.twins import PAIR, TRANSFERRED
 from fingerprinting.study.study import SKIPPED, Study
 from fingerprinting.training.trainer import predict
 
@@ -37,10 +37,11 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     if size == PAIRS and not pairs:
         raise UserError(f"SIZE={size} chooses queries with matched pairs; run {study.command('pairs')}, COPIES above 0")
     calibrating = suspects.of_use(study, "calibration")
-    independent, moved = (of_task(calibrating, on_target=on_target) for on_target in (False, True))
+    independent, judges = (of_task(calibrating, on_target=on_target) for on_target in (False, True))
+    moved = suspects.there(study, "transferred")
     if not independent:
         raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
-    used = [*twins, *pairs, *calibrating]
+    used = [*twins, *moved, *pairs, *calibrating]
     settings = {
         "size": size,
         "n": n,
@@ -57,8 +58,8 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     asked = labels_of(study, [suspects.source_of(study), *independent], inputs)
     scores = minus_twins.score(asked[1:], asked[0], labels, subtracted)
     found = CalibratedFingerprint(
-        source=TwinsCalibration(labels, subtracted, scores),
-        transfer=_transferred(study, moved, inputs, asked[0], labels, subtracted),
+        source=TwinsCalibration(asked[0], labels, subtracted, scores),
+        transfer=_transferred(study, moved, judges, inputs, subtracted),
         controls=_controls(owner, inputs, independent, controls),
     )
     fingerprint = owner.fingerprint(Queries(inputs, truth, found.extra))
@@ -127,20 +128,19 @@ def mistakes(owner: Owner) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
 
 
 def _transferred(
-    study: Study,
-    moved: list[Suspect],
-    inputs: torch.Tensor,
-    source: np.ndarray,
-    twins: np.ndarray,
-    subtracted: np.ndarray,
+    study: Study, moved: list[Suspect], judges: list[Suspect], inputs: torch.Tensor, subtracted: np.ndarray
 ) -> TwinsCalibration | None:
-    """The same where labels mean other things, by their pattern; None without calibration models moved to that task."""
-    if not moved:
+    """The same where labels mean other things, by their pattern: beside the source and twins that the owner moved.
+
+    moved: the source, and the first of the twins in their order; None without them or moved calibration models.
+    """
+    source, twins = ([model for model in moved if model.model.kind == kind] for kind in TRANSFERRED)
+    if not (source and judges):
         return None
-    labels = labels_of(study, moved, inputs)
-    return TwinsCalibration(
-        twins, subtracted, np.array([minus_twins.pattern(own, source, twins, subtracted) for own in labels])
-    )
+    (of_source, *of_twins), of_judges = (labels_of(study, models, inputs) for models in ([*source, *twins], judges))
+    labels, counted = np.stack(of_twins), subtracted[: len(of_twins)]
+    scores = [minus_twins.pattern(own, of_source, labels, counted) for own in of_judges]
+    return TwinsCalibration(of_source, labels, counted, np.array(scores))
 
 
 def _controls(owner: Owner, queries: torch.Tensor, judges: list[Suspect], count: int) -> Controls:

@@ -109,7 +109,7 @@ def check_origin(study: Study, prints: dict[str, Fingerprint]) -> None:
     Those of the models that are there now, and the primary one that is matched beside it.
     """
     made_with = {name: found.metadata.get("extra_models_used", {}) for name, found in prints.items()}
-    uses = ("reference", "calibration", "low_data", "twin", "pair") if any(made_with.values()) else ()
+    uses = ("reference", "calibration", "low_data", "twin", "transferred", "pair") if any(made_with.values()) else ()
     models = [model for use in uses for model in suspects.there(study, use)]
     now = {model.model.name: model.metadata["sha256"] for model in models}
     for name, used in made_with.items():

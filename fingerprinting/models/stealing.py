@@ -172,6 +172,9 @@ KINDS |= {
 KINDS |= {
     "twin": Kind("independent", "twins", independent, use="twin"),
     "other_recipe_twin": Kind("independent", "twins", independent, use="sweep"),
+    # Moved to another task by the owner, as an attacker would move the source.
+    "source_transfer": Kind("pirated", "twins", transfer, on_target=True, use="transferred", origin=MODIFIED),
+    "twin_transfer": Kind("independent", "twins", transfer, on_target=True, use="transferred"),
     "pair_independent": Kind("independent", "pairs", independent, use="pair"),
     # The partner's seeds, so that the two differ in origin alone.
     "pair_stolen": Kind("pirated", "pairs", extract_labels, use="pair", origin=EXTRACTED, seed_name="pair_independent"),

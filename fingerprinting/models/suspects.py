@@ -24,7 +24,7 @@ NEGATIVES = {
 }
 
 # Uses of models that stand in no mean.
-BESIDE = ("reference", "calibration", "low_data", "twin", "pair", "audit", "sweep")
+BESIDE = ("reference", "calibration", "low_data", "twin", "transferred", "pair", "audit", "sweep")
 
 ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and kind.use in ("scored", "adaptive")]
 # The two means of the tables, and the attacks they are over by name: one that is added changes none of them.

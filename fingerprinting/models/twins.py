@@ -1,25 +1,41 @@
 """The steps that repeat trainings for comparison: twins of the source, and pairs that differ in origin alone."""
 
+from dataclasses import replace
 from itertools import product
 
 from fingerprinting.core.runtime import UserError
 from fingerprinting.models import build, trained
 from fingerprinting.models.kinds import Job
-from fingerprinting.models.reference import ALL
+from fingerprinting.models.reference import ALL, TARGET_PARTS
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import Recipe
 
 OWNED = ("owner", "reference")  # the parts that an owner has to train on
 PAIR = ("pair_independent", "pair_stolen")  # the kinds of a matched pair, in the order of its models
 
+TRANSFERRED = ("source_transfer", "twin_transfer")  # kinds that the owner moves to another task
+
 
 def twins(
-    study: Study, *, copies: int, epochs: int, learning_rate: float, other_copies: int, other_epochs: int
+    study: Study,
+    *,
+    copies: int,
+    epochs: int,
+    learning_rate: float,
+    other_copies: int,
+    other_epochs: int,
+    transfer_copies: int,
+    transfer_epochs: int,
+    transfer_learning_rate: float,
 ) -> str | None:
     """The source's recipe with other seeds on the owner's part; `other_copies` of them with another number of passes.
 
-    What a suspect shares with any model of this recipe and these data it shares with a twin as well.
+    What a suspect shares with any model of this recipe and these data it shares with a twin as well. The source and
+    `transfer_copies` of the twins are moved to the target too, on the owner's part of it: suspects of another task are
+    compared with these.
     """
+    if not 0 <= transfer_copies <= copies:
+        raise UserError(f"TRANSFER_COPIES={transfer_copies} must lie between 0 and COPIES={copies}")
     recipe, part = study.recipe(epochs, learning_rate), {"part": "owner"}
     _compare(study, recipe)
     jobs = [Job(study.model_id("twin", study.source_architecture, copy), recipe, part) for copy in range(copies)]
@@ -28,6 +44,10 @@ def twins(
         Job(study.model_id("other_recipe_twin", study.source_architecture, copy), others, part)
         for copy in range(other_copies)
     ]
+    moved, target = study.recipe(transfer_epochs, transfer_learning_rate), {"part": TARGET_PARTS["calibration"]}
+    makers = [study.source_id, *(job.model for job in jobs[:transfer_copies])] if transfer_copies else []
+    kinds = [TRANSFERRED[0], *[TRANSFERRED[1]] * transfer_copies]
+    jobs += [Job(replace(maker, kind=kind), moved, target, maker) for maker, kind in zip(makers, kinds, strict=False)]
     return build.train(study, "twins", jobs)
 
 

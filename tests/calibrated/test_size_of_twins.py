@@ -1,6 +1,7 @@
 """The calibrated fingerprint from twins alone: what it asks, how it scores, whom it flags, what it cannot say."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from fingerprinting.calibrated import fitting, judge, twins, verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint
+from fingerprinting.calibrated.responses import of_task
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.evaluation import ablation
@@ -22,6 +24,8 @@ from fingerprinting.study.study import SKIPPED, Study
 from fingerprinting.training.trainer import predict
 
 RECIPE = dict(epochs=1, learning_rate=1e-2)
+MOVED = dict(transfer_copies=3, transfer_epochs=1, transfer_learning_rate=1e-2)
+UNMOVED = {**MOVED, "transfer_copies": 0}
 SIZE = dict(size="twins", n=30, controls=20)
 LEVELS = dict(alpha=0.05, beta=0.05, tail="student")
 
@@ -45,9 +49,9 @@ def small(folder) -> Study:
         patch.setenv("RESULTS_DIR", str(folder / "results"))
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=20, workers=1)
         source_model.source(study, weights="", **RECIPE)
-        training.twins(study, copies=4, other_copies=0, other_epochs=1, **RECIPE)
-        moved = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1)
-        reference.calibration(study, copies=1, shares=(0.5,), share_copies=1, **moved, **RECIPE)
+        training.twins(study, copies=4, other_copies=0, other_epochs=1, **MOVED, **RECIPE)
+        own = dict(copies=1, shares=(0.5,), share_copies=1, epsilon=0.1, pgd_steps=1)
+        reference.calibration(study, **own, **{**MOVED, "transfer_copies": 1}, **RECIPE)
         assert fitting.calibrated(study, **SIZE) is None
     return study
 
@@ -76,10 +80,10 @@ def test_it_asks_what_the_source_gets_wrong(small, outputs):
 def test_it_keeps_what_twins_and_calibration_models_respond(small, outputs):
     made = opened(small)
     held = CalibratedFingerprint.of(made)
-    assert held.of_twins and held.transfer is None
+    assert held.of_twins
     for twin, kept in zip(suspects.there(small, "twin"), held.source.twins, strict=True):
         assert (labels_of(small, twin, made.inputs) == kept).all()
-    judges = suspects.of_use(small, "calibration")
+    judges = of_task(suspects.of_use(small, "calibration"), on_target=False)
     for model, score, accuracy in zip(judges, held.source.independent, held.controls.accuracy, strict=True):
         labels = labels_of(small, model, made.inputs)
         own = minus_twins.score(labels, made.labels.numpy(), held.source.twins, held.source.subtracted)
@@ -100,7 +104,7 @@ def test_controls_are_held_out_examples_of_all_classes_and_no_queries(small, out
 
 def test_the_source_itself_is_stolen_and_no_calibration_model_is(small, outputs):
     made = opened(small)
-    models = [suspects.source_of(small), *suspects.of_use(small, "calibration")]
+    models = [suspects.source_of(small), *of_task(suspects.of_use(small, "calibration"), on_target=False)]
     verdicts.judge(small, made, models, **LEVELS)
     outcomes = {row["kind"]: verdicts.passed(row) for row in Records.of(small, "verdicts").rows()}
     assert outcomes.pop("source") == "stolen" and set(outcomes.values()) == {"inconclusive"}
@@ -112,7 +116,7 @@ def test_who_can_only_be_asked_gets_that_verdict_and_is_told_what_it_rests_on(sm
     asked = dict(queries=str(tmp_path), other_task=False, **LEVELS)
     judge.judge(small, responses="", **asked)
     said = capsys.readouterr().out
-    count = len(suspects.of_use(small, "calibration"))
+    count = len(of_task(suspects.of_use(small, "calibration"), on_target=False))
     assert f"ALPHA=0.05 is extrapolated: {count} calibration models support no ALPHA below" in said
     inputs = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
     responses = tmp_path / "responses.txt"
@@ -128,25 +132,26 @@ def test_conformal_p_values_refuse_what_they_cannot_support(small, outputs, tmp_
         judge.judge(small, queries=str(tmp_path), responses="", other_task=False, **{**LEVELS, "tail": "conformal"})
 
 
-def test_without_calibration_models_moved_to_another_task_its_suspects_are_refused(small, outputs, tmp_path):
-    with pytest.raises(UserError, match="no models of one to compare with; give calibration.py TRANSFER_COPIES above"):
-        judge.judge(small, queries=str(tmp_path), responses="", other_task=True, **LEVELS)
+def test_without_models_moved_to_another_task_its_suspects_are_refused(small, outputs):
+    held = replace(CalibratedFingerprint.of(opened(small)), transfer=None)
+    with pytest.raises(UserError, match="to compare with; give twins.py and calibration.py TRANSFER_COPIES above 0"):
+        held.calibration(other_task=True)
 
 
-def test_calibration_models_moved_to_another_task_are_read_by_the_pattern_of_their_labels(small, outputs, tmp_path):
-    moved = dict(transfer_copies=1, transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1)
-    reference.calibration(small, copies=1, shares=(0.5,), share_copies=1, **moved, **RECIPE)
-    fitting.calibrated(small, **SIZE)
+def test_suspects_of_another_task_are_compared_with_the_source_and_twins_that_the_owner_moved(small, outputs, tmp_path):
     made = opened(small)
     held = CalibratedFingerprint.of(made).calibration(other_task=True)
-    judges = [model for model in suspects.of_use(small, "calibration") if model.kind.on_target]
+    source, *twins = suspects.there(small, "transferred")
+    assert [model.model.kind for model in (source, *twins)] == ["source_transfer", *["twin_transfer"] * 3]
+    assert (labels_of(small, source, made.inputs) == held.source).all() and len(held.twins) == 3
+    judges = of_task(suspects.of_use(small, "calibration"), on_target=True)
     assert len(held.independent) == len(judges) > 0
     for model, score in zip(judges, held.independent, strict=True):
         labels = labels_of(small, model, made.inputs)
-        assert score == minus_twins.pattern(labels, made.labels.numpy(), held.twins, held.subtracted)
+        assert score == minus_twins.pattern(labels, held.source, held.twins, held.subtracted)
     judge.judge(small, queries=str(tmp_path), responses="", other_task=True, **LEVELS)
     responses = tmp_path / "responses.txt"
-    words = [f"other {label}" for label in made.labels.tolist()] + ["any"] * SIZE["controls"]
+    words = [f"other {label}" for label in held.source.tolist()] + ["any"] * SIZE["controls"]
     responses.write_text("\n".join(words))
     judge.judge(small, queries=str(tmp_path), responses=str(responses), other_task=True, **LEVELS)
     found = json.loads((tmp_path / judge.VERDICT).read_text())
@@ -168,7 +173,7 @@ def test_it_is_read_in_its_own_two_ways(small, outputs):
 
 def test_a_finished_one_is_left_as_it_is_until_a_twin_changes(small, outputs):
     assert fitting.calibrated(small, **SIZE) is SKIPPED
-    assert opened(small).metadata["extra_models"] == 4 + len(suspects.of_use(small, "calibration"))
+    assert opened(small).metadata["extra_models"] == 4 + 4 + len(suspects.of_use(small, "calibration"))
 
 
 def test_fewer_mistakes_than_queries_are_said(small, outputs, capsys):
@@ -195,7 +200,7 @@ def test_without_twins_or_calibration_models_it_says_what_to_run(study):
     source_model.source(study, weights="", **RECIPE)
     with pytest.raises(UserError, match="SIZE=twins compares with twins of the source; run python cv/twins.py"):
         fitting.calibrated(study, **SIZE)
-    training.twins(study, copies=1, other_copies=0, other_epochs=1, **RECIPE)
+    training.twins(study, copies=1, other_copies=0, other_epochs=1, **UNMOVED, **RECIPE)
     with pytest.raises(UserError, match="calibration.py"):
         fitting.calibrated(study, **SIZE)
 
@@ -225,6 +230,6 @@ def test_pairs_move_the_choice_to_what_tells_origin(small, outputs):
 
 def test_the_size_of_pairs_wants_pairs(study):
     source_model.source(study, weights="", **RECIPE)
-    training.twins(study, copies=1, other_copies=0, other_epochs=1, **RECIPE)
+    training.twins(study, copies=1, other_copies=0, other_epochs=1, **UNMOVED, **RECIPE)
     with pytest.raises(UserError, match="SIZE=pairs chooses queries with matched pairs; run python cv/pairs.py"):
         fitting.calibrated(study, **{**SIZE, "size": "pairs"})

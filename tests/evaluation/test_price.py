@@ -15,6 +15,7 @@ from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import predict
 
 RECIPE = dict(epochs=1, learning_rate=1e-2)
+UNMOVED = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2)
 STEPS = dict(twins=(0, 1, 3), queries=(5, 20), alphas=(0.05,), draws=2)
 
 
@@ -22,7 +23,7 @@ STEPS = dict(twins=(0, 1, 3), queries=(5, 20), alphas=(0.05,), draws=2)
 def small(study: Study) -> Study:
     """A source, three twins, an independent model and one stolen model of vision's digits."""
     source_model.source(study, weights="", **RECIPE)
-    twins.twins(study, copies=3, other_copies=0, other_epochs=1, **RECIPE)
+    twins.twins(study, copies=3, other_copies=0, other_epochs=1, **UNMOVED, **RECIPE)
     independent.homologous(
         study, overlaps=(1.0,), same_copies=0, other_copies=1, adversarial_copies=0, epsilon=0.1, pgd_steps=1, **RECIPE
     )
@@ -104,7 +105,7 @@ def test_counts_that_make_no_price_are_refused(study, wrong):
 
 def test_without_scored_models_there_is_no_price(study):
     source_model.source(study, weights="", **RECIPE)
-    twins.twins(study, copies=1, other_copies=0, other_epochs=1, **RECIPE)
+    twins.twins(study, copies=1, other_copies=0, other_epochs=1, **UNMOVED, **RECIPE)
     with pytest.raises(UserError, match="a price is scored on stolen and independent models; run the steps that train"):
         price.price(study, **STEPS)
 

@@ -10,6 +10,7 @@ from fingerprinting.models.source_model import source
 from fingerprinting.study.study import Study
 
 RECIPE = dict(epochs=1, learning_rate=1e-2)
+UNMOVED = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2)
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def planned(monkeypatch) -> dict[str, list[Job]]:
 
 
 def made_twins(study: Study, **constants) -> None:
-    twins.twins(study, **{"copies": 3, "other_copies": 0, "other_epochs": 2, **RECIPE, **constants})
+    twins.twins(study, **{"copies": 3, "other_copies": 0, "other_epochs": 2, **UNMOVED, **RECIPE, **constants})
 
 
 def made_pairs(study: Study, **constants) -> None:
