@@ -6,8 +6,8 @@
 
 Each method is a module, fingerprinting/fingerprints/queries/<method>.py, in which its constants stand, such as
 IPGUARD_STEPS, with the published values; --help lists them all. Needs <domain>/source.py, and <domain>/references.py
-for the baselines that use reference models. Writes fingerprints to data/artifacts/, their records to
-results/records/.
+for the baselines that use reference models, which are left out where it was not run. Writes fingerprints to
+data/artifacts/, their records to results/records/.
 """
 
 from fingerprinting import cli

@@ -3,9 +3,9 @@
     python deepcore.py                          # DOMAIN=cv, cpu tier
     python deepcore.py DOMAIN=bci POINTS=5
 
-Needs the models (<domain>/*.py with references.py). Writes the fingerprint to data/artifacts/, records, tables and
-figures to results/; model_finger_match.py scores it beside the others. Text has no points between tokens: it is
-left out.
+Needs the models (<domain>/*.py); of references.py's, where that was run, it makes clusterings of an owner's own. Writes
+the fingerprint to data/artifacts/, records, tables and figures to results/; model_finger_match.py scores it beside the
+others. Text has no points between tokens: it is left out.
 """
 
 from fingerprinting import cli

@@ -26,6 +26,7 @@ LATER = (
     "overlap",
     "extract_sweep",
     "pairs",
+    "references",
     "low_data_references",
     "audit",
     "price",
@@ -33,6 +34,13 @@ LATER = (
     "detect_erase_attack",
     "passport",
 )
+LEFT_OUT = """\
+the quick tier leaves out some steps; each runs alone, as in python cv/pairs.py TIER=quick:
+cv/references.py, for the owner's threshold and for baselines that learn from stolen models, then
+baselines.py METHOD=all; cv/low_data_references.py after it, then calibrated.py SIZE=full, ablation.py;
+cv/pairs.py, then calibrated.py SIZE=pairs; price.py; cv/overlap.py, cv/extract_sweep.py, cv/audit.py;
+detect_erase_attack.py; cv/passport/train.py, then attack.py and steal.py there.
+Everything: python reproduce.py"""
 
 
 def main(words: list[str]) -> None:
@@ -62,13 +70,7 @@ def main(words: list[str]) -> None:
     seconds = time.perf_counter() - started
     print(f"all {len(steps)} steps: {seconds:.0f} s")
     if later:
-        print(
-            "the quick tier leaves out some steps; each runs alone, as in python cv/pairs.py TIER=quick:\n"
-            "cv/pairs.py, then calibrated.py SIZE=pairs, or cv/low_data_references.py, then SIZE=full; price.py;\n"
-            "cv/overlap.py, cv/extract_sweep.py, cv/audit.py, ablation.py, detect_erase_attack.py;\n"
-            "cv/passport/train.py, then attack.py and steal.py there; baselines.py METHOD=all.\n"
-            "Everything: python reproduce.py"
-        )
+        print(LEFT_OUT)
     if fresh and "RECORD_RUN" in os.environ:
         documents.record_run(overrides, domains, seconds)
 

@@ -82,8 +82,9 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
     if lacking := [name for name, kinds in GROUPS.items() if not there & set(kinds)]:
         missing = " and no ".join(lacking)
         raise UserError(f"{study.folder} has no {missing} models to compare at core points; train some")
-    # The source and a suspect beside the references, or beside the stolen models and one independent model.
-    fewest = 2 + min(len(core.references), sum(suspect.kind.role == "pirated" for suspect in core.pool[1:]))
+    stolen = sum(suspect.kind.role == "pirated" for suspect in core.pool[1:])
+    # The source and a suspect beside the references, if any, or beside the stolen models and one independent model.
+    fewest = 2 + min(len(core.references) or stolen, stolen)
     if clusters > fewest:
         raise UserError(f"CLUSTERS={clusters} are more than the {fewest} models that are clustered at the least")
     found = {
@@ -203,7 +204,10 @@ def score_rows(core: CoreResponses) -> list[dict]:
 
 
 def cluster_rows(core: CoreResponses, clusters: int) -> list[dict]:
-    """The paper's Table V: missed and false identification rates of three ways to cluster."""
+    """The paper's Table V: missed and false identification rates of three ways to cluster.
+
+    Beside the owner's own models, where it has independent ones, and as the paper does.
+    """
     source, *pool = core.pool
     judged = core.features(pool)
     known = core.features([source, *core.references])
@@ -211,7 +215,9 @@ def cluster_rows(core: CoreResponses, clusters: int) -> list[dict]:
     pirated = np.array([suspect.kind.role == "pirated" for suspect in pool])
     rows = []
     for name, cluster in ALGORITHMS.items():
-        alone = flagged_beside_references(cluster, clusters, known, pirated_known, judged)
+        alone = {}
+        if not pirated_known.all():
+            alone["references"] = flagged_beside_references(cluster, clusters, known, pirated_known, judged)
         for group, kinds in NEGATIVES.items():
             independent = np.array([suspect.model.kind in kinds for suspect in pool])
             if not independent.any():
@@ -220,7 +226,7 @@ def cluster_rows(core: CoreResponses, clusters: int) -> list[dict]:
             together = np.zeros(len(pool), bool)
             features = np.vstack([known[:1], judged[there]])  # the source first
             together[there] = flagged_together(cluster, clusters, features, np.append(False, independent[there]))[1:]
-            for named_by, flagged in (("references", alone), ("scored", together)):
+            for named_by, flagged in (alone | {"scored": together}).items():
                 mir, mir_low, mir_high = statistics.share(~flagged[pirated])
                 fir, fir_low, fir_high = statistics.share(flagged[independent])
                 rows.append(

@@ -34,6 +34,11 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, bet
     twins = suspects.there(study, "twin")
     source = trained.weights_sha256(study, study.source_id)
     prints = {name: store.load(study, name, source) for name in names}
+    if not references:
+        print(
+            "without reference models the owner has no threshold: error rates stand at the in-sample one alone, and an "
+            f"overlap sweep is left out; {study.command('references')} trains them"
+        )
     published = readable(prints)
     methods = and_minus_twins(published) if twins else published
     store.check_origin(study, prints)

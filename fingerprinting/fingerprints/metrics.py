@@ -86,22 +86,23 @@ def mean_row(
 def error_rows(distances: Distances, references: Distances) -> list[dict]:
     """DeepCore's missed and false identification rates (MIR, FIR) over the stealing attacks of the same task.
 
-    The threshold comes from the owner's reference models; beside it stands what the paper does, the best threshold for
-    the very models that are scored, which no owner could know.
+    The threshold comes from the owner's reference models, where it has stolen and independent ones; beside it stands
+    what the paper does, the best threshold for the very models that are scored, which no owner could know.
     """
     groups = {group: NEGATIVES[group] for group in NEGATIVES if set(NEGATIVES[group]) <= set(distances)}
     attacks = [kind for kind in MEANS["mean_same_task"] if kind in distances]
-    if not (groups and attacks and references):
+    if not (groups and attacks):
         return []
     pirated = _joined(distances, attacks)
-    calibrating = [
-        _joined(references, [kind for kind in references if KINDS[kind].role == role])
+    known = [
+        [values for kind, values in references.items() if KINDS[kind].role == role]
         for role in ("pirated", "independent")
     ]
+    owners = {"references": tuple(map(np.concatenate, known))} if all(known) else {}
     rows = []
     for group, kinds in groups.items():
         independent = _joined(distances, kinds)
-        for origin, (stolen, known_independent) in (("references", calibrating), ("scored", (pirated, independent))):
+        for origin, (stolen, known_independent) in (owners | {"scored": (pirated, independent)}).items():
             threshold = statistics.threshold(stolen, known_independent)
             mir, mir_low, mir_high = statistics.share(pirated > threshold)
             fir, fir_low, fir_high = statistics.share(independent <= threshold)

@@ -96,7 +96,9 @@ class Owner:
         """
         found = [suspect for suspect in suspects.standard_strength(self.study) if suspect.kind.role == role]
         if not found:
-            raise UnsuitedError(f"{self.method} needs {role} reference models; give references.py COPIES above 0")
+            raise UnsuitedError(
+                f"{self.method} needs {role} reference models; run {self.study.command('references')}, COPIES above 0"
+            )
         self.used.update({suspect.model.name: suspect for suspect in found})
         return found
 

@@ -58,8 +58,8 @@ def of_use(study: Study, use: str) -> list[Suspect]:
 
 
 def references(study: Study) -> list[Suspect]:
-    """Every model of the source's task that the owner trained for reference."""
-    return [suspect for suspect in of_use(study, "reference") if not suspect.kind.on_target]
+    """Every model of the source's task that the owner trained for reference; none where that step was not run."""
+    return [suspect for suspect in there(study, "reference") if not suspect.kind.on_target]
 
 
 def low_data_references(study: Study) -> list[Suspect]:

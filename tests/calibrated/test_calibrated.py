@@ -404,17 +404,22 @@ def test_values_that_are_no_numbers_make_no_fingerprint(small, outputs, part):
     assert not path.exists()
 
 
-def test_missing_calibration_models_are_named_by_their_script(small, outputs):
-    plan = small.artifacts / "plans" / "calibration.json"
+@pytest.mark.parametrize(
+    ("step", "kind"), [("references", "reference_homologous"), ("calibration", "calibration_homologous")]
+)
+def test_missing_models_are_named_by_their_script(small, outputs, step, kind):
+    plan = small.artifacts / "plans" / f"{step}.json"
     with as_it_was(plan):
         plan.unlink()
-        with pytest.raises(UserError, match="models of python cv/calibration.py DATASET=digits TIER=smoke are missing"):
+        wanted = f"models of python cv/{step}.py DATASET=digits TIER=smoke are missing; run it first"
+        with pytest.raises(UserError, match=wanted):
             fitting.calibrated(small, **SETTINGS)
+        with pytest.raises(UserError, match=wanted):
+            ablation.ablate(small, budgets=(), references=())
     with as_it_was(plan):
         models = json.loads(plan.read_text())
-        further = asdict(small.model_id("calibration_homologous", "conv3", 99))
-        storage.write_text(plan, json.dumps([*models, further]))
-        with pytest.raises(UserError, match=f"1 of {len(models) + 1} models of python cv/calibration.py .* missing"):
+        storage.write_text(plan, json.dumps([*models, asdict(small.model_id(kind, "conv3", 99))]))
+        with pytest.raises(UserError, match=f"1 of {len(models) + 1} models of python cv/{step}.py .* missing"):
             fitting.calibrated(small, **SETTINGS)
 
 

@@ -4,6 +4,7 @@ import csv
 import inspect
 import itertools
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -309,6 +310,13 @@ ATTACKED = dict(epsilon=0.03, pgd_steps=1)
 FAST = dict(epochs=1, learning_rate=1e-2)
 
 
+def train(study: Study, steps: Iterable[tuple[Callable, dict]]) -> None:
+    for step, own in steps:
+        known = inspect.signature(step).parameters
+        shared = {name: value for name, value in (FAST | ATTACKED).items() if name in known or "constants" in known}
+        step(study, **(shared | own))
+
+
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory) -> tuple[Study, object]:
     """A smallest zoo, judged; returns the study and the folder of its outputs."""
@@ -317,10 +325,7 @@ def judged(tmp_path_factory) -> tuple[Study, object]:
         patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
         patch.setenv("RESULTS_DIR", str(folder / "results"))
         study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=20, workers=1)
-        for step, own in ZOO:
-            known = inspect.signature(step).parameters
-            shared = {name: value for name, value in (FAST | ATTACKED).items() if name in known or "constants" in known}
-            step(study, **(shared | own))
+        train(study, ZOO)
         assert identification.deepcore(study, **CONSTANTS) is None
         show.deepcore(study)
     return study, folder

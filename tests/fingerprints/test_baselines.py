@@ -115,7 +115,10 @@ def test_a_domain_that_does_not_mix_suits_no_method_that_does(study):
 @pytest.mark.parametrize("role", ["pirated", "independent"])
 def test_no_models_for_reference_suit_no_method_that_needs_them(study, monkeypatch, role):
     monkeypatch.setattr("fingerprinting.models.suspects.standard_strength", lambda _study: [])
-    with pytest.raises(UnsuitedError, match=f"sac_w needs {role} reference models; give references.py COPIES"):
+    wanted = (
+        f"sac_w needs {role} reference models; run python cv/references.py DATASET=digits TIER=smoke, COPIES above 0"
+    )
+    with pytest.raises(UnsuitedError, match=wanted):
         Owner(study, "sac_w").references(role)
 
 
@@ -340,6 +343,9 @@ def test_error_rates_by_hand():
     assert in_sample["threshold"] == 4.5 and (in_sample["mir"], in_sample["fir"]) == (0.0, 0.25)
     assert owners["n_calibration"] == 4 and in_sample["n_calibration"] == 14 + 16
     assert {group for group, _ in rows} == set(NEGATIVES)
+    for few in ({}, {"reference_prune": references["reference_prune"]}):  # an owner's threshold needs both roles
+        alone = metrics.error_rows(attacks | independent, few)
+        assert alone == [row for (_, origin), row in rows.items() if origin == "scored"]
 
 
 LEAST = {f"{row.name}_{key}": least for row in ROWS.values() for key, least in row.least.items()}

@@ -90,6 +90,18 @@ def test_models_for_another_use_are_found_for_it_and_never_judged(zoo, use, kind
     assert kind not in {suspect.model.kind for suspect in suspects.gather(zoo)}
 
 
+def test_without_their_step_there_are_no_references_and_of_a_stopped_one_it_is_named(zoo):
+    assert suspects.references(zoo) == [] == suspects.standard_strength(zoo)
+    copies = [model_id(zoo, "reference_prune", copy) for copy in range(2)]
+    plan(zoo, "references", copies)
+    save_model(zoo, copies[0], storage.read_metadata(zoo.source_id.path)["sha256"])
+    with pytest.raises(UserError, match="1 of 2 models of python cv/references.py DATASET=digits TIER=smoke are missi"):
+        suspects.references(zoo)
+    save_model(zoo, copies[1], "0" * 64)
+    with pytest.raises(UserError, match="reference_prune/conv3-1 was made from another .* run python cv/references.py"):
+        suspects.references(zoo)
+
+
 def test_a_later_step_that_was_stopped_or_is_older_than_the_source_does_not_stop_the_matcher(zoo):
     copies = [model_id(zoo, "removal", copy) for copy in range(3)]
     save_model(zoo, copies[0], storage.read_metadata(zoo.source_id.path)["sha256"])

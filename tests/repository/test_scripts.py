@@ -63,6 +63,15 @@ def test_reproduce_lists_the_constants_of_all_steps(run_here):
     assert "  cv/source.py: EPOCHS, LEARNING_RATE, WEIGHTS\n" in ended.stdout and "IPGUARD_STEPS" in ended.stdout
 
 
+def test_the_quick_tier_names_the_steps_that_it_leaves_out(run_here):
+    reproduce = runpy.run_path(str(REPOSITORY / "reproduce.py"))
+    ended = run_here("reproduce.py", "--help", "DOMAIN=cv", "TIER=quick")
+    assert ended.returncode == 0 and "  cv/twins.py: " in ended.stdout
+    for step in reproduce["LATER"]:
+        script = "cv/passport/train.py" if step == "passport" else f"cv/{step}.py" if step in STEPS else f"{step}.py"
+        assert script in reproduce["LEFT_OUT"] and f"  {script}: " not in ended.stdout
+
+
 @pytest.mark.parametrize("folder", DOMAINS)
 def test_no_loop_of_its_own(folder):
     """Training loops live in the package, once."""

@@ -53,6 +53,7 @@ def fuap(
     drawn in several views, another member of each cluster as its anchor).
     """
     bounds = owner.movable()
+    references = {role: owner.references(role) for role in ("pirated", "independent")}
     pool = owner.drawn(points)
     inputs = owner.inputs(pool)
     perturbation = universal(
@@ -62,7 +63,6 @@ def fuap(
     cluster, anchors = clustered(outputs, max(1, n // 2), owner.generator("clusters"))
     drawn = [anchors] + [_members(cluster, owner.generator(f"view {view}")) for view in range(views)]
     asked = torch.cat([paired(inputs[chosen], perturbation, bounds) for chosen in drawn])
-    references = {role: owner.references(role) for role in ("pirated", "independent")}
     logits = [predict(owner.source, asked, owner.device)]
     logits += [owner.ask(model, asked) for models in references.values() for model in models]
     stolen = torch.tensor([True] * (1 + len(references["pirated"])) + [False] * len(references["independent"]))

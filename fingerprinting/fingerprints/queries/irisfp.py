@@ -41,6 +41,7 @@ def irisfp(
     extra: thresholds (fingerprints,), the share of views on which a suspect must agree.
     """
     bounds = owner.movable()
+    references = [owner.references(role) for role in ("pirated", "independent")]
     count, movable = max(1, n // views), owner.recorded
     chosen = owner.drawn(round(candidates * count))
     seeds = owner.inputs(chosen)
@@ -63,10 +64,10 @@ def irisfp(
         torch.stack(
             [
                 (owner.ask(model, inputs.flatten(0, 1)).argmax(1) == labels).double().view(-1, views).mean(1)
-                for model in owner.references(role)
+                for model in models
             ]
         )
-        for role in ("pirated", "independent")
+        for models in references
     )
     effect = effect_size(pirated, independent)
     best = effect.argsort(descending=True, stable=True)[:count]

@@ -84,7 +84,7 @@ def _radius(study_folder: str, rows: list[dict]) -> None:
 
 
 def _strips(study_folder: str, rows: list[dict]) -> None:
-    """Every model a dot by kind, and the threshold that the owner's reference models give."""
+    """Every model a dot by kind, and the threshold that the owner's reference models give, where it has some."""
     uses = {use: [row for row in rows if KINDS[row["kind"]].use == use] for use in ("scored", "reference")}
     judged = [row for row in uses["scored"] if KINDS[row["kind"]].role != "source"]
     kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in judged)]
@@ -99,10 +99,11 @@ def _strips(study_folder: str, rows: list[dict]) -> None:
                 values, role = [row[method.key] for row in judged if row["kind"] == kind], KINDS[kind].role
                 label = "" if said(role) in axis.get_legend_handles_labels()[1] else said(role)
                 axis.plot(values, [height] * len(values), "o", ms=4, alpha=0.6, color=COLOURS[role], label=label)
-            sides = (scores(method, uses["reference"], role) for role in ("pirated", "independent"))
-            axis.axvline(
-                statistics.threshold(*sides), color="grey", lw=0.9, ls="--", label="threshold from reference models"
-            )
+            sides = [scores(method, uses["reference"], role) for role in ("pirated", "independent")]
+            if all(map(len, sides)):
+                axis.axvline(
+                    statistics.threshold(*sides), color="grey", lw=0.9, ls="--", label="threshold from reference models"
+                )
             axis.set_yticks(range(len(kinds)), reversed(kinds), fontsize=7)
             axis.tick_params(axis="x", labelsize=7)
             axis.set_xlim(left=0)

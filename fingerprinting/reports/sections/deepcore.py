@@ -55,14 +55,7 @@ def page(study_folder: str, measured: dict[str, list[dict]] | None = None) -> st
     lines += [*_lengths(found["deepcore_lengths"]), ""]
     lines += ["Scores at the core points: mean ± standard deviation (difference from the homologous models' mean).", ""]
     lines += [*_scores(found["deepcore_scores"]), ""]
-    lines += [
-        "Clustering of the logits at the core points: missed (MIR) and false identification rate (FIR) [95% interval]. "
-        "Each suspect is clustered with the owner's reference models, whose roles label the clusters. In round "
-        "brackets the paper's procedure: all scored models are clustered together and their true roles label the "
-        "clusters.",
-        "",
-    ]
-    lines += [*_clusters(found["deepcore_clusters"]), ""]
+    lines += [_how_clustered(found["deepcore_clusters"]), "", *_clusters(found["deepcore_clusters"]), ""]
     lines += ["The paper's observations on these models.", ""]
     lines += _claims(found["deepcore_claims"])
     return "\n".join([*lines, ""])
@@ -96,16 +89,33 @@ def _scores(rows: list[dict]) -> list[str]:
     return markdown_table(["kind", "n", *representations], cells)
 
 
+def _how_clustered(rows: list[dict]) -> str:
+    measured = "Clustering of the logits at the core points: missed (MIR) and false identification rate (FIR) [95% "
+    paper = "all scored models are clustered together and their true roles label the clusters."
+    if any(row["named_by"] == "references" for row in rows):
+        return (
+            f"{measured}interval]. Each suspect is clustered with the owner's reference models, whose roles label the "
+            f"clusters. In round brackets the paper's procedure: {paper}"
+        )
+    return (
+        f"{measured}interval] by the paper's procedure: {paper} An owner's own clustering needs reference models, "
+        "which references.py trains."
+    )
+
+
 def _clusters(rows: list[dict]) -> list[str]:
     found = {(row["algorithm"], row["negatives"], row["named_by"]): row for row in rows}
     cells = []
     for algorithm, negatives in dict.fromkeys((row["algorithm"], row["negatives"]) for row in rows):
-        own, paper = (found[algorithm, negatives, named_by] for named_by in ("references", "scored"))
+        paper = found[algorithm, negatives, "scored"]
+        own = found.get((algorithm, negatives, "references"))
+        first = own or paper
         rates = [
-            f"{own[name]:.2f} [{own[f'{name}_low']:.2f}, {own[f'{name}_high']:.2f}] ({paper[name]:.2f})"
+            f"{first[name]:.2f} [{first[f'{name}_low']:.2f}, {first[f'{name}_high']:.2f}]"
+            + (f" ({paper[name]:.2f})" if own else "")
             for name in ("mir", "fir")
         ]
-        cells.append([algorithm, negatives, f"{own['n_pirated']} / {own['n_independent']}", *rates])
+        cells.append([algorithm, negatives, f"{first['n_pirated']} / {first['n_independent']}", *rates])
     return markdown_table(["algorithm", "independent models", "stolen / independent", "MIR", "FIR"], cells)
 
 

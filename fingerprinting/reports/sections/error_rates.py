@@ -7,11 +7,11 @@ COLUMNS = (
     "tier,domain,dataset,method,output,representation,negatives,threshold_from,n_calibration,threshold,n_pirated,mir,"
     "mir_low,mir_high,n_independent,fir,fir_low,fir_high"
 )
-ORIGINS = ("references", "scored")  # of a threshold
+ORIGINS = {"references": "owner's threshold", "scored": "in-sample threshold"}  # of a threshold
 
 
 def section(records: list[dict]) -> list[str]:
-    """Both rates of every representation in Markdown; nothing where the owner had no reference models."""
+    """Both rates of every representation in Markdown; at the owner's threshold where it had reference models."""
     cells = {(representation_of(row), row["negatives"], row["threshold_from"]): row for row in records}
     representations = [
         representation
@@ -20,23 +20,23 @@ def section(records: list[dict]) -> list[str]:
     ]
     if not representations:
         return []
-    heads = [
-        f"{error}, {threshold}"
-        for threshold in ("owner's threshold", "in-sample threshold")
-        for error in ("MIR", "FIR", "FIR of homologous")
-    ]
+    origins = [origin for origin in ORIGINS if any(row["threshold_from"] == origin for row in records)]
+    heads = [f"{error}, {ORIGINS[origin]}" for origin in origins for error in ("MIR", "FIR", "FIR of homologous")]
     lines = []
     for representation in representations:
         line = names(representation)
-        for origin in ORIGINS:
+        for origin in origins:
             both = [cells.get((representation, group, origin)) for group in ("all", "homologous")]
             line += [_rate(both[0], "mir"), *(_rate(row, "fir") for row in both)]
         lines.append(line)
-    there = cells[(representations[0], "all", "references")]
+    there = cells[(representations[0], "all", origins[0])]
+    owners = f"comes from {there['n_calibration']} reference models"
+    if "references" not in origins:
+        owners = "needs reference models, which references.py trains"
     return [
         "Missed (MIR) and false identification rate (FIR) over the stealing attacks of the same task [95% binomial "
-        f"interval], n = {counts(there)} stolen / independent models. The owner's threshold comes from "
-        f"{there['n_calibration']} reference models. The in-sample threshold, which the papers use, is the best one "
+        f"interval], n = {counts(there)} stolen / independent models. The owner's threshold "
+        f"{owners}. The in-sample threshold, which the papers use, is the best one "
         "for the scored models themselves and is optimistically biased.",
         "",
         *markdown_table(["fingerprint", "representation, output", *heads], lines),
