@@ -28,6 +28,7 @@ LATER = (
     "pairs",
     "low_data_references",
     "audit",
+    "unseen",
     "price",
     "ablation",
     "detect_erase_attack",
@@ -65,7 +66,7 @@ def main(words: list[str]) -> None:
         print(
             "the quick tier leaves out some steps; each runs alone, as in python cv/pairs.py TIER=quick:\n"
             "cv/pairs.py, then calibrated.py SIZE=pairs, or cv/low_data_references.py, then SIZE=full; price.py;\n"
-            "cv/overlap.py, cv/extract_sweep.py, cv/audit.py, ablation.py, detect_erase_attack.py;\n"
+            "cv/overlap.py, cv/extract_sweep.py, cv/audit.py, cv/unseen.py, ablation.py, detect_erase_attack.py;\n"
             "cv/passport/train.py, then attack.py and steal.py there; baselines.py METHOD=all.\n"
             "Everything: python reproduce.py"
         )

@@ -36,9 +36,9 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     pairs = suspects.there(study, "pair") if size == PAIRS else []
     if size == PAIRS and not pairs:
         raise UserError(f"SIZE={size} chooses queries with matched pairs; run {study.command('pairs')}, COPIES above 0")
-    independent = of_task(suspects.of_use(study, "calibration"), on_target=False)
+    independent = calibrating(study)
     if not independent:
-        raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
+        raise UserError("verdicts compare with calibration models of all data; give the calibration COPIES above 0")
     used = [*twins, *pairs, *independent]
     settings = {
         "size": size,
@@ -75,6 +75,15 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
         },
     )
     return None
+
+
+def calibrating(study: Study) -> list[Suspect]:
+    """Independent models of all of their maker's data: those of a share, less able, lie further apart in scores."""
+    return [
+        model
+        for model in of_task(suspects.of_use(study, "calibration"), on_target=False)
+        if suspects.share(model) == 1.0
+    ]
 
 
 def chosen(

@@ -116,6 +116,36 @@ def extract(
     return build.train(study, "extract", jobs)
 
 
+def unseen(
+    study: Study, *, copies: int, epochs: int, learning_rate: float, quantise_copies: int, range_examples: int
+) -> str | None:
+    """Attacks that no method was chosen on: students of the source's labels of another data set, and int8 copies.
+
+    The other data are those that an attacker transfers to. Each int8 copy draws the examples that it takes ranges from.
+    """
+    if range_examples < 1:
+        raise UserError(f"RANGE_EXAMPLES={range_examples} have no range; give 1 or more")
+    recipe = study.recipe(epochs, learning_rate)
+    jobs = [
+        Job(
+            study.model_id("quantise_int8", study.source_architecture, copy),
+            recipe,
+            {"range_examples": range_examples},
+            study.source_id,
+        )
+        for copy in range(quantise_copies)
+    ]
+    if study.target:
+        asked = {"inputs_of": study.target, "inputs_sha256": study.data_sha256(on_target=True)}
+        jobs += [
+            Job(study.model_id("extract_other_data", name, copy), recipe, asked, study.source_id)
+            for copy, name in product(range(copies), study.students)
+        ]
+    else:
+        print(f"{study.dataset} has no transfer target, so no student is trained on the source's labels of other data")
+    return build.train(study, "unseen", jobs)
+
+
 def extract_sweep(
     study: Study,
     *,

@@ -79,7 +79,8 @@ def test_it_keeps_what_twins_and_calibration_models_respond(small, outputs):
     assert held.of_twins and held.transfer is None
     for twin, kept in zip(suspects.there(small, "twin"), held.source.twins, strict=True):
         assert (labels_of(small, twin, made.inputs) == kept).all()
-    judges = suspects.of_use(small, "calibration")
+    judges = [model for model in suspects.of_use(small, "calibration") if "share" not in model.model.variant]
+    assert 0 < len(judges) == len(held.source.independent) < len(suspects.of_use(small, "calibration"))
     for model, score, accuracy in zip(judges, held.source.independent, held.controls.accuracy, strict=True):
         labels = labels_of(small, model, made.inputs)
         own = minus_twins.score(labels, made.labels.numpy(), held.source.twins, held.source.subtracted)
@@ -112,7 +113,7 @@ def test_who_can_only_be_asked_gets_that_verdict_and_is_told_what_it_rests_on(sm
     asked = dict(queries=str(tmp_path), other_task=False, **LEVELS)
     judge.judge(small, responses="", **asked)
     said = capsys.readouterr().out
-    count = len(suspects.of_use(small, "calibration"))
+    count = len(twins.calibrating(small))
     assert f"ALPHA=0.05 is extrapolated: {count} calibration models support no ALPHA below" in said
     inputs = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
     responses = tmp_path / "responses.txt"
@@ -148,7 +149,7 @@ def test_it_is_read_in_its_own_two_ways(small, outputs):
 
 def test_a_finished_one_is_left_as_it_is_until_a_twin_changes(small, outputs):
     assert fitting.calibrated(small, **SIZE) is SKIPPED
-    assert opened(small).metadata["extra_models"] == 4 + len(suspects.of_use(small, "calibration"))
+    assert opened(small).metadata["extra_models"] == 4 + len(twins.calibrating(small))
 
 
 def test_fewer_mistakes_than_queries_are_said(small, outputs, capsys):
@@ -177,6 +178,10 @@ def test_without_twins_or_calibration_models_it_says_what_to_run(study):
         fitting.calibrated(study, **SIZE)
     training.twins(study, copies=1, other_copies=0, other_epochs=1, **RECIPE)
     with pytest.raises(UserError, match="calibration.py"):
+        fitting.calibrated(study, **SIZE)
+    moved = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1)
+    reference.calibration(study, copies=0, shares=(0.5,), share_copies=1, **moved, **RECIPE)
+    with pytest.raises(UserError, match="calibration models of all data; give the calibration COPIES above 0"):
         fitting.calibrated(study, **SIZE)
 
 
