@@ -104,8 +104,11 @@ def test_labels_of_an_earlier_version_are_said_to_be_so(small):
 def test_unseen_attacks_and_architectures_stand_beside_the_means(small, monkeypatch):
     stolen.unseen(small, copies=1, quantise_copies=1, range_examples=64, **RECIPE)
     monkeypatch.setattr(price, "USUAL_TWINS", 3)
-    price.price(small, **STEPS)
-    kept, rows = labels.read(small.folder), Records.of(small, "price").rows()
+    kept, rows = labels.record(small), []
+    for count in (1, 3):
+        variant = price.Variant(price.GRID, f"{count}/20", count, 20)
+        drawn = [price.scores_of(small, kept, variant, number) for number in range(2)]
+        rows += price._rows(small, kept, variant, drawn)
     assert all(set(row["auc_by_unseen_attack"]) == {"extract_other_data", "quantise_int8"} for row in rows)
     assert all(row["n_pirated"] == 2 and set(row["auc_by_attack"]) == {"fine_tune_all"} for row in rows)
     assert (kept.architecture == np.array([name.split("/")[-1].rpartition("-")[0] for name in kept.models]))[
