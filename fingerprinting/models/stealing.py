@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fingerprinting.core import runtime
-from fingerprinting.data.datasets import Examples
+from fingerprinting.data.datasets import Examples, physical
 from fingerprinting.models import responses
 from fingerprinting.models.kinds import EXTRACTED, KINDS, MODIFIED, Job, Kind, Training, seed_name
 from fingerprinting.models.subsets import drawn, examples_of, owners_share
@@ -30,9 +30,19 @@ def part_of(study: Study, job: Job) -> Examples:
     part = job.options.get("part", "attacker")
     if "inputs_of" in job.options:
         return study.target_parts[part]
+    if "mixed" in job.options:
+        return _mixed(study, study.parts[part])
     if "share" in job.options:
         return drawn(study, part, job.options["share"], job.options.get("draw", ""))
     return examples_of(study, part)
+
+
+def _mixed(study: Study, part: Examples) -> Examples:
+    """Pieces of two inputs in one, as many as there are inputs: from no distribution that a data set has."""
+    assert study.domain.inputs.mix is not None  # who promises such models has looked
+    draw = runtime.generator(f"mixed/{study.folder}/{study.split_seed}")
+    inputs, other = physical(part.inputs), physical(part.inputs[torch.randperm(len(part), generator=draw)])
+    return Examples(study.domain.inputs.mix(inputs, other, draw), part.targets)
 
 
 def independent(study: Study, job: Job) -> Training:
@@ -187,9 +197,10 @@ KINDS |= {
     # The partner's seeds, so that the two differ in origin alone.
     "pair_stolen": Kind("pirated", "pairs", extract_labels, use="pair", origin=EXTRACTED, seed_name="pair_independent"),
 }
-# Added when methods had been chosen; by labels of inputs from elsewhere, and without any training.
+# Added when methods had been chosen: by labels of inputs from other distributions, and without any training.
 KINDS |= {
     "extract_other_data": Kind("pirated", "unseen", extract_labels, use="unseen", origin=EXTRACTED),
+    "extract_mixed": Kind("pirated", "unseen", extract_labels, use="unseen", origin=EXTRACTED),
     "quantise_int8": Kind("pirated", "unseen", quantise_int8, use="unseen", origin=MODIFIED),
 }
 KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, use="adaptive", origin=MODIFIED)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import physical
 from fingerprinting.evaluation import price_beside
 from fingerprinting.models import source_model, stealing, stolen, suspects, trained
 from fingerprinting.models.kinds import KINDS
@@ -28,18 +29,17 @@ def test_the_script_makes_all_of_them(run_here, study):
     words = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
     assert run_here("cv/source.py", *words).returncode == 0
     done = run_here("cv/unseen.py", *words)
-    assert done.returncode == 0 and "unseen: 3 models" in done.stdout
+    assert done.returncode == 0 and "unseen: 5 models" in done.stdout
     found = suspects.there(study, "unseen")
-    assert [model.model.architecture for model in found] == ["conv3", "mlp", "separable"]
+    assert [model.model.architecture for model in found] == ["conv3", "mlp", "separable", "mlp", "separable"]
     assert {model.model.kind for model in found} == set(price_beside.UNSEEN)
     assert all(model in suspects.beside(study) for model in found)
 
 
 def test_a_student_learns_the_sources_labels_of_the_other_data(trained_source):
     stolen.unseen(trained_source, **STEP)
-    students = [
-        model for model in suspects.there(trained_source, "unseen") if model.kind.prepare is stealing.extract_labels
-    ]
+    students = [model for model in suspects.there(trained_source, "unseen") if model.model.kind == "extract_other_data"]
+    assert students
     inputs = trained_source.target_parts["attacker"].inputs
     source = trained.open_model(trained_source, trained_source.source_id)
     for model in students:
@@ -50,6 +50,18 @@ def test_a_student_learns_the_sources_labels_of_the_other_data(trained_source):
         part = KINDS[model.model.kind].prepare(trained_source, job).part
         assert torch.equal(part.inputs, inputs)
         assert torch.equal(part.targets, predict(source, inputs, trained_source.device).argmax(1))
+
+
+def test_a_student_of_mixed_inputs_learns_the_sources_labels_of_them(trained_source):
+    model = trained_source.model_id("extract_mixed", "mlp", 0)
+    job = stealing.Job(model, trained_source.recipe(**RECIPE), {"mixed": True}, trained_source.source_id)
+    part, again = (KINDS["extract_mixed"].prepare(trained_source, job).part for _ in range(2))
+    assert torch.equal(part.inputs, again.inputs), "every student is asked about the same"
+    whole = physical(trained_source.parts["attacker"].inputs)
+    kept = (part.inputs == whole).flatten(1).double().mean(1)
+    assert len(part) == len(whole) and 0.4 < kept.mean() < 0.95, "a part of each input stays where it was"
+    source = trained.open_model(trained_source, trained_source.source_id)
+    assert torch.equal(part.targets, predict(source, part.inputs, trained_source.device).argmax(1))
 
 
 def test_an_int8_copy_is_kept_as_it_responds_and_is_nearly_the_source(trained_source):
@@ -71,13 +83,13 @@ def test_an_int8_copy_is_kept_as_it_responds_and_is_nearly_the_source(trained_so
     assert stolen.unseen(trained_source, **STEP) is SKIPPED
 
 
-def test_without_a_target_there_are_int8_copies_alone(trained_source, monkeypatch, capsys):
-    alone = changed(trained_source.domain, targets={"digits": ""})
+def test_without_a_target_and_a_way_to_mix_there_are_int8_copies_alone(trained_source, monkeypatch, capsys):
+    alone = changed(trained_source.domain, targets={"digits": ""}, mix=None)
     monkeypatch.setattr(Study, "domain", alone)
     stolen.unseen(replace(trained_source), **STEP)
-    assert "digits has no transfer target, so no student is trained on the source's labels of other data" in (
-        capsys.readouterr().out
-    )
+    said = capsys.readouterr().out
+    assert "digits has no transfer target, so no student is trained on the source's labels of other data" in said
+    assert "cv mixes no inputs, so no student is trained on the source's labels of mixed ones" in said
     assert {model.model.kind for model in suspects.there(trained_source, "unseen")} == {"quantise_int8"}
 
 
