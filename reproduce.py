@@ -29,6 +29,7 @@ LATER = (
     "references",
     "low_data_references",
     "audit",
+    "unseen",
     "price",
     "ablation",
     "detect_erase_attack",
@@ -38,8 +39,8 @@ LEFT_OUT = """\
 the quick tier leaves out some steps; each runs alone, as in python cv/pairs.py TIER=quick:
 cv/references.py, for the owner's threshold and for baselines that learn from stolen models, then
 baselines.py METHOD=all; cv/low_data_references.py after it, then calibrated.py SIZE=full, ablation.py;
-cv/pairs.py, then calibrated.py SIZE=pairs; price.py; cv/overlap.py, cv/extract_sweep.py, cv/audit.py;
-detect_erase_attack.py; cv/passport/train.py, then attack.py and steal.py there.
+cv/pairs.py, then calibrated.py SIZE=pairs; price.py; cv/overlap.py, cv/extract_sweep.py, cv/audit.py,
+cv/unseen.py; detect_erase_attack.py; cv/passport/train.py, then attack.py and steal.py there.
 Everything: python reproduce.py"""
 
 

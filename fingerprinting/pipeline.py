@@ -17,6 +17,7 @@ ZOO = (
     "calibration",
     "low_data_references",
     "audit",
+    "unseen",
 )
 ROOT = (
     "primary",

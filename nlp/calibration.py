@@ -10,11 +10,11 @@ from fingerprinting import cli
 from fingerprinting.models import reference
 from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
-COPIES = dict(smoke=1, quick=1, cpu=9, paper=9)  # of every architecture, on the owner's part
+COPIES = dict(smoke=1, quick=2, cpu=9, paper=9)  # of every architecture, on the owner's part
 SHARES = dict(
     smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10)
 )  # of the data: less accurate ones
-SHARE_COPIES = dict(smoke=1, quick=1, cpu=4, paper=4)  # as COPIES, of each share
+SHARE_COPIES = dict(smoke=1, quick=0, cpu=4, paper=4)  # as COPIES, of each share
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=4, paper=4)  # of them, transferred to the other task
 TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the target's part
 TRANSFER_LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)

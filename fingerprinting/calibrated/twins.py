@@ -36,12 +36,11 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     pairs = suspects.there(study, "pair") if size == PAIRS else []
     if size == PAIRS and not pairs:
         raise UserError(f"SIZE={size} chooses queries with matched pairs; run {study.command('pairs')}, COPIES above 0")
-    calibrating = suspects.of_use(study, "calibration")
-    independent, judges = (of_task(calibrating, on_target=on_target) for on_target in (False, True))
-    moved = suspects.there(study, "transferred")
-    if not independent:
-        raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
-    used = [*twins, *moved, *pairs, *calibrating]
+    judges = calibrating(study)
+    if not judges:
+        raise UserError("verdicts compare with calibration models of all data; give the calibration COPIES above 0")
+    moved, moved_judges = suspects.there(study, "transferred"), calibrating(study, on_target=True)
+    used = [*twins, *moved, *pairs, *judges, *moved_judges]
     settings = {
         "size": size,
         "n": n,
@@ -55,12 +54,12 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     started = begin(study)
     owner = Owner(study, METHOD)
     inputs, truth, labels, subtracted = chosen(owner, twins, pairs, n)
-    asked = labels_of(study, [suspects.source_of(study), *independent], inputs)
+    asked = labels_of(study, [suspects.source_of(study), *judges], inputs)
     scores = minus_twins.score(asked[1:], asked[0], labels, subtracted)
     found = CalibratedFingerprint(
         source=TwinsCalibration(asked[0], labels, subtracted, scores),
-        transfer=_transferred(study, moved, judges, inputs, subtracted),
-        controls=_controls(owner, inputs, independent, controls),
+        transfer=_transferred(study, moved, moved_judges, inputs, subtracted),
+        controls=_controls(owner, inputs, judges, controls),
     )
     fingerprint = owner.fingerprint(Queries(inputs, truth, found.extra))
     finish(
@@ -72,11 +71,20 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
         {
             "n_twins": len(twins),
             "n_pairs": len(pairs) // len(PAIR),
-            "n_calibration": len(calibrating),
+            "n_calibration": len(judges) + len(moved_judges),
             **trained_besides(used),
         },
     )
     return None
+
+
+def calibrating(study: Study, *, on_target: bool = False) -> list[Suspect]:
+    """Independent models of all of their maker's data: those of a share, less able, lie further apart in scores."""
+    return [
+        model
+        for model in of_task(suspects.of_use(study, "calibration"), on_target=on_target)
+        if suspects.share(model) == 1.0
+    ]
 
 
 def chosen(

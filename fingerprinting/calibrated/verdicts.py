@@ -158,7 +158,7 @@ def rows_of(
                 "kind": model.model.kind,
                 "role": model.kind.role,
                 "use": model.kind.use,
-                "share": model.metadata["settings"]["options"].get("share", 1.0),
+                "share": suspects.share(model),
                 "architecture": model.model.architecture,
                 **measured(fingerprint, labels, controls, alpha, beta, tail),
                 "provenance": runtime.provenance(study.device),

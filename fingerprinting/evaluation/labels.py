@@ -31,12 +31,15 @@ MOST_CLASSES = 256  # that a byte tells apart
 class Labels:
     """models (M,): names. labels (M, m): each model's, of candidates whose index into CANDIDATES is kind (m,).
 
-    truth, margin (m,): labels, and the source's probability of its label less that of the next one. kinds, seconds,
-    accuracy (M,): of a model, its time of training and its accuracy on test.
+    truth, margin (m,): labels, and the source's probability of its label less that of the next one. kinds,
+    architecture, seconds, share, accuracy (M,): of a model, its time of training, the share of its maker's data that it
+    was trained on and its accuracy on test.
     """
 
     models: np.ndarray
     kinds: np.ndarray
+    architecture: np.ndarray
+    share: np.ndarray
     seconds: np.ndarray
     accuracy: np.ndarray
     labels: np.ndarray
@@ -67,10 +70,12 @@ def read(study_folder: str) -> Labels:
     path = path_of(study_folder)
     try:
         with np.load(path, allow_pickle=False) as file:
+            if lacking := [name for name in Labels.__dataclass_fields__ if name not in file.files]:
+                raise UserError(f"{path} is older and lacks {', '.join(lacking)}; run python price.py with its models")
             return Labels(**{name: file[name] for name in Labels.__dataclass_fields__})
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run python price.py, which asks the models") from None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error):
         raise UserError(f"{path} is damaged; restore it from git, or run python price.py with its models") from None
 
 
@@ -86,6 +91,8 @@ def record(study: Study) -> Labels:
     found = Labels(
         models=np.array([model.model.name for model in models]),
         kinds=np.array([model.model.kind for model in models]),
+        architecture=np.array([model.model.architecture for model in models]),
+        share=np.array([suspects.share(model) for model in models]),
         seconds=np.array([model.metadata["seconds"] for model in models]),
         accuracy=np.array([model.metadata["test_accuracy"] for model in models]),
         labels=np.stack([logits.argmax(1).numpy() for logits in asked]).astype(np.uint8),

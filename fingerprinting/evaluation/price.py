@@ -14,8 +14,8 @@ from fingerprinting.calibrated import p_values
 from fingerprinting.calibrated.twins import HELD_OUT
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
-from fingerprinting.evaluation import baselines_price
 from fingerprinting.evaluation import labels as kept
+from fingerprinting.evaluation import price_beside
 from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
 from fingerprinting.fingerprints import minus_twins
 from fingerprinting.models.kinds import KINDS
@@ -86,7 +86,7 @@ def price(
     Records.of(study, "price").replace(rows)
     Records.of(study, "price_verdicts").replace(flagged)
     if with_models:
-        Records.of(study, "price_baselines").replace(baselines_price.rows(study))
+        Records.of(study, "price_baselines").replace(price_beside.of_baselines(study))
 
 
 def _variants(twins: tuple[int, ...], queries: tuple[int, ...]) -> Iterator[Variant]:
@@ -156,7 +156,7 @@ def scores_of(study: Study, found: Labels, variant: Variant, number: int) -> tup
 
 def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas: tuple[float, ...]) -> Iterator[dict]:
     """One row per tail and alpha: the share of stolen and of independent models that calibration models flag."""
-    calibrating = np.isin(found.kinds, CALIBRATION)
+    calibrating = np.isin(found.kinds, CALIBRATION) & (found.share == 1)
     groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
     if not calibrating.any():
         return
@@ -187,6 +187,8 @@ def _rows(study: Study, found: Labels, variant: Variant, drawn: Drawn) -> Iterat
     for scores, _ in drawn:
         for group, aucs in aucs_of(found, scores).items():
             results.setdefault(group, []).append(aucs)
+    usual = (variant.study, variant.twins) == (GRID, USUAL_TWINS)
+    scores = np.stack([own for own, _ in drawn])
     of_twins, of_pairs = (_mean_seconds(found, *kinds) for kinds in ((variant.kind,), PAIR))
     for group, of_group in results.items():
         means = [float(np.mean(list(aucs.values()))) for aucs in of_group]
@@ -203,6 +205,8 @@ def _rows(study: Study, found: Labels, variant: Variant, drawn: Drawn) -> Iterat
             "auc_lowest_draw": min(means),
             "auc_least": float(np.mean([min(aucs.values()) for aucs in of_group])),
             "auc_by_attack": {attack: float(np.mean([aucs[attack] for aucs in of_group])) for attack in of_group[0]},
+            **price_beside.of_unseen_attacks(found, scores, GROUPS[group]),
+            **(price_beside.of_architectures(found, scores, GROUPS[group]) if usual else {}),
             "draws": len(drawn),
             "n_pirated": int(np.isin(found.kinds, SAME_TASK).sum()),
             "n_independent": int(np.isin(found.kinds, GROUPS[group]).sum()),

@@ -61,6 +61,7 @@ class Kind:
     `low_data`: reference models on a third of the data: what an owner with less to spare could train.
     `twin`: repetitions of the source's own training, with other seeds.
     `transferred`: the source and its twins, moved to another task by the owner.
+    `unseen`: attacks that were in no study when methods were chosen, scored once afterwards; in no mean nor a negative.
     `pair`: models that differ from their partners in origin alone: true labels, or the source's.
 
     seed_name: what the kind is called in the names that seeds are drawn from, where it was renamed or shares them.

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fingerprinting.core import runtime
-from fingerprinting.data.datasets import Examples
+from fingerprinting.data.datasets import Examples, physical
 from fingerprinting.models import responses
 from fingerprinting.models.kinds import EXTRACTED, KINDS, MODIFIED, Job, Kind, Training, seed_name
 from fingerprinting.models.subsets import drawn, examples_of, owners_share
@@ -15,7 +15,7 @@ from fingerprinting.models.trained import open_model, weights_sha256
 from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.study import Study
 from fingerprinting.study.weights import filled
-from fingerprinting.training import objectives, pruning
+from fingerprinting.training import objectives, pruning, quantising
 from fingerprinting.training.trainer import Objective
 
 
@@ -26,11 +26,23 @@ def fresh(study: Study, job: Job) -> nn.Module:
 
 
 def part_of(study: Study, job: Job) -> Examples:
-    """The attacker's examples, or a share of them; stolen reference models are made with the owner's parts."""
+    """The attacker's examples, of another data set too, or a share; stolen reference models have the owner's parts."""
     part = job.options.get("part", "attacker")
+    if "inputs_of" in job.options:
+        return study.target_parts[part]
+    if "mixed" in job.options:
+        return _mixed(study, study.parts[part])
     if "share" in job.options:
         return drawn(study, part, job.options["share"], job.options.get("draw", ""))
     return examples_of(study, part)
+
+
+def _mixed(study: Study, part: Examples) -> Examples:
+    """Pieces of two inputs in one, as many as there are inputs: from no distribution that a data set has."""
+    assert study.domain.inputs.mix is not None  # who promises such models has looked
+    draw = runtime.generator(f"mixed/{study.folder}/{study.split_seed}")
+    inputs, other = physical(part.inputs), physical(part.inputs[torch.randperm(len(part), generator=draw)])
+    return Examples(study.domain.inputs.mix(inputs, other, draw), part.targets)
 
 
 def independent(study: Study, job: Job) -> Training:
@@ -80,6 +92,15 @@ def prune(study: Study, job: Job) -> Training:
 def adversarial(study: Study, job: Job) -> Training:
     """Stolen weights, trained on against adversarial perturbations."""
     return Training(open_model(study, job.made_from), part_of(study, job), _adversarial(study, job))
+
+
+def quantise_int8(study: Study, job: Job) -> Training:
+    """Stolen weights on grids of 8 bits, and the inputs of layers too, by their range on some of the attacker's."""
+    stolen, part = open_model(study, job.made_from), part_of(study, job)
+    draw = runtime.generator(f"ranges/{seed_name(job.model)}")
+    shown = part.inputs[torch.randperm(len(part), generator=draw)[: job.options["range_examples"]]]
+    quantising.quantise(stolen, shown, study.device)
+    return Training(stolen, None)
 
 
 def removal(study: Study, job: Job) -> Training:
@@ -178,6 +199,12 @@ KINDS |= {
     "pair_independent": Kind("independent", "pairs", independent, use="pair"),
     # The partner's seeds, so that the two differ in origin alone.
     "pair_stolen": Kind("pirated", "pairs", extract_labels, use="pair", origin=EXTRACTED, seed_name="pair_independent"),
+}
+# Added when methods had been chosen: by labels of inputs from other distributions, and without any training.
+KINDS |= {
+    "extract_other_data": Kind("pirated", "unseen", extract_labels, use="unseen", origin=EXTRACTED),
+    "extract_mixed": Kind("pirated", "unseen", extract_labels, use="unseen", origin=EXTRACTED),
+    "quantise_int8": Kind("pirated", "unseen", quantise_int8, use="unseen", origin=MODIFIED),
 }
 KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, use="adaptive", origin=MODIFIED)
 KINDS["overlap"] = Kind("independent", "overlap", independent, use="sweep")

@@ -116,6 +116,42 @@ def extract(
     return build.train(study, "extract", jobs)
 
 
+def unseen(
+    study: Study, *, copies: int, epochs: int, learning_rate: float, quantise_copies: int, range_examples: int
+) -> str | None:
+    """Attacks that no method was chosen on: students of the source's labels of other distributions, and int8 copies.
+
+    Inputs of the data set that an attacker transfers to, and pieces of two of the attacker's inputs in one. Each int8
+    copy draws the examples that it takes ranges from.
+    """
+    if range_examples < 1:
+        raise UserError(f"RANGE_EXAMPLES={range_examples} have no range; give 1 or more")
+    recipe = study.recipe(epochs, learning_rate)
+    jobs = [
+        Job(
+            study.model_id("quantise_int8", study.source_architecture, copy),
+            recipe,
+            {"range_examples": range_examples},
+            study.source_id,
+        )
+        for copy in range(quantise_copies)
+    ]
+    asked: dict[str, dict] = {}
+    if study.target:
+        asked["extract_other_data"] = {"inputs_of": study.target, "inputs_sha256": study.data_sha256(on_target=True)}
+    else:
+        print(f"{study.dataset} has no transfer target, so no student is trained on the source's labels of other data")
+    if study.domain.inputs.mix:
+        asked["extract_mixed"] = {"mixed": True}
+    else:
+        print(f"{study.domain.name} mixes no inputs, so no student is trained on the source's labels of mixed ones")
+    jobs += [
+        Job(study.model_id(kind, name, copy), recipe, options, study.source_id)
+        for (kind, options), copy, name in product(asked.items(), range(copies), study.students)
+    ]
+    return build.train(study, "unseen", jobs)
+
+
 def extract_sweep(
     study: Study,
     *,

@@ -24,7 +24,7 @@ NEGATIVES = {
 }
 
 # Uses of models that stand in no mean.
-BESIDE = ("reference", "calibration", "low_data", "twin", "transferred", "pair", "audit", "sweep")
+BESIDE = ("reference", "calibration", "low_data", "twin", "transferred", "pair", "audit", "sweep", "unseen")
 
 ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and kind.use in ("scored", "adaptive")]
 # The two means of the tables, and the attacks they are over by name: one that is added changes none of them.
@@ -75,6 +75,11 @@ def origin(model: Suspect) -> int:
 def rate(model: Suspect) -> float:
     """The learning rate that it was trained at."""
     return model.metadata["settings"]["recipe"]["learning_rate"]
+
+
+def share(model: Suspect) -> float:
+    """The share that it was trained on of what its maker had."""
+    return model.metadata["settings"]["options"].get("share", 1.0)
 
 
 def full_data_extraction(model: Suspect) -> bool:

@@ -20,6 +20,7 @@ from fingerprinting.data.datasets import Examples, handed_out
 from fingerprinting.study import trace
 from fingerprinting.study.domain import DOMAINS, Architecture, Domain
 from fingerprinting.study.weights import filled
+from fingerprinting.training import quantising
 from fingerprinting.training.trainer import Recipe, fit
 
 CPU = torch.device("cpu")
@@ -39,6 +40,7 @@ def load(domain: Domain, path: Path) -> tuple[nn.Module, dict]:
     if metadata["domain"] != domain.name:
         raise UserError(f"{path} holds a model of domain {metadata['domain']!r}, not of {domain.name}")
     model = build(domain, metadata["architecture"], metadata["classes"], tuple(metadata["shape"]))
+    quantising.restore(model, weights)
     try:
         model.load_state_dict(weights)
     except RuntimeError:

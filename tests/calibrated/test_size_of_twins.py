@@ -9,7 +9,6 @@ import torch
 
 from fingerprinting.calibrated import fitting, judge, twins, verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint
-from fingerprinting.calibrated.responses import of_task
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.evaluation import ablation
@@ -83,7 +82,9 @@ def test_it_keeps_what_twins_and_calibration_models_respond(small, outputs):
     assert held.of_twins
     for twin, kept in zip(suspects.there(small, "twin"), held.source.twins, strict=True):
         assert (labels_of(small, twin, made.inputs) == kept).all()
-    judges = of_task(suspects.of_use(small, "calibration"), on_target=False)
+    judges = twins.calibrating(small)
+    assert 0 < len(judges) == len(held.source.independent) < len(suspects.of_use(small, "calibration"))
+    assert not any("share" in model.model.variant for model in judges)
     for model, score, accuracy in zip(judges, held.source.independent, held.controls.accuracy, strict=True):
         labels = labels_of(small, model, made.inputs)
         own = minus_twins.score(labels, made.labels.numpy(), held.source.twins, held.source.subtracted)
@@ -104,7 +105,7 @@ def test_controls_are_held_out_examples_of_all_classes_and_no_queries(small, out
 
 def test_the_source_itself_is_stolen_and_no_calibration_model_is(small, outputs):
     made = opened(small)
-    models = [suspects.source_of(small), *of_task(suspects.of_use(small, "calibration"), on_target=False)]
+    models = [suspects.source_of(small), *twins.calibrating(small)]
     verdicts.judge(small, made, models, **LEVELS)
     outcomes = {row["kind"]: verdicts.passed(row) for row in Records.of(small, "verdicts").rows()}
     assert outcomes.pop("source") == "stolen" and set(outcomes.values()) == {"inconclusive"}
@@ -116,7 +117,7 @@ def test_who_can_only_be_asked_gets_that_verdict_and_is_told_what_it_rests_on(sm
     asked = dict(queries=str(tmp_path), other_task=False, **LEVELS)
     judge.judge(small, responses="", **asked)
     said = capsys.readouterr().out
-    count = len(of_task(suspects.of_use(small, "calibration"), on_target=False))
+    count = len(twins.calibrating(small))
     assert f"ALPHA=0.05 is extrapolated: {count} calibration models support no ALPHA below" in said
     inputs = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
     responses = tmp_path / "responses.txt"
@@ -141,10 +142,10 @@ def test_without_models_moved_to_another_task_its_suspects_are_refused(small, ou
 def test_suspects_of_another_task_are_compared_with_the_source_and_twins_that_the_owner_moved(small, outputs, tmp_path):
     made = opened(small)
     held = CalibratedFingerprint.of(made).calibration(other_task=True)
-    source, *twins = suspects.there(small, "transferred")
-    assert [model.model.kind for model in (source, *twins)] == ["source_transfer", *["twin_transfer"] * 3]
+    source, *moved = suspects.there(small, "transferred")
+    assert [model.model.kind for model in (source, *moved)] == ["source_transfer", *["twin_transfer"] * 3]
     assert (labels_of(small, source, made.inputs) == held.source).all() and len(held.twins) == 3
-    judges = of_task(suspects.of_use(small, "calibration"), on_target=True)
+    judges = twins.calibrating(small, on_target=True)
     assert len(held.independent) == len(judges) > 0
     for model, score in zip(judges, held.independent, strict=True):
         labels = labels_of(small, model, made.inputs)
@@ -173,7 +174,8 @@ def test_it_is_read_in_its_own_two_ways(small, outputs):
 
 def test_a_finished_one_is_left_as_it_is_until_a_twin_changes(small, outputs):
     assert fitting.calibrated(small, **SIZE) is SKIPPED
-    assert opened(small).metadata["extra_models"] == 4 + 4 + len(suspects.of_use(small, "calibration"))
+    judges = [*twins.calibrating(small), *twins.calibrating(small, on_target=True)]
+    assert opened(small).metadata["extra_models"] == 4 + 4 + len(judges)
 
 
 def test_fewer_mistakes_than_queries_are_said(small, outputs, capsys):
@@ -202,6 +204,10 @@ def test_without_twins_or_calibration_models_it_says_what_to_run(study):
         fitting.calibrated(study, **SIZE)
     training.twins(study, copies=1, other_copies=0, other_epochs=1, **UNMOVED, **RECIPE)
     with pytest.raises(UserError, match="calibration.py"):
+        fitting.calibrated(study, **SIZE)
+    moved = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1)
+    reference.calibration(study, copies=0, shares=(0.5,), share_copies=1, **moved, **RECIPE)
+    with pytest.raises(UserError, match="calibration models of all data; give the calibration COPIES above 0"):
         fitting.calibrated(study, **SIZE)
 
 

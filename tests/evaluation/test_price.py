@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fingerprinting.core.runtime import UserError
-from fingerprinting.evaluation import labels, price
+from fingerprinting.evaluation import labels, price, price_beside
 from fingerprinting.evaluation.labels import CANDIDATES, Labels
 from fingerprinting.models import independent, reference, source_model, stolen, suspects, trained, twins
 from fingerprinting.reports.sections import price as section
@@ -66,11 +66,13 @@ def test_a_price_is_scored_again_without_any_model(small):
 
 def test_models_are_flagged_against_the_calibration_models(small):
     recipe = dict(transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1, **RECIPE)
-    reference.calibration(small, copies=1, shares=(), share_copies=0, transfer_copies=0, **recipe)
+    reference.calibration(small, copies=1, shares=(0.5,), share_copies=1, transfer_copies=0, **recipe)
     price.price(small, **{**STEPS, "alphas": (0.05, 0.5)})
     rows = Records.of(small, "price_verdicts").rows()
     kept = labels.read(small.folder)
-    count = int(np.isin(kept.kinds, price.CALIBRATION).sum())
+    of_all = np.isin(kept.kinds, price.CALIBRATION) & (kept.share == 1)
+    count = int(of_all.sum())
+    assert count < np.isin(kept.kinds, price.CALIBRATION).sum() and set(kept.share) == {0.5, 1.0}
     assert {row["n_calibration"] for row in rows} == {count} and count > 2
     assert {(row["tail"], row["alpha"]) for row in rows} == {
         (tail, alpha) for tail in ("conformal", "student") for alpha in (0.05, 0.5)
@@ -90,6 +92,34 @@ def test_labels_that_are_missing_or_damaged_are_said_so(study):
     path.write_bytes(b"PK\3\4 no archive")
     with pytest.raises(UserError, match="labels.npz is damaged; restore it from git"):
         price.price(study, **STEPS)
+
+
+def test_labels_of_an_earlier_version_are_said_to_be_so(small):
+    kept = labels.record(small)
+    older = {name: value for name, value in vars(kept).items() if name not in ("architecture", "share")}
+    np.savez_compressed(labels.path_of(small.folder), **older)
+    with pytest.raises(UserError, match="labels.npz is older and lacks architecture, share; run python price.py with"):
+        labels.read(small.folder)
+
+
+def test_unseen_attacks_and_architectures_stand_beside_the_means(small, monkeypatch):
+    stolen.unseen(small, copies=1, quantise_copies=1, range_examples=64, **RECIPE)
+    monkeypatch.setattr(price, "USUAL_TWINS", 3)
+    kept, rows = labels.record(small), []
+    for count in (1, 3):
+        variant = price.Variant(price.GRID, f"{count}/20", count, 20)
+        drawn = [price.scores_of(small, kept, variant, number) for number in range(2)]
+        rows += price._rows(small, kept, variant, drawn)
+    assert all(set(row["auc_by_unseen_attack"]) == {*price_beside.UNSEEN} for row in rows)
+    assert all(row["n_pirated"] == 2 and set(row["auc_by_attack"]) == {"fine_tune_all"} for row in rows)
+    assert (kept.architecture == np.array([name.split("/")[-1].rpartition("-")[0] for name in kept.models]))[
+        kept.kinds != "homologous"  # whose variant has a dash too
+    ].all()
+    usual = [row for row in rows if "auc_of_stolen_by_architecture" in row]
+    assert {(row["study"], row["twins"]) for row in usual} == {("twins and queries", 3)}
+    for row in usual:
+        assert set(row["n_stolen_by_architecture"]) == {"conv3"}
+        assert set(row["n_independent_by_architecture"]) == set(kept.architecture[kept.kinds == "homologous"])
 
 
 def test_alphas_are_shares(study):
@@ -159,3 +189,34 @@ def test_other_fingerprints_stand_beside_with_what_they_were_given(small):
     assert "| fuap | code, probabilities | 100 | 22 (60 s) | 0.900 (0.800) |" in "\n".join(
         section.markdown_table([""] * 6, [section.of_baseline("study", row)])
     )
+
+
+def test_unseen_attacks_and_architectures_have_tables_where_there_are_some(monkeypatch):
+    grid = dict(study="twins and queries", negatives="all", twins=6, queries=800)
+    unseen = dict(
+        auc_by_unseen_attack={"quantise_int8": 0.9},
+        n_by_unseen_attack={"quantise_int8": 2},
+        accuracy_by_unseen_attack={"quantise_int8": 0.75},
+    )
+    sides = dict(
+        auc_of_stolen_by_architecture={"mlp": 0.8},
+        n_stolen_by_architecture={"mlp": 3},
+        auc_of_independent_by_architecture={"conv3": 0.7},
+        n_independent_by_architecture={"conv3": 4},
+    )
+    records = {"cv/digits/cpu": [grid | unseen | sides], "nlp/thuocl/cpu": [grid]}
+    monkeypatch.setattr(section, "committed", lambda: list(records))
+    monkeypatch.setattr(section, "rows_of", records.__getitem__)
+    assert section.unseen()[2:] == [
+        "| attack | twins | queries | cv digits |",
+        "| --- | --- | --- | --- |",
+        "| quantise_int8 | 6 | 800 | 0.900 (n = 2, accuracy 0.75) |",
+    ]
+    assert section.architectures()[2:] == [
+        "| study | architecture | its stolen models | its independent models |",
+        "| --- | --- | --- | --- |",
+        "| cv digits | mlp | 0.800 (n = 3) |  |",
+        "| cv digits | conv3 |  | 0.700 (n = 4) |",
+    ]
+    del records["cv/digits/cpu"]
+    assert section.unseen() == section.architectures() == []

@@ -218,6 +218,8 @@ def test_every_kind_is_trained_and_works(case, finished):
     source = next(model for model in models if model["kind"] == "source")
     assert source["test_accuracy"] > case.source
     for name, kind in KINDS.items():
+        if name in ("extract_other_data", "extract_mixed"):
+            continue  # asked about other inputs alone, it need not learn the source's task
         own = [model for model in models if model["kind"] == name]
         floor = case.kind if kind.use == "scored" else case.kind - 0.1  # a model or two each, on less data
         assert np.mean([model["test_accuracy"] for model in own]) > floor, name

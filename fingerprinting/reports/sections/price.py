@@ -16,6 +16,8 @@ COLUMNS = (
 )
 JUDGED = ((6, 0, 200), (6, 0, 800), (6, 0, 1_600), (3, 4, 200), (3, 4, 400))  # twins, pairs, queries
 ALPHAS = (0.01, 0.05)
+AGAINST_UNSEEN = ((1, 1_600), (6, 800), (6, 1_600))  # twins, queries
+OF_ARCHITECTURES = (6, 800)
 PLACE = ("twins", "pairs", "queries", "alpha")
 ASKED = (200, 800)  # queries, in the table of what is varied
 
@@ -66,7 +68,10 @@ def block() -> str:
     lines: list[str] = []
     for study in committed():
         lines += [f"### {heading(study)}", "", *section(rows_of(study))]
-    lines += ["### Pairs, candidates, choice and recipe", "", *varied(), "", "### Verdicts", "", *verdicts()]
+    lines += ["### Pairs, candidates, choice and recipe", "", *varied(), ""]
+    for title, table in (("Unseen attacks", unseen()), ("Architectures", architectures())):
+        lines += [f"### {title}", "", *table, ""] if table else []
+    lines += ["### Verdicts", "", *verdicts()]
     lines += baselines()
     return "\n".join(lines)
 
@@ -92,6 +97,73 @@ def verdicts() -> list[str]:
         "",
         *markdown_table(["models", "queries", "ALPHA", *map(heading, cells)], lines),
     ]
+
+
+def unseen() -> list[str]:
+    """A line for each unseen attack and choice of models and queries, a column for each study; none where none is."""
+    found = {study: _grid(study) for study in committed()}
+    found = {
+        study: cells for study, cells in found.items() if any(row.get("auc_by_unseen_attack") for row in cells.values())
+    }
+    attacks = dict.fromkeys(
+        attack for cells in found.values() for row in cells.values() for attack in row["auc_by_unseen_attack"]
+    )
+    lines = [
+        [
+            attack,
+            str(twins),
+            str(queries),
+            *(_unseen_cell(cells.get((twins, queries)), attack) for cells in found.values()),
+        ]
+        for attack in attacks
+        for twins, queries in AGAINST_UNSEEN
+        if any((twins, queries) in cells for cells in found.values())
+    ]
+    if not lines:
+        return []
+    return [
+        "AUC against all independent models, mean over draws of the twins. In brackets the number of stolen models and "
+        "their mean accuracy on test: what is not accurate is no copy.",
+        "",
+        *markdown_table(["attack", "twins", "queries", *map(heading, found)], lines),
+    ]
+
+
+def _unseen_cell(row: dict | None, attack: str) -> str:
+    if row is None or attack not in row["auc_by_unseen_attack"]:
+        return ""
+    n, accuracy = row["n_by_unseen_attack"][attack], row["accuracy_by_unseen_attack"][attack]
+    return f"{row['auc_by_unseen_attack'][attack]:.3f} (n = {n}, accuracy {accuracy:.2f})"
+
+
+def architectures() -> list[str]:
+    """A line for each study and architecture; none where records have none."""
+    lines = [
+        [heading(study), name, *(_of_architecture(row, side, name) for side in ("stolen", "independent"))]
+        for study in committed()
+        if (row := _grid(study).get(OF_ARCHITECTURES)) and "auc_of_stolen_by_architecture" in row
+        for name in dict.fromkeys([*row["auc_of_stolen_by_architecture"], *row["auc_of_independent_by_architecture"]])
+    ]
+    if not lines:
+        return []
+    twins, queries = OF_ARCHITECTURES
+    return [
+        f"AUC with {twins} twins and {queries} queries, mean over draws of the twins: an architecture's stolen models "
+        "against all independent ones, and its independent models against all stolen ones.",
+        "",
+        *markdown_table(["study", "architecture", "its stolen models", "its independent models"], lines),
+    ]
+
+
+def _of_architecture(row: dict, side: str, name: str) -> str:
+    found = row[f"auc_of_{side}_by_architecture"]
+    return f"{found[name]:.3f} (n = {row[f'n_{side}_by_architecture'][name]})" if name in found else ""
+
+
+def _grid(study_folder: str) -> dict[tuple[int, int], dict]:
+    """(twins, queries) -> their row against all independent models."""
+    rows = [row for row in rows_of(study_folder) if (row["study"], row["negatives"]) == (GRID, "all")]
+    return {(row["twins"], row["queries"]): row for row in rows}
 
 
 def baselines() -> list[str]:

@@ -1,0 +1,76 @@
+"""What stands beside a price's means: unseen attacks, single architectures, other fingerprints on the same models."""
+
+import numpy as np
+
+from fingerprinting.core import runtime, statistics
+from fingerprinting.evaluation.labels import Labels
+from fingerprinting.models.kinds import KINDS
+from fingerprinting.models.suspects import SAME_TASK
+from fingerprinting.study.records import Records
+from fingerprinting.study.study import Study
+
+UNSEEN = tuple(name for name, kind in KINDS.items() if kind.use == "unseen")
+WHOLE = "mean_same_task"
+FINGERPRINT = ("method", "output", "representation")
+
+
+def of_unseen_attacks(found: Labels, scores: np.ndarray, negatives: tuple[str, ...]) -> dict[str, dict]:
+    """Of each unseen attack that is there: the AUC against these independents by scores (draws, M), n and accuracy."""
+    independent = np.isin(found.kinds, negatives)
+    stolen = {attack: own for attack in UNSEEN if (own := found.kinds == attack).any()}
+    return {
+        "auc_by_unseen_attack": {attack: _auc(scores, own, independent) for attack, own in stolen.items()},
+        "n_by_unseen_attack": {attack: int(own.sum()) for attack, own in stolen.items()},
+        "accuracy_by_unseen_attack": {attack: float(found.accuracy[own].mean()) for attack, own in stolen.items()},
+    }
+
+
+def of_architectures(found: Labels, scores: np.ndarray, negatives: tuple[str, ...]) -> dict[str, dict]:
+    """Of each architecture the AUC of its stolen models against all independents, its independents' against all stolen.
+
+    scores (draws, M). A side that it has no models of is left out.
+    """
+    stolen, independent = (np.isin(found.kinds, kinds) for kinds in (SAME_TASK, negatives))
+    taken, made = (_by_architecture(found, models) for models in (stolen, independent))
+    return {
+        "auc_of_stolen_by_architecture": {name: _auc(scores, own, independent) for name, own in taken.items()},
+        "n_stolen_by_architecture": {name: int(own.sum()) for name, own in taken.items()},
+        "auc_of_independent_by_architecture": {name: _auc(scores, stolen, own) for name, own in made.items()},
+        "n_independent_by_architecture": {name: int(own.sum()) for name, own in made.items()},
+    }
+
+
+def of_baselines(study: Study) -> list[dict]:
+    """A row for each fingerprint and representation that the matcher has recorded, against all independent models."""
+    spent = {row["method"]: row for row in Records.of(study, "timing").rows()}
+    aucs: dict[tuple[str, ...], dict[str, dict]] = {}
+    for row in Records.of(study, "auc").rows():
+        if row["negatives"] == "all" and row["attack"] in (WHOLE, *SAME_TASK):
+            aucs.setdefault(tuple(row[name] for name in FINGERPRINT), {})[row["attack"]] = row
+    return [
+        {
+            "key": f"{study.folder}/{'/'.join(place)}",
+            **study.columns,
+            **dict(zip(FINGERPRINT, place, strict=True)),
+            "queries": spent[place[0]]["queries"],
+            "extra_models": spent[place[0]]["extra_models"],
+            "extra_models_s": spent[place[0]]["extra_models_s"],
+            "auc": found[WHOLE]["auc"],
+            "auc_least": min(row["auc"] for attack, row in found.items() if attack != WHOLE),
+            "n_pirated": found[WHOLE]["n_pirated"],
+            "n_independent": found[WHOLE]["n_independent"],
+            "provenance": runtime.provenance(study.device),
+        }
+        for place, found in aucs.items()
+        if WHOLE in found and place[0] in spent
+    ]
+
+
+def _by_architecture(found: Labels, models: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks (M,) of those of the models that are of each architecture."""
+    return {str(name): models & (found.architecture == name) for name in np.unique(found.architecture[models])}
+
+
+def _auc(scores: np.ndarray, stolen: np.ndarray, independent: np.ndarray) -> float:
+    """The mean over draws; stolen, independent (M,): masks."""
+    return float(np.mean([statistics.auc(-draw[stolen], -draw[independent]) for draw in scores]))

@@ -1,0 +1,66 @@
+"""AUCs of unseen attacks and of single architectures, against a count of pairs."""
+
+import numpy as np
+import pytest
+
+from fingerprinting.evaluation import price_beside
+from fingerprinting.evaluation.labels import Labels
+from fingerprinting.models.kinds import KINDS
+from fingerprinting.models.suspects import MEANS, NEGATIVES
+
+KIND = ["source", "twin", *["prune", "extract_labels", "extract_other_data", "irrelevant", "homologous"] * 4]
+KIND += ["quantise_int8"]
+
+
+@pytest.fixture
+def found() -> Labels:
+    """Models of three architectures; nothing but their names is read."""
+    draw = np.random.default_rng(0)
+    names, count = np.array(KIND), len(KIND)
+    architecture = np.where(np.isin(names, ("prune", "quantise_int8")), "own", draw.choice(["one", "other"], count))
+    blank = np.zeros((count, 0))
+    accuracy = draw.random(count)
+    return Labels(names, names, architecture, np.ones(count), accuracy, accuracy, blank, *[blank[0]] * 3)
+
+
+def by_pairs(scores: np.ndarray, stolen: np.ndarray, independent: np.ndarray) -> float:
+    """How often a stolen model has the higher score; ties count half."""
+    return float(np.mean([(a > b) + (a == b) / 2 for own in scores for a in own[stolen] for b in own[independent]]))
+
+
+@pytest.fixture
+def scores() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 9, (3, len(KIND))) / 10  # with ties
+
+
+def test_each_unseen_attack_is_scored_against_all_independents(found, scores):
+    row = price_beside.of_unseen_attacks(found, scores, NEGATIVES["all"])
+    independent = np.isin(found.kinds, NEGATIVES["all"])
+    assert row["n_by_unseen_attack"] == {"extract_other_data": 4, "quantise_int8": 1}
+    for attack, auc in row["auc_by_unseen_attack"].items():
+        own = found.kinds == attack
+        assert auc == pytest.approx(by_pairs(scores, own, independent))
+        assert row["accuracy_by_unseen_attack"][attack] == pytest.approx(found.accuracy[own].mean())
+
+
+def test_an_architecture_is_scored_from_both_sides(found, scores):
+    row = price_beside.of_architectures(found, scores, NEGATIVES["all"])
+    stolen, independent = np.isin(found.kinds, MEANS["mean_same_task"]), np.isin(found.kinds, NEGATIVES["all"])
+    assert set(row["auc_of_stolen_by_architecture"]) == {"own", "one", "other"}
+    assert set(row["auc_of_independent_by_architecture"]) == {"one", "other"}, "no independent model is of the third"
+    for name, auc in row["auc_of_stolen_by_architecture"].items():
+        own = stolen & (found.architecture == name)
+        assert auc == pytest.approx(by_pairs(scores, own, independent))
+        assert row["n_stolen_by_architecture"][name] == own.sum()
+    for name, auc in row["auc_of_independent_by_architecture"].items():
+        own = independent & (found.architecture == name)
+        assert auc == pytest.approx(by_pairs(scores, stolen, own))
+        assert row["n_independent_by_architecture"][name] == own.sum()
+    assert (
+        sum(row["n_stolen_by_architecture"].values()) == 8 and sum(row["n_independent_by_architecture"].values()) == 8
+    )
+
+
+def test_no_unseen_attack_is_in_a_mean_or_a_negative():
+    named = {*MEANS["mean_all"], *(kind for kinds in NEGATIVES.values() for kind in kinds)}
+    assert not named & set(price_beside.UNSEEN) and all(KINDS[kind].role == "pirated" for kind in price_beside.UNSEEN)
