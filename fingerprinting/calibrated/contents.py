@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from fingerprinting.calibrated.evidence import Weights, combined, same_response
 from fingerprinting.core.runtime import UserError
-from fingerprinting.fingerprints import minus_twins
+from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.store import Fingerprint
 
 # The names of tensors enter the digest of a file, which records hold: they stay as they were first written.
@@ -18,8 +18,17 @@ INDEPENDENT, STOLEN = "honest", "thefts"
 CONTROL_INPUTS, CONTROL_TRUTH, CONTROL_ACCURACY = "control_inputs", "control_truth", "honest_ability"
 TRANSFER = "transfer_"  # begins the names of what responses to another task are weighed with
 FOR_TRANSFER = TRANSFER + WEIGHTS[0]  # one that is there where responses to another task can be weighed
-TWINS, SUBTRACTED = "twins", "subtracted"
+TWINS, SUBTRACTED, CONTRIBUTIONS = OF_EACH_QUERY = "twins", "subtracted", "contributions"
 DEVIATIONS = 2  # of a share of controls: so far beyond the accuracies of few models others may lie by chance
+
+
+def of_queries(fingerprint: Fingerprint, kept: torch.Tensor) -> Fingerprint:
+    """The same where some queries alone, kept (n,) bool, are asked: twins are subtracted on those."""
+    extra = {name: fingerprint.extra[name][:, kept] for name in OF_EACH_QUERY if name in fingerprint.extra}
+    if CONTRIBUTIONS in extra:
+        extra[INDEPENDENT] = extra[CONTRIBUTIONS].mean(1)
+    per_query = {name: getattr(fingerprint, name)[kept] for name in store.TENSORS}
+    return replace(fingerprint, **per_query, extra=fingerprint.extra | extra)
 
 
 @dataclass(frozen=True)
@@ -56,11 +65,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class TwinsCalibration:
-    """The twins' labels (k, n), which of them are subtracted where (k, n), and calibration models' scores (m,)."""
+    """The twins' labels (k, n), which of them are subtracted where (k, n), and calibration models' scores (m,).
+
+    contributions (m, n): of each query to them; None in fingerprints that were made before they were kept.
+    """
 
     twins: np.ndarray
     subtracted: np.ndarray
     independent: np.ndarray
+    contributions: np.ndarray | None = None
 
     @property
     def stolen(self) -> np.ndarray:
@@ -69,7 +82,9 @@ class TwinsCalibration:
 
     @classmethod
     def read(cls, extra: dict[str, torch.Tensor]) -> TwinsCalibration:
-        return cls(*(extra[name].numpy() for name in (TWINS, SUBTRACTED, INDEPENDENT)))
+        twins, subtracted, independent = (extra[name].numpy() for name in (TWINS, SUBTRACTED, INDEPENDENT))
+        found = extra[CONTRIBUTIONS].numpy() if CONTRIBUTIONS in extra else None
+        return cls(twins, subtracted, independent, found)
 
     def traces(self, labels: np.ndarray, source: np.ndarray, *, other_task: bool) -> np.ndarray:
         """labels, source (n,) -> (1,): agreement with the source less the mean agreement with its twins."""
@@ -79,6 +94,8 @@ class TwinsCalibration:
 
     def written(self, _prefix: str) -> dict[str, torch.Tensor]:
         found = {TWINS: self.twins, SUBTRACTED: self.subtracted, INDEPENDENT: self.independent}
+        if self.contributions is not None:
+            found[CONTRIBUTIONS] = self.contributions
         return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 

@@ -54,9 +54,9 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     owner = Owner(study, METHOD)
     inputs, truth, labels, subtracted = chosen(owner, twins, pairs, n)
     asked = labels_of(study, [suspects.source_of(study), *independent], inputs)
-    scores = minus_twins.score(asked[1:], asked[0], labels, subtracted)
+    shared = minus_twins.contributions(asked[1:], asked[0], labels, subtracted)
     found = CalibratedFingerprint(
-        source=TwinsCalibration(labels, subtracted, scores),
+        source=TwinsCalibration(labels, subtracted, shared.mean(-1), shared),
         transfer=None,
         controls=_controls(owner, inputs, independent, controls),
     )
