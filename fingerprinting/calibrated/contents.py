@@ -23,12 +23,17 @@ DEVIATIONS = 2  # of a share of controls: so far beyond the accuracies of few mo
 
 
 def of_queries(fingerprint: Fingerprint, kept: torch.Tensor) -> Fingerprint:
-    """The same where some queries alone, kept (n,) bool, are asked: twins are subtracted on those."""
+    """The same where some queries alone, kept (n,) bool, are asked: twins are subtracted on those.
+
+    How independent models of another task share patterns of labels is known of all queries alone, and left out.
+    """
     extra = {name: fingerprint.extra[name][:, kept] for name in OF_EACH_QUERY if name in fingerprint.extra}
     if CONTRIBUTIONS in extra:
         extra[INDEPENDENT] = extra[CONTRIBUTIONS].mean(1)
+    left_out = (TRANSFER + INDEPENDENT,) if TWINS in extra else ()
+    others = {name: value for name, value in fingerprint.extra.items() if name not in left_out}
     per_query = {name: getattr(fingerprint, name)[kept] for name in store.TENSORS}
-    return replace(fingerprint, **per_query, extra=fingerprint.extra | extra)
+    return replace(fingerprint, **per_query, extra=others | extra)
 
 
 @dataclass(frozen=True)
@@ -81,21 +86,21 @@ class TwinsCalibration:
         return np.empty(0)
 
     @classmethod
-    def read(cls, extra: dict[str, torch.Tensor]) -> TwinsCalibration:
-        twins, subtracted, independent = (extra[name].numpy() for name in (TWINS, SUBTRACTED, INDEPENDENT))
-        found = extra[CONTRIBUTIONS].numpy() if CONTRIBUTIONS in extra else None
-        return cls(twins, subtracted, independent, found)
+    def read(cls, extra: dict[str, torch.Tensor], prefix: str) -> TwinsCalibration:
+        """The twins' labels are the same ones for suspects of any task."""
+        twins, subtracted, independent = (extra[name].numpy() for name in (TWINS, SUBTRACTED, prefix + INDEPENDENT))
+        shared = extra.get(prefix + CONTRIBUTIONS)
+        return cls(twins, subtracted, independent, None if shared is None else shared.numpy())
 
     def traces(self, labels: np.ndarray, source: np.ndarray, *, other_task: bool) -> np.ndarray:
-        """labels, source (n,) -> (1,): agreement with the source less the mean agreement with its twins."""
-        if other_task:
-            raise ValueError("twins' labels are of the source's task")
-        return minus_twins.score(labels, source, self.twins, self.subtracted)[None]
+        """labels, source (n,) -> (1,): agreement with the source less that with its twins, or of patterns of labels."""
+        shared = minus_twins.pattern if other_task else minus_twins.score
+        return np.atleast_1d(shared(labels, source, self.twins, self.subtracted))
 
-    def written(self, _prefix: str) -> dict[str, torch.Tensor]:
-        found = {TWINS: self.twins, SUBTRACTED: self.subtracted, INDEPENDENT: self.independent}
+    def written(self, prefix: str) -> dict[str, torch.Tensor]:
+        found = {TWINS: self.twins, SUBTRACTED: self.subtracted, prefix + INDEPENDENT: self.independent}
         if self.contributions is not None:
-            found[CONTRIBUTIONS] = self.contributions
+            found[prefix + CONTRIBUTIONS] = self.contributions
         return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 
@@ -116,19 +121,19 @@ class Controls:
 
 @dataclass(frozen=True)
 class CalibratedFingerprint:
-    """source: for suspects of the source's task. transfer: for those of another one; None without such references."""
+    """source: for suspects of the source's task. transfer: for those of another one; None without such models."""
 
     source: Calibration | TwinsCalibration
-    transfer: Calibration | None
+    transfer: Calibration | TwinsCalibration | None
     controls: Controls
 
     @classmethod
     def of(cls, fingerprint: Fingerprint) -> CalibratedFingerprint:
         extra = fingerprint.extra
-        transfer = Calibration.read(extra, TRANSFER) if FOR_TRANSFER in extra else None
         controls = Controls(extra[CONTROL_INPUTS], extra[CONTROL_TRUTH], extra[CONTROL_ACCURACY])
-        source = TwinsCalibration.read(extra) if TWINS in extra else Calibration.read(extra, "")
-        return cls(source, transfer, controls)
+        kept: type[Calibration] | type[TwinsCalibration] = TwinsCalibration if TWINS in extra else Calibration
+        transfer = kept.read(extra, TRANSFER) if TRANSFER + INDEPENDENT in extra else None
+        return cls(kept.read(extra, ""), transfer, controls)
 
     @property
     def of_twins(self) -> bool:
@@ -138,12 +143,11 @@ class CalibratedFingerprint:
         """What suspects of the source's task, or of another one, are judged by; UserError where there is nothing."""
         if not other_task:
             return self.source
-        if self.transfer is None and self.of_twins:
-            raise UserError("twins cannot judge a suspect of another task; calibrated.py SIZE=full makes what can")
         if self.transfer is None:
+            steps = "calibration.py" if self.of_twins else "references.py and calibration.py"
             raise UserError(
-                "this fingerprint cannot judge a suspect of another task: it had no reference models of one; "
-                "give references.py and calibration.py TRANSFER_COPIES above 0 and run calibrated.py again"
+                "this fingerprint cannot judge a suspect of another task: it had no models of one to compare with; "
+                f"give {steps} TRANSFER_COPIES above 0 and run calibrated.py again"
             )
         return self.transfer
 

@@ -41,9 +41,9 @@ def judge(
     verdicts.check_rates(alpha, beta, tail)
     source_sha256 = trained.weights_sha256(study, study.source_id)
     fingerprint, folder = store.load(study, METHOD, source_sha256), Path(queries)
-    _check_support(fingerprint, other_task, alpha, tail)
     if early:
-        _check_early(fingerprint, alpha, tail)
+        _check_early(fingerprint, other_task, alpha, tail)
+    _check_support(fingerprint, other_task, alpha, tail)
     warnings = _warnings(study, fingerprint, other_task, alpha)
     if responses:
         _check_queries(folder, fingerprint, early)
@@ -66,8 +66,10 @@ def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float, tai
         )
 
 
-def _check_early(fingerprint: Fingerprint, alpha: float, tail: str) -> None:
+def _check_early(fingerprint: Fingerprint, other_task: bool, alpha: float, tail: str) -> None:
     held = CalibratedFingerprint.of(fingerprint)
+    if other_task:
+        raise UserError("EARLY=True is for suspects of the source's classes; ask all queries of one of OTHER_TASK=True")
     if not held.of_twins:
         raise UserError("EARLY=True passes verdicts by twins; run calibrated.py SIZE=twins or SIZE=pairs first")
     if CONTRIBUTIONS not in fingerprint.extra:

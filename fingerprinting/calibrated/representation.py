@@ -4,11 +4,10 @@ import numpy as np
 import torch
 
 from fingerprinting.calibrated import evidence
-from fingerprinting.calibrated.contents import FOR_TRANSFER, SUBTRACTED, TWINS, WEIGHTS, CalibratedFingerprint
+from fingerprinting.calibrated.contents import FOR_TRANSFER, TWINS, WEIGHTS, CalibratedFingerprint, TwinsCalibration
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.distances import shortfall
 from fingerprinting.fingerprints.registry import Method
-from fingerprinting.fingerprints.representations import correlation
 from fingerprinting.fingerprints.store import Fingerprint
 
 
@@ -34,21 +33,9 @@ def agreement_minus_twins(labels: torch.Tensor, fingerprint: Fingerprint) -> tor
 
 
 def pattern_minus_twins(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
-    """labels (n,) of another task -> (): how much less their pattern differs from the source's than from its twins'.
-
-    The pattern is which queries get the same label (SAC 2022); twins that chose a query are left out of its pairs.
-    """
-
-    def distance(to: torch.Tensor, asked: torch.Tensor) -> float:
-        pairs = asked[:, None] & asked
-        differing = (correlation(labels, fingerprint) - correlation(to, fingerprint)).abs()
-        return float(differing[pairs].mean()) if pairs.any() else 0.0
-
-    differences = [
-        distance(twin, asked) - distance(fingerprint.labels, asked)
-        for twin, asked in zip(fingerprint.extra[TWINS], fingerprint.extra[SUBTRACTED], strict=True)
-    ]
-    return torch.tensor(np.mean(differences))
+    """labels (n,) of another task -> (): how much more their pattern shares with the source's than with its twins'."""
+    found, source = TwinsCalibration.read(fingerprint.extra, ""), fingerprint.labels.numpy()
+    return torch.tensor(found.traces(labels.numpy(), source, other_task=True)[0])
 
 
 registry.add(

@@ -1,8 +1,8 @@
 """Verdicts before all queries are asked: a few looks at what was said so far, each at a false positive rate of its own.
 
-The looks' rates sum to alpha, so that all of them together flag no more independent models than one verdict at alpha
-does (group sequential tests; Lan & DeMets 1983, "Discrete sequential boundaries for clinical trials"). Most of it is
-spent on the last look: who asks all queries loses little, and copies show themselves at once.
+The looks' rates sum to alpha, so that all of them together flag at most that share of independent models, by group
+sequential tests (Lan & DeMets 1983, "Discrete sequential boundaries for clinical trials"). Most of alpha is spent on
+the last look: who asks all queries loses little, and copies show themselves at once.
 """
 
 from collections.abc import Iterator
@@ -30,11 +30,9 @@ def _doubled(n: int) -> Iterator[int]:
         count *= 2
 
 
-def shares(count: int) -> np.ndarray:
-    """(count,): the share of alpha that each look spends."""
-    if count == 1:
-        return np.ones(1)
-    return np.append(np.full(count - 1, EARLY / (count - 1)), 1 - EARLY)
+def shares(count: int) -> list[float]:
+    """The share of alpha that each of count looks spends."""
+    return [*(EARLY / (count - 1) for _ in range(count - 1)), 1 - EARLY] if count > 1 else [1.0]
 
 
 def adjusted(p: np.ndarray, count: int) -> np.ndarray:
@@ -42,7 +40,7 @@ def adjusted(p: np.ndarray, count: int) -> np.ndarray:
 
     The least so far over its share: at most alpha at some look is flagged, and stays so.
     """
-    return np.minimum.accumulate(np.minimum(p / shares(count)[: p.shape[-1]], 1), axis=-1)
+    return np.minimum.accumulate(np.minimum(p / np.array(shares(count)[: p.shape[-1]]), 1), axis=-1)
 
 
 def p_value(fingerprint: Fingerprint, labels: torch.Tensor, alpha: float, tail: str) -> float:
@@ -51,14 +49,14 @@ def p_value(fingerprint: Fingerprint, labels: torch.Tensor, alpha: float, tail: 
     fingerprint: of twins. m: one of its looks.
     """
     n, source = len(fingerprint), fingerprint.labels
-    rates, p = alpha * shares(len(looks(n))), []
-    for count, rate in zip(looks(n), rates, strict=True):
+    when, p = looks(n), []
+    for count, share in zip(when, shares(len(when)), strict=True):
         if count <= len(labels):
             so_far = first(fingerprint, count)
             known = CalibratedFingerprint.of(so_far).source
             (evidence,) = known.traces(labels[:count].numpy(), source[:count].numpy(), other_task=False)
-            p.append(p_values.p_value(evidence, known.independent, rate, tail))
-    return float(adjusted(np.array(p), len(rates))[-1])
+            p.append(p_values.p_value(evidence, known.independent, alpha * share, tail))
+    return float(adjusted(np.array(p), len(when))[-1])
 
 
 def first(fingerprint: Fingerprint, count: int) -> Fingerprint:

@@ -36,10 +36,11 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     pairs = suspects.there(study, "pair") if size == PAIRS else []
     if size == PAIRS and not pairs:
         raise UserError(f"SIZE={size} chooses queries with matched pairs; run {study.command('pairs')}, COPIES above 0")
-    independent = of_task(suspects.of_use(study, "calibration"), on_target=False)
+    calibrating = suspects.of_use(study, "calibration")
+    independent, moved = (of_task(calibrating, on_target=on_target) for on_target in (False, True))
     if not independent:
         raise UserError("verdicts are passed against calibration models; give the calibration COPIES above 0")
-    used = [*twins, *pairs, *independent]
+    used = [*twins, *pairs, *calibrating]
     settings = {
         "size": size,
         "n": n,
@@ -57,7 +58,7 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     shared = minus_twins.contributions(asked[1:], asked[0], labels, subtracted)
     found = CalibratedFingerprint(
         source=TwinsCalibration(labels, subtracted, shared.mean(-1), shared),
-        transfer=None,
+        transfer=_transferred(study, moved, inputs, asked[0], labels, subtracted),
         controls=_controls(owner, inputs, independent, controls),
     )
     fingerprint = owner.fingerprint(Queries(inputs, truth, found.extra))
@@ -70,7 +71,7 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
         {
             "n_twins": len(twins),
             "n_pairs": len(pairs) // len(PAIR),
-            "n_calibration": len(independent),
+            "n_calibration": len(calibrating),
             **trained_besides(used),
         },
     )
@@ -123,6 +124,23 @@ def mistakes(owner: Owner) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
     if not sum(map(len, truth)):
         raise UnsuitedError(f"{owner.method} needs examples that the source gets wrong, and it gets none wrong")
     return torch.cat(inputs), torch.cat(truth), np.concatenate(group)
+
+
+def _transferred(
+    study: Study,
+    moved: list[Suspect],
+    inputs: torch.Tensor,
+    source: np.ndarray,
+    twins: np.ndarray,
+    subtracted: np.ndarray,
+) -> TwinsCalibration | None:
+    """The same where labels mean other things, by their pattern; None without calibration models moved to that task."""
+    if not moved:
+        return None
+    labels = labels_of(study, moved, inputs)
+    return TwinsCalibration(
+        twins, subtracted, np.array([minus_twins.pattern(own, source, twins, subtracted) for own in labels])
+    )
 
 
 def _controls(owner: Owner, queries: torch.Tensor, judges: list[Suspect], count: int) -> Controls:

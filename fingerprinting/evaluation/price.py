@@ -14,6 +14,7 @@ from fingerprinting.calibrated import p_values, stopping
 from fingerprinting.calibrated.twins import HELD_OUT
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
+from fingerprinting.evaluation import baselines_price
 from fingerprinting.evaluation import labels as kept
 from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
 from fingerprinting.fingerprints import minus_twins
@@ -65,7 +66,8 @@ def price(
         raise UserError(f"DRAWS={draws} and QUERIES={queries} must be 1 or more, and TWINS={twins} 0 or more")
     if any(not 0 < alpha < 1 for alpha in alphas):
         raise UserError(f"ALPHAS={alphas} are shares of models; give more than 0 and less than 1")
-    found = kept.record(study) if study.source_id.path.is_file() else kept.read(study.folder)
+    with_models = study.source_id.path.is_file()
+    found = kept.record(study) if with_models else kept.read(study.folder)
     if not _count(found, "twin"):
         raise UserError(f"a price is counted in twins, and there are none; run {study.command('twins')}")
     if not all(np.isin(found.kinds, kinds).any() for kinds in (SAME_TASK, GROUPS["all"])):
@@ -88,6 +90,8 @@ def price(
     Records.of(study, "price").replace(rows)
     Records.of(study, "price_verdicts").replace(flagged)
     Records.of(study, "price_stopping").replace(stopped)
+    if with_models:
+        Records.of(study, "price_baselines").replace(baselines_price.rows(study))
 
 
 def _variants(twins: tuple[int, ...], queries: tuple[int, ...]) -> Iterator[Variant]:

@@ -6,6 +6,7 @@ are matched pairs, models that differ in origin alone, they show which queries t
 """
 
 import numpy as np
+from sklearn.metrics import rand_score
 
 PRIOR = 4.0  # pairs that the twins' judgement of a query counts as
 
@@ -64,3 +65,17 @@ def contributions(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, co
 def score(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, subtracted: np.ndarray) -> np.ndarray:
     """(...): the mean of the contributions over queries: agreement with the source less that with its twins."""
     return contributions(suspect, source, twins, subtracted).mean(-1)
+
+
+def pattern(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, subtracted: np.ndarray) -> float:
+    """How much more the pattern of a suspect's labels shares with the source's than with its twins'; any task's labels.
+
+    suspect (n,), source (n,), twins (k, n), subtracted (k, n) as in `score`. The pattern is which pairs of queries get
+    the same label (SAC 2022), and two share what the Rand index says, of the queries that a twin did not choose.
+    """
+    found = [
+        rand_score(suspect[asked], source[asked]) - rand_score(suspect[asked], twin[asked])
+        for twin, asked in zip(twins, subtracted, strict=True)
+        if asked.any()
+    ]
+    return float(np.mean(found)) if found else 0.0

@@ -3,6 +3,7 @@
 from fingerprinting.fingerprints.registry import shown
 from fingerprinting.reports import pages
 from fingerprinting.reports.figures import canvas, charts, core_points, separation
+from fingerprinting.reports.figures import price as price_figures
 from fingerprinting.reports.figures.samples import samples
 from fingerprinting.reports.judged import judged, methods_of
 from fingerprinting.reports.sections import ablation, aucs, overlap, passport_pages, price, query_attacks, study_page
@@ -44,8 +45,8 @@ def varied(study: Study) -> None:
 
 
 def priced(study: Study) -> None:
-    """After price.py: the figure, the CSV file, and the table of twins and queries."""
-    price.figure(study.folder)
+    """After price.py: the figures, the CSV file, and the table of twins and queries."""
+    _price(study.folder)
     price.write()
     print("\n".join(price.section(price.rows_of(study.folder))))
     _places()
@@ -88,6 +89,13 @@ def attacked(study_folder: str) -> None:
         charts.erasure(study_folder, aucs.telling(study_folder, shown(methods_of(rows))), rows)
 
 
+def _price(study_folder: str) -> None:
+    """The figures of what a verdict costs, where that was recorded."""
+    if rows := price.rows_of(study_folder):
+        price_figures.curves(study_folder, rows)
+        price_figures.chart(study_folder, rows)
+
+
 def every_figure(study_folder: str, domain: Domain | None) -> None:
     """All that a study's records give; without its domain no pictures of inputs."""
     samples(study_folder, domain)
@@ -95,8 +103,7 @@ def every_figure(study_folder: str, domain: Domain | None) -> None:
     if Records.at(study_folder, "auc").rows():
         comparison(study_folder)
     attacked(study_folder)
-    if price.rows_of(study_folder):
-        price.figure(study_folder)
+    _price(study_folder)
 
 
 def _places() -> None:

@@ -61,7 +61,7 @@ def attack(study: Study, **constants) -> str | None:
     rows = _rows(study, representations, detected, costs, [*pool, *removed])
     Records.of(study, "erasure").replace(rows)
     if verdicts.METHOD in prints and TWINS in prints[verdicts.METHOD].extra:
-        _keep_of_size(study, prints[verdicts.METHOD], representations.methods, rows)
+        _keep_of_size(study, prints, representations.methods, rows)
     return skipped
 
 
@@ -165,23 +165,23 @@ def _rows(
     return rows
 
 
-def _keep_of_size(study: Study, fingerprint: Fingerprint, methods: list[Method], rows: list[dict]) -> None:
+def _keep_of_size(study: Study, prints: dict[str, Fingerprint], methods: list[Method], rows: list[dict]) -> None:
     """Means of a fingerprint from twins, beside those of the others in use, by its size and number of queries.
 
     Other sizes and numbers of the same source stay: `erasure` is about the fingerprint alone that is there now.
     """
-    metadata = fingerprint.metadata
+    metadata = prints[verdicts.METHOD].metadata
     about = {
         "size": metadata["settings"]["size"],
         "n_twins": metadata["n_twins"],
         "n_pairs": metadata["n_pairs"],
-        "asked": len(fingerprint),
         "source_sha256": metadata["source_sha256"],
     }
     compared = {method.identity for method in shown(methods) if method.name in (*FULLY_READ, verdicts.METHOD)}
-    place = f"{study.folder}/{about['size']}/{about['n_twins']}/{about['n_pairs']}/{about['asked']}"
+    sizes = {name: len(found) for name, found in prints.items()}
+    place = f"{study.folder}/{about['size']}/{about['n_twins']}/{about['n_pairs']}/{sizes[verdicts.METHOD]}"
     found = [
-        {**row, **about, "key": f"{place}/{row['method']}/{row['attack_on_queries']}"}
+        {**row, **about, "queries": sizes[row["method"]], "key": f"{place}/{row['method']}/{row['attack_on_queries']}"}
         for row in rows
         if row["attack"] in (MEAN, REMOVAL) and row["negatives"] == "all" and _read_as(row) in compared
     ]

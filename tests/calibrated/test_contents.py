@@ -48,5 +48,7 @@ def test_the_evidence_of_calibration_models_is_that_of_their_features():
 def test_a_suspect_of_another_task_needs_references_of_one():
     assert len(held(True).calibration(other_task=True).weights.centre) == 15
     assert len(held(False).calibration(other_task=False).weights.centre) == 6
-    with pytest.raises(UserError, match="cannot judge a suspect of another task: it had no reference models of one"):
+    with pytest.raises(
+        UserError, match="cannot judge a suspect of another task: it had no models of one to compare with"
+    ):
         held(False).calibration(other_task=True)

@@ -155,6 +155,8 @@ def test_what_no_early_verdict_can_be_passed_on_is_refused(small, outputs, tmp_p
     asked = dict(queries=str(tmp_path), responses="", other_task=False, early=True)
     with pytest.raises(UserError, match="EARLY=True spends ALPHA in parts, and .* rank none so low; TAIL=student"):
         judge.judge(small, **asked, alpha=0.5, beta=0.05, tail="conformal")
+    with pytest.raises(UserError, match="EARLY=True is for suspects of the source's classes; ask all queries"):
+        judge.judge(small, **{**asked, "other_task": True}, **LEVELS)
     made = opened(small)
     before = replace(made, extra={name: value for name, value in made.extra.items() if name != "contributions"})
     monkeypatch.setattr(judge.store, "load", lambda *_: before)
@@ -167,9 +169,29 @@ def test_conformal_p_values_refuse_what_they_cannot_support(small, outputs, tmp_
         judge.judge(small, queries=str(tmp_path), responses="", other_task=False, **{**LEVELS, "tail": "conformal"})
 
 
-def test_a_suspect_of_another_task_is_refused(small, outputs, tmp_path):
-    with pytest.raises(UserError, match="twins cannot judge a suspect of another task; calibrated.py SIZE=full"):
+def test_without_calibration_models_moved_to_another_task_its_suspects_are_refused(small, outputs, tmp_path):
+    with pytest.raises(UserError, match="no models of one to compare with; give calibration.py TRANSFER_COPIES above"):
         judge.judge(small, queries=str(tmp_path), responses="", other_task=True, **LEVELS)
+
+
+def test_calibration_models_moved_to_another_task_are_read_by_the_pattern_of_their_labels(small, outputs, tmp_path):
+    moved = dict(transfer_copies=1, transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1)
+    reference.calibration(small, copies=1, shares=(0.5,), share_copies=1, **moved, **RECIPE)
+    fitting.calibrated(small, **SIZE)
+    made = opened(small)
+    held = CalibratedFingerprint.of(made).calibration(other_task=True)
+    judges = [model for model in suspects.of_use(small, "calibration") if model.kind.on_target]
+    assert len(held.independent) == len(judges) > 0
+    for model, score in zip(judges, held.independent, strict=True):
+        labels = labels_of(small, model, made.inputs)
+        assert score == minus_twins.pattern(labels, made.labels.numpy(), held.twins, held.subtracted)
+    judge.judge(small, queries=str(tmp_path), responses="", other_task=True, **LEVELS)
+    responses = tmp_path / "responses.txt"
+    words = [f"other {label}" for label in made.labels.tolist()] + ["any"] * SIZE["controls"]
+    responses.write_text("\n".join(words))
+    judge.judge(small, queries=str(tmp_path), responses=str(responses), other_task=True, **LEVELS)
+    found = json.loads((tmp_path / judge.VERDICT).read_text())
+    assert found["n_calibration"] == len(judges) and found["evidence"] > max(held.independent)
 
 
 def test_it_is_read_in_its_own_two_ways(small, outputs):

@@ -79,6 +79,18 @@ def test_models_are_flagged_against_the_calibration_models(small):
         if row["tail"] == "conformal" and row["extrapolated"]:
             assert row["flagged_stolen"] == row["flagged_independent"] == 0
         assert row["n_stolen"] == row["n_independent"] == 2
+    stopped = Records.of(small, "price_stopping").rows()
+    assert {(row["twins"], row["alpha"]) for row in stopped} >= {(1, 0.05), (3, 0.5)}
+    assert all(0 < row["asked_stolen"] <= row["queries"] and row["n_stolen"] == 2 for row in stopped)
+
+
+def test_who_is_flagged_at_a_look_is_asked_no_further_by_hand():
+    """Of two looks the first spends a tenth of alpha, the other the rest; calibration models score -1, 0 and 1."""
+    calibrating = np.array([False] * 3 + [True] * 3)
+    scores = np.array([[100, 0], [3, 100], [0, 0], [-1, -1], [0, 0], [1, 1]], dtype=float)
+    flagged, asked = price.stops(scores, (25, 40), calibrating, 0.05)
+    assert flagged.tolist() == [True, True, False, False, False, False]
+    assert asked.tolist() == [25, 40, 40, 40, 40, 40]
 
 
 def test_labels_that_are_missing_or_damaged_are_said_so(study):
@@ -132,3 +144,29 @@ def test_the_table_has_a_line_for_each_number_of_twins():
         "| 1 |  | 0.800 (0.400) |",
     ]
     assert section.section([]) == []
+
+
+def test_other_fingerprints_stand_beside_with_what_they_were_given(small):
+    def auc(attack: str, value: float, negatives: str = "all") -> dict:
+        place = dict(method="fuap", output="probabilities", representation="code", negatives=negatives)
+        return {
+            "key": f"{attack}/{negatives}",
+            "attack": attack,
+            "auc": value,
+            "n_pirated": 2,
+            "n_independent": 3,
+        } | place
+
+    Records.of(small, "auc").put(
+        [auc("mean_same_task", 0.9), auc("prune", 0.8), auc("fine_tune_all", 1.0), auc("transfer", 0.1)]
+        + [auc("prune", 0.2, "homologous")]
+    )
+    Records.of(small, "timing").put(
+        [{"key": "fuap", "method": "fuap", "queries": 100, "extra_models": 22, "extra_models_s": 60.0}]
+    )
+    price.price(small, **STEPS)
+    (row,) = Records.of(small, "price_baselines").rows()
+    assert (row["method"], row["auc"], row["auc_least"], row["extra_models"]) == ("fuap", 0.9, 0.8, 22)
+    assert "| fuap | code, probabilities | 100 | 22 (60 s) | 0.900 (0.800) |" in "\n".join(
+        section.markdown_table([""] * 6, [section.of_baseline("study", row)])
+    )

@@ -36,6 +36,25 @@ def test_the_score_is_the_double_loops(twins_count, n, suspects_count, seed):
     assert minus_twins.score(suspects, source, twins, subtracted) == pytest.approx(wanted)
 
 
+@given(st.integers(0, 4), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_the_pattern_is_the_double_loops_and_names_of_classes_do_not_matter(twins_count, n, seed):
+    random = draw(seed)
+    suspect, source, twins = (random.integers(0, 3, size) for size in (n, n, (twins_count, n)))
+    subtracted = random.random((twins_count, n)) < 0.6
+    found = []
+    for twin, asked in zip(twins, subtracted, strict=True):
+        pairs = [(i, j) for i in range(n) for j in range(i) if asked[i] and asked[j]]
+        shared = [
+            np.mean([(suspect[i] == suspect[j]) == (other[i] == other[j]) for i, j in pairs]) if pairs else 1.0
+            for other in (source, twin)
+        ]
+        if asked.any():
+            found.append(shared[0] - shared[1])
+    wanted = pytest.approx(np.mean(found) if found else 0.0)
+    assert minus_twins.pattern(suspect, source, twins, subtracted) == wanted
+    assert minus_twins.pattern(np.array([7, 3, 5])[suspect], source, twins, subtracted) == wanted
+
+
 def test_without_twins_the_score_is_the_agreement():
     found = minus_twins.score(np.array([0, 1]), np.array([0, 0]), np.empty((0, 2), int), np.empty((0, 2), bool))
     assert found == 0.5

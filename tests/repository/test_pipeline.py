@@ -282,7 +282,18 @@ def test_figures_are_pictures_and_samples_can_be_looked_at(case, finished):
     names = [f"samples.{case.samples}"]
     names += [
         f"{name}.svg"
-        for name in ("strips", "roc", "fidelity", "attacks", "cost", "overlap", "extraction", "erasure", "price")
+        for name in (
+            "strips",
+            "roc",
+            "fidelity",
+            "attacks",
+            "cost",
+            "overlap",
+            "extraction",
+            "erasure",
+            "price",
+            "price-map",
+        )
     ]
     if load_domain(case.domain).inputs.input_range:
         names += [f"deepcore-{name}.svg" for name in ("points", "radius", "scores", "clusters")]

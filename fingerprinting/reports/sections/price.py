@@ -1,12 +1,12 @@
 """What a verdict costs: mean AUC by number of twins and of queries, and by what there is to ask."""
 
-from pathlib import Path
-
+from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.evaluation.price import GRID
-from fingerprinting.reports.figures.canvas import LINES, canvas, path_of
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
+from fingerprinting.reports.table_cells import in_words
+from fingerprinting.reports.words import said
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
@@ -18,6 +18,7 @@ COLUMNS = (
 JUDGED = ((6, 0, 200), (6, 0, 800), (6, 0, 1_600), (3, 4, 200), (3, 4, 400))  # twins, pairs, queries
 ALPHAS = (0.01, 0.05)
 PLACE = ("twins", "pairs", "queries", "alpha")
+BY_ATTACK = (6, 0, 800, 0.01)  # twins, pairs, queries and ALPHA of the table by attack
 ASKED = (200, 800)  # queries, in the table of what is varied
 
 
@@ -68,6 +69,7 @@ def block() -> str:
     for study in committed():
         lines += [f"### {heading(study)}", "", *section(rows_of(study))]
     lines += ["### Pairs, candidates, choice and recipe", "", *varied(), "", "### Verdicts", "", *verdicts()]
+    lines += baselines()
     return "\n".join(lines)
 
 
@@ -92,6 +94,74 @@ def verdicts() -> list[str]:
         "",
         *markdown_table(["models", "queries", "ALPHA", *map(heading, cells)], lines),
     ]
+
+
+def stopping() -> str:
+    """A line for each choice of models and queries: who is flagged where looks share ALPHA; one for each attack."""
+    found = {study: Records.at(study, "price_stopping").rows() for study in committed()}
+    cells = {study: {tuple(row[name] for name in PLACE): row for row in rows} for study, rows in found.items() if rows}
+    at_once = {
+        (study, *(row[name] for name in PLACE)): row["flagged_stolen"]
+        for study in cells
+        for row in Records.at(study, "price_verdicts").rows()
+        if row["tail"] == "student"
+    }
+    heads = list(map(heading, cells))
+    lines = [
+        [_models(*place[:2]), str(place[2]), f"{alpha:g}"]
+        + [_stopped(own.get((*place, alpha)), at_once.get((study, *place, alpha))) for study, own in cells.items()]
+        for place in JUDGED
+        for alpha in ALPHAS
+        if any((*place, alpha) in own for own in cells.values())
+    ]
+    usual = {study: own[BY_ATTACK] for study, own in cells.items() if BY_ATTACK in own}
+    attacks = dict.fromkeys(attack for row in usual.values() for attack in row["asked_by_attack"])
+    by_attack = [
+        [said(attack).replace("_", " "), *(f"{row['asked_by_attack'][attack]:.0f}" for row in usual.values())]
+        for attack in attacks
+    ]
+    return "\n".join(
+        [
+            "Share of stolen models flagged at some look (by one verdict after all queries) / of independent models "
+            "flagged at some look, and the mean number of queries that flagged stolen models are asked.",
+            "",
+            *markdown_table(["models", "queries", "ALPHA", *heads], lines),
+            "",
+            f"Mean number of queries that stolen models are asked, {_models(*BY_ATTACK[:2])}, at most {BY_ATTACK[2]} "
+            f"queries, `ALPHA={BY_ATTACK[3]:g}`; who is flagged at no look is asked all.",
+            "",
+            *markdown_table(["attack", *map(heading, usual)], by_attack),
+        ]
+    )
+
+
+def _stopped(row: dict | None, at_once: float | None) -> str:
+    if row is None or at_once is None:
+        return ""
+    until = f", {row['asked_flagged']:.0f} queries" if row["asked_flagged"] is not None else ""
+    return f"{row['flagged_stolen']:.2f} ({at_once:.2f}) / {row['flagged_independent']:.3f}{until}"
+
+
+def baselines() -> list[str]:
+    """Each other fingerprint by its best representation on the same models, with the models that it was given."""
+    lines = []
+    for study in committed():
+        best: dict[str, dict] = {}
+        for row in Records.at(study, "price_baselines").rows():
+            if row["method"] != METHOD and row["auc"] > best.get(row["method"], {"auc": -1.0})["auc"]:
+                best[row["method"]] = row
+        lines += [of_baseline(heading(study), row) for row in sorted(best.values(), key=lambda row: -row["auc"])]
+    if not lines:
+        return []
+    heads = ["study", "fingerprint", "representation, output", "queries", "reference models", "AUC (lowest)"]
+    return ["", "### Other fingerprints on the same models", "", *markdown_table(heads, lines)]
+
+
+def of_baseline(study: str, row: dict) -> list[str]:
+    """A line of that table."""
+    reading = in_words(row["output"], row["representation"])
+    given = f"{row['extra_models']} ({row['extra_models_s']:.0f} s)"
+    return [study, row["method"], reading, str(row["queries"]), given, cell(row)]
 
 
 def _models(twins: int, pairs: int) -> str:
@@ -124,32 +194,6 @@ def varied() -> list[str]:
         for name, value, n in sorted(places, key=lambda place: (ASKED.index(place[2]), list(places).index(place)))
     ]
     return markdown_table(["varied", "queries at most", *map(heading, found)], lines)
-
-
-def figure(study_folder: str) -> Path:
-    """Mean AUC by number of queries, a line for each number of twins; dashed: the least attack."""
-    rows = [row for row in rows_of(study_folder) if (row["study"], row["negatives"]) == (GRID, "all")]
-    counts = sorted({row["twins"] for row in rows})
-    with canvas(study_folder, "price", "AUC over queries, by number of twins", 1, 1, (6, 4)) as (drawn, axes):
-        axis = axes[0][0]
-        for colour, count in zip(LINES, counts, strict=False):
-            own = sorted((row for row in rows if row["twins"] == count), key=lambda row: row["queries"])
-            asked = [row["queries"] for row in own]
-            label = f"{count} twin{'s' * (count != 1)}"
-            axis.plot(asked, [row["auc"] for row in own], "o-", ms=3.5, color=colour, label=label)
-            axis.plot(asked, [row["auc_least"] for row in own], "--", lw=0.9, color=colour)
-        axis.plot([], [], "--", lw=0.9, color="#666666", label="lowest AUC of an attack")
-        axis.axhline(0.5, color="grey", lw=0.7, ls=":")
-        axis.set_xscale("log")
-        ticks = sorted({row["queries"] for row in rows})
-        axis.set_xticks(ticks, ticks)
-        axis.minorticks_off()
-        axis.set_xlabel("queries", fontsize=8)
-        axis.set_ylabel("mean AUC against all independent models", fontsize=8)
-        axis.tick_params(labelsize=7)
-        axis.grid(alpha=0.3)
-        drawn.legend(loc="outside lower center", fontsize=7, ncols=4)
-    return path_of(study_folder, "price")
 
 
 def _budget(row: dict) -> int:
