@@ -170,3 +170,10 @@ def test_other_fingerprints_stand_beside_with_what_they_were_given(small):
     assert "| fuap | code, probabilities | 100 | 22 (60 s) | 0.900 (0.800) |" in "\n".join(
         section.markdown_table([""] * 6, [section.of_baseline("study", row)])
     )
+
+
+def test_a_cell_says_who_is_flagged_at_looks_and_after_how_many_queries():
+    row = dict(flagged_stolen=0.5, flagged_independent=0.01, asked_flagged=33.3)
+    assert section._stopped(row, 0.6) == "0.50 (0.60) / 0.010, 33 queries"
+    assert section._stopped(row | {"asked_flagged": None}, 0.6) == "0.50 (0.60) / 0.010"
+    assert section._stopped(None, None) == ""
