@@ -86,7 +86,7 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "asked {:.0f} on CIFAR-10 and {:.0f} on Fashion-MNIST; the share",
+        "models are asked {:.0f} on CIFAR-10 and {:.0f} on Fashion-MNIST. Of",
         lambda: [stopped(study, "asked_flagged") for study in (CIFAR, FASHION)],
     ),
     Measured(
