@@ -39,7 +39,8 @@ def by_size(studies: list[str]) -> list[str]:
             cells.setdefault(_who(row), {})[row["attack_on_queries"]] = row
         for who, found in cells.items():
             seen = found["refused"]
-            lines[(heading(study), *who)] = [
+            place = (heading(study), *who)
+            lines[place] = [
                 *(f"{seen['detection_auc']:.2f}", f"{seen['detection_rate_fpr5']:.1%}", f"{seen['auc_before']:.2f}"),
                 *(f"{found[attack]['auc_after']:.2f}" if attack in found else "" for attack in EVASIONS),
                 f"{found[REMOVAL]['auc_after']:.2f} ({found[REMOVAL]['auc_before']:.2f})" if REMOVAL in found else "",
