@@ -38,7 +38,7 @@ def by_size(studies: list[str]) -> list[str]:
         for row in Records.at(study, "price_erasure").rows():
             cells.setdefault(_who(row), {})[row["attack_on_queries"]] = row
         for who, found in cells.items():
-            seen = found["refused"]
+            seen = next(row for attack, row in found.items() if attack != REMOVAL)
             place = (heading(study), *who)
             lines[place] = [
                 *(f"{seen['detection_auc']:.2f}", f"{seen['detection_rate_fpr5']:.1%}", f"{seen['auc_before']:.2f}"),
