@@ -2,6 +2,7 @@
 
     python judge.py                                  # DOMAIN=cv, cpu tier: writes queries/
     python judge.py RESPONSES=responses.txt          # a class per line, in the queries' order
+    python judge.py EARLY=True RESPONSES=responses.txt    # as many as it says, the first of them
     python judge.py RESPONSES=responses.txt OTHER_TASK=True ALPHA=0.05 BETA=0.17    # its classes are others
 
 Needs calibrated.py. queries/queries.npy holds the inputs as models take them (images in [0, 1], code points, EEG in
@@ -17,6 +18,7 @@ RESPONSES = ""  # file; empty: write the queries
 OTHER_TASK = False  # whether the suspect's classes are others than the source's
 ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # false positive rate that a verdict may have
 BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # false negative rate at which a model is cleared
+EARLY = False  # whether a suspect is asked one query after another, until a verdict; by twins alone
 TAIL = "student"  # beyond what calibration models have seen: a normal tail, or conformal: such an ALPHA is refused
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from fingerprinting.calibrated.evidence import Weights, combined, same_response
 from fingerprinting.core.runtime import UserError
-from fingerprinting.fingerprints import minus_twins
+from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.store import Fingerprint
 
 # The names of tensors enter the digest of a file, which records hold: they stay as they were first written.
@@ -18,9 +18,24 @@ INDEPENDENT, STOLEN = "honest", "thefts"
 CONTROL_INPUTS, CONTROL_TRUTH, CONTROL_ACCURACY = "control_inputs", "control_truth", "honest_ability"
 TRANSFER = "transfer_"  # begins the names of what responses to another task are weighed with
 FOR_TRANSFER = TRANSFER + WEIGHTS[0]  # one that is there where responses to another task can be weighed
-SOURCE, TWINS, SUBTRACTED = "source", "twins", "subtracted"
+TWINS, SUBTRACTED, CONTRIBUTIONS = OF_EACH_QUERY = "twins", "subtracted", "contributions"
+SOURCE = "source"  # its labels on another task, where the owner moved it there
 TRANSFERRED_TWINS = TRANSFER + TWINS  # there where twins judge suspects of another task
 DEVIATIONS = 2  # of a share of controls: so far beyond the accuracies of few models others may lie by chance
+
+
+def of_queries(fingerprint: Fingerprint, kept: torch.Tensor) -> Fingerprint:
+    """The same where some queries alone, kept (n,) bool, are asked: twins are subtracted on those.
+
+    How independent models of another task share patterns of labels is known of all queries alone, and left out.
+    """
+    extra = {name: fingerprint.extra[name][:, kept] for name in OF_EACH_QUERY if name in fingerprint.extra}
+    if CONTRIBUTIONS in extra:
+        extra[INDEPENDENT] = extra[CONTRIBUTIONS].mean(1)
+    moved = {name for name in fingerprint.extra if name.startswith(TRANSFER)} if TWINS in extra else set()
+    others = {name: value for name, value in fingerprint.extra.items() if name not in moved}
+    per_query = {name: getattr(fingerprint, name)[kept] for name in store.TENSORS}
+    return replace(fingerprint, **per_query, extra=others | extra)
 
 
 @dataclass(frozen=True)
@@ -58,12 +73,16 @@ class Calibration:
 @dataclass(frozen=True)
 class TwinsCalibration:
     """The source's labels (n,), its twins' (k, n), which of them are subtracted where (k, n), and the calibration
-    models' scores (m,); for suspects of another task all of models that the owner moved to it."""
+    models' scores (m,); for suspects of another task all of models that the owner moved to it.
+
+    contributions (m, n): of each query to those scores; None for another task, and in older fingerprints.
+    """
 
     source: np.ndarray
     twins: np.ndarray
     subtracted: np.ndarray
     independent: np.ndarray
+    contributions: np.ndarray | None = None
 
     @property
     def stolen(self) -> np.ndarray:
@@ -73,8 +92,9 @@ class TwinsCalibration:
     @classmethod
     def read(cls, fingerprint: Fingerprint, prefix: str = "") -> TwinsCalibration:
         extra = fingerprint.extra
-        source = extra.get(prefix + SOURCE, fingerprint.labels)
-        return cls(source.numpy(), *(extra[prefix + name].numpy() for name in (TWINS, SUBTRACTED, INDEPENDENT)))
+        twins, subtracted, independent = (extra[prefix + name].numpy() for name in (TWINS, SUBTRACTED, INDEPENDENT))
+        source, shared = extra.get(prefix + SOURCE, fingerprint.labels), extra.get(prefix + CONTRIBUTIONS)
+        return cls(source.numpy(), twins, subtracted, independent, None if shared is None else shared.numpy())
 
     def traces(self, labels: np.ndarray, _source: np.ndarray, *, other_task: bool) -> np.ndarray:
         """labels (n,) -> (1,): what they share with the source's less what they share with its twins'."""
@@ -85,6 +105,8 @@ class TwinsCalibration:
         found = {TWINS: self.twins, SUBTRACTED: self.subtracted, INDEPENDENT: self.independent}
         if prefix:  # the source's labels of its own task are the fingerprint's
             found[SOURCE] = self.source
+        if self.contributions is not None:
+            found[CONTRIBUTIONS] = self.contributions
         return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 

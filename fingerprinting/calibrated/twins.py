@@ -55,9 +55,9 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     owner = Owner(study, METHOD)
     inputs, truth, labels, subtracted = chosen(owner, twins, pairs, n)
     asked = labels_of(study, [suspects.source_of(study), *judges], inputs)
-    scores = minus_twins.score(asked[1:], asked[0], labels, subtracted)
+    shared = minus_twins.contributions(asked[1:], asked[0], labels, subtracted)
     found = CalibratedFingerprint(
-        source=TwinsCalibration(asked[0], labels, subtracted, scores),
+        source=TwinsCalibration(asked[0], labels, subtracted, shared.mean(-1), shared),
         transfer=_transferred(study, moved, moved_judges, inputs, subtracted),
         controls=_controls(owner, inputs, judges, controls),
     )

@@ -5,7 +5,7 @@ import math
 import torch
 from scipy import stats
 
-from fingerprinting.calibrated import evidence, p_values
+from fingerprinting.calibrated import evidence, p_values, stopping
 from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.calibrated.representation import traces
 from fingerprinting.core import runtime
@@ -118,6 +118,24 @@ def measured(
         "tail": tail,
         "n_calibration": len(known.independent),
         "n_stolen": len(known.stolen),
+    }
+
+
+def measured_so_far(
+    fingerprint: Fingerprint,
+    labels: torch.Tensor,
+    controls: torch.Tensor,
+    alpha: float,
+    beta: float,
+    tail: str = DEFAULT_TAIL,
+) -> dict:
+    """As `measured`, where the first queries alone were asked, as many as at one of the looks: labels (m,)."""
+    found = measured(stopping.first(fingerprint, len(labels)), labels, controls, alpha, beta, tail)
+    looks = stopping.looks(len(fingerprint))
+    return found | {
+        "p_independent": stopping.p_value(fingerprint, labels, alpha, tail),
+        "extrapolated": p_values.extrapolated(alpha * min(stopping.shares(len(looks))), found["n_calibration"]),
+        "looks": list(looks),
     }
 
 

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 from tqdm import tqdm
 
-from fingerprinting.calibrated import p_values
+from fingerprinting.calibrated import p_values, stopping
 from fingerprinting.calibrated.twins import HELD_OUT
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
@@ -31,6 +31,7 @@ CALIBRATION = tuple(name for name, kind in KINDS.items() if kind.use == "calibra
 GRID = "twins and queries"  # the study of both
 PAIRS = (2, 4)  # numbers of matched pairs
 USUAL_TWINS = 6  # where something else is varied
+Looked = tuple[np.ndarray, tuple[int, ...]]  # every model's score (M, k) at each look, and after how many queries
 Drawn = list[tuple[np.ndarray, int]]  # in each draw of the twins every model's score (M,), and the number of queries
 
 
@@ -78,13 +79,17 @@ def price(
     ]
     rows: list[dict] = []
     flagged: list[dict] = []
+    stopped: list[dict] = []
     for variant in tqdm(variants, desc="price", unit="variant"):
-        drawn = [scores_of(study, found, variant, number) for number in range(draws)]
+        looked = [scores_of(study, found, variant, number) for number in range(draws)]
+        drawn = [(scores[:, -1], queries[-1]) for scores, queries in looked]
         rows += _rows(study, found, variant, drawn)
         if variant.study in (GRID, "pairs") and variant.twins:
             flagged += _flagged(study, found, variant, drawn, alphas)
+            stopped += _stopped(study, found, variant, looked, alphas)
     Records.of(study, "price").replace(rows)
     Records.of(study, "price_verdicts").replace(flagged)
+    Records.of(study, "price_stopping").replace(stopped)
     if with_models:
         Records.of(study, "price_baselines").replace(price_beside.of_baselines(study))
 
@@ -120,6 +125,11 @@ def _count(found: Labels, kind: str) -> int:
     return int(np.count_nonzero(found.kinds == kind))
 
 
+def calibrates(found: Labels) -> np.ndarray:
+    """Mask (M,) of the models that verdicts compare with, as the calibrated fingerprint's twins do."""
+    return np.isin(found.kinds, CALIBRATION) & (found.share == 1)
+
+
 def _mean_seconds(found: Labels, *kinds: str) -> float:
     """Of training one model of these kinds; 0 where there is none."""
     own = found.seconds[np.isin(found.kinds, kinds)]
@@ -147,16 +157,18 @@ def asked(found: Labels, variant: Variant, draw: np.random.Generator) -> tuple[n
     return pool[chosen], own[:, chosen], ~choosing[:, chosen]
 
 
-def scores_of(study: Study, found: Labels, variant: Variant, number: int) -> tuple[np.ndarray, int]:
-    """Every model's score (M,) in one draw of the twins and of what they choose, and the number of queries."""
+def scores_of(study: Study, found: Labels, variant: Variant, number: int) -> Looked:
+    """Every model's scores at each look in one draw of the twins and of what they choose, and when the looks are."""
     draw = np.random.default_rng(runtime.seed_from(f"price/{study.folder}/{variant}/{number}"))
     queries, twins, subtracted = asked(found, variant, draw)
-    return minus_twins.score(found.labels[:, queries], found.source[queries], twins, subtracted), len(queries)
+    shared = minus_twins.contributions(found.labels[:, queries], found.source[queries], twins, subtracted)
+    looks = stopping.looks(len(queries))
+    return np.stack([shared[:, :count].mean(-1) for count in looks], axis=-1), looks
 
 
 def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas: tuple[float, ...]) -> Iterator[dict]:
     """One row per tail and alpha: the share of stolen and of independent models that calibration models flag."""
-    calibrating = np.isin(found.kinds, CALIBRATION) & (found.share == 1)
+    calibrating = calibrates(found)
     groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
     if not calibrating.any():
         return
@@ -179,6 +191,52 @@ def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas
                 **{f"n_{group}": int(own.sum()) for group, own in groups.items()},
                 "provenance": runtime.provenance(study.device),
             }
+
+
+def _stopped(
+    study: Study, found: Labels, variant: Variant, looked: list[Looked], alphas: tuple[float, ...]
+) -> Iterator[dict]:
+    """One row per alpha: the share of models flagged at some look, and how many queries they were asked."""
+    calibrating = calibrates(found)
+    groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
+    if not calibrating.any():
+        return
+    for alpha in alphas:
+        flagged, asked_of = (
+            np.stack(part) for part in zip(*(stops(*one, calibrating, alpha) for one in looked), strict=True)
+        )
+        of_stolen = np.isin(found.kinds, SAME_TASK)
+        until = asked_of[:, of_stolen][flagged[:, of_stolen]]
+        yield {
+            "key": f"{study.folder}/{variant.value}/{variant.queries}/{alpha:g}",
+            **study.columns,
+            "twins": variant.twins,
+            "pairs": variant.pairs,
+            "queries": looked[0][1][-1],
+            "n_calibration": int(calibrating.sum()),
+            "alpha": alpha,
+            "draws": len(looked),
+            **{f"flagged_{group}": float(flagged[:, own].mean()) for group, own in groups.items()},
+            **{f"n_{group}": int(own.sum()) for group, own in groups.items()},
+            "asked_stolen": float(asked_of[:, of_stolen].mean()),
+            "asked_flagged": float(until.mean()) if len(until) else None,
+            "asked_by_attack": {
+                attack: float(asked_of[:, own].mean()) for attack in SAME_TASK if (own := found.kinds == attack).any()
+            },
+            "provenance": runtime.provenance(study.device),
+        }
+
+
+def stops(
+    scores: np.ndarray, looks: tuple[int, ...], calibrating: np.ndarray, alpha: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which models (M,) are flagged at some look, and how many queries each is asked until then; all, where it is not.
+
+    scores (M, k) at each look, against those of the calibration models (M,), by the normal tail.
+    """
+    p = np.stack([p_values.student(own, own[calibrating]) for own in scores.T], axis=-1)
+    seen = stopping.adjusted(p, len(looks)) <= alpha
+    return seen[:, -1], np.array(looks)[np.where(seen[:, -1], seen.argmax(1), len(looks) - 1)]
 
 
 def _rows(study: Study, found: Labels, variant: Variant, drawn: Drawn) -> Iterator[dict]:

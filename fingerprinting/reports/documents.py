@@ -31,7 +31,7 @@ DOCUMENTS = {
     "README.md": ("runs", "verdict", "results"),
     "docs/results.md": ("methods", "deepcore"),
     "docs/costs.md": ("steps", "benchmarks"),
-    "docs/price.md": ("price",),
+    "docs/price.md": ("price", "stopping"),
     "docs/calibrated.md": ("calibrated", "rules", "aims", "replication"),
     "docs/passports.md": ("passports",),
 }
@@ -210,6 +210,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "results": lambda: aucs.best(_committed()),
     "methods": lambda: aucs.summary(_committed()),
     "price": price.block,
+    "stopping": price.stopping,
     "calibrated": _calibrated,
     "rules": lambda: "\n".join(score_combinations.table(replication.beside(_judged()))),
     "aims": lambda: "\n".join(targets.table(replication.beside(_judged()))),

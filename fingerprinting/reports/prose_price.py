@@ -36,6 +36,13 @@ def flagged(study: str, twins: int, queries: int, group: str) -> float:
     return next(row[f"flagged_{group}"] for row in rows if tuple(row[name] for name in names) == wanted)
 
 
+def stopped(study: str, part: str) -> float:
+    """Six twins, at most 800 queries and ALPHA=0.01, where looks share it."""
+    rows = Records.at(study, "price_stopping").rows()
+    names = ("twins", "pairs", "queries", "alpha")
+    return next(row[part] for row in rows if tuple(row[name] for name in names) == (6, 0, 800, 0.01))
+
+
 MEASURED = (
     Measured(
         README,
@@ -76,5 +83,24 @@ MEASURED = (
         PAGE,
         "queries flag {:.2f} of the stolen models on CIFAR-10 and {:.2f} on Fashion-MNIST at",
         lambda: [flagged(study, 6, 1600, "stolen") for study in (CIFAR, FASHION)],
+    ),
+    Measured(
+        PAGE,
+        "models are asked {:.0f} on CIFAR-10 and {:.0f} on Fashion-MNIST. Of",
+        lambda: [stopped(study, "asked_flagged") for study in (CIFAR, FASHION)],
+    ),
+    Measured(
+        PAGE,
+        "Of the stolen models {:.3f} instead of {:.3f} and {:.3f} instead of {:.3f} are",
+        lambda: [
+            value
+            for study in (CIFAR, FASHION)
+            for value in (stopped(study, "flagged_stolen"), flagged(study, 6, 800, "stolen"))
+        ],
+    ),
+    Measured(
+        PAGE,
+        "on THUOCL {:.3f} after {:.0f} queries",
+        lambda: [stopped(THUOCL, "flagged_stolen"), stopped(THUOCL, "asked_flagged")],
     ),
 )

@@ -57,6 +57,7 @@ def adaptive(study: Study) -> None:
     attacked(study.folder)
     study_page.write(study.folder)
     print("\n".join(query_attacks.section(Records.of(study, "erasure").rows())))
+    print("\n".join(query_attacks.by_size([study.folder])))
     _places()
 
 

@@ -14,11 +14,13 @@ import torch
 from tqdm import tqdm
 
 from fingerprinting.calibrated import verdicts
+from fingerprinting.calibrated.contents import TWINS
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import by_kind
-from fingerprinting.methods import METHODS, Method, shown
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS, Method, readable, shown
 from fingerprinting.models import build, suspects, trained
 from fingerprinting.models.kinds import KINDS, Job
 from fingerprinting.models.suspects import ATTACKS, Suspect
@@ -34,6 +36,7 @@ from fingerprinting.study.study import Study
 
 FULLY_READ = ("primary", "evolved")  # fingerprints of which every representation is reported; of others the first
 RANDOM, REMOVAL = "random_responses", "removal"
+MEAN = "mean_same_task"  # the attacks over which AUCs are kept by size
 BASELINE = "fine_tune_all"  # what removal is compared with: the same attacker, trained on without that aim
 
 
@@ -53,17 +56,20 @@ def attack(study: Study, **constants) -> str | None:
         verdicts.judge_too(study, prints[verdicts.METHOD], removed)
     fitted = FittedDetector(study, attacker)
     detected = {name: fitted.detection(found.inputs) for name, found in prints.items()}
-    representations = Representations(chosen(names), prints, detected, attacker.evasion)
+    representations = Representations(chosen(prints), prints, detected, attacker.evasion)
     costs = _ask(study, fitted, detected, representations, [*pool, *removed])
     rows = _rows(study, representations, detected, costs, [*pool, *removed])
     Records.of(study, "erasure").replace(rows)
+    if verdicts.METHOD in prints and TWINS in prints[verdicts.METHOD].extra:
+        _keep_of_size(study, prints, representations.methods, rows)
     return skipped
 
 
-def chosen(names: list[str]) -> list[Method]:
-    """Every representation of the fingerprints in FULLY_READ, the first one of the others."""
-    first = shown(METHODS)
-    return [m for m in METHODS if m.name in names and (m.name in FULLY_READ or m in first)]
+def chosen(prints: dict[str, Fingerprint]) -> list[Method]:
+    """Every representation of the fingerprints in FULLY_READ, of the others the first in which they can be read."""
+    can_be_read = readable(prints)
+    first = shown(can_be_read)
+    return [method for method in can_be_read if method.name in FULLY_READ or method in first]
 
 
 def _remove(study: Study, removal: Removal) -> tuple[str | None, list[Suspect]]:
@@ -157,6 +163,35 @@ def _rows(
             for row in draws.changes(before, before, {REMOVAL: BASELINE})
         ]
     return rows
+
+
+def _keep_of_size(study: Study, prints: dict[str, Fingerprint], methods: list[Method], rows: list[dict]) -> None:
+    """Means of a fingerprint from twins, beside those of the others in use, by its size and number of queries.
+
+    Other sizes and numbers of the same source stay: `erasure` is about the fingerprint alone that is there now.
+    """
+    metadata = prints[verdicts.METHOD].metadata
+    about = {
+        "size": metadata["settings"]["size"],
+        "n_twins": metadata["n_twins"],
+        "n_pairs": metadata["n_pairs"],
+        "source_sha256": metadata["source_sha256"],
+    }
+    compared = {method.identity for method in shown(methods) if method.name in (*FULLY_READ, verdicts.METHOD)}
+    sizes = {name: len(found) for name, found in prints.items()}
+    place = f"{study.folder}/{about['size']}/{about['n_twins']}/{about['n_pairs']}/{sizes[verdicts.METHOD]}"
+    found = [
+        {**row, **about, "queries": sizes[row["method"]], "key": f"{place}/{row['method']}/{row['attack_on_queries']}"}
+        for row in rows
+        if row["attack"] in (MEAN, REMOVAL) and row["negatives"] == "all" and _read_as(row) in compared
+    ]
+    records = Records.of(study, "price_erasure")
+    records.keep_only(row["key"] for row in records.rows() if row["source_sha256"] == about["source_sha256"])
+    records.put(found)
+
+
+def _read_as(row: dict) -> tuple[str, str, str]:
+    return row["method"], row["output"], row["representation"]
 
 
 def _row(study: Study, method: Method, attack: str, row: dict) -> dict:

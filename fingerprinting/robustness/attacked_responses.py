@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import torch
 
-from fingerprinting.fingerprints import store
+from fingerprinting.calibrated import contents
+from fingerprinting.calibrated.representation import agreement_minus_twins
 from fingerprinting.fingerprints.registry import OUTPUTS, Method
 from fingerprinting.fingerprints.representations import correlation, match_rate, responses
 from fingerprinting.fingerprints.store import Fingerprint
@@ -15,7 +16,7 @@ from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN
 from fingerprinting.robustness.query_detector import Detection
 
 # Representations that make sense of any of a fingerprint's queries; others read them in pairs, views or walks.
-PER_QUERY = (responses, match_rate, correlation)
+PER_QUERY = (responses, match_rate, correlation, agreement_minus_twins)
 REFUSED = "refused"  # flagged queries get no response
 
 
@@ -55,8 +56,7 @@ def _answered(fingerprint: Fingerprint, found: Detection) -> Fingerprint | None:
     kept = ~found.flagged
     if not kept.any():
         return None
-    per_query = {name: getattr(fingerprint, name)[kept] for name in store.TENSORS}
-    return replace(fingerprint, **per_query)
+    return contents.of_queries(fingerprint, kept)
 
 
 def _reading(method: Method, logits: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:

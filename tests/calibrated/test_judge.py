@@ -105,6 +105,11 @@ def test_queries_are_the_queries_and_then_the_controls(protected, tmp_path):
     assert about["classes"] == list(protected.classes)
 
 
+def test_early_verdicts_are_passed_by_twins_alone(protected, tmp_path):
+    with pytest.raises(UserError, match="EARLY=True passes verdicts by twins; run calibrated.py SIZE=twins"):
+        judge(protected, queries=str(tmp_path), responses="", other_task=False, early=True, **LEVELS)
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_who_repeats_every_response_is_flagged_and_who_repeats_none_is_cleared(protected, tmp_path, named):
     ask(protected, tmp_path)

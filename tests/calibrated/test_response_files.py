@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from fingerprinting.calibrated import judge
-from fingerprinting.calibrated.judge import parse, read
+from fingerprinting.calibrated import response_files
+from fingerprinting.calibrated.response_files import parse, read
 from fingerprinting.core.runtime import UserError
 
 CLASSES = ("ankle boot", "bag", "7")
@@ -145,7 +145,7 @@ def test_no_file_a_folder_and_one_that_is_far_too_large_are_refused(tmp_path, mo
             read(tmp_path / name, 1, CLASSES)
     path = tmp_path / "responses.txt"
     with path.open("wb") as file:
-        os.truncate(file.fileno(), judge.LARGEST + 1)
+        os.truncate(file.fileno(), response_files.LARGEST + 1)
     with pytest.raises(UserError, match="has 10000001 bytes, far too many to be read here"):
         read(path, 1, CLASSES)
     path.write_text("bag\n")

@@ -128,6 +128,46 @@ def test_who_can_only_be_asked_gets_that_verdict_and_is_told_what_it_rests_on(sm
     assert "it is compared with no stolen models, which SIZE=full trains" in said
 
 
+def test_who_is_asked_one_query_after_another_gets_a_verdict_at_each_look(small, outputs, tmp_path, capsys):
+    asked = dict(queries=str(tmp_path), other_task=False, early=True, **LEVELS)
+    judge.judge(small, responses="", **asked)
+    made, controls = opened(small), SIZE["controls"]
+    enough = [controls + 25, controls + len(made)]
+    assert f"Ask as many as {enough[0]} or {enough[1]} of them" in capsys.readouterr().out
+    inputs = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
+    assert (inputs[:controls] == CalibratedFingerprint.of(made).controls.inputs).all()
+    assert (inputs[controls:] == made.inputs).all()
+    said = labels_of(small, suspects.source_of(small), inputs).tolist()
+    responses, found = tmp_path / "responses.txt", []
+    for count in enough:
+        responses.write_text("\n".join(map(str, said[:count])))
+        judge.judge(small, responses=str(responses), **asked)
+        found.append(json.loads((tmp_path / judge.VERDICT).read_text()))
+    assert [one["queries"] for one in found] == [25, len(made)] and found[0]["looks"] == [25, len(made)]
+    assert found[1]["outcome"] == "stolen" and found[1]["p_independent"] <= found[0]["p_independent"]
+    assert "the p-value is of all looks so far" in capsys.readouterr().out
+    responses.write_text("\n".join(map(str, said[: enough[0] - 1])))
+    with pytest.raises(
+        UserError, match=f"has {enough[0] - 1} responses; EARLY=True passes a verdict on {enough[0]} or"
+    ):
+        judge.judge(small, responses=str(responses), **asked)
+    with pytest.raises(UserError, match="were written with EARLY=True, in another order; give the same"):
+        judge.judge(small, responses=str(responses), **{**asked, "early": False})
+
+
+def test_what_no_early_verdict_can_be_passed_on_is_refused(small, outputs, tmp_path, monkeypatch):
+    asked = dict(queries=str(tmp_path), responses="", other_task=False, early=True)
+    with pytest.raises(UserError, match="EARLY=True spends ALPHA in parts, and .* rank none so low; TAIL=student"):
+        judge.judge(small, **asked, alpha=0.5, beta=0.05, tail="conformal")
+    with pytest.raises(UserError, match="EARLY=True is for suspects of the source's classes; ask all queries"):
+        judge.judge(small, **{**asked, "other_task": True}, **LEVELS)
+    made = opened(small)
+    before = replace(made, extra={name: value for name, value in made.extra.items() if name != "contributions"})
+    monkeypatch.setattr(judge.store, "load", lambda *_: before)
+    with pytest.raises(UserError, match="does not hold what independent models respond to each query"):
+        judge.judge(small, **asked, **LEVELS)
+
+
 def test_conformal_p_values_refuse_what_they_cannot_support(small, outputs, tmp_path):
     with pytest.raises(UserError, match="calibration models support no ALPHA below"):
         judge.judge(small, queries=str(tmp_path), responses="", other_task=False, **{**LEVELS, "tail": "conformal"})

@@ -82,6 +82,18 @@ def test_models_are_flagged_against_the_calibration_models(small):
         if row["tail"] == "conformal" and row["extrapolated"]:
             assert row["flagged_stolen"] == row["flagged_independent"] == 0
         assert row["n_stolen"] == row["n_independent"] == 2
+    stopped = Records.of(small, "price_stopping").rows()
+    assert {(row["twins"], row["alpha"]) for row in stopped} >= {(1, 0.05), (3, 0.5)}
+    assert all(0 < row["asked_stolen"] <= row["queries"] and row["n_stolen"] == 2 for row in stopped)
+
+
+def test_who_is_flagged_at_a_look_is_asked_no_further_by_hand():
+    """Of two looks the first spends a tenth of alpha, the other the rest; calibration models score -1, 0 and 1."""
+    calibrating = np.array([False] * 3 + [True] * 3)
+    scores = np.array([[100, 0], [3, 100], [0, 0], [-1, -1], [0, 0], [1, 1]], dtype=float)
+    flagged, asked = price.stops(scores, (25, 40), calibrating, 0.05)
+    assert flagged.tolist() == [True, True, False, False, False, False]
+    assert asked.tolist() == [25, 40, 40, 40, 40, 40]
 
 
 def test_labels_that_are_missing_or_damaged_are_said_so(study):
@@ -108,7 +120,8 @@ def test_unseen_attacks_and_architectures_stand_beside_the_means(small, monkeypa
     kept, rows = labels.record(small), []
     for count in (1, 3):
         variant = price.Variant(price.GRID, f"{count}/20", count, 20)
-        drawn = [price.scores_of(small, kept, variant, number) for number in range(2)]
+        looked = [price.scores_of(small, kept, variant, number) for number in range(2)]
+        drawn = [(scores[:, -1], queries[-1]) for scores, queries in looked]
         rows += price._rows(small, kept, variant, drawn)
     assert all(set(row["auc_by_unseen_attack"]) == {*price_beside.UNSEEN} for row in rows)
     assert all(row["n_pirated"] == 2 and set(row["auc_by_attack"]) == {"fine_tune_all"} for row in rows)
@@ -220,3 +233,10 @@ def test_unseen_attacks_and_architectures_have_tables_where_there_are_some(monke
     ]
     del records["cv/digits/cpu"]
     assert section.unseen() == section.architectures() == []
+
+
+def test_a_cell_says_who_is_flagged_at_looks_and_after_how_many_queries():
+    row = dict(flagged_stolen=0.5, flagged_independent=0.01, asked_flagged=33.3)
+    assert section._stopped(row, 0.6) == "0.50 (0.60) / 0.010, 33 queries"
+    assert section._stopped(row | {"asked_flagged": None}, 0.6) == "0.50 (0.60) / 0.010"
+    assert section._stopped(None, None) == ""

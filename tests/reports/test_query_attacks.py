@@ -66,3 +66,27 @@ def test_without_removal_the_section_lacks_only_that():
 
 def test_a_study_without_an_adaptive_adversary_has_no_section():
     assert report.section([]) == []
+
+
+def test_fingerprints_from_twins_have_a_line_for_each_size_and_others_one():
+    seen = dict(detection_auc=0.5, detection_rate_fpr5=0.06, auc_before=0.9)
+
+    def put(method: str, twins: int, queries: int) -> None:
+        about = dict(method=method, n_twins=twins, n_pairs=0, queries=queries)
+        Records.at("cv/digits/cpu", "price_erasure").put(
+            [
+                {"key": f"{method}/{twins}/refused", "attack_on_queries": "refused", "auc_after": 0.8} | about | seen,
+                {"key": f"{method}/{twins}/removal", "attack_on_queries": "removal", "auc_after": 0.7}
+                | about
+                | dict(auc_before=0.6),
+            ]
+        )
+
+    assert report.by_size(["cv/digits/cpu"]) == []
+    for place in (("calibrated", 6, 800), ("calibrated", 3, 200), ("primary", 6, 320), ("primary", 3, 320)):
+        put(*place)
+    found = sorted(line for line in report.by_size(["cv/digits/cpu"]) if "digits" in line)
+    assert found == [
+        f"| cv digits | {who} | {n} | 0.50 | 6.0% | 0.90 |  |  | 0.80 |  | 0.70 (0.60) |"
+        for who, n in (("3 twins", 200), ("6 twins", 800), ("primary", 320))
+    ]

@@ -316,7 +316,7 @@ def test_queries_are_written_as_they_are_kept(spoilt, tmp_path):
     controls = Controls(found.inputs[:2].clone(), torch.zeros(2), torch.ones(1))
     asked = replace(found, extra=CalibratedFingerprint(known, None, controls).extra)
     inputs = found.inputs.clone()
-    judge._asked(spoilt, asked, tmp_path)
+    judge._asked(spoilt, asked, tmp_path, early=False)
     assert np.array_equal(np.load(tmp_path / judge.INPUTS), torch.cat([inputs, inputs[:2]]).numpy())
     sums = [float(line) for line in (tmp_path / judge.TEXTS).read_text().splitlines()]
     assert sums == pytest.approx(torch.cat([inputs, inputs[:2]]).sum((1, 2, 3)).tolist(), abs=1e-3)

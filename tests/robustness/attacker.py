@@ -1,5 +1,7 @@
 """An attacker who modifies responses, a suspect and a fingerprint, made by hand for the tests of robustness."""
 
+from dataclasses import replace
+
 import torch
 
 from fingerprinting.fingerprints.store import Fingerprint
@@ -42,6 +44,15 @@ def fingerprint() -> Fingerprint:
     logits = 5 * torch.eye(4)[torch.arange(40) % 4]
     component = torch.arange(40) % 4
     return Fingerprint(torch.rand(40, 1, 8, 8), logits.argmax(1), logits.argmax(1), component, logits, {})
+
+
+def of_twins() -> Fingerprint:
+    """The same with two twins: the first responds as the source does to every second query, the other never does."""
+    found = fingerprint()
+    twins = torch.stack([torch.where(torch.arange(40) % 2 == 0, found.labels, found.labels + 4), found.labels + 4])
+    controls = {"control_inputs": found.inputs[:2], "control_truth": found.truth[:2], "honest_ability": torch.ones(3)}
+    extra = {"twins": twins, "subtracted": torch.ones(2, 40) > 0, "honest": torch.zeros(3)} | controls
+    return replace(found, extra=extra)
 
 
 def detection(flagged: torch.Tensor) -> Detection:

@@ -1,5 +1,6 @@
 """What an adaptive attacker gains and loses: AUCs before and after, what it costs, and removal."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,14 +16,47 @@ from fingerprinting.robustness import adaptive
 from fingerprinting.robustness.attacked_responses import Representations
 from fingerprinting.robustness.evasion import QueryDetector
 from fingerprinting.robustness.paired_bootstrap import Draws
+from fingerprinting.study.records import Records
 from fingerprinting.training import objectives
-from tests.robustness.attacker import ATTACKER, detection, fingerprint, suspect
+from tests.robustness.attacker import ATTACKER, detection, fingerprint, of_twins, suspect
 
 
 def test_every_representation_of_primary_and_evolved_and_the_first_of_others():
-    keys = [method.key for method in adaptive.chosen(["primary", "sac_m"])]
+    keys = [method.key for method in adaptive.chosen({"primary": fingerprint(), "sac_m": fingerprint()})]
     assert [key for key in keys if key.startswith("primary")] == [m.key for m in METHODS if m.name == "primary"]
     assert [key for key in keys if key.startswith("sac_m")] == ["sac_m/labels/correlation"]
+
+
+def test_a_fingerprint_from_twins_is_read_minus_twins_and_a_full_one_by_its_weights():
+    full = replace(fingerprint(), extra={"centre": torch.zeros(40)})
+    for found, name in ((of_twins(), "agreement_minus_twins"), (full, "stealing_evidence")):
+        assert [method.key for method in adaptive.chosen({"calibrated": found})] == [f"calibrated/labels/{name}"]
+
+
+def test_means_of_each_size_and_number_of_queries_stay_until_the_source_changes(study):
+    methods = adaptive.chosen({"primary": fingerprint(), "calibrated": of_twins()})
+
+    def kept(size: str, source: str) -> list[dict]:
+        metadata = {"settings": {"size": size}, "n_twins": 2, "n_pairs": 0, "source_sha256": source}
+        rows = [
+            adaptive._row(study, method, attack, {"attack": over, "negatives": negatives, "auc_after": 0.5})
+            for method in methods
+            for attack, over in (("rounded", "mean_same_task"), ("rounded", "prune"), ("removal", "removal"))
+            for negatives in ("all", "irrelevant")
+        ]
+        prints = {"primary": fingerprint(), "calibrated": replace(of_twins(), metadata=metadata)}
+        adaptive._keep_of_size(study, prints, methods, rows)
+        return Records.of(study, "price_erasure").rows()
+
+    rows = kept("twins", "a")
+    assert {(row["method"], row["representation"], row["attack_on_queries"]) for row in rows} == {
+        (*identity, attack)
+        for identity in (("primary", "match_rate"), ("calibrated", "agreement_minus_twins"))
+        for attack in ("rounded", "removal")
+    }
+    assert {(row["size"], row["queries"], row["negatives"]) for row in rows} == {("twins", 40, "all")}
+    assert {row["size"] for row in kept("pairs", "a")} == {"twins", "pairs"}
+    assert {(row["size"], row["source_sha256"]) for row in kept("pairs", "b")} == {("pairs", "b")}
 
 
 def test_auc_before_and_after_by_hand():

@@ -7,10 +7,10 @@ import torch
 
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.methods import METHODS
-from fingerprinting.robustness import evasion
+from fingerprinting.robustness import adaptive, evasion
 from fingerprinting.robustness.attacked_responses import REFUSED, Representations
 from fingerprinting.robustness.evasion import PERTURBATIONS
-from tests.robustness.attacker import ATTACKER, detection, fingerprint, suspect
+from tests.robustness.attacker import ATTACKER, detection, fingerprint, of_twins, suspect
 
 
 def test_refused_queries_count_for_nobody():
@@ -29,6 +29,22 @@ def test_refused_queries_count_for_nobody():
         assert (
             representations.distances[REFUSED][method.key][name] == 0 < representations.distances[""][method.key][name]
         )
+
+
+def test_refused_queries_count_for_no_twin_either():
+    """Of the queries that a copy responds to one twin agrees on all: 1 - (1 + 0) / 2; of all of them on half."""
+    flagged = torch.arange(40) % 2 == 1
+    methods = adaptive.chosen({"calibrated": of_twins()})
+    representations = Representations(
+        methods, {"calibrated": of_twins()}, {"calibrated": detection(flagged)}, ATTACKER.evasion
+    )
+    logits, name = of_twins().source_logits, suspect("prune", 0).model.name
+    for attack, given in (("", logits), (REFUSED, logits[~flagged])):
+        representations.put(attack, suspect("prune", 0), "calibrated", given)
+    (method,), kept = methods, representations.compared[REFUSED]["calibrated"]
+    assert method.representation(logits.argmax(1), of_twins()) == 0.75
+    assert method.representation(logits[~flagged].argmax(1), kept) == 0.5
+    assert representations.distances[REFUSED][method.key][name] == representations.distances[""][method.key][name] == 0
 
 
 def test_where_all_are_refused_nothing_is_claimed():

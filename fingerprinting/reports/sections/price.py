@@ -6,6 +6,7 @@ from fingerprinting.evaluation.price import GRID
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
 from fingerprinting.reports.table_cells import in_words
+from fingerprinting.reports.words import said
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
@@ -19,6 +20,7 @@ ALPHAS = (0.01, 0.05)
 AGAINST_UNSEEN = ((1, 1_600), (6, 800), (6, 1_600))  # twins, queries
 OF_ARCHITECTURES = (6, 800)
 PLACE = ("twins", "pairs", "queries", "alpha")
+BY_ATTACK = (6, 0, 800, 0.01)  # twins, pairs, queries and ALPHA of the table by attack
 ASKED = (200, 800)  # queries, in the table of what is varied
 
 
@@ -164,6 +166,52 @@ def _grid(study_folder: str) -> dict[tuple[int, int], dict]:
     """(twins, queries) -> their row against all independent models."""
     rows = [row for row in rows_of(study_folder) if (row["study"], row["negatives"]) == (GRID, "all")]
     return {(row["twins"], row["queries"]): row for row in rows}
+
+
+def stopping() -> str:
+    """A line for each choice of models and queries: who is flagged where looks share ALPHA; one for each attack."""
+    found = {study: Records.at(study, "price_stopping").rows() for study in committed()}
+    cells = {study: {tuple(row[name] for name in PLACE): row for row in rows} for study, rows in found.items() if rows}
+    at_once = {
+        (study, *(row[name] for name in PLACE)): row["flagged_stolen"]
+        for study in cells
+        for row in Records.at(study, "price_verdicts").rows()
+        if row["tail"] == "student"
+    }
+    heads = list(map(heading, cells))
+    lines = [
+        [_models(*place[:2]), str(place[2]), f"{alpha:g}"]
+        + [_stopped(own.get((*place, alpha)), at_once.get((study, *place, alpha))) for study, own in cells.items()]
+        for place in JUDGED
+        for alpha in ALPHAS
+        if any((*place, alpha) in own for own in cells.values())
+    ]
+    usual = {study: own[BY_ATTACK] for study, own in cells.items() if BY_ATTACK in own}
+    attacks = dict.fromkeys(attack for row in usual.values() for attack in row["asked_by_attack"])
+    by_attack = [
+        [said(attack).replace("_", " "), *(f"{row['asked_by_attack'][attack]:.0f}" for row in usual.values())]
+        for attack in attacks
+    ]
+    return "\n".join(
+        [
+            "Share of stolen models flagged at some look (by one verdict after all queries) / of independent models "
+            "flagged at some look, and the mean number of queries that flagged stolen models are asked.",
+            "",
+            *markdown_table(["models", "queries", "ALPHA", *heads], lines),
+            "",
+            f"Mean number of queries that stolen models are asked, {_models(*BY_ATTACK[:2])}, at most {BY_ATTACK[2]} "
+            f"queries, `ALPHA={BY_ATTACK[3]:g}`; who is flagged at no look is asked all.",
+            "",
+            *markdown_table(["attack", *map(heading, usual)], by_attack),
+        ]
+    )
+
+
+def _stopped(row: dict | None, at_once: float | None) -> str:
+    if row is None or at_once is None:
+        return ""
+    until = f", {row['asked_flagged']:.0f} queries" if row["asked_flagged"] is not None else ""
+    return f"{row['flagged_stolen']:.2f} ({at_once:.2f}) / {row['flagged_independent']:.3f}{until}"
 
 
 def baselines() -> list[str]:

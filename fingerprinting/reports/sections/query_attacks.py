@@ -1,14 +1,18 @@
 """The adaptive adversary: query detection, erasure, evasion and removal, by fingerprint."""
 
+from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
+from fingerprinting.reports.pages import heading
 from fingerprinting.reports.table_cells import REPRESENTATIONS, Identity, names, representation_of
 from fingerprinting.reports.words import said
+from fingerprinting.study.records import Records
 
 COLUMNS = (
     "tier,domain,dataset,method,output,representation,attack_on_queries,detection_rate_fpr1,detection_rate_fpr5,"
     "detection_auc,auc_before,auc_after,accuracy_cost"
 )
 REMOVAL = "removal"
+EVASIONS = ("reconstructed", "random_responses", "refused", "noise")  # that change top-1 labels, where they have one
 
 
 def rows(records: list[dict]) -> list[dict]:
@@ -24,6 +28,34 @@ def section(records: list[dict]) -> list[str]:
     """Detection rates of the queries, and AUCs under each attack, in Markdown; nothing where that was not run."""
     found = rows(records)
     return [*_detected(found), "", *_left(found), ""] if found else []
+
+
+def by_size(studies: list[str]) -> list[str]:
+    """What the adversary does to fingerprints from twins, a line for each size, beside others' on the same models."""
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for study in studies:
+        cells: dict[tuple[str, ...], dict[str, dict]] = {}
+        for row in Records.at(study, "price_erasure").rows():
+            cells.setdefault(_who(row), {})[row["attack_on_queries"]] = row
+        for who, found in cells.items():
+            seen = next(row for attack, row in found.items() if attack != REMOVAL)
+            place = (heading(study), *who)
+            lines[place] = [
+                *(f"{seen['detection_auc']:.2f}", f"{seen['detection_rate_fpr5']:.1%}", f"{seen['auc_before']:.2f}"),
+                *(f"{found[attack]['auc_after']:.2f}" if attack in found else "" for attack in EVASIONS),
+                f"{found[REMOVAL]['auc_after']:.2f} ({found[REMOVAL]['auc_before']:.2f})" if REMOVAL in found else "",
+            ]
+    heads = ["study", "fingerprint", "queries", "AUC of the detector", "detected at 5%", "no attack"]
+    heads += [*map(said, EVASIONS), REMOVAL]
+    return markdown_table(heads, [[*who, *cells] for who, cells in lines.items()]) if lines else []
+
+
+def _who(row: dict) -> tuple[str, str]:
+    """Which fingerprint, and its number of queries; other fingerprints have no size."""
+    if row["method"] != METHOD:
+        return row["method"], str(row["queries"])
+    pairs = f", {row['n_pairs']} pairs" if row["n_pairs"] else ""
+    return f"{row['n_twins']} twins{pairs}", str(row["queries"])
 
 
 def _detected(found: list[dict]) -> list[str]:
