@@ -3,7 +3,7 @@
 from itertools import product
 
 from fingerprinting.core.runtime import UserError
-from fingerprinting.models import build, trained
+from fingerprinting.models import build, costs, mistakes, trained
 from fingerprinting.models.kinds import Job
 from fingerprinting.models.reference import ALL
 from fingerprinting.study.study import Study
@@ -28,7 +28,16 @@ def twins(
         Job(study.model_id("other_recipe_twin", study.source_architecture, copy), others, part)
         for copy in range(other_copies)
     ]
-    return build.train(study, "twins", jobs)
+    return _train(study, "twins", jobs)
+
+
+def _train(study: Study, step: str, jobs: list[Job]) -> str | None:
+    """Refuse a source that makes too few mistakes, say what the models cost, train them, and say what they did cost."""
+    mistakes.candidates(study, mistakes.FEWEST)
+    print(f"{step}: {costs.expected(study, jobs)}", flush=True)
+    skipped = build.train(study, step, jobs)
+    print(f"{step}: {costs.spent(study, [job.model for job in jobs])}", flush=True)
+    return skipped
 
 
 def _compare(study: Study, recipe: Recipe) -> None:
@@ -66,4 +75,4 @@ def pairs(
         options = {"part": part} | ({"share": share, "draw": f"pair {copy}"} if share < 1 else {})
         independent, stolen = (study.model_id(kind, name, copy, variant) for kind in PAIR)
         jobs += [Job(independent, recipe, options), Job(stolen, recipe, options, study.source_id)]
-    return build.train(study, "pairs", jobs)
+    return _train(study, "pairs", jobs)
