@@ -16,8 +16,8 @@ from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.generate import begin, finish, trained_besides
-from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
-from fingerprinting.models import suspects, trained
+from fingerprinting.fingerprints.owner import Owner, Queries
+from fingerprinting.models import costs, mistakes, suspects, trained
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.models.twins import PAIR, TRANSFERRED
 from fingerprinting.study.study import SKIPPED, Study
@@ -25,13 +25,13 @@ from fingerprinting.training.trainer import predict
 
 PAIRS = "pairs"
 SIZES = ("twins", PAIRS)
-HELD_OUT = ("dev", "reference")  # parts that the owner holds out from the source's training
 
 
 def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     """Choose the queries, and keep what twins and calibration models respond to them."""
     twins = suspects.there(study, "twin")
     if not twins:
+        mistakes.candidates(study, n)  # too few are said before twins are asked for
         raise UserError(f"SIZE={size} compares with twins of the source; run {study.command('twins')}, COPIES above 0")
     pairs = suspects.there(study, "pair") if size == PAIRS else []
     if size == PAIRS and not pairs:
@@ -51,6 +51,7 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     if store.is_current(study, METHOD, settings):
         print(store.finished(study, METHOD))
         return SKIPPED
+    print(f"SIZE={size}: {costs.spent(study, [model.model for model in used])}, besides the source's")
     started = begin(study)
     owner = Owner(study, METHOD)
     inputs, truth, labels, subtracted = chosen(owner, twins, pairs, n)
@@ -92,9 +93,10 @@ def chosen(
 ) -> tuple[torch.Tensor, torch.Tensor, np.ndarray, np.ndarray]:
     """The n queries: inputs, truth, the twins' labels (k, n), and which of the twins are subtracted where (k, n).
 
-    Mistakes on held-out examples come first, then those on training examples, which copies repeat less.
+    Mistakes on held-out examples come first, then those on training examples, which copies repeat less, then mixtures.
     """
-    inputs, truth, group = mistakes(owner)
+    offered = mistakes.candidates(owner.study, n)
+    inputs, truth = offered.inputs, offered.truth
     logits = predict(owner.source, inputs, owner.device)
     source, margin = logits.argmax(1).numpy(), margin_of(logits).numpy()
     labels = labels_of(owner.study, twins, inputs)
@@ -106,7 +108,7 @@ def chosen(
             labels_of(owner.study, [model for model in pairs if model.model.kind == kind], inputs) for kind in PAIR
         )
         worth = minus_twins.with_pairs(worth, source, labels, choosing, *of_kind)
-    taken = minus_twins.choose(group, worth, n, draw)
+    taken = minus_twins.choose(offered.group, worth, n, draw)
     if len(taken) < n:
         print(f"{owner.method}: {len(taken)} queries instead of N={n}, for the source makes no more mistakes")
     return inputs[taken], truth[taken], labels[:, taken], ~choosing[:, taken]
@@ -116,23 +118,6 @@ def margin_of(logits: torch.Tensor) -> torch.Tensor:
     """(N, C) -> (N,): the probability of the most probable class less that of the next one."""
     first, second = logits.softmax(1).topk(2).values.unbind(1)
     return first - second
-
-
-def mistakes(owner: Owner) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """Inputs (m, ...) and true classes (m,) of all examples that the source gets wrong, and the group (m,) of each.
-
-    0: held out from its training, 1: of its training.
-    """
-    inputs, truth, group = [], [], []
-    for name in (*HELD_OUT, "owner"):
-        part = owner.study.parts[name]
-        wrong = (predict(owner.source, part.inputs, owner.device).argmax(1) != part.targets).nonzero().flatten()
-        inputs.append(physical(part.inputs[wrong]))
-        truth.append(part.targets[wrong])
-        group.append(np.full(len(wrong), int(name not in HELD_OUT)))
-    if not sum(map(len, truth)):
-        raise UnsuitedError(f"{owner.method} needs examples that the source gets wrong, and it gets none wrong")
-    return torch.cat(inputs), torch.cat(truth), np.concatenate(group)
 
 
 def _transferred(

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from fingerprinting.calibrated.responses import labels_of
-from fingerprinting.calibrated.twins import HELD_OUT, margin_of
+from fingerprinting.calibrated.twins import margin_of
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.models import suspects
 from fingerprinting.models.kinds import KINDS
+from fingerprinting.models.mistakes import HELD_OUT
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.study.study import Study
 

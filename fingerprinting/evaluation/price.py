@@ -11,7 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from fingerprinting.calibrated import p_values, stopping
-from fingerprinting.calibrated.twins import HELD_OUT
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
 from fingerprinting.evaluation import labels as kept
@@ -19,6 +18,7 @@ from fingerprinting.evaluation import price_beside
 from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
 from fingerprinting.fingerprints import minus_twins
 from fingerprinting.models.kinds import KINDS
+from fingerprinting.models.mistakes import HELD_OUT, OF_MIXTURES, OF_TRAINING
 from fingerprinting.models.suspects import NEGATIVES, SAME_TASK
 from fingerprinting.models.twins import PAIR
 from fingerprinting.study.records import Records
@@ -32,6 +32,8 @@ GRID = "twins and queries"  # the study of both
 PAIRS = (2, 4)  # numbers of matched pairs
 USUAL_TWINS = 6  # where something else is varied
 Looked = tuple[np.ndarray, tuple[int, ...]]  # every model's score (M, k) at each look, and after how many queries
+FEW = 50  # held-out mistakes of a source that is rarely wrong
+OF_FEW = f"{FEW} held-out first"
 Drawn = list[tuple[np.ndarray, int]]  # in each draw of the twins every model's score (M,), and the number of queries
 
 
@@ -40,7 +42,8 @@ class Variant:
     """What is varied and how: kinds of candidates, twins of a kind, matched pairs, queries, the choice.
 
     labelled: only what the source gets wrong is asked; without true labels anything. choice: by `merit`; by `differing`
-    twins alone, whatever the source's margin; or at `random`. order: `held-out first`, or `one group`.
+    twins alone, whatever the source's margin; or at `random`. order: `held-out first`; `one group`; or OF_FEW,
+    as if there were no more of them.
     """
 
     study: str
@@ -111,6 +114,9 @@ def _variants(twins: tuple[int, ...], queries: tuple[int, ...]) -> Iterator[Vari
             ("mixed mistakes", (MIXED,)),
         ):
             yield replace(usual, study="candidates", value=value, candidates=candidates)
+        few = replace(usual, study="candidates", order=OF_FEW)
+        yield replace(few, value=f"{FEW} held-out mistakes alone", candidates=HELD_OUT)
+        yield replace(few, value=f"{FEW} held-out mistakes, then mixed mistakes", candidates=(*HELD_OUT, MIXED))
         unlabelled = replace(usual, study="candidates", candidates=HELD_OUT, labelled=False)
         yield replace(unlabelled, value="held-out inputs without labels")
         yield replace(unlabelled, value="ordinary inputs", candidates=(ORDINARY,), choice="random")
@@ -140,6 +146,9 @@ def asked(found: Labels, variant: Variant, draw: np.random.Generator) -> tuple[n
     """Indices (n,) of the queries; the twins' labels (k, n) on them, and which are subtracted where (k, n)."""
     wrong = (found.source != found.truth) | (not variant.labelled)
     pool = np.flatnonzero(found.among(*variant.candidates) & wrong)
+    if variant.order == OF_FEW:
+        held_out = found.among(*HELD_OUT)[pool]
+        pool = np.sort(np.concatenate([draw.permutation(pool[held_out])[:FEW], pool[~held_out]]))
     source, own = found.source[pool], found.of(variant.kind)[:, pool]
     own = own[draw.permutation(len(own))[: variant.twins]]
     choosing = minus_twins.choosers(len(own), len(pool), draw)
@@ -150,7 +159,7 @@ def asked(found: Labels, variant: Variant, draw: np.random.Generator) -> tuple[n
     if variant.pairs:
         taken = draw.permutation(_count(found, PAIR[0]))[: variant.pairs]
         worth = minus_twins.with_pairs(worth, source, own, choosing, *(found.of(kind)[taken][:, pool] for kind in PAIR))
-    group = found.among(TRAINED)[pool].astype(int)
+    group = (found.among(TRAINED) * OF_TRAINING + found.among(MIXED) * OF_MIXTURES)[pool]
     if variant.order == "one group":
         group[:] = 0
     chosen = minus_twins.choose(group, worth, variant.queries, draw)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 from fingerprinting.core.runtime import UserError
-from fingerprinting.models import build, trained
+from fingerprinting.models import build, costs, mistakes, trained
 from fingerprinting.models.kinds import Job
 from fingerprinting.models.reference import ALL, TARGET_PARTS
 from fingerprinting.study.study import Study
@@ -45,10 +45,21 @@ def twins(
         for copy in range(other_copies)
     ]
     moved, target = study.recipe(transfer_epochs, transfer_learning_rate), {"part": TARGET_PARTS["calibration"]}
-    makers = [study.source_id, *(job.model for job in jobs[:transfer_copies])] if transfer_copies else []
+    makers = (
+        [study.source_id, *(job.model for job in jobs[:transfer_copies])] if transfer_copies and study.target else []
+    )
     kinds = [TRANSFERRED[0], *[TRANSFERRED[1]] * transfer_copies]
     jobs += [Job(replace(maker, kind=kind), moved, target, maker) for maker, kind in zip(makers, kinds, strict=False)]
-    return build.train(study, "twins", jobs)
+    return _train(study, "twins", jobs)
+
+
+def _train(study: Study, step: str, jobs: list[Job]) -> str | None:
+    """Refuse a source that makes too few mistakes, say what the models cost, train them, and say what they did cost."""
+    mistakes.candidates(study, mistakes.FEWEST)
+    print(f"{step}: {costs.expected(study, jobs)}", flush=True)
+    skipped = build.train(study, step, jobs)
+    print(f"{step}: {costs.spent(study, [job.model for job in jobs])}", flush=True)
+    return skipped
 
 
 def _compare(study: Study, recipe: Recipe) -> None:
@@ -86,4 +97,4 @@ def pairs(
         options = {"part": part} | ({"share": share, "draw": f"pair {copy}"} if share < 1 else {})
         independent, stolen = (study.model_id(kind, name, copy, variant) for kind in PAIR)
         jobs += [Job(independent, recipe, options), Job(stolen, recipe, options, study.source_id)]
-    return build.train(study, "pairs", jobs)
+    return _train(study, "pairs", jobs)

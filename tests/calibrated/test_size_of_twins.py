@@ -1,6 +1,7 @@
 """The calibrated fingerprint from twins alone: what it asks, how it scores, whom it flags, what it cannot say."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +14,10 @@ from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.evaluation import ablation
 from fingerprinting.fingerprints import minus_twins, store
-from fingerprinting.fingerprints.owner import Owner, UnsuitedError
+from fingerprinting.fingerprints.owner import Owner
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.methods import METHODS, and_minus_twins, readable
-from fingerprinting.models import reference, source_model, suspects, trained
+from fingerprinting.models import mistakes, reference, source_model, suspects, trained
 from fingerprinting.models import twins as training
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, Study
@@ -64,7 +65,8 @@ def labels_of(study: Study, model: suspects.Suspect, inputs: torch.Tensor) -> np
 
 
 def test_it_asks_what_the_source_gets_wrong(small, outputs):
-    made, (inputs, truth, group) = opened(small), twins.mistakes(Owner(small, "calibrated"))
+    made, offered = opened(small), mistakes.candidates(small, SIZE["n"])
+    inputs, truth, group = offered.inputs, offered.truth, offered.group
     assert len(made) == min(SIZE["n"], len(inputs)) and (made.labels != made.truth).all()
     wrong = {row.numpy().tobytes(): int(label) for row, label in zip(inputs, truth, strict=True)}
     assert all(wrong[row.numpy().tobytes()] == label for row, label in zip(made.inputs, made.truth, strict=True))
@@ -212,6 +214,13 @@ def test_it_is_read_in_its_own_two_ways(small, outputs):
     assert len([method for method in METHODS if method.name == "calibrated"]) == 4
 
 
+def test_what_its_models_cost_is_said(small, outputs, capsys):
+    assert fitting.calibrated(small, **{**SIZE, "n": 25}) is None
+    count = 8 + len(twins.calibrating(small)) + len(twins.calibrating(small, on_target=True))
+    assert re.search(rf"SIZE=twins: {count} models took [\d.]+ x the source's training of", capsys.readouterr().out)
+    assert fitting.calibrated(small, **SIZE) is None
+
+
 def test_a_finished_one_is_left_as_it_is_until_a_twin_changes(small, outputs):
     assert fitting.calibrated(small, **SIZE) is SKIPPED
     judges = [*twins.calibrating(small), *twins.calibrating(small, on_target=True)]
@@ -226,11 +235,20 @@ def test_fewer_mistakes_than_queries_are_said(small, outputs, capsys):
     assert len(inputs) == len(truth) == labels.shape[1] == subtracted.shape[1]
 
 
-def test_a_source_without_mistakes_cannot_be_asked_about(small, outputs, monkeypatch):
-    monkeypatch.setattr(twins, "predict", lambda _model, inputs, _device: torch.eye(10)[right[len(inputs)]])
-    right = {len(part): part.targets for part in (small.parts[name] for name in ("dev", "reference", "owner"))}
-    with pytest.raises(UnsuitedError, match="needs examples that the source gets wrong, and it gets none wrong"):
-        twins.mistakes(Owner(small, "calibrated"))
+def test_mixtures_are_asked_after_all_mistakes(small, outputs):
+    count = len(mistakes.of_source(small, trained.open_model(small, small.source_id)))
+    inputs, *_ = twins.chosen(Owner(small, "calibrated"), suspects.there(small, "twin"), [], count + 5)
+    offered = mistakes.candidates(small, count + 5)
+    group = {row.numpy().tobytes(): own for row, own in zip(offered.inputs, offered.group, strict=True)}
+    asked = [group[row.numpy().tobytes()] for row in inputs]
+    assert asked == sorted(asked) and asked.count(mistakes.OF_MIXTURES) == 5
+
+
+def test_a_source_without_enough_mistakes_is_refused_before_twins_are_asked_for(study, monkeypatch):
+    source_model.source(study, weights="", **RECIPE)
+    monkeypatch.setattr(mistakes, "FEWEST", 10_000)
+    with pytest.raises(UserError, match="hold out more data"):
+        fitting.calibrated(study, **SIZE)
 
 
 def test_there_is_nothing_to_ablate(small, outputs):

@@ -1,10 +1,12 @@
 """Twins and matched pairs: what is trained, on what, with which seeds, and what a user is told."""
 
+import re
+
 import pytest
 import torch
 
 from fingerprinting.core.runtime import UserError
-from fingerprinting.models import build, stealing, suspects, twins
+from fingerprinting.models import stealing, suspects, twins
 from fingerprinting.models.kinds import KINDS, Job, seed_name
 from fingerprinting.models.source_model import source
 from fingerprinting.study.study import Study
@@ -17,7 +19,7 @@ UNMOVED = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2
 def planned(monkeypatch) -> dict[str, list[Job]]:
     """Step -> its jobs, which are not trained."""
     found: dict[str, list[Job]] = {}
-    monkeypatch.setattr(build, "train", lambda _study, step, jobs: found.update({step: jobs}))
+    monkeypatch.setattr(twins, "_train", lambda _study, step, jobs: found.update({step: jobs}))
     return found
 
 
@@ -36,6 +38,8 @@ def test_a_trained_twin_has_the_sources_settings_and_other_weights(study, capsys
     made_twins(study, copies=1, other_copies=1)
     said = capsys.readouterr().out
     assert "twins are trained with" not in said
+    assert "twins: 2 models, about 2.0 x the source's training of" in said
+    assert re.search(r"twins: 2 models took [\d.]+ x the source's training of", said)
     (twin,), (other,) = suspects.there(study, "twin"), suspects.there(study, "sweep")
     own = suspects.source_of(study)
     assert twin.metadata["settings"] == own.metadata["settings"] and twin.metadata["sha256"] != own.metadata["sha256"]

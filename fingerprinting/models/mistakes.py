@@ -1,0 +1,89 @@
+"""What the source gets wrong: queries from twins are chosen among it, so it is counted before any twin is trained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from fingerprinting.core import runtime
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import physical
+from fingerprinting.data.splits import first_of_its_content
+from fingerprinting.models import trained
+from fingerprinting.study.study import Study
+from fingerprinting.training.trainer import predict
+
+HELD_OUT = ("dev", "reference")  # parts that the owner holds out from the source's training
+OF_HELD_OUT, OF_TRAINING, OF_MIXTURES = range(3)  # groups of candidates, in the order in which they are asked
+MIXTURES = 1_000  # that are made where mistakes are fewer than queries
+FEWEST = 20  # candidates; with fewer queries most stolen models score as independent ones do (docs/price.md)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """inputs (m, ...) physical, truth (m,): what the source gets wrong. group (m,): one of the three."""
+
+    inputs: torch.Tensor
+    truth: torch.Tensor
+    group: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def of(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.inputs[chosen], self.truth[chosen]
+
+    def joined(self, other: "Candidates") -> "Candidates":
+        inputs, truth = torch.cat([self.inputs, other.inputs]), torch.cat([self.truth, other.truth])
+        return Candidates(inputs, truth, np.concatenate([self.group, other.group]))
+
+
+def candidates(study: Study, n: int) -> Candidates:
+    """All mistakes, and mixtures of them where they are fewer than n; UserError where that is hardly anything to ask.
+
+    No twin is needed to make them.
+    """
+    source = trained.open_model(study, study.source_id)
+    found = of_source(study, source)
+    mix = study.domain.inputs.mix
+    if 1 < len(found) < max(n, FEWEST) and mix:
+        found = found.joined(mixtures(study, source, found, mix))
+    if len(found) < FEWEST:
+        raise UserError(
+            f"too few inputs that the source gets wrong: {len(found)}, mixtures of them included, where queries from "
+            f"twins need {FEWEST}; hold out more data: a larger TIER, or more examples from the DOMAIN's load()"
+        )
+    return found
+
+
+def of_source(study: Study, source: nn.Module) -> Candidates:
+    """The examples that the source gets wrong, held out from its training and of its training."""
+    inputs, truth, group = [], [], []
+    for name in (*HELD_OUT, "owner"):
+        part = study.parts[name]
+        wrong = (predict(source, part.inputs, study.device).argmax(1) != part.targets).nonzero().flatten()
+        inputs.append(physical(part.inputs[wrong]))
+        truth.append(part.targets[wrong])
+        group.append(np.full(len(wrong), OF_HELD_OUT if name in HELD_OUT else OF_TRAINING))
+    return Candidates(torch.cat(inputs), torch.cat(truth), np.concatenate(group))
+
+
+def mixtures(study: Study, source: nn.Module, mistakes: Candidates, mix: Callable[..., torch.Tensor]) -> Candidates:
+    """A piece of one mistake laid into another, as far as the source gets the result wrong too; no input twice.
+
+    Of held-out mistakes where there are some: mixtures of training mistakes tell less.
+    """
+    held_out = np.flatnonzero(mistakes.group == OF_HELD_OUT)
+    mixed = torch.from_numpy(held_out if len(held_out) >= FEWEST else np.arange(len(mistakes)))
+    draw = runtime.generator(f"{study.folder}/mixtures of mistakes")
+    first = torch.randint(len(mixed), (MIXTURES,), generator=draw)
+    second = (first + torch.randint(1, len(mixed), (MIXTURES,), generator=draw)) % len(mixed)
+    (below, truth), (above, _) = mistakes.of(mixed[first]), mistakes.of(mixed[second])
+    inputs = mix(below, above, draw)
+    seen: set[bytes] = set()
+    first_of_its_content(mistakes.inputs, seen)
+    new = first_of_its_content(inputs, seen)
+    kept = new[predict(source, inputs[new], study.device).argmax(1) != truth[new]]
+    return Candidates(inputs[kept], truth[kept], np.full(len(kept), OF_MIXTURES))
