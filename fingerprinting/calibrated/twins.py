@@ -59,7 +59,7 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     shared = minus_twins.contributions(asked[1:], asked[0], labels, subtracted)
     found = CalibratedFingerprint(
         source=TwinsCalibration(asked[0], labels, subtracted, shared.mean(-1), shared),
-        transfer=_transferred(study, moved, moved_judges, inputs, subtracted),
+        transfer=_transferred(study, moved, moved_judges, inputs),
         controls=_controls(owner, inputs, judges, controls),
     )
     fingerprint = owner.fingerprint(Queries(inputs, truth, found.extra))
@@ -121,17 +121,18 @@ def margin_of(logits: torch.Tensor) -> torch.Tensor:
 
 
 def _transferred(
-    study: Study, moved: list[Suspect], judges: list[Suspect], inputs: torch.Tensor, subtracted: np.ndarray
+    study: Study, moved: list[Suspect], judges: list[Suspect], inputs: torch.Tensor
 ) -> TwinsCalibration | None:
     """The same where labels mean other things, by their pattern: beside the source and twins that the owner moved.
 
-    moved: the source, and the first of the twins in their order; None without them or moved calibration models.
+    None without them or moved calibration models. What a moved twin responds chose nothing, so it counts everywhere.
     """
     source, twins = ([model for model in moved if model.model.kind == kind] for kind in TRANSFERRED)
     if not (source and judges):
         return None
     (of_source, *of_twins), of_judges = (labels_of(study, models, inputs) for models in ([*source, *twins], judges))
-    labels, counted = np.stack(of_twins), subtracted[: len(of_twins)]
+    labels = np.stack(of_twins)
+    counted = np.ones_like(labels, dtype=bool)
     scores = [minus_twins.pattern(own, of_source, labels, counted) for own in of_judges]
     return TwinsCalibration(of_source, labels, counted, np.array(scores))
 

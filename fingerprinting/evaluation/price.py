@@ -32,6 +32,7 @@ GRID = "twins and queries"  # the study of both
 PAIRS = (2, 4)  # numbers of matched pairs
 USUAL_TWINS = 6  # where something else is varied
 Looked = tuple[np.ndarray, tuple[int, ...]]  # every model's score (M, k) at each look, and after how many queries
+TO_ANOTHER_TASK = (200, 800)  # queries, where suspects of another task are scored
 FEW = 50  # held-out mistakes of a source that is rarely wrong
 OF_FEW = f"{FEW} held-out first"
 Drawn = list[tuple[np.ndarray, int]]  # in each draw of the twins every model's score (M,), and the number of queries
@@ -90,6 +91,7 @@ def price(
         if variant.study in (GRID, "pairs") and variant.twins:
             flagged += _flagged(study, found, variant, drawn, alphas)
             stopped += _stopped(study, found, variant, looked, alphas)
+    Records.of(study, "price_transfer").replace(list(_of_another_task(study, found, queries, alphas, draws)))
     Records.of(study, "price").replace(rows)
     Records.of(study, "price_verdicts").replace(flagged)
     Records.of(study, "price_stopping").replace(stopped)
@@ -166,10 +168,15 @@ def asked(found: Labels, variant: Variant, draw: np.random.Generator) -> tuple[n
     return pool[chosen], own[:, chosen], ~choosing[:, chosen]
 
 
+def _drawn(study: Study, found: Labels, variant: Variant, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is asked in one draw of the twins and of what they choose."""
+    draw = np.random.default_rng(runtime.seed_from(f"price/{study.folder}/{variant}/{number}"))
+    return asked(found, variant, draw)
+
+
 def scores_of(study: Study, found: Labels, variant: Variant, number: int) -> Looked:
     """Every model's scores at each look in one draw of the twins and of what they choose, and when the looks are."""
-    draw = np.random.default_rng(runtime.seed_from(f"price/{study.folder}/{variant}/{number}"))
-    queries, twins, subtracted = asked(found, variant, draw)
+    queries, twins, subtracted = _drawn(study, found, variant, number)
     shared = minus_twins.contributions(found.labels[:, queries], found.source[queries], twins, subtracted)
     looks = stopping.looks(len(queries))
     return np.stack([shared[:, :count].mean(-1) for count in looks], axis=-1), looks
@@ -234,6 +241,25 @@ def _stopped(
             },
             "provenance": runtime.provenance(study.device),
         }
+
+
+def _of_another_task(
+    study: Study, found: Labels, budgets: tuple[int, ...], alphas: tuple[float, ...], draws: int
+) -> Iterator[dict]:
+    """One row per number of queries, where the owner moved its source and twins: the usual queries of each draw."""
+    for n in (n for n in budgets if n in TO_ANOTHER_TASK):
+        chosen = [
+            _drawn(study, found, Variant(GRID, f"{USUAL_TWINS}/{n}", USUAL_TWINS, n), number) for number in range(draws)
+        ]
+        if row := price_beside.of_another_task(found, [queries for queries, *_ in chosen], alphas):
+            yield {
+                "key": f"{study.folder}/{n}",
+                **study.columns,
+                "queries": len(chosen[0][0]),
+                "draws": draws,
+                **row,
+                "provenance": runtime.provenance(study.device),
+            }
 
 
 def stops(

@@ -1,14 +1,23 @@
 """What stands beside a price's means: unseen attacks, single architectures, other fingerprints on the same models."""
 
 import numpy as np
+from sklearn.metrics import rand_score
 
+from fingerprinting.calibrated import p_values
 from fingerprinting.core import runtime, statistics
 from fingerprinting.evaluation.labels import Labels
+from fingerprinting.fingerprints import minus_twins
 from fingerprinting.models.kinds import KINDS
-from fingerprinting.models.suspects import SAME_TASK
+from fingerprinting.models.suspects import SAME_TASK, negatives_of
+from fingerprinting.models.twins import TRANSFERRED
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 
+OF_ANOTHER_TASK = {
+    "stolen": ("transfer",),
+    "independent": negatives_of("all", True),
+    "calibration": ("calibration_homologous_transfer",),
+}
 UNSEEN = tuple(name for name, kind in KINDS.items() if kind.use == "unseen")
 WHOLE = "mean_same_task"
 FINGERPRINT = ("method", "output", "representation")
@@ -22,6 +31,35 @@ def of_unseen_attacks(found: Labels, scores: np.ndarray, negatives: tuple[str, .
         "auc_by_unseen_attack": {attack: _auc(scores, own, independent) for attack, own in stolen.items()},
         "n_by_unseen_attack": {attack: int(own.sum()) for attack, own in stolen.items()},
         "accuracy_by_unseen_attack": {attack: float(found.accuracy[own].mean()) for attack, own in stolen.items()},
+    }
+
+
+def of_another_task(found: Labels, queries: list[np.ndarray], alphas: tuple[float, ...]) -> dict[str, dict | float]:
+    """Of models that were moved to another task, by the pattern of their labels of the queries (n,) of each draw.
+
+    The AUC of stolen ones against independent ones, and the shares that moved calibration models flag at each alpha;
+    beside it the AUC of plain likeness to the source that nobody moved.
+    """
+    source, twins = (found.of(kind) for kind in TRANSFERRED)
+    masks = {name: np.isin(found.kinds, kinds) for name, kinds in OF_ANOTHER_TASK.items()}
+    if not (len(source) and len(twins) and all(own.any() for own in masks.values())):
+        return {}
+    moved = np.any(list(masks.values()), axis=0)
+    scores, plain = np.zeros((2, len(queries), len(found.kinds)))
+    for draw, chosen in enumerate(queries):
+        for model in np.flatnonzero(moved):
+            labels, of_twins = found.labels[model, chosen], twins[:, chosen]
+            everywhere = np.ones_like(of_twins, dtype=bool)
+            scores[draw, model] = minus_twins.pattern(labels, source[0, chosen], of_twins, everywhere)
+            plain[draw, model] = rand_score(labels, found.source[chosen])
+    p = np.stack([p_values.student(own, own[masks["calibration"]]) for own in scores])
+    return {
+        "auc": _auc(scores, masks["stolen"], masks["independent"]),
+        "auc_untransferred": _auc(plain, masks["stolen"], masks["independent"]),
+        "flagged_stolen": {f"{alpha:g}": float((p[:, masks["stolen"]] <= alpha).mean()) for alpha in alphas},
+        "flagged_independent": {f"{alpha:g}": float((p[:, masks["independent"]] <= alpha).mean()) for alpha in alphas},
+        **{f"n_{name}": int(own.sum()) for name, own in masks.items()},
+        "n_twins": len(twins),
     }
 
 

@@ -192,6 +192,7 @@ def test_suspects_of_another_task_are_compared_with_the_source_and_twins_that_th
     for model, score in zip(judges, held.independent, strict=True):
         labels = labels_of(small, model, made.inputs)
         assert score == minus_twins.pattern(labels, held.source, held.twins, held.subtracted)
+    assert held.subtracted.all()
     judge.judge(small, queries=str(tmp_path), responses="", other_task=True, **LEVELS)
     responses = tmp_path / "responses.txt"
     words = [f"other {label}" for label in held.source.tolist()] + ["any"] * SIZE["controls"]

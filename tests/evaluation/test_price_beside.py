@@ -64,3 +64,20 @@ def test_an_architecture_is_scored_from_both_sides(found, scores):
 def test_no_unseen_attack_is_in_a_mean_or_a_negative():
     named = {*MEANS["mean_all"], *(kind for kinds in NEGATIVES.values() for kind in kinds)}
     assert not named & set(price_beside.UNSEEN) and all(KINDS[kind].role == "pirated" for kind in price_beside.UNSEEN)
+
+
+def test_models_of_another_task_are_scored_by_their_pattern_beside_moved_twins():
+    kinds = ["source", "source_transfer", "twin_transfer", "twin_transfer", "transfer", "transfer"]
+    kinds += ["irrelevant_transfer", "homologous_transfer", *["calibration_homologous_transfer"] * 3]
+    draw, count = np.random.default_rng(0), 60
+    labels = draw.integers(0, 3, (len(kinds), count))
+    labels[4] = 2 - labels[1]  # the moved source's pattern, by other names
+    labels[5] = np.where(draw.random(count) < 0.2, labels[5], labels[1])
+    names, blank = np.array(kinds), np.zeros(len(kinds))
+    every = np.zeros(count)
+    found = Labels(names, names, names, blank + 1, blank, blank, labels, every, every, every)
+    row = price_beside.of_another_task(found, [np.arange(count), np.arange(40)], (0.05,))
+    assert row["auc"] == 1 and row["flagged_stolen"] == {"0.05": 1} and row["flagged_independent"] == {"0.05": 0}
+    assert (row["n_stolen"], row["n_independent"], row["n_calibration"], row["n_twins"]) == (2, 2, 3, 2)
+    without = Labels(names[:1], names[:1], names[:1], *[blank[:1]] * 3, labels[:1], every, every, every)
+    assert price_beside.of_another_task(without, [np.arange(count)], (0.05,)) == {}

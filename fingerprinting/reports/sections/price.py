@@ -19,6 +19,7 @@ JUDGED = ((6, 0, 200), (6, 0, 800), (6, 0, 1_600), (3, 4, 200), (3, 4, 400))  # 
 ALPHAS = (0.01, 0.05)
 AGAINST_UNSEEN = ((1, 1_600), (6, 800), (6, 1_600))  # twins, queries
 OF_ARCHITECTURES = (6, 800)
+SHOWN_ALPHAS = tuple(f"{alpha:g}" for alpha in ALPHAS)
 PLACE = ("twins", "pairs", "queries", "alpha")
 BY_ATTACK = (6, 0, 800, 0.01)  # twins, pairs, queries and ALPHA of the table by attack
 ASKED = (200, 800)  # queries, in the table of what is varied
@@ -71,7 +72,11 @@ def block() -> str:
     for study in committed():
         lines += [f"### {heading(study)}", "", *section(rows_of(study))]
     lines += ["### Pairs, candidates, choice and recipe", "", *varied(), ""]
-    for title, table in (("Unseen attacks", unseen()), ("Architectures", architectures())):
+    for title, table in (
+        ("Unseen attacks", unseen()),
+        ("Architectures", architectures()),
+        ("Suspects of another task", of_another_task()),
+    ):
         lines += [f"### {title}", "", *table, ""] if table else []
     lines += ["### Verdicts", "", *verdicts()]
     lines += baselines()
@@ -160,6 +165,41 @@ def architectures() -> list[str]:
 def _of_architecture(row: dict, side: str, name: str) -> str:
     found = row[f"auc_of_{side}_by_architecture"]
     return f"{found[name]:.3f} (n = {row[f'n_{side}_by_architecture'][name]})" if name in found else ""
+
+
+def of_another_task() -> list[str]:
+    """A line for each study and number of queries; none where records have none."""
+    lines = [
+        [
+            heading(study),
+            str(row["queries"]),
+            f"{row['auc']:.3f}",
+            f"{row['auc_untransferred']:.3f}",
+            *(
+                f"{row['flagged_stolen'][alpha]:.2f} / {row['flagged_independent'][alpha]:.3f}"
+                for alpha in SHOWN_ALPHAS
+            ),
+            f"{row['n_stolen']} / {row['n_independent']} / {row['n_calibration']}",
+        ]
+        for study in committed()
+        for row in Records.at(study, "price_transfer").rows()
+    ]
+    if not lines:
+        return []
+    heads = [
+        "study",
+        "queries",
+        "AUC",
+        "AUC of plain likeness",
+        *(f"flagged, `ALPHA={alpha}`" for alpha in SHOWN_ALPHAS),
+    ]
+    return [
+        "Models that were moved to another task, beside the source and the twins that the owner moved there on data of "
+        "its own; plain likeness is that to the source which nobody moved. Flagged: share of stolen / of independent "
+        "models. n: stolen / independent / calibration models.",
+        "",
+        *markdown_table([*heads, "n"], lines),
+    ]
 
 
 def _grid(study_folder: str) -> dict[tuple[int, int], dict]:
