@@ -9,14 +9,13 @@ from fingerprinting.models.suspects import MEANS
 from fingerprinting.reports import prose_passports, prose_price
 from fingerprinting.reports.sections import score_combinations
 from fingerprinting.reports.sections.verdicts import flagged_at_5
-from fingerprinting.reports.sentences import CIFAR, FASHION, README, Measured, between, in_words
+from fingerprinting.reports.sentences import CIFAR, EEG, FASHION, README, THUCNEWS, THUOCL, Measured, between, in_words
 from fingerprinting.reports.table_cells import Identity
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
 
 RESULTS, CALIBRATED, COSTS = "docs/results.md", "docs/calibrated.md", "docs/costs.md"
 YOURS, METHODS_PAGE = "docs/your-model.md", "docs/methods.md"
-THUCNEWS, THUOCL, EEG = "nlp/thucnews/cpu", "nlp/thuocl/cpu", "bci/scp1/cpu"
 LABELS = (CIFAR, FASHION, THUCNEWS, THUOCL)  # studies of vision and text
 USUAL = (*LABELS, EEG)
 LABELS_REPLICATES = tuple(f"{study}{SPLIT}1" for study in (CIFAR, FASHION, THUOCL))

@@ -1,23 +1,24 @@
 """What documents say in prose of what a verdict costs, and what the records say: entries of prose.py's MEASURED."""
 
 from fingerprinting.reports.sections.price import GRID
-from fingerprinting.reports.sentences import CIFAR, FASHION, README, Measured
+from fingerprinting.reports.sentences import CIFAR, EEG, FASHION, README, THUCNEWS, THUOCL, Measured
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
 
 PAGE = "docs/price.md"
-THUOCL = "nlp/thuocl/cpu"
-STUDIES = (CIFAR, FASHION, THUOCL)
 REPLICATE = f"{FASHION}{SPLIT}1"
+STUDIES = (CIFAR, FASHION, THUOCL, THUCNEWS)
+JUDGED = (CIFAR, FASHION, THUCNEWS, REPLICATE, THUOCL)
+MOVED = (FASHION, REPLICATE, THUOCL)  # studies in which the owner moved its source to another task
 
 
-def priced(study: str, twins: int, queries: int, pairs: int = 0, part: str = "auc") -> float:
+def priced(study: str, twins: int, queries: int, pairs: int = 0, part: str = "auc"):
     """A mean AUC, or another part of its record, of twins and pairs, against all independent models."""
     of = GRID if not pairs else "pairs"
     wanted = (of, twins, pairs, queries, "all")
     rows = Records.at(study, "price").rows()
     names = ("study", "twins", "pairs", "queries", "negatives")
-    return next(row[part] for row in rows if tuple(row[name] for name in names) == wanted)
+    return [row[part] for row in rows if tuple(row[name] for name in names) == wanted][-1]
 
 
 def varied(study: str, value: str, queries: int) -> float:
@@ -28,9 +29,9 @@ def varied(study: str, value: str, queries: int) -> float:
     )
 
 
-def flagged(study: str, twins: int, queries: int, group: str) -> float:
-    """The share of models flagged at a false positive rate of 1%, by the normal tail."""
-    wanted = (twins, 0, queries, 0.01, "student")
+def flagged(study: str, twins: int, queries: int, group: str, alpha: float = 0.01) -> float:
+    """The share of models flagged at a false positive rate, by the normal tail."""
+    wanted = (twins, 0, queries, alpha, "student")
     names = ("twins", "pairs", "queries", "alpha", "tail")
     rows = Records.at(study, "price_verdicts").rows()
     return next(row[f"flagged_{group}"] for row in rows if tuple(row[name] for name in names) == wanted)
@@ -43,6 +44,16 @@ def stopped(study: str, part: str) -> float:
     return next(row[part] for row in rows if tuple(row[name] for name in names) == (6, 0, 800, 0.01))
 
 
+def unseen(study: str, attack: str) -> float:
+    """The AUC of an attack that no method was chosen on, with six twins and 800 queries."""
+    return priced(study, 6, 800, part="auc_by_unseen_attack")[attack]
+
+
+def moved(study: str, part: str, queries: int) -> float:
+    """Of suspects of another task."""
+    return next(row[part] for row in Records.at(study, "price_transfer").rows() if row["queries"] == queries)
+
+
 MEASURED = (
     Measured(
         README,
@@ -51,12 +62,12 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "reach a mean AUC of {:.3f} on CIFAR-10, {:.3f} on Fashion-MNIST and {:.3f} on THUOCL with",
+        "mean AUC of {:.3f} on CIFAR-10, {:.3f} on Fashion-MNIST, {:.3f} on THUOCL and {:.3f} on THUCNews with",
         lambda: [priced(study, 6, 800) for study in STUDIES],
     ),
     Measured(
         PAGE,
-        "one twin reaches {:.3f}, {:.3f} and {:.3f} with",
+        "one twin reaches {:.3f}, {:.3f}, {:.3f} and {:.3f} with",
         lambda: [priced(study, 1, 1600) for study in STUDIES],
     ),
     Measured(
@@ -81,9 +92,39 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "queries flag {:.2f} of the stolen models on CIFAR-10 and {:.2f} on Fashion-MNIST at",
-        lambda: [flagged(study, 6, 1600, "stolen") for study in (CIFAR, FASHION)],
+        "int8 copies reach {:.3f}, {:.3f} and {:.3f} on Fashion-MNIST, its replicate and THUOCL",
+        lambda: [unseen(study, "quantise_int8") for study in MOVED],
     ),
+    Measured(
+        PAGE,
+        "students of mixed inputs {:.3f}, {:.3f} and {:.3f}. Accuracy",
+        lambda: [unseen(study, "extract_mixed") for study in MOVED],
+    ),
+    Measured(
+        PAGE,
+        "own: {:.3f} on Fashion-MNIST, {:.3f} on its replicate and {:.3f} on THUOCL",
+        lambda: [moved(study, "auc", 200) for study in MOVED],
+    ),
+    Measured(
+        PAGE,
+        "the same labels tell less: {:.3f}, {:.3f} and {:.3f}",
+        lambda: [moved(study, "auc_untransferred", 200) for study in MOVED],
+    ),
+    Measured(PAGE, "always help ({:.3f} on the replicate", lambda: [moved(REPLICATE, "auc", 800)]),
+    Measured(PAGE, "twins reach {:.3f} on them", lambda: [priced(EEG, 6, 47)]),
+    Measured(PAGE, "spliced ones they reach {:.3f}, where", lambda: [varied(EEG, "mixed mistakes", 200)]),
+    Measured(
+        PAGE,
+        "flag {:.2f} of the stolen models on CIFAR-10, {:.2f} on Fashion-MNIST and {:.2f} on THUCNews, "
+        "{:.2f} on Fashion-MNIST's replicate and {:.2f} on THUOCL",
+        lambda: [flagged(study, 6, 1600, "stolen") for study in JUDGED],
+    ),
+    Measured(
+        PAGE,
+        "independent models {:.3f}, {:.3f}, {:.3f}, {:.3f} and {:.3f} are flagged",
+        lambda: [flagged(study, 6, 1600, "independent") for study in JUDGED],
+    ),
+    Measured(PAGE, "it is {:.3f} on the replicate", lambda: [flagged(REPLICATE, 6, 1600, "independent", 0.05)]),
     Measured(
         PAGE,
         "models are asked {:.0f} on CIFAR-10 and {:.0f} on Fashion-MNIST. Of",

@@ -9,6 +9,7 @@ from fingerprinting.core.runtime import REPOSITORY
 
 README = "README.md"
 CIFAR, FASHION = "cv/cifar10/cpu", "cv/fashion_mnist/cpu"
+THUCNEWS, THUOCL, EEG = "nlp/thucnews/cpu", "nlp/thuocl/cpu", "bci/scp1/cpu"
 CONSTANTS = REPOSITORY / "docs" / "numbers.txt"
 NOT_READ = (
     "data/README.md",  # bytes, rows and classes of published files, which their loaders check
