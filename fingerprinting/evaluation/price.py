@@ -79,7 +79,9 @@ def price(
     variants = [
         variant
         for variant in _variants(twins, queries)
-        if variant.twins <= _count(found, variant.kind) and variant.pairs <= _count(found, PAIR[0])
+        if variant.twins <= _count(found, variant.kind)
+        and variant.pairs <= _count(found, PAIR[0])
+        and len(_pool(found, variant))
     ]
     rows: list[dict] = []
     flagged: list[dict] = []
@@ -144,10 +146,15 @@ def _mean_seconds(found: Labels, *kinds: str) -> float:
     return float(own.mean()) if len(own) else 0.0
 
 
+def _pool(found: Labels, variant: Variant) -> np.ndarray:
+    """Indices of the candidates that queries are chosen among."""
+    wrong = (found.source != found.truth) | (not variant.labelled)
+    return np.flatnonzero(found.among(*variant.candidates) & wrong)
+
+
 def asked(found: Labels, variant: Variant, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices (n,) of the queries; the twins' labels (k, n) on them, and which are subtracted where (k, n)."""
-    wrong = (found.source != found.truth) | (not variant.labelled)
-    pool = np.flatnonzero(found.among(*variant.candidates) & wrong)
+    pool = _pool(found, variant)
     if variant.order == OF_FEW:
         held_out = found.among(*HELD_OUT)[pool]
         pool = np.sort(np.concatenate([draw.permutation(pool[held_out])[:FEW], pool[~held_out]]))

@@ -108,6 +108,16 @@ def test_shares_are_of_outcomes_by_the_rule():
     assert "**The p-values rest on 9 calibration models only.**" in shares.section(few)[0]
 
 
+def test_beyond_the_calibration_models_a_normal_tail_flags_and_without_stolen_models_nobody_is_cleared():
+    model = dict(use="scored", kind="prune", role="pirated", share=1.0, alpha=0.01, beta=0.05, tail="student")
+    found = [model | dict(n_calibration=18, n_stolen=0, in_range=True, p_independent=0.001, p_stolen=1.0)]
+    for row in shares.rows(found):
+        assert row[STOLEN] == 1 and INDEPENDENT not in row
+    said = shares.section(found)
+    assert "by a normal tail" in said[0] and "no model is cleared" in said[0] and "held-out stolen" not in said[0]
+    assert "| 1.000 [0.025, 1.000] | not possible |" in said[-2]
+
+
 def weighed(n: int = 6, classes: int = 4) -> Fingerprint:
     """Responses of a source to n queries, and random weights of both readings that agreement with it makes heavier."""
     draw = np.random.default_rng(0)

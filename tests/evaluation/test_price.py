@@ -178,6 +178,22 @@ def test_the_table_has_a_line_for_each_number_of_twins():
     assert section.section([]) == []
 
 
+def test_candidates_that_a_source_has_none_of_are_left_out(small, monkeypatch):
+    def values() -> set[str]:
+        price.price(small, **STEPS)
+        return {row["value"] for row in Records.of(small, "price").rows()}
+
+    monkeypatch.setattr(price, "USUAL_TWINS", 3)
+    training = "training mistakes only: nothing is held out"
+    kept = labels.record(small)
+    assert (training in values()) == kept.among("trained").any()
+    others = ~kept.among("trained")
+    per_candidate = {name: getattr(kept, name)[..., others] for name in ("labels", "kind", "truth", "margin")}
+    np.savez_compressed(labels.path_of(small.folder), **{**vars(kept), **per_candidate})
+    shutil.rmtree(small.artifacts)
+    assert training not in values()
+
+
 def test_other_fingerprints_stand_beside_with_what_they_were_given(small):
     def auc(attack: str, value: float, negatives: str = "all") -> dict:
         place = dict(method="fuap", output="probabilities", representation="code", negatives=negatives)

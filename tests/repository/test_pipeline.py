@@ -337,7 +337,9 @@ def test_no_party_saw_what_is_not_its_own(case, finished):
         use, share = KINDS[model["kind"]].use, options.get("share", 1)
         if model["kind"] in ("twin", "other_recipe_twin"):
             assert options == {"part": "owner"}
-        if use == "pair":  # both models of it
+        if use == "transferred":  # by the owner, the source too
+            assert options == {"part": "owner"} and KINDS[model["kind"]].on_target
+        elif use == "pair":  # both models of it
             assert options["part"] in ("owner+reference", "owner", "reference")
         elif use in ("reference", "calibration", "audit", "low_data"):
             if "homologous" in model["kind"] and not KINDS[model["kind"]].on_target:

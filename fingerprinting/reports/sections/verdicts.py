@@ -13,7 +13,19 @@ from fingerprinting.reports.words import said
 from fingerprinting.study.records import Records
 
 EXAMPLE = "cv/fashion_mnist/cpu", "extract_probabilities"  # study and kind of the verdict that README shows
+TAIL_BEYOND = "student"  # goes on beyond the calibration models, where they are too few for alpha
 FOR_5_PERCENT = 19  # calibration models: the least p-value of n is 1 / (n + 1)
+WITH_STOLEN = (
+    "`stolen`: the p-value under the independent hypothesis (conformal, over the calibration models) is at most alpha, "
+    "and the p-value under the stolen hypothesis (over held-out stolen reference models) is above beta. `independent`: "
+    "the p-value under the stolen hypothesis is at most beta, and that under the independent hypothesis is above "
+    f"{USUAL}."
+)
+WITHOUT_STOLEN = (
+    "`stolen`: the p-value under the independent hypothesis (by rank among the calibration models; by a normal tail "
+    "where they are too few for alpha) is at most alpha. No stolen model is there to compare with, so no model is "
+    "cleared."
+)
 COLUMNS = (
     "tier,domain,dataset,use,kind,alpha,beta,n_calibration,n,stolen,stolen_low,stolen_high,stolen_at_5,independent,"
     "inconclusive"
@@ -44,7 +56,8 @@ def _shares(found: list[dict]) -> dict:
     # The least p-value of n models is 1 / (n + 1).
     if found[0]["beta"] < 1 / (1 + found[0]["n_stolen"]):
         del outcomes[INDEPENDENT]
-    if found[0]["alpha"] >= 1 / (1 + found[0]["n_calibration"]):
+    beyond = found[0].get("tail") == TAIL_BEYOND
+    if beyond or found[0]["alpha"] >= 1 / (1 + found[0]["n_calibration"]):
         names = ("stolen", "stolen_low", "stolen_high")
         shares = statistics.share(np.array([one == STOLEN for one in passes]))
         outcomes |= dict(zip(names, shares, strict=True))
@@ -73,12 +86,9 @@ def section(records: list[dict]) -> list[str]:
     heads = ["use", "kind", "n", "calibration models", "stolen", "independent", "inconclusive", "out of range"]
     return [
         f"Verdicts of the calibrated fingerprint at alpha = {first['alpha']:g}, beta = {first['beta']:g} [95% "
-        "binomial interval]. `stolen`: the p-value under the independent hypothesis (conformal, over the calibration "
-        "models) is at most alpha, and the p-value under the stolen hypothesis (over held-out stolen reference models) "
-        "is above beta. `independent`: the p-value under the stolen hypothesis is at most beta, and that under the "
-        f"independent hypothesis is above {USUAL}. All other models are `inconclusive`, and so is a model whose "
-        "control accuracy is lower or higher than that of every calibration model (out of range). Not possible: too "
-        f"few models for a level.{_caution(first['n_calibration'])}",
+        f"binomial interval]. {WITH_STOLEN if records[0]['n_stolen'] else WITHOUT_STOLEN} All other models are "
+        "`inconclusive`, and so is a model whose control accuracy is lower or higher than that of every calibration "
+        f"model (out of range). Not possible: too few models for a level.{_caution(first['n_calibration'])}",
         "",
         *markdown_table(
             [*heads, "stolen at alpha = 0.05"],
