@@ -4,6 +4,7 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,29 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def outputs_outside_the_repository(tmp_path, monkeypatch):
-    monkeypatch.setenv("ARTIFACTS_DIR", str(tmp_path / "artifacts"))
-    monkeypatch.setenv("RESULTS_DIR", str(tmp_path / "results"))
+    _write_to(tmp_path, monkeypatch)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def _write_to(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
+    patch.setenv("RESULTS_DIR", str(folder / "results"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Iterator[Path]:
+    """Where what the tests of a file share is made, by fixtures of the file that ask for it."""
+    shared = tmp_path_factory.mktemp("shared")
+    with pytest.MonkeyPatch.context() as patch:
+        _write_to(shared, patch)
+        yield shared
+
+
+@pytest.fixture
+def outputs(folder, monkeypatch) -> None:
+    """A test that asks for it reads and writes there."""
+    _write_to(folder, monkeypatch)
 
 
 def _forget_data() -> None:

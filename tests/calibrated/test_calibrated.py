@@ -47,33 +47,19 @@ SETTINGS |= {"standardised": True, "folds": 3}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("calibrated")
-
-
-@pytest.fixture
-def outputs(folder, monkeypatch) -> None:
-    monkeypatch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
-    monkeypatch.setenv("RESULTS_DIR", str(folder / "results"))
-
-
-@pytest.fixture(scope="module")
 def small(folder) -> Study:
     """The owner's models of the smallest zoo, hardly trained, and their calibrated fingerprint."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
-        patch.setenv("RESULTS_DIR", str(folder / "results"))
-        study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
-        source_model.source(study, epochs=1, learning_rate=1e-2, weights="")
-        shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
-        stolen = {"students": 1, "ratios": (0.5,), "temperature": 2.0}
-        stolen |= {"modification_epochs": 1, "modification_learning_rates": (1e-3, 3e-3), "drawn": 0.0}
-        moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
-        reference.references(study, **shared, **stolen, **moved)
-        reference.low_data_references(study, **shared, **stolen)
-        reference.calibration(study, **shared, **moved, shares=(0.5,), share_copies=1)
-        generate.primary(study, n=5, labels="source", fewer=True)
-        assert fitting.calibrated(study, **SETTINGS) is None
+    study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=5, workers=1)
+    source_model.source(study, epochs=1, learning_rate=1e-2, weights="")
+    shared = {"copies": 1, "epochs": 1, "learning_rate": 1e-2, "epsilon": 0.03, "pgd_steps": 1}
+    stolen = {"students": 1, "ratios": (0.5,), "temperature": 2.0}
+    stolen |= {"modification_epochs": 1, "modification_learning_rates": (1e-3, 3e-3), "drawn": 0.0}
+    moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
+    reference.references(study, **shared, **stolen, **moved)
+    reference.low_data_references(study, **shared, **stolen)
+    reference.calibration(study, **shared, **moved, shares=(0.5,), share_copies=1)
+    generate.primary(study, n=5, labels="source", fewer=True)
+    assert fitting.calibrated(study, **SETTINGS) is None
     return study
 
 

@@ -31,28 +31,14 @@ LEVELS = dict(alpha=0.05, beta=0.05, tail="student")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("twins")
-
-
-@pytest.fixture
-def outputs(folder, monkeypatch) -> None:
-    monkeypatch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
-    monkeypatch.setenv("RESULTS_DIR", str(folder / "results"))
-
-
-@pytest.fixture(scope="module")
 def small(folder) -> Study:
     """A source, four twins and the calibration models of vision's digits, hardly trained, and their fingerprint."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
-        patch.setenv("RESULTS_DIR", str(folder / "results"))
-        study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=20, workers=1)
-        source_model.source(study, weights="", **RECIPE)
-        training.twins(study, copies=4, other_copies=0, other_epochs=1, **MOVED, **RECIPE)
-        own = dict(copies=1, shares=(0.5,), share_copies=1, epsilon=0.1, pgd_steps=1)
-        reference.calibration(study, **own, **{**MOVED, "transfer_copies": 1}, **RECIPE)
-        assert fitting.calibrated(study, **SIZE) is None
+    study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=20, workers=1)
+    source_model.source(study, weights="", **RECIPE)
+    training.twins(study, copies=4, other_copies=0, other_epochs=1, **MOVED, **RECIPE)
+    own = dict(copies=1, shares=(0.5,), share_copies=1, epsilon=0.1, pgd_steps=1)
+    reference.calibration(study, **own, **{**MOVED, "transfer_copies": 1}, **RECIPE)
+    assert fitting.calibrated(study, **SIZE) is None
     return study
 
 

@@ -24,29 +24,15 @@ RUN = ("DATASET=digits", "TIER=smoke", "N=5")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("without")
-
-
-@pytest.fixture
-def outputs(folder, monkeypatch) -> None:
-    monkeypatch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
-    monkeypatch.setenv("RESULTS_DIR", str(folder / "results"))
-
-
-@pytest.fixture(scope="module")
 def small(folder) -> Study:
     """DeepCore's smallest zoo without reference models, with its core points and Primary, matched and drawn."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARTIFACTS_DIR", str(folder / "artifacts"))
-        patch.setenv("RESULTS_DIR", str(folder / "results"))
-        study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=20, workers=1)
-        train(study, ZOO[:-1])  # the last step is references.py's
-        generate.primary(study, n=5, labels="source", fewer=True)
-        assert identification.deepcore(study, **CONSTANTS) is None
-        show.deepcore(study)
-        match.match(study, fingerprints_used=(), **LEVELS)
-        show.matched(study)
+    study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=20, workers=1)
+    train(study, ZOO[:-1])  # the last step is references.py's
+    generate.primary(study, n=5, labels="source", fewer=True)
+    assert identification.deepcore(study, **CONSTANTS) is None
+    show.deepcore(study)
+    match.match(study, fingerprints_used=(), **LEVELS)
+    show.matched(study)
     return study
 
 
