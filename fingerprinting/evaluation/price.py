@@ -29,6 +29,7 @@ GROUPS = {"all": NEGATIVES["all"], "homologous": NEGATIVES["homologous"], "audit
 JUDGED = {"stolen": SAME_TASK, "independent": NEGATIVES["all"], "audit": AUDIT}
 CALIBRATION = tuple(name for name, kind in KINDS.items() if kind.use == "calibration" and not kind.on_target)
 GRID = "twins and queries"  # the study of both
+WITH_PAIRS = "pairs"  # the same beside matched pairs
 PAIRS = (2, 4)  # numbers of matched pairs
 USUAL_TWINS = 6  # where something else is varied
 Looked = tuple[np.ndarray, tuple[int, ...]]  # every model's score (M, k) at each look, and after how many queries
@@ -90,7 +91,7 @@ def price(
         looked = [scores_of(study, found, variant, number) for number in range(draws)]
         drawn = [(scores[:, -1], queries[-1]) for scores, queries in looked]
         rows += _rows(study, found, variant, drawn)
-        if variant.study in (GRID, "pairs") and variant.twins:
+        if variant.study in (GRID, WITH_PAIRS) and variant.twins:
             flagged += _flagged(study, found, variant, drawn, alphas)
             stopped += _stopped(study, found, variant, looked, alphas)
     Records.of(study, "price_transfer").replace(list(_of_another_task(study, found, queries, alphas, draws)))
@@ -99,6 +100,15 @@ def price(
     Records.of(study, "price_stopping").replace(stopped)
     if with_models:
         Records.of(study, "price_baselines").replace(price_beside.of_baselines(study))
+
+
+def by_spending(records: list[dict], negatives: str = "all") -> dict[tuple[int, int, int], dict]:
+    """(twins, pairs, queries) -> its row; where the source's mistakes fill none of several budgets, the largest's."""
+    return {
+        (row["twins"], row["pairs"], row["queries"]): row
+        for row in records
+        if row["study"] in (GRID, WITH_PAIRS) and row["negatives"] == negatives
+    }
 
 
 def _variants(twins: tuple[int, ...], queries: tuple[int, ...]) -> Iterator[Variant]:
@@ -110,7 +120,7 @@ def _variants(twins: tuple[int, ...], queries: tuple[int, ...]) -> Iterator[Vari
         for count, pairs in product(twins, PAIRS):
             if count:
                 value = f"{pairs} pairs, {count} twin{'s' * (count > 1)}"
-                yield Variant("pairs", value, count, n, pairs=pairs)
+                yield Variant(WITH_PAIRS, value, count, n, pairs=pairs)
         for value, candidates in (
             ("held-out mistakes only: training data are lost", HELD_OUT),
             ("mistakes on dev only: little is held out", HELD_OUT[:1]),
@@ -192,7 +202,6 @@ def scores_of(study: Study, found: Labels, variant: Variant, number: int) -> Loo
 def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas: tuple[float, ...]) -> Iterator[dict]:
     """One row per tail and alpha: the share of stolen and of independent models that calibration models flag."""
     calibrating = calibrates(found)
-    groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
     if not calibrating.any():
         return
     models = int(calibrating.sum())
@@ -210,10 +219,16 @@ def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas
                 "alpha": alpha,
                 "extrapolated": p_values.extrapolated(alpha, models),
                 "draws": len(drawn),
-                **{f"flagged_{group}": float((p[:, own] <= alpha).mean()) for group, own in groups.items()},
-                **{f"n_{group}": int(own.sum()) for group, own in groups.items()},
+                **_shares(found, p <= alpha),
                 "provenance": runtime.provenance(study.device),
             }
+
+
+def _shares(found: Labels, flagged: np.ndarray) -> dict[str, float]:
+    """Which share of each group of models that is there is flagged (draws, M), and how many they are."""
+    groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
+    shares = {f"flagged_{group}": float(flagged[:, own].mean()) for group, own in groups.items()}
+    return shares | {f"n_{group}": int(own.sum()) for group, own in groups.items()}
 
 
 def _stopped(
@@ -221,7 +236,6 @@ def _stopped(
 ) -> Iterator[dict]:
     """One row per alpha: the share of models flagged at some look, and how many queries they were asked."""
     calibrating = calibrates(found)
-    groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
     if not calibrating.any():
         return
     for alpha in alphas:
@@ -239,8 +253,7 @@ def _stopped(
             "n_calibration": int(calibrating.sum()),
             "alpha": alpha,
             "draws": len(looked),
-            **{f"flagged_{group}": float(flagged[:, own].mean()) for group, own in groups.items()},
-            **{f"n_{group}": int(own.sum()) for group, own in groups.items()},
+            **_shares(found, flagged),
             "asked_stolen": float(asked_of[:, of_stolen].mean()),
             "asked_flagged": float(until.mean()) if len(until) else None,
             "asked_by_attack": {

@@ -7,8 +7,9 @@ from fingerprinting.calibrated import p_values
 from fingerprinting.core import runtime, statistics
 from fingerprinting.evaluation.labels import Labels
 from fingerprinting.fingerprints import minus_twins
+from fingerprinting.fingerprints.registry import Identity, identity_of
 from fingerprinting.models.kinds import KINDS
-from fingerprinting.models.suspects import SAME_TASK, negatives_of
+from fingerprinting.models.suspects import MEAN_SAME_TASK, SAME_TASK, negatives_of
 from fingerprinting.models.twins import TRANSFERRED
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
@@ -19,8 +20,7 @@ OF_ANOTHER_TASK = {
     "calibration": ("calibration_homologous_transfer",),
 }
 UNSEEN = tuple(name for name, kind in KINDS.items() if kind.use == "unseen")
-WHOLE = "mean_same_task"
-FINGERPRINT = ("method", "output", "representation")
+FINGERPRINT = ("method", "output", "representation")  # what an identity is kept as
 
 
 def of_unseen_attacks(found: Labels, scores: np.ndarray, negatives: tuple[str, ...]) -> dict[str, dict]:
@@ -81,10 +81,10 @@ def of_architectures(found: Labels, scores: np.ndarray, negatives: tuple[str, ..
 def of_baselines(study: Study) -> list[dict]:
     """A row for each fingerprint and representation that the matcher has recorded, against all independent models."""
     spent = {row["method"]: row for row in Records.of(study, "timing").rows()}
-    aucs: dict[tuple[str, ...], dict[str, dict]] = {}
+    aucs: dict[Identity, dict[str, dict]] = {}
     for row in Records.of(study, "auc").rows():
-        if row["negatives"] == "all" and row["attack"] in (WHOLE, *SAME_TASK):
-            aucs.setdefault(tuple(row[name] for name in FINGERPRINT), {})[row["attack"]] = row
+        if row["negatives"] == "all" and row["attack"] in (MEAN_SAME_TASK, *SAME_TASK):
+            aucs.setdefault(identity_of(row), {})[row["attack"]] = row
     return [
         {
             "key": f"{study.folder}/{'/'.join(place)}",
@@ -93,14 +93,14 @@ def of_baselines(study: Study) -> list[dict]:
             "queries": spent[place[0]]["queries"],
             "extra_models": spent[place[0]]["extra_models"],
             "extra_models_s": spent[place[0]]["extra_models_s"],
-            "auc": found[WHOLE]["auc"],
-            "auc_least": min(row["auc"] for attack, row in found.items() if attack != WHOLE),
-            "n_pirated": found[WHOLE]["n_pirated"],
-            "n_independent": found[WHOLE]["n_independent"],
+            "auc": found[MEAN_SAME_TASK]["auc"],
+            "auc_least": min(row["auc"] for attack, row in found.items() if attack != MEAN_SAME_TASK),
+            "n_pirated": found[MEAN_SAME_TASK]["n_pirated"],
+            "n_independent": found[MEAN_SAME_TASK]["n_independent"],
             "provenance": runtime.provenance(study.device),
         }
         for place, found in aucs.items()
-        if WHOLE in found and place[0] in spent
+        if MEAN_SAME_TASK in found and place[0] in spent
     ]
 
 

@@ -20,6 +20,7 @@ OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
+Identity = tuple[str, str, str]  # a fingerprint, the output that it needs, and how that is read
 MINUS_TWINS = "_minus_twins"  # ends the name of a representation that is read beside the twins' responses
 
 
@@ -57,7 +58,7 @@ class Method:
         return f"{self.name}/{self.output}/{as_first_called(self.representation_name)}"
 
     @property
-    def identity(self) -> tuple[str, str, str]:
+    def identity(self) -> Identity:
         """What rows of records carry as method, output, representation."""
         return self.name, self.output, self.representation_name
 
@@ -89,6 +90,11 @@ class Method:
     def compares(self) -> bool:
         """Whether it is about how alike two models' responses are, so that a twin can take the source's place."""
         return self.distance is not shortfall
+
+
+def identity_of(row: dict) -> Identity:
+    """Of the method that a row of records is about."""
+    return row["method"], row["output"], row["representation"]
 
 
 def agreement(name: str) -> Method:

@@ -32,7 +32,8 @@ SAME_TASK = (
     *("fine_tune_last", "fine_tune_all", "prune", "adversarial"),
     *("extract_labels", "extract_probabilities", "extract_adversarial"),
 )
-MEANS = {"mean_same_task": SAME_TASK, "mean_all": (*SAME_TASK, "transfer")}
+MEAN_SAME_TASK = "mean_same_task"
+MEANS = {MEAN_SAME_TASK: SAME_TASK, "mean_all": (*SAME_TASK, "transfer")}
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from fingerprinting.fingerprints.registry import identity_of
 from fingerprinting.methods import METHODS, Method
 from fingerprinting.models.kinds import KINDS, Kind
-from fingerprinting.reports.table_cells import representation_of
 from fingerprinting.study.records import Records
 
 
@@ -37,7 +37,7 @@ def judged(study_folder: str, *uses: str) -> list[Judged]:
 
 def methods_of(rows: list[dict]) -> list[Method]:
     """The methods of which there are rows of records, in the order of all tables."""
-    representations = {representation_of(row) for row in rows}
+    representations = {identity_of(row) for row in rows}
     return [method for method in METHODS if method.identity in representations]
 
 

@@ -1,6 +1,6 @@
 """What documents say in prose of what a verdict costs, and what the records say: entries of prose.py's MEASURED."""
 
-from fingerprinting.reports.sections.price import GRID
+from fingerprinting.evaluation.price import by_spending
 from fingerprinting.reports.sentences import CIFAR, EEG, FASHION, README, THUCNEWS, THUOCL, Measured
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
@@ -14,11 +14,7 @@ MOVED = (FASHION, REPLICATE, THUOCL)  # studies in which the owner moved its sou
 
 def priced(study: str, twins: int, queries: int, pairs: int = 0, part: str = "auc"):
     """A mean AUC, or another part of its record, of twins and pairs, against all independent models."""
-    of = GRID if not pairs else "pairs"
-    wanted = (of, twins, pairs, queries, "all")
-    rows = Records.at(study, "price").rows()
-    names = ("study", "twins", "pairs", "queries", "negatives")
-    return [row[part] for row in rows if tuple(row[name] for name in names) == wanted][-1]
+    return by_spending(Records.at(study, "price").rows())[twins, pairs, queries][part]
 
 
 def varied(study: str, value: str, queries: int) -> float:

@@ -1,14 +1,10 @@
 """Cells that tables share: a method's representation, (method, output, representation), counts and AUCs."""
 
+from fingerprinting.fingerprints.registry import Identity
 from fingerprinting.methods import METHODS, and_minus_twins
 from fingerprinting.reports.words import said
 
-Identity = tuple[str, str, str]
 REPRESENTATIONS: list[Identity] = [method.identity for method in and_minus_twins(METHODS)]  # in the order of all tables
-
-
-def representation_of(row: dict) -> Identity:
-    return row["method"], row["output"], row["representation"]
 
 
 def names(identity: Identity) -> list[str]:

@@ -19,11 +19,12 @@ from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import by_kind
+from fingerprinting.fingerprints.registry import identity_of
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.methods import METHODS, Method, readable, shown
 from fingerprinting.models import build, suspects, trained
 from fingerprinting.models.kinds import KINDS, Job
-from fingerprinting.models.suspects import ATTACKS, Suspect
+from fingerprinting.models.suspects import ATTACKS, MEAN_SAME_TASK, Suspect
 from fingerprinting.robustness import evasion
 from fingerprinting.robustness.attacked_responses import REFUSED, Representations
 from fingerprinting.robustness.attacker import Attacker, Removal
@@ -36,7 +37,6 @@ from fingerprinting.study.study import Study
 
 FULLY_READ = ("primary", "evolved")  # fingerprints of which every representation is reported; of others the first
 RANDOM, REMOVAL = "random_responses", "removal"
-MEAN = "mean_same_task"  # the attacks over which AUCs are kept by size
 BASELINE = "fine_tune_all"  # what removal is compared with: the same attacker, trained on without that aim
 
 
@@ -183,15 +183,11 @@ def _keep_of_size(study: Study, prints: dict[str, Fingerprint], methods: list[Me
     found = [
         {**row, **about, "queries": sizes[row["method"]], "key": f"{place}/{row['method']}/{row['attack_on_queries']}"}
         for row in rows
-        if row["attack"] in (MEAN, REMOVAL) and row["negatives"] == "all" and _read_as(row) in compared
+        if row["attack"] in (MEAN_SAME_TASK, REMOVAL) and row["negatives"] == "all" and identity_of(row) in compared
     ]
     records = Records.of(study, "price_erasure")
     records.keep_only(row["key"] for row in records.rows() if row["source_sha256"] == about["source_sha256"])
     records.put(found)
-
-
-def _read_as(row: dict) -> tuple[str, str, str]:
-    return row["method"], row["output"], row["representation"]
 
 
 def _row(study: Study, method: Method, attack: str, row: dict) -> dict:

@@ -163,7 +163,13 @@ def test_the_table_has_a_line_for_each_number_of_twins():
     def row(twins: int, queries: int, auc: float) -> dict:
         return {
             **dict(
-                study="twins and queries", negatives="all", twins=twins, queries=queries, auc=auc, auc_least=auc / 2
+                study="twins and queries",
+                negatives="all",
+                pairs=0,
+                twins=twins,
+                queries=queries,
+                auc=auc,
+                auc_least=auc / 2,
             ),
             **dict(n_pirated=4, n_independent=5, draws=2),
         }
@@ -221,7 +227,7 @@ def test_other_fingerprints_stand_beside_with_what_they_were_given(small):
 
 
 def test_unseen_attacks_and_architectures_have_tables_where_there_are_some(monkeypatch):
-    grid = dict(study="twins and queries", negatives="all", twins=6, queries=800)
+    grid = dict(study="twins and queries", negatives="all", twins=6, pairs=0, queries=800)
     unseen = dict(
         auc_by_unseen_attack={"quantise_int8": 0.9},
         n_by_unseen_attack={"quantise_int8": 2},

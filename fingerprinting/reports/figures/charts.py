@@ -4,15 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprinting.fingerprints.registry import Method
+from fingerprinting.fingerprints.registry import Method, identity_of
 from fingerprinting.models import suspects
 from fingerprinting.reports.figures.canvas import BLUE, GREEN, ORANGE, SKY, VERMILION, canvas, panels, path_of, title_of
-from fingerprinting.reports.table_cells import representation_of
 
 
 def attacks(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
     """AUC of every attack (columns) against all independents by every representation (lines), as colour and number."""
-    found = {(representation_of(row), row["attack"]): row["auc"] for row in rows}
+    found = {(identity_of(row), row["attack"]): row["auc"] for row in rows}
     names = [name for name in suspects.ATTACKS if any(attack == name for _, attack in found)]
     lines = [method for method in methods if any((method.identity, name) in found for name in names)]
     values = np.array([[found.get((method.identity, name), np.nan) for name in names] for method in lines])
@@ -73,7 +72,7 @@ def extraction(study_folder: str, methods: list[Method], telling: list[Method], 
                 "ms": 4 if named else 2.5,
                 "lw": 1.8 if named else 0.8,
             }
-            own = [row for row in rows if representation_of(row) == method.identity]
+            own = [row for row in rows if identity_of(row) == method.identity]
             means = [np.mean([row["beats"] for row in own if row["asked"] == size]) for size in sizes]
             label = title_of(method) if named else None
             asked.plot(sizes, means, "o-", label=label, **style)
@@ -102,7 +101,7 @@ def erasure(study_folder: str, methods: list[Method], rows: list[dict]) -> Path:
     with panels(study_folder, "erasure", title, methods, 0.2 * len(moves) + 0.5, 0.9) as grid:
         for axis, method in grid:
             for row in wanted:
-                if representation_of(row) == method.identity:
+                if identity_of(row) == method.identity:
                     height = len(moves) - 1 - moves.index(row["attack_on_queries"])
                     before, after = row["auc_before"], row["auc_after"]
                     axis.plot([row["auc_low"], row["auc_high"]], [height] * 2, lw=3, alpha=0.25, color=VERMILION)

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprinting.evaluation.price import GRID
+from fingerprinting.evaluation.price import GRID, by_spending
 from fingerprinting.reports.figures.canvas import LINES, canvas, path_of
 
-WITH_PAIRS = "pairs"  # the study of twins beside matched pairs
 Place = tuple[int, int]  # numbers of twins and of pairs
 
 
 def curves(study_folder: str, records: list[dict]) -> Path:
     """Mean AUC by number of queries, a line for each number of twins; dashed: the least attack."""
-    rows = [row for row in records if (row["study"], row["negatives"]) == (GRID, "all")]
+    rows = [row for row in by_spending(records).values() if row["study"] == GRID]
     counts = sorted({row["twins"] for row in rows})
     with canvas(study_folder, "price", "AUC over queries, by number of twins", 1, 1, (6, 4)) as (drawn, axes):
         axis = axes[0][0]
@@ -39,18 +38,17 @@ def curves(study_folder: str, records: list[dict]) -> Path:
 
 def chart(study_folder: str, records: list[dict]) -> Path:
     """Mean and least AUC (colour: mean) for all that can be spent: models down, cheapest first, queries across."""
-    rows = [row for row in records if row["study"] in (GRID, WITH_PAIRS) and row["negatives"] == "all"]
-    seconds: dict[Place, float] = {(row["twins"], row["pairs"]): row["seconds"] / row["source_seconds"] for row in rows}
-    places, queries = sorted(seconds, key=lambda place: (seconds[place], place)), sorted({r["queries"] for r in rows})
-    found = {((row["twins"], row["pairs"]), row["queries"]): row for row in rows}
-    values = np.array([[found.get((place, n), {}).get("auc", np.nan) for n in queries] for place in places])
+    found = by_spending(records)
+    seconds = {(twins, pairs): row["seconds"] / row["source_seconds"] for (twins, pairs, _), row in found.items()}
+    places, queries = sorted(seconds, key=lambda place: (seconds[place], place)), sorted({n for *_, n in found})
+    values = np.array([[found.get((*place, n), {}).get("auc", np.nan) for n in queries] for place in places])
     size = (0.95 * len(queries) + 3, 0.32 * len(places) + 1.4)
     title = "mean AUC (lowest of an attack) by what is spent"
     with canvas(study_folder, "price-map", title, 1, 1, size) as (_, axes):
         axis = axes[0][0]
         axis.imshow(values, cmap="cividis", vmin=0.5, vmax=1, aspect="auto")
         for line, column in np.argwhere(~np.isnan(values)):
-            row = found[places[line], queries[column]]
+            row = found.get((*places[line], queries[column]), {})
             shade = "white" if row["auc"] < 0.8 else "black"
             text = f"{row['auc']:.3f} ({row['auc_least']:.2f})"
             axis.text(column, line, text, ha="center", va="center", fontsize=6.5, color=shade)

@@ -6,11 +6,11 @@ import numpy as np
 
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.fingerprints.registry import Method
+from fingerprinting.fingerprints.registry import Identity, Method, identity_of
 from fingerprinting.models.suspects import ATTACKS, MEANS, NEGATIVES
 from fingerprinting.reports.pages import heading, links
 from fingerprinting.reports.sections.published_numbers import PUBLISHED
-from fingerprinting.reports.table_cells import REPRESENTATIONS, Identity, auc, counts, names, representation_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, auc, counts, names
 from fingerprinting.study.records import Records
 
 COLUMNS = (
@@ -27,7 +27,7 @@ def section(records: list[dict], models: dict[str, dict]) -> list[str]:
     """Means by group of independent models, then AUC by attack, in Markdown. models: kind -> its row in models.csv."""
     rows = _ordered(records)
     cells = _cells(rows)
-    representations = list(dict.fromkeys(representation_of(row) for row in rows))
+    representations = list(dict.fromkeys(identity_of(row) for row in rows))
     return [
         f"Mean AUC over {_mean_over(rows)} [95% bootstrap interval].",
         "",
@@ -52,7 +52,7 @@ def published(study_folder: str, records: list[dict], erasure: list[dict]) -> li
         return []
     cells: dict[tuple, dict] = {(*key, ""): row for key, row in _cells(records).items()}
     for row in erasure:
-        key = (representation_of(row), row["attack"], row["negatives"], row["attack_on_queries"])
+        key = (identity_of(row), row["attack"], row["negatives"], row["attack_on_queries"])
         cells[key] = {**row, "auc": row["auc_after"]}
     lines = [
         [row.method, " and ".join(row.attacks), f"{row.auc:.2f}"]
@@ -69,7 +69,7 @@ def published(study_folder: str, records: list[dict], erasure: list[dict]) -> li
 def mean_aucs(study_folder: str) -> dict[Identity, dict]:
     """Identity -> its mean AUC over the same-task attacks, against all independent models, in the order of methods."""
     return {
-        representation_of(row): row
+        identity_of(row): row
         for row in _ordered(Records.at(study_folder, "auc").rows())
         if (row["attack"], row["negatives"]) == ("mean_same_task", "all")
     }
@@ -196,10 +196,10 @@ def _flag_note(models: dict[str, dict]) -> str:
 
 
 def _cells(rows: list[dict]) -> Cells:
-    return {(representation_of(row), row["attack"], row["negatives"]): row for row in rows}
+    return {(identity_of(row), row["attack"], row["negatives"]): row for row in rows}
 
 
 def _ordered(rows: list[dict]) -> list[dict]:
     """Records are sorted by key; tables follow the order of the methods and of the attacks."""
     order = [*ATTACKS, *MEANS]
-    return sorted(rows, key=lambda row: (REPRESENTATIONS.index(representation_of(row)), order.index(row["attack"])))
+    return sorted(rows, key=lambda row: (REPRESENTATIONS.index(identity_of(row)), order.index(row["attack"])))

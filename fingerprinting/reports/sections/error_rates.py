@@ -1,7 +1,8 @@
 """Missed and false identification rates (DeepCore's MIR, FIR) at the owner's threshold and at the in-sample one."""
 
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.reports.table_cells import REPRESENTATIONS, counts, names, representation_of
+from fingerprinting.fingerprints.registry import identity_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, counts, names
 
 COLUMNS = (
     "tier,domain,dataset,method,output,representation,negatives,threshold_from,n_calibration,threshold,n_pirated,mir,"
@@ -12,7 +13,7 @@ ORIGINS = {"references": "owner's threshold", "scored": "in-sample threshold"}  
 
 def section(records: list[dict]) -> list[str]:
     """Both rates of every representation in Markdown; at the owner's threshold where it had reference models."""
-    cells = {(representation_of(row), row["negatives"], row["threshold_from"]): row for row in records}
+    cells = {(identity_of(row), row["negatives"], row["threshold_from"]): row for row in records}
     representations = [
         representation
         for representation in REPRESENTATIONS

@@ -7,12 +7,12 @@ import numpy as np
 
 from fingerprinting.core import storage
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.fingerprints.registry import Method
+from fingerprinting.fingerprints.registry import Method, identity_of
 from fingerprinting.reports.figures.canvas import COLOURS, panels, path_of
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.judged import Judged
 from fingerprinting.reports.pages import page_path, study_folders
-from fingerprinting.reports.table_cells import REPRESENTATIONS, names, representation_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, names
 from fingerprinting.study.records import Records
 
 COLUMNS = (
@@ -35,11 +35,11 @@ def write() -> None:
 def page(study_folder: str, records: list[dict]) -> str:
     """A line per method and architecture, a column per overlap: distance in units of the threshold."""
     domain, dataset, tier = study_folder.split("/")
-    rows = sorted(records, key=lambda row: REPRESENTATIONS.index(representation_of(row)))
+    rows = sorted(records, key=lambda row: REPRESENTATIONS.index(identity_of(row)))
     overlaps = sorted({row["overlap"] for row in rows})
     lines: dict[tuple, dict[float, dict]] = defaultdict(dict)
     for row in rows:
-        lines[representation_of(row), row["relation"], row["architecture"]][row["overlap"]] = row
+        lines[identity_of(row), row["relation"], row["architecture"]][row["overlap"]] = row
     head = [
         "fingerprint",
         "representation, output",
@@ -73,7 +73,7 @@ def figure(study_folder: str, methods: list[Method], pool: list[Judged], rows: l
     title = "distance of independent models by their share of the owner's data"
     with panels(study_folder, "overlap", title, methods, 2.6, 1.0) as grid:
         for axis, method in grid:
-            own = [row for row in rows if representation_of(row) == method.identity]
+            own = [row for row in rows if identity_of(row) == method.identity]
             low, high = np.quantile([model.distances[method.key] for model in attacks], [0.25, 0.75])
             axis.axhspan(low, high, color=COLOURS["pirated"], alpha=0.15, lw=0, label="stolen, interquartile range")
             axis.axhline(own[0]["threshold"], color="grey", lw=0.8, ls=":", label="threshold from reference models")

@@ -2,7 +2,7 @@
 
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.evaluation.price import GRID
+from fingerprinting.evaluation.price import GRID, by_spending
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
 from fingerprinting.reports.table_cells import in_words
@@ -45,13 +45,12 @@ def rows_of(study_folder: str) -> list[dict]:
 
 def section(records: list[dict], negatives: str = "all") -> list[str]:
     """A line for each number of twins, a column for each number of queries that the source's mistakes allow."""
-    rows = [row for row in records if (row["study"], row["negatives"]) == (GRID, negatives)]
-    if not rows:
+    cells = _grid(records, negatives)
+    if not cells:
         return []
-    cells = {(row["twins"], row["queries"]): row for row in rows}
     counts, queries = (sorted({place[index] for place in cells}) for index in (0, 1))
     lines = [[str(count), *(cell(cells.get((count, n))) for n in queries)] for count in counts]
-    first = rows[0]
+    first = next(iter(cells.values()))
     return [
         "Mean AUC over the stealing attacks of the same task (lowest AUC of an attack), n = "
         f"{first['n_pirated']} stolen and {first['n_independent']} independent models, mean of {first['draws']} draws "
@@ -108,7 +107,7 @@ def verdicts() -> list[str]:
 
 def unseen() -> list[str]:
     """A line for each unseen attack and choice of models and queries, a column for each study; none where none is."""
-    found = {study: _grid(study) for study in committed()}
+    found = {study: _grid(rows_of(study)) for study in committed()}
     found = {
         study: cells for study, cells in found.items() if any(row.get("auc_by_unseen_attack") for row in cells.values())
     }
@@ -148,7 +147,7 @@ def architectures() -> list[str]:
     lines = [
         [heading(study), name, *(_of_architecture(row, side, name) for side in ("stolen", "independent"))]
         for study in committed()
-        if (row := _grid(study).get(OF_ARCHITECTURES)) and "auc_of_stolen_by_architecture" in row
+        if (row := _grid(rows_of(study)).get(OF_ARCHITECTURES)) and "auc_of_stolen_by_architecture" in row
         for name in dict.fromkeys([*row["auc_of_stolen_by_architecture"], *row["auc_of_independent_by_architecture"]])
     ]
     if not lines:
@@ -202,10 +201,9 @@ def of_another_task() -> list[str]:
     ]
 
 
-def _grid(study_folder: str) -> dict[tuple[int, int], dict]:
-    """(twins, queries) -> their row against all independent models."""
-    rows = [row for row in rows_of(study_folder) if (row["study"], row["negatives"]) == (GRID, "all")]
-    return {(row["twins"], row["queries"]): row for row in rows}
+def _grid(records: list[dict], negatives: str = "all") -> dict[tuple[int, int], dict]:
+    """(twins, queries) -> their row against these independent models, without pairs."""
+    return {(twins, n): row for (twins, pairs, n), row in by_spending(records, negatives).items() if not pairs}
 
 
 def stopping() -> str:

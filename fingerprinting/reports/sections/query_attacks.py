@@ -2,8 +2,9 @@
 
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
+from fingerprinting.fingerprints.registry import Identity, identity_of
 from fingerprinting.reports.pages import heading
-from fingerprinting.reports.table_cells import REPRESENTATIONS, Identity, names, representation_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, names
 from fingerprinting.reports.words import said
 from fingerprinting.study.records import Records
 
@@ -21,7 +22,7 @@ def rows(records: list[dict]) -> list[dict]:
     `removal` is a stealing attack of its own; its AUC before is that of copies fine-tuned without its objective.
     """
     found = [row for row in records if row["attack"] in ("mean_same_task", REMOVAL) and row["negatives"] == "all"]
-    return sorted(found, key=lambda row: REPRESENTATIONS.index(representation_of(row)))
+    return sorted(found, key=lambda row: REPRESENTATIONS.index(identity_of(row)))
 
 
 def section(records: list[dict]) -> list[str]:
@@ -78,8 +79,8 @@ def _detected(found: list[dict]) -> list[str]:
 
 
 def _left(found: list[dict]) -> list[str]:
-    cells = {(representation_of(row), row["attack_on_queries"]): row for row in found}
-    representations = list(dict.fromkeys(representation_of(row) for row in found))
+    cells = {(identity_of(row), row["attack_on_queries"]): row for row in found}
+    representations = list(dict.fromkeys(identity_of(row) for row in found))
     responses = [name for name in dict.fromkeys(row["attack_on_queries"] for row in found) if name != REMOVAL]
     costs = {row["attack_on_queries"]: f"{row['accuracy_cost']:.1%}" for row in found}
     return [

@@ -5,7 +5,8 @@ from collections import defaultdict
 import numpy as np
 
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.reports.table_cells import REPRESENTATIONS, counts, names, representation_of
+from fingerprinting.fingerprints.registry import identity_of
+from fingerprinting.reports.table_cells import REPRESENTATIONS, counts, names
 
 COLUMNS = "tier,domain,dataset,method,output,representation,asked,n_pirated,n_independent,test_accuracy,fidelity,auc"
 
@@ -14,7 +15,7 @@ def rows(records: list[dict]) -> list[dict]:
     """One row per representation and query budget: the mean over the sweep's students, in the order of methods."""
     groups: dict[tuple, list[dict]] = defaultdict(list)
     for row in records:
-        groups[representation_of(row), row["asked"]].append(row)
+        groups[identity_of(row), row["asked"]].append(row)
     return [
         {
             **groups[representation, asked][0],
@@ -33,8 +34,8 @@ def section(records: list[dict]) -> list[str]:
     found = rows(records)
     if not found:
         return []
-    cells = {(representation_of(row), row["asked"]): row for row in found}
-    representations = list(dict.fromkeys(representation_of(row) for row in found))
+    cells = {(identity_of(row), row["asked"]): row for row in found}
+    representations = list(dict.fromkeys(identity_of(row) for row in found))
     students = {row["asked"]: row for row in found}
     return [
         "Query-budget sweep of label extraction: mean AUC of students of the source's labels on that many inputs, "

@@ -5,7 +5,17 @@ from collections import defaultdict
 import numpy as np
 
 from fingerprinting.calibrated import judge
-from fingerprinting.calibrated.verdicts import FEW, INCONCLUSIVE, INDEPENDENT, METHOD, STOLEN, USUAL, passed, why
+from fingerprinting.calibrated.verdicts import (
+    DEFAULT_TAIL,
+    FEW,
+    INCONCLUSIVE,
+    INDEPENDENT,
+    METHOD,
+    STOLEN,
+    USUAL,
+    passed,
+    why,
+)
 from fingerprinting.core import statistics
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.models.kinds import KINDS
@@ -13,7 +23,6 @@ from fingerprinting.reports.words import said
 from fingerprinting.study.records import Records
 
 EXAMPLE = "cv/fashion_mnist/cpu", "extract_probabilities"  # study and kind of the verdict that README shows
-TAIL_BEYOND = "student"  # goes on beyond the calibration models, where they are too few for alpha
 FOR_5_PERCENT = 19  # calibration models: the least p-value of n is 1 / (n + 1)
 WITH_STOLEN = (
     "`stolen`: the p-value under the independent hypothesis (conformal, over the calibration models) is at most alpha, "
@@ -56,7 +65,7 @@ def _shares(found: list[dict]) -> dict:
     # The least p-value of n models is 1 / (n + 1).
     if found[0]["beta"] < 1 / (1 + found[0]["n_stolen"]):
         del outcomes[INDEPENDENT]
-    beyond = found[0].get("tail") == TAIL_BEYOND
+    beyond = found[0].get("tail") == DEFAULT_TAIL
     if beyond or found[0]["alpha"] >= 1 / (1 + found[0]["n_calibration"]):
         names = ("stolen", "stolen_low", "stolen_high")
         shares = statistics.share(np.array([one == STOLEN for one in passes]))
