@@ -85,24 +85,29 @@ def block() -> str:
 def verdicts() -> list[str]:
     """A line for each choice of models and queries, two columns for each study: how many are flagged at ALPHA."""
     found = {study: Records.at(study, "price_verdicts").rows() for study in committed()}
-    found = {study: rows for study, rows in found.items() if rows}
     cells = {
         study: {tuple(row[name] for name in PLACE): row for row in rows if row["tail"] == "student"}
         for study, rows in found.items()
     }
     places = [(*place, alpha) for place in JUDGED for alpha in ALPHAS]
+    cells = _with_any(cells, places)
     lines = [
         [_models(*place[:2]), str(place[2]), f"{place[3]:g}", *(_flagged(own.get(place)) for own in cells.values())]
         for place in places
         if any(place in own for own in cells.values())
     ]
-    counts = sorted({row["n_calibration"] for rows in found.values() for row in rows})
+    counts = sorted({row["n_calibration"] for own in cells.values() for row in own.values()})
     return [
         "Share of stolen models flagged / of independent models flagged, by a normal tail over "
         f"{' or '.join(map(str, counts))} calibration models, mean over draws of the twins.",
         "",
         *markdown_table(["models", "queries", "ALPHA", *map(heading, cells)], lines),
     ]
+
+
+def _with_any(cells: dict[str, dict], places: list[tuple]) -> dict[str, dict]:
+    """The studies that have something in one of these places: a source of few mistakes fills no budget."""
+    return {study: own for study, own in cells.items() if any(place in own for place in places)}
 
 
 def unseen() -> list[str]:
@@ -209,7 +214,8 @@ def _grid(records: list[dict], negatives: str = "all") -> dict[tuple[int, int], 
 def stopping() -> str:
     """A line for each choice of models and queries: who is flagged where looks share ALPHA; one for each attack."""
     found = {study: Records.at(study, "price_stopping").rows() for study in committed()}
-    cells = {study: {tuple(row[name] for name in PLACE): row for row in rows} for study, rows in found.items() if rows}
+    cells = {study: {tuple(row[name] for name in PLACE): row for row in rows} for study, rows in found.items()}
+    cells = _with_any(cells, [(*place, alpha) for place in JUDGED for alpha in ALPHAS])
     at_once = {
         (study, *(row[name] for name in PLACE)): row["flagged_stolen"]
         for study in cells
