@@ -9,7 +9,7 @@ from fingerprinting.reports.table_cells import in_words
 from fingerprinting.reports.words import said
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.records import Records
-from fingerprinting.study.study import SPLIT
+from fingerprinting.study.study import tier_of
 
 COLUMNS = (
     "tier,domain,dataset,study,value,twins,queries,negatives,n_pirated,n_independent,auc,auc_lowest_draw,auc_least,draws,"
@@ -36,7 +36,7 @@ def studies() -> list[str]:
 
 def committed() -> list[str]:
     """Those of the tiers that documents show."""
-    return [study for study in studies() if study.split("/")[2].partition(SPLIT)[0] in COMMITTED]
+    return [study for study in studies() if tier_of(study.split("/")[2]) in COMMITTED]
 
 
 def rows_of(study_folder: str) -> list[dict]:
