@@ -5,6 +5,7 @@ from fingerprinting.core.markdown import markdown_table
 from fingerprinting.evaluation.price import GRID, USUAL_TWINS, by_spending
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
+from fingerprinting.reports.sections import query_attacks
 from fingerprinting.reports.table_cells import in_words
 from fingerprinting.reports.words import said
 from fingerprinting.study.domain import COMMITTED
@@ -25,6 +26,12 @@ SHOWN_ALPHAS = tuple(f"{alpha:g}" for alpha in ALPHAS)
 PLACE = ("twins", "pairs", "queries", "alpha")
 BY_ATTACK = (6, 0, 800, 0.01)  # twins, pairs, queries and ALPHA of the table by attack
 ASKED = (200, 800)  # queries, in the table of what is varied
+ADVERSARY = (
+    "Queries of fingerprints on the same models: how well an attacker's detector distinguishes them from its own test "
+    "inputs, and the mean AUC over the stealing attacks of the same task when stolen models respond to erased queries, "
+    "at random where the detector sees one, not at all there, or with noise. Removal: copies trained away from the "
+    "source (in brackets: fine-tuned without that objective)."
+)
 
 
 def write() -> None:
@@ -83,6 +90,8 @@ def block() -> str:
         lines += [f"### {title}", "", *table, ""] if table else []
     lines += ["### Verdicts", "", *verdicts()]
     lines += baselines()
+    adversary = query_attacks.by_size(committed())
+    lines += ["", "### Detection, erasure, evasion and removal", "", ADVERSARY, "", *adversary] if adversary else []
     return "\n".join(lines)
 
 
