@@ -1,12 +1,14 @@
 """What documents say in prose of what a verdict costs, and what the records say: entries of prose.py's MEASURED."""
 
+from fingerprinting.evaluation import labels
 from fingerprinting.evaluation.price import by_spending
+from fingerprinting.models.mistakes import HELD_OUT
 from fingerprinting.reports.sentences import CIFAR, EEG, FASHION, README, THUCNEWS, THUOCL, Measured
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
 
 PAGE = "docs/price.md"
-REPLICATE = f"{FASHION}{SPLIT}1"
+REPLICATE, MANY_PASSES = f"{FASHION}{SPLIT}1", f"{FASHION}-many_passes"
 STUDIES = (CIFAR, FASHION, THUOCL, THUCNEWS)
 JUDGED = (CIFAR, FASHION, THUCNEWS, REPLICATE, THUOCL)
 MOVED = (FASHION, REPLICATE, THUOCL)  # studies in which the owner moved its source to another task
@@ -45,12 +47,31 @@ def unseen(study: str, attack: str) -> float:
     return priced(study, 6, 800, part="auc_by_unseen_attack")[attack]
 
 
+def wrong(study: str, *kinds: str) -> int:
+    """How many candidates of these kinds the source gets wrong."""
+    found = labels.read(study)
+    return int((found.among(*kinds) & (found.source != found.truth)).sum())
+
+
 def moved(study: str, part: str, queries: int) -> float:
     """Of suspects of another task."""
     return next(row[part] for row in Records.at(study, "price_transfer").rows() if row["queries"] == queries)
 
 
 MEASURED = (
+    Measured(
+        PAGE,
+        "is wrong on {:.0f} training example and on {:,.0f} held-out ones",
+        lambda: [wrong(MANY_PASSES, labels.TRAINED), wrong(MANY_PASSES, *HELD_OUT)],
+    ),
+    Measured(PAGE, "as many passes reach {:.3f} with", lambda: [priced(MANY_PASSES, 6, 800)]),
+    Measured(PAGE, "and {:.3f} with all of these mistakes", lambda: [priced(MANY_PASSES, 6, 1479)]),
+    Measured(PAGE, "pairs {:.3f} and {:.3f}. At", lambda: [priced(MANY_PASSES, 6, n, 4) for n in (800, 1479)]),
+    Measured(
+        PAGE,
+        "all of them flag {:.2f} of the stolen models and {:.3f} of the independent ones",
+        lambda: [flagged(MANY_PASSES, 6, 1479, group) for group in ("stolen", "independent")],
+    ),
     Measured(
         README,
         "the mean AUC is {:.3f} on CIFAR-10, {:.3f} on Fashion-MNIST ({:.3f} on its replicate) and {:.3f} on THUOCL",
