@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from fingerprinting.asking import journal, python_function
 from fingerprinting.asking.respondent import UNANSWERED
 from fingerprinting.calibrated import fitting, twins, verdicts
-from fingerprinting.calibrated.contents import CalibratedFingerprint
+from fingerprinting.calibrated.contents import CONTRIBUTIONS, CalibratedFingerprint
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.store import Fingerprint
@@ -185,6 +186,24 @@ def test_refusals_at_a_look_are_left_out_of_it(small, outputs):
     whole = verdicts.measured_so_far(made, made.labels[:25], held.controls.truth, *LEVELS.values())
     assert found["unanswered"] == 1 and 0 < found["p_independent"] <= 1
     assert found["p_independent"] != whole["p_independent"] and found["looks"] == whole["looks"]
+
+
+def test_what_twins_cannot_say_of_a_part_is_refused(small, outputs):
+    """Older fingerprints lack contributions; patterns of another task are known of all queries alone."""
+    made = opened(small)
+    labels = made.labels.clone()
+    labels[3] = UNANSWERED
+    older = replace(made, extra={name: value for name, value in made.extra.items() if name != CONTRIBUTIONS})
+    with pytest.raises(
+        UserError, match="does not hold what independent models respond to each query, which a verdict on"
+    ):
+        verdicts.measured(older, labels, CalibratedFingerprint.of(made).controls.truth, *LEVELS.values())
+    names = (*CalibratedFingerprint.of(made).source.written(""), "source")
+    moved = {f"transfer_{name}": made.extra.get(name, made.labels) for name in names if name != CONTRIBUTIONS}
+    with pytest.raises(
+        UserError, match="the pattern of labels of another task is compared on all queries by twins, and"
+    ):
+        verdicts.measured(replace(made, extra={**made.extra, **moved}), labels, None, *LEVELS.values())
 
 
 @pytest.mark.parametrize(
