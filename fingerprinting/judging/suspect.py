@@ -145,7 +145,7 @@ def encoding_changes(study: Study, fingerprint: Fingerprint, name: str, count: i
 
 
 def _described(study: Study, fingerprint: Fingerprint, kept: Journal, meant: Classes, count: int) -> dict:
-    """Who was asked, and how: what a verdict keeps of it. classes: a map that the journal need not have been kept by."""
+    """Who was asked, and how: what a verdict keeps of it. classes: the map, which may be newer than the journal."""
     changed = encoding_changes(study, fingerprint, kept.about.encoding, count)
     return {
         "name": kept.about.suspect,
