@@ -1,0 +1,1 @@
+"""Judging a suspect: the queries for it, what it responded, and the verdict."""
