@@ -44,7 +44,7 @@ def judge(
     if early:
         _check_early(fingerprint, other_task, alpha, tail)
     _check_support(fingerprint, other_task, alpha, tail)
-    warnings = _warnings(study, fingerprint, other_task, alpha)
+    warnings = warnings_of(study.tier, fingerprint, other_task, alpha)
     if responses:
         _check_queries(folder, fingerprint, early)
         measured = _judged(study, fingerprint, Path(responses), other_task, alpha, beta, tail, early)
@@ -209,13 +209,13 @@ def _looks(found: dict) -> str:
     return said + (f"; go on to {further[0]}" if further and found["outcome"] != verdicts.STOLEN else "")
 
 
-def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: float) -> list[str]:
+def warnings_of(tier: str, fingerprint: Fingerprint, other_task: bool, alpha: float) -> list[str]:
     """What makes a verdict weaker than it looks."""
     held, said = CalibratedFingerprint.of(fingerprint), []
     known = held.calibration(other_task=other_task)
     independent, stolen = len(known.independent), len(known.stolen)
-    if study.tier not in COMMITTED:
-        said.append(f"TIER={study.tier} is for a first look: flag no model by it; TIER=cpu is for verdicts")
+    if tier not in COMMITTED:
+        said.append(f"TIER={tier} is for a first look: flag no model by it; TIER=cpu is for verdicts")
     if p_values.extrapolated(alpha, independent):
         said.append(
             f"ALPHA={alpha:g} is extrapolated: {independent} calibration models support no ALPHA below "

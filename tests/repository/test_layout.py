@@ -15,7 +15,7 @@ PACKAGE = Path(fingerprinting.__file__).parent
 # of fingerprints, whose rows the stages before it add.
 LEVELS = (
     *("core", "pipeline", "data", "training", "study", "models", "fingerprints", "deepcore", "calibrated"),
-    "methods",
+    *("judging", "methods"),
     *("robustness", "evaluation", "reports", "cli"),
 )
 MOST = 20  # modules of a folder, those of its own folders not counted

@@ -1,0 +1,30 @@
+"""One whole case for the tests of a file: committed, signed, timestamped, responded to by a copy, closed and packed."""
+
+from pathlib import Path
+
+import pytest
+
+from fingerprinting.study.study import Study
+from tests import cases
+from tests.cases import Authority, Made
+
+
+@pytest.fixture(scope="module")
+def made(folder) -> Made:
+    study = Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=60, workers=1)
+    fingerprint, queries, path = cases.protect(study), folder / "queries", folder / "case.zip"
+    signer, authority = cases.signer(folder / "signer"), Authority(folder / "authority")
+    with cases.serving(authority.stamped) as address:
+        about = {"key": str(signer.key), "tsa": address}
+        cases.run(study, queries, commit=True, **about)
+        cases.respond(queries, cases.copy_of(fingerprint))
+        cases.run(study, queries, responses=str(queries / "responses.txt"), evidence=str(path), **about)
+    return Made(study, fingerprint, queries, path, signer, authority)
+
+
+@pytest.fixture
+def handed(made, tmp_path) -> Path:
+    """A copy of that case, for a forger."""
+    path = tmp_path / "handed.zip"
+    path.write_bytes(made.path.read_bytes())
+    return path
