@@ -1,10 +1,10 @@
-"""Judge a suspect from its responses: write the queries for it, then give the verdict.
+"""Judge a suspect from its responses: ask it, or write the queries for it; then give the verdict.
 
-    python judge.py                                  # DOMAIN=cv, cpu tier: writes queries/
+    python judge.py SUSPECT=my_module:ask            # DOMAIN=cv, cpu tier: asks a function, inputs in, labels out
+    python judge.py                                  # writes queries/
     python judge.py RESPONSES=responses.txt          # a class per line, in the queries' order
     python judge.py EARLY=True RESPONSES=responses.txt    # as many as it says, the first of them
     python judge.py RESPONSES=responses.txt OTHER_TASK=True ALPHA=0.05 BETA=0.17    # its classes are others
-    python judge.py COMMIT=True KEY=~/.ssh/id_ed25519 TSA=http://…    # before it is asked; then EVIDENCE=case.zip
 
 Needs calibrated.py. queries/queries.npy holds the inputs as models take them (images in [0, 1], code points, EEG in
 microvolt); texts stand in queries.txt too. The verdict is printed and written to queries/verdict.json.
@@ -16,6 +16,16 @@ from fingerprinting.judging import case
 DOMAIN = "cv"
 QUERIES = "queries"  # folder
 RESPONSES = ""  # file; empty: write the queries
+SUSPECT = ""  # who is asked: an address, my_api.json, my_module:ask or a file of responses; empty: nobody
+INPUT = ""  # name of the suspect's input; empty: its only one
+OUTPUT = ""  # name of the output that is read; empty: the first
+BATCH = 0  # queries in a request; 0: as many as are usual for that kind of suspect
+RATE = 0.0  # requests a second at most; 0: no limit
+TIMEOUT = 60.0  # seconds until a request counts as lost
+ENCODING = ""  # of the queries: array, png, bytes or text; empty: the usual of that kind of suspect
+CLASSES = ""  # JSON file: what the suspect says -> class of the source; empty: it says the source's own
+BUDGET = 0  # queries sent at most, repeats among them; 0: all
+DRY_RUN = False  # shows the first request and how many there are, and sends nothing
 OTHER_TASK = False  # whether the suspect's classes are others than the source's
 ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # false positive rate that a verdict may have
 BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # false negative rate at which a model is cleared

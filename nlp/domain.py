@@ -56,6 +56,7 @@ DOMAIN = Domain(
         evolve=evolve,
         query_detector=language.query_detector,
         describe=describe,
+        encode=data.encode,
     ),
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update

@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,13 +15,13 @@ import torch
 from fingerprinting.core import storage
 from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.store import Fingerprint
-from fingerprinting.judging import bundle, case, statements
+from fingerprinting.judging import bundle, case
 from fingerprinting.study import checkpoints
 from fingerprinting.study.study import Study
 
 QUERIES, CONTROLS, TWINS, JUDGES = 30, 10, 3, 19
-RULES = dict(alpha=0.1, beta=0.1, tail="student", early=False, other_task=False)
-NOTHING = dict(responses="", commit=False, key="", tsa="", evidence="")
+RULES = dict(alpha=0.1, beta=0.1, tail="student", early=False, other_task=False, budget=0)
+NOTHING = dict(responses="", suspect="", classes="", commit=False, key="", tsa="", evidence="")
 
 
 def protect(study: Study, seed: int = 0) -> Fingerprint:
@@ -77,29 +76,15 @@ def run(study: Study, folder: Path, **given) -> None:
     case.judge(study, queries=str(folder), **{**RULES, **NOTHING, **given})
 
 
-def respond(folder: Path, labels: list[int], **changes) -> None:
-    """The journal of a suspect that says these labels in the queries' order."""
-    about = json.loads((folder / "queries.json").read_text())
-    header = {
-        "format": 1,
-        "fingerprint_sha256": about["fingerprint_sha256"],
-        "queries_sha256": statements.sha256((folder / "queries.npy").read_bytes()),
-        "suspect": "a double",
-        "encoding": "array",
-        "started": now(),
-        **changes,
-    }
-    entry = {"attempts": 1, "seconds": 0.01, "repeat": False}
-    lines = [
-        header,
-        *({"index": i, "label": one, "raw": str(one), "time": now(), **entry} for i, one in enumerate(labels)),
-    ]
-    (folder / "responses.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "responses.txt").write_text("".join(f"{label}\n" for label in labels))
-
-
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat()
+def suspect(folder: Path, said: list) -> str:
+    """The address of a suspect that says this to the queries that lie in the folder, in their order."""
+    (folder / "said.json").write_text(json.dumps(said))
+    (folder / "double.py").write_text(
+        "import json, pathlib\nimport numpy as np\n\nhere = pathlib.Path(__file__).parent\n\n\ndef ask(inputs):\n"
+        "    known, said = np.load(here / 'queries.npy'), json.loads((here / 'said.json').read_text())\n"
+        "    return [said[int((known == one).all((1, 2, 3)).argmax())] for one in inputs]\n"
+    )
+    return f"{folder / 'double.py'}:ask"
 
 
 def copy_of(fingerprint: Fingerprint) -> list[int]:

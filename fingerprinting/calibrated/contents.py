@@ -64,6 +64,20 @@ class Calibration:
         bits = same_response(labels) if other_task else (labels == source).astype(float)
         return self.weights.evidence(bits)
 
+    def least_and_most(
+        self, labels: np.ndarray, source: np.ndarray, missing: int, *, other_task: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `traces`, of labels some of which are missing: each log-odds is between the two, whatever these are."""
+        unknown = labels == missing
+        if other_task:
+            rows, columns = np.triu_indices(len(labels), 1)
+            bits, unknown = same_response(labels), unknown[rows] | unknown[columns]
+        else:
+            bits = (labels == source).astype(float)
+        known = self.weights.evidence(np.where(unknown, self.weights.centre, bits))
+        ends = np.stack([(bit - self.weights.centre) * self.weights.coefficients for bit in (0.0, 1.0)])[..., unknown]
+        return known + ends.min(0).sum(1), known + ends.max(0).sum(1)
+
     def written(self, prefix: str) -> dict[str, torch.Tensor]:
         values = (self.weights.centre, self.weights.coefficients, self.weights.intercepts)
         found = dict(zip(WEIGHTS, values, strict=True)) | {INDEPENDENT: self.independent, STOLEN: self.stolen}

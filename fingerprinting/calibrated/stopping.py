@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from fingerprinting.asking.respondent import UNANSWERED
 from fingerprinting.calibrated import p_values
 from fingerprinting.calibrated.contents import CalibratedFingerprint, of_queries
 from fingerprinting.fingerprints.store import Fingerprint
@@ -46,15 +47,20 @@ def adjusted(p: np.ndarray, count: int) -> np.ndarray:
 def p_value(fingerprint: Fingerprint, labels: torch.Tensor, alpha: float, tail: str) -> float:
     """How often independent models show as much evidence as labels (m,), of the first m queries, at some look.
 
-    fingerprint: of twins. m: one of its looks.
+    fingerprint: of twins. m: one of its looks. Queries that are UNANSWERED are left out of each.
     """
-    n, source = len(fingerprint), fingerprint.labels
-    when, p = looks(n), []
+    when, p = looks(len(fingerprint)), []
     for count, share in zip(when, shares(len(when)), strict=True):
         if count <= len(labels):
-            so_far = first(fingerprint, count)
+            kept = torch.arange(len(fingerprint)) < count
+            kept[: len(labels)] &= labels != UNANSWERED
+            if not kept.any():
+                p.append(1.0)
+                continue
+            so_far = of_queries(fingerprint, kept)
             known = CalibratedFingerprint.of(so_far).source
-            (evidence,) = known.traces(labels[:count].numpy(), source[:count].numpy(), other_task=False)
+            said = labels[kept[: len(labels)]].numpy()
+            (evidence,) = known.traces(said, so_far.labels.numpy(), other_task=False)
             p.append(p_values.p_value(evidence, known.independent, alpha * share, tail))
     return float(adjusted(np.array(p), len(when))[-1])
 

@@ -5,8 +5,15 @@ import math
 import torch
 from scipy import stats
 
+from fingerprinting.asking.respondent import UNANSWERED
 from fingerprinting.calibrated import evidence, p_values, stopping
-from fingerprinting.calibrated.contents import CalibratedFingerprint
+from fingerprinting.calibrated.contents import (
+    CONTRIBUTIONS,
+    CalibratedFingerprint,
+    Calibration,
+    TwinsCalibration,
+    of_queries,
+)
 from fingerprinting.calibrated.representation import traces
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
@@ -21,6 +28,7 @@ DEFAULT_TAIL = "student"  # what goes on beyond the calibration models, where th
 STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
 USUAL = 0.5  # a model that is cleared shows less evidence than this share of independent models
 FEW = 50  # models to compare with: one more or less of them moves a p-value by two points
+MOST_UNANSWERED = 0.1  # of all queries; beyond it what is missing may be what would tell
 SURE = 0.95  # of the bound on how many independent models a verdict flags
 TRACES = ("evidence_of_extraction", "evidence_of_modification")  # the columns of the evidence
 
@@ -39,20 +47,30 @@ def outcome(p_independent: float, p_stolen: float, alpha: float, beta: float) ->
 
 def passed(found: dict) -> str:
     """The outcome of what `measured` found, as records keep it: by its own p-values, alpha, beta and range."""
-    if not found["in_range"] or found.get("one_response"):
+    if not found["in_range"] or found.get("one_response") or found.get("either_way") or too_few(found):
         return INCONCLUSIVE
     return outcome(found["p_independent"], found["p_stolen"], found["alpha"], found["beta"])
+
+
+def too_few(found: dict) -> bool:
+    """Whether more queries are unanswered than a verdict may be passed without."""
+    return found.get("unanswered_share", 0) > MOST_UNANSWERED
 
 
 def why(found: dict) -> str:
     """What makes the outcome of what `measured` found inconclusive; empty where it is not."""
     if passed(found) != INCONCLUSIVE:
         return ""
+    if too_few(found):
+        share, most = found["unanswered_share"], MOST_UNANSWERED
+        return f"{share:.0%} of the queries are unanswered, above {most:.0%}: these may be those that would tell"
     if found.get("one_response"):
         return "the same response to all queries says nothing about a model's origin"
     if not found["in_range"]:
         less = found["control_accuracy"] < found["control_accuracy_range"][0]
         return f"{'less' if less else 'more'} accurate than all calibration models: they say nothing about such models"
+    if found.get("either_way"):
+        return "what is unanswered would decide it: this fingerprint weighs all of its queries together"
     if found["p_stolen"] > found["beta"]:
         return "independent models show as much evidence and stolen models as little, so it may be either"
     if found["p_independent"] <= found["alpha"]:
@@ -92,33 +110,88 @@ def measured(
 
     controls: None where its labels mean other things than the source's. No model of the source's task is flagged
     or cleared whose control accuracy is lower or higher than that of all calibration models: they say nothing about
-    such models.
+    such models. What is UNANSWERED counts neither for nor against: twins compare on the other queries alone; weights
+    are of all queries, so that a verdict by them must hold whatever the missing responses are.
     """
     held, other_task = CalibratedFingerprint.of(fingerprint), controls is None
-    known, found = held.calibration(other_task=other_task), traces(labels, fingerprint, other_task=other_task)
-    total = float(evidence.combined(found))
-    about: dict[str, object] = {}
-    in_range, responses = True, labels
+    said = labels if controls is None else torch.cat([labels, controls])
+    about: dict[str, object] = _unanswered(said)
+    if about and held.of_twins and not other_task:
+        fingerprint, labels = _answered(fingerprint, labels)
+        held = CalibratedFingerprint.of(fingerprint)
+    known = held.calibration(other_task=other_task)
+    in_range = True
     if controls is not None:
-        control_accuracy = (controls == held.controls.truth).double().mean().item()
+        truth, asked = held.controls.truth, controls != UNANSWERED
+        control_accuracy = (controls == truth)[asked].double().mean().item() if asked.any() else 0.0
         least, most = held.control_range
-        in_range, responses = least <= control_accuracy <= most, torch.cat([labels, controls])
-        about = {"control_accuracy": control_accuracy, "control_accuracy_range": [least, most]}
-        about |= dict(zip(TRACES, found.tolist(), strict=True)) if len(found) == len(TRACES) else {}
+        in_range = least <= control_accuracy <= most
+        about |= {"control_accuracy": control_accuracy, "control_accuracy_range": [least, most]}
+    if (labels == UNANSWERED).any():
+        shown = _whatever_is_missing(fingerprint, labels, alpha, beta, tail, other_task=other_task)
+    else:
+        found = traces(labels, fingerprint, other_task=other_task)
+        shown = _p_values(float(evidence.combined(found)), known, alpha, tail)
+        if controls is not None and len(found) == len(TRACES):
+            about |= dict(zip(TRACES, found.tolist(), strict=True))
     return {
-        "evidence": total,
+        "evidence": shown.pop("evidence"),
         **about,
-        "p_independent": p_values.p_value(total, known.independent, alpha, tail),
-        "p_stolen": float(p_values.conformal(-total, -known.stolen)),
+        **shown,
         "extrapolated": p_values.extrapolated(alpha, len(known.independent)),
         "in_range": in_range,
-        "one_response": len(responses.unique()) == 1,
+        "one_response": len(said[said != UNANSWERED].unique()) <= 1,
         "alpha": alpha,
         "beta": beta,
         "tail": tail,
         "n_calibration": len(known.independent),
         "n_stolen": len(known.stolen),
     }
+
+
+def _p_values(total: float, known: Calibration | TwinsCalibration, alpha: float, tail: str) -> dict[str, float]:
+    return {
+        "evidence": total,
+        "p_independent": p_values.p_value(total, known.independent, alpha, tail),
+        "p_stolen": float(p_values.conformal(-total, -known.stolen)),
+    }
+
+
+def _unanswered(said: torch.Tensor) -> dict[str, object]:
+    """Nothing where all is answered, so that records of models in this process stay as they were."""
+    count = int((said == UNANSWERED).sum())
+    return {"unanswered": count, "unanswered_share": count / len(said)} if count else {}
+
+
+def _answered(fingerprint: Fingerprint, labels: torch.Tensor) -> tuple[Fingerprint, torch.Tensor]:
+    """A fingerprint of twins, and labels, on the queries that have a response; where none has, on all of them."""
+    kept = labels != UNANSWERED
+    if kept.all() or not kept.any():
+        return fingerprint, labels
+    if CONTRIBUTIONS not in fingerprint.extra:
+        raise UserError(
+            "this fingerprint does not hold what independent models respond to each query, which a verdict on some of "
+            "them compares with; run calibrated.py FORCE=True"
+        )
+    return of_queries(fingerprint, kept), labels[kept]
+
+
+def _whatever_is_missing(
+    fingerprint: Fingerprint, labels: torch.Tensor, alpha: float, beta: float, tail: str, *, other_task: bool
+) -> dict[str, float]:
+    """The least favourable p-values over all responses that the missing ones may be; `either_way` where it matters."""
+    known = CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task)
+    if isinstance(known, TwinsCalibration):
+        if not other_task:  # no query at all has a response
+            return {**_p_values(-math.inf, known, alpha, tail), "evidence": 0.0, "either_way": True}
+        raise UserError(
+            "the pattern of labels of another task is compared on all queries by twins, and some are unanswered; ask "
+            "these again, or judge by SIZE=full"
+        )
+    ends = known.least_and_most(labels.numpy(), fingerprint.labels.numpy(), UNANSWERED, other_task=other_task)
+    least, most = (_p_values(float(evidence.combined(end)), known, alpha, tail) for end in ends)
+    outcomes = [outcome(end["p_independent"], end["p_stolen"], alpha, beta) for end in (least, most)]
+    return {**(most if outcomes[0] == INDEPENDENT else least), "either_way": outcomes[0] != outcomes[1]}
 
 
 def measured_so_far(
@@ -132,6 +205,8 @@ def measured_so_far(
     """As `measured`, where the first queries alone were asked, as many as at one of the looks: labels (m,)."""
     found = measured(stopping.first(fingerprint, len(labels)), labels, controls, alpha, beta, tail)
     looks = stopping.looks(len(fingerprint))
+    if found.get("either_way"):
+        return found | {"looks": list(looks)}
     return found | {
         "p_independent": stopping.p_value(fingerprint, labels, alpha, tail),
         "extrapolated": p_values.extrapolated(alpha * min(stopping.shares(len(looks))), found["n_calibration"]),

@@ -1,1 +1,1 @@
-"""A case: what is fixed before a suspect is asked, what it responded, and how others verify both."""
+"""Judging a suspect: the queries for it, what it responded, the verdict, and the evidence that others verify."""

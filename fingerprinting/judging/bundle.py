@@ -14,12 +14,12 @@ from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.judging import commitment, signature, statements, timestamp
 from fingerprinting.judging.closing import CLOSING, NEEDED, REPORT
-from fingerprinting.judging.commitment import COMMITMENT, QUERIES
+from fingerprinting.judging.commitment import COMMITMENT, MAP, QUERIES
 
 SUMS = "SHA256SUMS"  # of all other members, as sha256sum writes and checks them
 ALWAYS = (CLOSING, *sorted(NEEDED), *sorted(commitment.NEEDED))
 SIGNED = tuple(name + suffix for name in (COMMITMENT, CLOSING) for suffix in (signature.SUFFIX, timestamp.REPLY))
-MEMBERS = tuple(sorted({*ALWAYS, *SIGNED, *QUERIES, REPORT}))
+MEMBERS = tuple(sorted({*ALWAYS, *SIGNED, *QUERIES, MAP, REPORT}))
 LARGEST = 1 << 30  # bytes of a case
 DIRECTORY = 16_384  # bytes of the list of its members, at most
 END = struct.Struct("<4s4H2LH")  # what an archive without a comment ends in

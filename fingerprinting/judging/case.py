@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from fingerprinting.calibrated import judge as judging
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging import bundle, closing, commitment, timestamp, verification
+from fingerprinting.judging import judge as judging
 from fingerprinting.judging.closing import CLOSING
 from fingerprinting.judging.commitment import COMMITMENT, JOURNAL, Rules
 from fingerprinting.models import trained
@@ -30,15 +30,17 @@ def judge(study: Study, *, queries: str, commit: bool, key: str, tsa: str, evide
             )
         return judging.judge(study, queries=queries, **constants)
     rules = Rules(*(constants[name] for name in Rules.__dataclass_fields__))
+    class_map = "" if rules.other_task else constants.get("classes", "")
     if commit:
         commitment.refuse_second(folder)
         judging.judge(study, queries=queries, **{**constants, **{name: "" for name in ASKING if name in constants}})
-        digest = commitment.make(study, folder, rules, key)
+        digest = commitment.make(study, folder, rules, class_map, key)
         print(f"\nThe commitment is {digest}, sha256 of {folder / COMMITMENT}; from now on {folder} stays as it is.")
-    commitment.check(folder, _fingerprint(study), rules)
+    commitment.check(folder, _fingerprint(study), rules, class_map)
     _stamp_commitment(folder, tsa)
     if asked:
         judging.judge(study, queries=queries, **constants)
+        commitment.keep_map(folder, class_map)
     if evidence:
         _pack(folder, Path(evidence).expanduser(), key, tsa)
     return SKIPPED

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
-from fingerprinting.judging import commitment, signature, statements, timestamp
-from fingerprinting.judging.commitment import COMMITMENT, JOURNAL
+from fingerprinting.judging import commitment, queries, signature, statements, timestamp
+from fingerprinting.judging.commitment import COMMITMENT, JOURNAL, MAP
 
-CLOSING, VERDICT, REPORT = "closing.json", "verdict.json", "report.html"
+CLOSING, VERDICT, REPORT = "closing.json", queries.VERDICT, "report.html"
 NEEDED = {COMMITMENT, JOURNAL, VERDICT}
 COVERED = (
     *(COMMITMENT, COMMITMENT + signature.SUFFIX, COMMITMENT + timestamp.REPLY),
-    *(JOURNAL, VERDICT, REPORT),
+    *(JOURNAL, MAP, VERDICT, REPORT),
 )
 FORMAT = 1
 KIND = "closing"
@@ -25,7 +25,7 @@ def close(folder: Path, key: str) -> None:
     if not (path.is_file() and read(path.read_bytes(), str(path))["files"] == files):
         for suffix in commitment.SUFFIXES:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
-        found = {"kind": KIND, "format": FORMAT, "closed": commitment.now(), "files": files}
+        found = {"kind": KIND, "format": FORMAT, "closed": statements.now(), "files": files}
         with storage.atomic(path) as temporary:
             temporary.write_bytes(statements.written(found))
     _sign(path, folder / COMMITMENT, key)
@@ -52,7 +52,7 @@ def read(content: bytes, name: str = CLOSING) -> dict:
     if (found.get("kind"), found.get("format")) != (KIND, FORMAT):
         raise UserError(f"{name} is no closing of this version; verify it by the code that made it")
     files, whole = found.get("files"), set(found) == {"kind", "format", "closed", "files"}
-    if not (whole and commitment.is_time(found["closed"]) and commitment.is_digests(files)):
+    if not (whole and statements.is_time(found["closed"]) and commitment.is_digests(files)):
         raise statements.damaged(name)
     if not NEEDED <= set(found["files"]) <= set(COVERED):
         raise statements.damaged(name)

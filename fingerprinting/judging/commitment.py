@@ -8,21 +8,23 @@ without any weights. The digest is that of commitment.json, which holds the dige
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from fingerprinting.asking import journal, texts
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
-from fingerprinting.judging import arrays, signature, statements, timestamp
+from fingerprinting.judging import arrays, queries, signature, statements, timestamp
+from fingerprinting.judging.verdict import Levels
 from fingerprinting.models import trained
 from fingerprinting.study.study import Study
 
-COMMITMENT, FINGERPRINT, JOURNAL = "commitment.json", "fingerprint.safetensors", "responses.jsonl"
-QUERIES = ("queries.npy", "queries.json", "queries.txt")  # the last of texts alone
+COMMITMENT, FINGERPRINT, JOURNAL = "commitment.json", "fingerprint.safetensors", journal.NAME
+QUERIES = (queries.INPUTS, queries.ABOUT, queries.TEXTS)  # the last of texts alone
+MAP = "class_map.json"  # what CLASSES= named, if anything: what the suspect says -> class of the source
 NEEDED = {FINGERPRINT, *QUERIES[:2]}
 SUFFIXES = ("", signature.SUFFIX, timestamp.REQUEST, timestamp.REPLY)  # of the files of a statement
 FORMAT = 1
@@ -38,6 +40,11 @@ class Rules:
     tail: str
     early: bool
     other_task: bool
+    budget: int
+
+    @property
+    def levels(self) -> Levels:
+        return Levels(self.alpha, self.beta, self.tail, self.other_task, self.early)
 
 
 def is_there(folder: Path) -> bool:
@@ -52,16 +59,18 @@ def refuse_second(folder: Path) -> None:
         raise UserError(f"{folder / JOURNAL} shows that the suspect was asked before; COMMIT=True comes first")
 
 
-def make(study: Study, folder: Path, rules: Rules, key: str) -> str:
+def make(study: Study, folder: Path, rules: Rules, class_map: str, key: str) -> str:
     """Commit to the queries in the folder and to all that their verdict rests on; returns the digest.
 
-    The commitment appears together with its signature, where there is a key, and a request for a timestamp.
+    class_map: the file of CLASSES=, if there is one. The commitment appears together with a request for a timestamp,
+    and its signature where there is a key.
     """
     refuse_second(folder)
     made = store.path_of(study, METHOD)
     names = [COMMITMENT, *([COMMITMENT + signature.SUFFIX] if key else []), COMMITMENT + timestamp.REQUEST]
     with storage.atomic(folder / FINGERPRINT) as copied:
         shutil.copyfile(made, copied)
+    keep_map(folder, class_map)
     with storage.together(folder, names[::-1]) as place:
         content = statements.written(_statement(study, folder, rules))
         (place / COMMITMENT).write_bytes(content)
@@ -78,12 +87,12 @@ def _statement(study: Study, folder: Path, rules: Rules) -> dict:
     return {
         "kind": KIND,
         "format": FORMAT,
-        "made": now(),
+        "made": statements.now(),
         "study": study.folder,
         "tier": study.tier,
         "seed": {"split": study.split_seed, "names": study.folder},
         "rules": vars(rules),
-        "files": statements.digests(folder, (FINGERPRINT, *QUERIES)),
+        "files": statements.digests(folder, (FINGERPRINT, *QUERIES, MAP)),
         "code": runtime.provenance(study.device),
         "source": {"sha256": source["sha256"], "recipe_sha256": storage.key_of(source["settings"])},
         **about(fingerprint),
@@ -107,13 +116,13 @@ def read(content: bytes, name: str = COMMITMENT) -> dict:
     if (found.get("kind"), found.get("format")) != (KIND, FORMAT):
         raise UserError(f"{name} is no commitment of this version; verify it by the code that it names")
     shape: dict[str, Callable[[Any], bool]] = {
-        "made": is_time,
+        "made": statements.is_time,
         "study": _is_text,
         "tier": _is_text,
         "seed": lambda value: isinstance(value, dict),
         "code": lambda value: isinstance(value, dict),
         "rules": _is_rules,
-        "files": lambda value: is_digests(value) and NEEDED <= set(value) <= {FINGERPRINT, *QUERIES},
+        "files": lambda value: is_digests(value) and NEEDED <= set(value) <= {FINGERPRINT, *QUERIES, MAP},
         "arrays": is_digests,
         "models": is_digests,
         "source": is_digests,
@@ -125,12 +134,25 @@ def read(content: bytes, name: str = COMMITMENT) -> dict:
     return found
 
 
-def check(folder: Path, fingerprint: Fingerprint, rules: Rules) -> None:
-    """Refuse to judge by other than was committed to: other rules, another fingerprint, queries that were altered."""
+def keep_map(folder: Path, class_map: str) -> None:
+    """A copy of the file of CLASSES= among those of the case; none where none is given."""
+    if class_map:
+        storage.write_text(folder / MAP, texts.text_of(Path(class_map)))
+    else:
+        (folder / MAP).unlink(missing_ok=True)
+
+
+def check(folder: Path, fingerprint: Fingerprint, rules: Rules, class_map: str) -> None:
+    """Refuse to judge by other than was committed to: other rules, another fingerprint, queries that were altered.
+
+    class_map: the file of CLASSES=; one that was not committed to may be given later, and the case will say so.
+    """
     found = read((folder / COMMITMENT).read_bytes(), str(folder / COMMITMENT))
     if other := [name for name, value in found["rules"].items() if vars(rules)[name] != value]:
         wanted = ", ".join(f"{name.upper()}={found['rules'][name]}" for name in other)
         raise UserError(f"the commitment in {folder} fixed {wanted}; give the same, or QUERIES=a folder without one")
+    if MAP in found["files"] and (not class_map or texts.text_of(Path(class_map)) != texts.text_of(folder / MAP)):
+        raise UserError(f"the commitment in {folder} fixed CLASSES={folder / MAP}; give the same")
     if found["fingerprint_sha256"] != fingerprint.metadata["sha256"]:
         raise UserError(
             f"the commitment in {folder} is about another fingerprint than is there now; put that one back, or give "
@@ -146,25 +168,6 @@ def check_files(folder: Path, statement: dict) -> None:
         raise UserError(f"{', '.join(map(statements.shown, changed))} of {folder} changed since it was committed to")
 
 
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def time_of(text: str) -> datetime:
-    """UTC as statements and journals write it; ValueError where it is none."""
-    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    if found.utcoffset() is None:
-        raise ValueError(text)
-    return found.astimezone(timezone.utc)
-
-
-def is_time(value: object) -> bool:
-    try:
-        return isinstance(value, str) and time_of(value) is not None
-    except (ValueError, OverflowError):
-        return False
-
-
 def is_digests(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_digest, value.values()))
 
@@ -178,7 +181,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_rules(value: object) -> bool:
-    kinds: Sequence[type] = (float, float, str, bool, bool)
+    kinds: Sequence[type] = (float, float, str, bool, bool, int)
     names = tuple(Rules.__dataclass_fields__)
     return (
         isinstance(value, dict)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from pathlib import Path
 
 from fingerprinting.core.runtime import UserError
@@ -57,3 +58,22 @@ def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
 def shown(text: object) -> str:
     """Foreign text as a sentence may hold it: printable, and not long."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:SHOWN])
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def time_of(text: str) -> datetime:
+    """UTC as statements and journals write it; ValueError where it is none."""
+    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if found.utcoffset() is None:
+        raise ValueError(text)
+    return found.astimezone(timezone.utc)
+
+
+def is_time(value: object) -> bool:
+    try:
+        return isinstance(value, str) and time_of(value) is not None
+    except (ValueError, OverflowError):
+        return False

@@ -11,17 +11,32 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from fingerprinting.calibrated import judge, stopping, verdicts
+from fingerprinting.asking import classes
+from fingerprinting.asking.classes import Classes
+from fingerprinting.asking.journal import Journal
+from fingerprinting.calibrated import verdicts
 from fingerprinting.calibrated.contents import CONTRIBUTIONS, CalibratedFingerprint, TwinsCalibration
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
-from fingerprinting.judging import arrays, bundle, closing, commitment, signature, statements, timestamp, transcript
+from fingerprinting.judging import (
+    arrays,
+    bundle,
+    closing,
+    commitment,
+    judge,
+    queries,
+    signature,
+    statements,
+    suspect,
+    timestamp,
+    transcript,
+)
 from fingerprinting.judging.closing import CLOSING, VERDICT
-from fingerprinting.judging.commitment import COMMITMENT, FINGERPRINT, JOURNAL, QUERIES, Rules
+from fingerprinting.judging.commitment import COMMITMENT, FINGERPRINT, JOURNAL, MAP, QUERIES, Rules
+from fingerprinting.judging.page import page as page_of_verdict
 from fingerprinting.judging.signature import Signer
 from fingerprinting.judging.transcript import Transcript
 
@@ -76,44 +91,41 @@ def held_together(folder: Path) -> Case:
         _check_files(folder, statement, name)
     fingerprint = _fingerprint(folder, committed)
     held, rules = CalibratedFingerprint.of(fingerprint), Rules(**committed["rules"])
-    classes = _check_queries(folder, fingerprint, held, committed)
-    asked = len(fingerprint) + len(held.controls)
-    said = transcript.read((folder / JOURNAL).read_bytes(), asked, None if rules.other_task else classes)
-    if said.fingerprint_sha256 != committed["fingerprint_sha256"]:
+    names = _check_queries(folder, fingerprint, held, committed)
+    meant = _meant(folder, rules, names, {*committed["files"], *closed["files"]})
+    said = transcript.read(folder / JOURNAL, len(fingerprint) + len(held.controls))
+    if said.journal.about.fingerprint_sha256 != committed["fingerprint_sha256"]:
         raise UserError(f"{JOURNAL} is about another fingerprint than {COMMITMENT}")
-    if said.queries_sha256 != committed["files"][ARRAY]:
+    if said.journal.about.queries_sha256 != committed["files"][ARRAY]:
         raise UserError(f"{JOURNAL} is about other queries than {COMMITMENT}")
-    if commitment.time_of(committed["made"]) > said.first + timestamp.TICK:
+    if statements.time_of(committed["made"]) > said.first + timestamp.TICK:
         raise UserError(f"{JOURNAL} begins before {COMMITMENT} was made")
-    if commitment.time_of(closed["closed"]) + timestamp.TICK < said.last:
+    if statements.time_of(closed["closed"]) + timestamp.TICK < said.last:
         raise UserError(f"{JOURNAL} goes on after {CLOSING} was made")
-    found = passed(fingerprint, said.labels, rules)
-    _check_verdict(folder, found | {"study": committed["study"]}, committed)
+    found = passed(fingerprint, said.journal, rules, meant, committed["study"])
+    _check_verdict(folder, found, committed)
     found["warnings"] = judge.warnings_of(committed["tier"], fingerprint, rules.other_task, rules.alpha)
+    odd = suspect.findings_of(fingerprint, said.journal, rules.levels, meant, folder)
+    found["findings"] = [one.replace(f"{folder}/", "") for one in odd]
     return Case(committed, closed, said, found, _fixed(fingerprint, held, rules))
 
 
-def passed(fingerprint: Fingerprint, labels: list[int | None], rules: Rules) -> dict:
-    """The verdict on a suspect's labels of the queries in the committed order, by the code of all verdicts."""
-    n, controls = len(fingerprint), len(CalibratedFingerprint.of(fingerprint).controls)
-    there = labels.index(None) if None in labels else len(labels)
-    if any(label is not None for label in labels[there:]) or not (there == n + controls or rules.early):
-        raise UserError(f"{JOURNAL} leaves queries without a response, on which no verdict is passed")
-    if rules.early and there - controls not in stopping.looks(n):
-        raise UserError(f"{JOURNAL} ends at none of the looks that EARLY=True passes verdicts at")
-    given, levels = torch.tensor(labels[:there], dtype=torch.int64), (rules.alpha, rules.beta, rules.tail)
+def _meant(folder: Path, rules: Rules, names: tuple[str, ...], covered: set[str]) -> Classes:
+    if rules.other_task:
+        return Classes(None)
+    if MAP not in covered:
+        return Classes(names)
+    try:
+        return Classes(names, classes.read_map(folder / MAP, names))
+    except UserError:
+        raise statements.damaged(MAP) from None
+
+
+def passed(fingerprint: Fingerprint, journal: Journal, rules: Rules, meant: Classes, study: str) -> dict:
+    """The verdict on what a journal holds, by the code of all verdicts, with what makes it weaker than it looks."""
+    count = suspect.planned(fingerprint, rules.levels, rules.budget)
     with np.errstate(all="ignore"):  # of numbers that a forger chose
-        if rules.early:
-            found = verdicts.measured_so_far(fingerprint, given[controls:], given[:controls], *levels)
-        else:
-            found = verdicts.measured(fingerprint, given[:n], None if rules.other_task else given[n:], *levels)
-    return {
-        "fingerprint_sha256": fingerprint.metadata["sha256"],
-        "queries": there - controls,
-        **found,
-        "outcome": verdicts.passed(found),
-        "why": verdicts.why(found),
-    }
+        return suspect.passed_on(study, fingerprint, journal, count, rules.levels, meant)[0]
 
 
 def _fixed(fingerprint: Fingerprint, held: CalibratedFingerprint, rules: Rules) -> str:
@@ -137,33 +149,36 @@ def _fingerprint(folder: Path, committed: dict) -> Fingerprint:
     try:
         found = store.read(folder / FINGERPRINT)
         said = commitment.about(found)
-        classes = found.metadata["classes"]
+        count = found.metadata["classes"]
     except (UserError, ValueError, TypeError, KeyError, AttributeError, RecursionError, RuntimeError):
         raise statements.damaged(FINGERPRINT) from None
     if any(committed[name] != value for name, value in said.items()):
         raise UserError(f"{FINGERPRINT} is not what {COMMITMENT} says of it")
     if committed["source"]["sha256"] != found.metadata.get("source_sha256"):
         raise UserError(f"{FINGERPRINT} is of another source model than {COMMITMENT}")
-    if type(classes) is not int:
+    if type(count) is not int:
         raise statements.damaged(FINGERPRINT)
-    arrays.check(found, classes, FINGERPRINT)
+    arrays.check(found, count, FINGERPRINT)
     return found
 
 
-def _check_queries(folder: Path, fingerprint: Fingerprint, held: CalibratedFingerprint, committed: dict) -> int:
-    """That the queries are the fingerprint's, and the control queries, in the order of the rules; how many classes."""
+def _check_queries(
+    folder: Path, fingerprint: Fingerprint, held: CalibratedFingerprint, committed: dict
+) -> tuple[str, ...]:
+    """That the queries are the fingerprint's, and the control queries, in the order of the rules; the classes."""
     about = statements.parsed((folder / ABOUT).read_bytes(), ABOUT)
-    rules, classes = Rules(**committed["rules"]), about.get("classes")
-    parts = [fingerprint.inputs, held.controls.inputs]
-    if not arrays.is_saved((folder / ARRAY).read_bytes(), torch.cat(parts[::-1] if rules.early else parts).numpy()):
+    rules, names = Rules(**committed["rules"]), about.get("classes")
+    if not arrays.is_saved((folder / ARRAY).read_bytes(), queries.inputs_of(fingerprint, rules.early).numpy()):
         raise UserError(f"{ARRAY} does not hold the queries of {FINGERPRINT} in their order")
     same = (about.get("study"), about.get("fingerprint_sha256"), about.get("early"))
     if same != (committed["study"], committed["fingerprint_sha256"], rules.early):
         raise UserError(f"{ABOUT} is about another fingerprint, or another order, than {COMMITMENT}")
-    if not (isinstance(classes, list) and len(classes) == fingerprint.metadata["classes"]):
+    if not (isinstance(names, list) and len(names) == fingerprint.metadata["classes"]):
+        raise statements.damaged(ABOUT)
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise statements.damaged(ABOUT)
     _check_rules(rules, fingerprint, held)
-    return len(classes)
+    return tuple(names)
 
 
 def _check_rules(rules: Rules, fingerprint: Fingerprint, held: CalibratedFingerprint) -> None:
@@ -227,6 +242,8 @@ def page(path: Path, found: Case, outside: Outside) -> list[str]:
     """Markdown: what was verified, by whom, when, what was fixed, the verdict, and what remains possible."""
     said, committed, shown = found.transcript, found.committed, statements.shown
     code = committed["code"]
+    asked, attempts = said.journal, sum(entry.attempts for entry in said.journal.entries)
+    mapped = "fixed too" if MAP in committed["files"] else "which was not fixed" if MAP in found.closed["files"] else ""
     who, when = outside.signer, outside.committed and outside.closed
     unproved = " and ".join(filter(None, ["" if who else "who made it (SIGNER=)", "" if when else "when (TSA_CA=)"]))
     head = f"**{shown(path.name)} holds together**: all digests are right, and its verdict is what its journal gives."
@@ -250,10 +267,11 @@ def page(path: Path, found: Case, outside: Outside) -> list[str]:
         ["source model", committed["source"]["sha256"]],
         ["code", f"commit {shown(code.get('commit'))}{', changed since' if code.get('dirty') is not False else ''}"],
         ["commitment", statements.sha256(statements.written(committed))],
-        ["suspect, as its owner calls it", shown(said.suspect)],
-        ["sent", f"{said.asked} times, {said.repeats} of the responses repeats"],
+        ["suspect, as it was called", f"{shown(asked.about.suspect)}, ENCODING={shown(asked.about.encoding)}"],
+        ["queries sent", f"{len(asked.entries)}, {len(asked.repeats)} of them repeats, in {attempts} attempts"],
+        *([["classes", f"the suspect's are mapped by {MAP}, {mapped}"]] if mapped else []),
     ]
     return [
-        *(head, "", *markdown_table(["", ""], rows), "", *judge.page(found.verdict), ""),
+        *(head, "", *markdown_table(["", ""], rows), "", *page_of_verdict(found.verdict), ""),
         *("What this does not exclude:", *(f"- {one}" for one in NOT_EXCLUDED)),
     ]

@@ -94,6 +94,7 @@ class Inputs:
     query_detector: Callable | None = None
     show: Callable | None = None  # show(axis, input) draws one input; a domain whose inputs are read gives `describe`
     describe: Callable[[torch.Tensor], str] | None = None
+    encode: Callable[[list[str]], torch.Tensor] | None = None  # texts as inputs (N, ...): the reverse of `describe`
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,9 @@ def _may_be_called(value) -> bool:
 FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "name": (is_folder, "a text that can name a folder"),
     **dict.fromkeys(("load", "prepare", "augment", "continuous"), (callable, "a function")),
-    **dict.fromkeys(("mix", "evolve", "query_detector", "show", "describe"), (_may_be_called, "a function or None")),
+    **dict.fromkeys(
+        ("mix", "evolve", "query_detector", "show", "describe", "encode"), (_may_be_called, "a function or None")
+    ),
     "datasets": (lambda value: _is_table(value, _is_text), "a dict from tiers to names of data sets"),
     "targets": (lambda value: _is_table(value, _is_text), "a dict from data sets to their targets, '' where none is"),
     "pool_size": (lambda value: _is_table(value, _is_size), "a dict from tiers to counts above 0, or None for all"),

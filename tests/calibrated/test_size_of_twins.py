@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting.calibrated import fitting, judge, twins, verdicts
+from fingerprinting.calibrated import fitting, twins, verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
@@ -16,6 +16,7 @@ from fingerprinting.evaluation import ablation
 from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.owner import Owner
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.judging import judge
 from fingerprinting.methods import METHODS, and_minus_twins, readable
 from fingerprinting.models import mistakes, reference, source_model, suspects, trained
 from fingerprinting.models import twins as training

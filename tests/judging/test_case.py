@@ -1,7 +1,6 @@
 """The owner's side of a case: what is fixed before a suspect is asked stays so, and the end is packed for others."""
 
 import json
-import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -38,21 +37,19 @@ def authority(tmp_path) -> Authority:
 
 def closed(study, folder: Path, labels: list[int], **given) -> Path:
     """The case of a suspect with these labels."""
-    cases.respond(folder, labels)
     path = folder.parent / "case.zip"
-    cases.run(study, folder, responses=str(folder / "responses.txt"), evidence=str(path), **given)
+    cases.run(study, folder, suspect=cases.suspect(folder, labels), evidence=str(path), **given)
     return path
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def test_without_a_commitment_judge_does_what_it_did(study, protected, tmp_path):
     folder = tmp_path / "queries"
     cases.run(study, folder)
-    cases.respond(folder, cases.copy_of(protected))
-    cases.run(study, folder, responses=str(folder / "responses.txt"))
+    cases.run(study, folder, suspect=cases.suspect(folder, cases.copy_of(protected)))
     assert json.loads((folder / "verdict.json").read_text())["outcome"] == "stolen"
     assert not commitment.is_there(folder)
 
@@ -86,8 +83,9 @@ def test_there_is_one_commitment_to_a_folder(study, committed):
 
 
 def test_who_was_asked_already_is_not_committed_to(study, protected, tmp_path):
-    cases.run(study, tmp_path / "queries")
-    cases.respond(tmp_path / "queries", cases.copy_of(protected))
+    folder = tmp_path / "queries"
+    cases.run(study, folder)
+    cases.run(study, folder, suspect=cases.suspect(folder, cases.copy_of(protected)))
     with pytest.raises(UserError, match="shows that the suspect was asked before; COMMIT=True comes first"):
         cases.run(study, tmp_path / "queries", commit=True)
 
@@ -102,18 +100,17 @@ def test_who_was_asked_already_is_not_committed_to(study, protected, tmp_path):
     ],
 )
 def test_other_rules_than_were_committed_to_are_refused(study, protected, committed, other, said):
-    cases.respond(committed, cases.copy_of(protected))
+    suspect = cases.suspect(committed, cases.copy_of(protected))
     before = files(committed)
     with pytest.raises(UserError, match=f"{said}; give the same, or QUERIES=a folder without one"):
-        cases.run(study, committed, responses=str(committed / "responses.txt"), **other)
+        cases.run(study, committed, suspect=suspect, **other)
     assert files(committed) == before
 
 
 def test_another_fingerprint_than_was_committed_to_is_refused(study, protected, committed):
     cases.protect(study, seed=1)
-    cases.respond(committed, cases.copy_of(protected))
     with pytest.raises(UserError, match="is about another fingerprint than is there now; put that one back"):
-        cases.run(study, committed, responses=str(committed / "responses.txt"))
+        cases.run(study, committed, suspect=cases.suspect(committed, cases.copy_of(protected)))
 
 
 @pytest.mark.parametrize("name", ["queries.npy", "queries.json", "fingerprint.safetensors"])
@@ -134,6 +131,8 @@ def test_a_suspect_may_be_asked_in_the_same_command(study, protected, tmp_path):
     path = tmp_path / "responses.txt"
     path.write_text("".join(f"{label}\n" for label in cases.copy_of(protected)))
     cases.run(study, tmp_path / "queries", commit=True, responses=str(path))
+    with pytest.raises(UserError, match="needs responses.jsonl in .*; ask the suspect by SUSPECT= first"):
+        cases.run(study, tmp_path / "queries", responses=str(path), evidence=str(tmp_path / "case.zip"))
     assert json.loads((tmp_path / "queries" / "verdict.json").read_text())["outcome"] == "stolen"
     assert commitment.is_there(tmp_path / "queries")
 
@@ -153,12 +152,13 @@ def test_a_case_of_nobodys_is_whole_and_proves_integrity_only(study, protected, 
     assert "It does not prove who made it (SIGNER=) and when (TSA_CA=)." in said
 
 
-@pytest.mark.parametrize("looked", [25, 30])
-def test_a_verdict_before_all_responses_is_verified_too(study, protected, tmp_path, looked):
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_verdict_before_all_responses_is_verified_too(study, protected, tmp_path, copied):
     folder = tmp_path / "queries"
     cases.run(study, folder, commit=True, early=True, alpha=0.3)
-    labels = [*range(cases.CONTROLS), *protected.labels.tolist()][: cases.CONTROLS + looked]
-    path = closed(study, folder, labels, early=True, alpha=0.3)
+    labels = protected.labels if copied else (protected.labels + 1) % 10
+    path = closed(study, folder, [*range(cases.CONTROLS), *labels.tolist()], early=True, alpha=0.3)
+    assert json.loads((folder / "verdict.json").read_text())["queries"] == (25 if copied else 30)
     verification.verify(case=str(path), signer="", tsa_ca="")
 
 
@@ -221,9 +221,10 @@ def test_an_authority_that_fails_leaves_the_commitment_and_is_asked_again(study,
 
 
 def test_a_commitment_is_not_timestamped_once_the_suspect_was_asked(study, protected, committed, authority, capsys):
-    cases.respond(committed, cases.copy_of(protected))
+    suspect = cases.suspect(committed, cases.copy_of(protected))
+    cases.run(study, committed, suspect=suspect)
     with cases.serving(authority.stamped) as address:
-        cases.run(study, committed, responses=str(committed / "responses.txt"), tsa=address)
+        cases.run(study, committed, suspect=suspect, tsa=address)
     assert not timestamp.reply_to(committed / "commitment.json").exists()
 
 
@@ -236,21 +237,56 @@ def test_a_clock_behind_the_authoritys_is_noticed_before_the_suspect_is_asked(st
 
 
 def test_a_journal_that_no_verdict_follows_from_is_not_packed(study, protected, committed, tmp_path):
-    cases.respond(committed, cases.copy_of(protected))
-    cases.run(study, committed, responses=str(committed / "responses.txt"))
-    cases.respond(committed, [(label + 1) % 10 for label in cases.copy_of(protected)])
-    with pytest.raises(UserError, match="verdict.json says another evidence than responses.jsonl gives here"):
+    cases.run(study, committed, suspect=cases.suspect(committed, cases.copy_of(protected)))
+    path = committed / "responses.jsonl"
+    path.write_text(path.read_text().replace('"raw": "1"', '"raw": "2"'))
+    with pytest.raises(UserError, match="verdict.json says another .* than responses.jsonl gives here"):
         cases.run(study, committed, evidence=str(tmp_path / "case.zip"))
     assert not (tmp_path / "case.zip").exists()
 
 
-def test_a_journal_that_grew_is_closed_again(study, protected, tmp_path):
-    folder, rules = tmp_path / "queries", dict(early=True, alpha=0.3)
-    cases.run(study, folder, commit=True, **rules)
-    labels = [*range(cases.CONTROLS), *protected.labels.tolist()]
-    path = closed(study, folder, labels[: cases.CONTROLS + 25], **rules)
+def test_refusals_and_a_budget_are_verified_too(study, protected, tmp_path):
+    folder, budget = tmp_path / "queries", 30
+    cases.run(study, folder, commit=True, budget=budget)
+    said = ["I would rather not", *cases.copy_of(protected)[1:]]
+    path = closed(study, folder, said, budget=budget)
+    found = json.loads((folder / "verdict.json").read_text())
+    assert found["unanswered"] > 0 and found["queries"] < cases.QUERIES
+    verification.verify(case=str(path), signer="", tsa_ca="")
+    with pytest.raises(UserError, match="fixed BUDGET=30; give the same"):
+        cases.run(study, folder, suspect=cases.suspect(folder, said))
+
+
+def test_a_map_of_classes_is_part_of_the_case(study, protected, tmp_path, capsys):
+    """Fixed with the rest where it is known before; a later one is shown to be so."""
+    words = {f"class {label}": label for label in range(10)}
+    (tmp_path / "map.json").write_text(json.dumps(words))
+    (tmp_path / "other.json").write_text(json.dumps(words | {"none": 0}))
+    said = [f"class {label}" for label in cases.copy_of(protected)]
+    known, given = tmp_path / "known", {"classes": str(tmp_path / "map.json")}
+    cases.run(study, known, commit=True, **given)
+    for other in ({}, {"classes": str(tmp_path / "other.json")}):
+        with pytest.raises(UserError, match="fixed CLASSES=.*class_map.json; give the same"):
+            closed(study, known, said, **other)
+    verification.verify(case=str(closed(study, known, said, **given)), signer="", tsa_ca="")
+    assert "mapped by class_map.json, fixed too |" in capsys.readouterr().out
+    (tmp_path / "case.zip").unlink()
+    later = tmp_path / "later"
+    cases.run(study, later, commit=True)
+    verification.verify(case=str(closed(study, later, said, **given)), signer="", tsa_ca="")
+    assert "mapped by class_map.json, which was not fixed |" in capsys.readouterr().out
+    assert json.loads((later / "verdict.json").read_text())["outcome"] == "stolen"
+    cases.run(study, later, suspect=cases.suspect(later, said))
+    assert not (later / "class_map.json").exists()
+
+
+def test_a_journal_that_changed_is_closed_again(study, protected, committed):
+    """As where the suspect is asked once more after a first case was packed."""
+    path = closed(study, committed, cases.copy_of(protected))
     first = bundle.read(path)
-    closed(study, folder, labels, **rules)
+    journal = committed / "responses.jsonl"
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))  # without its last repeat
+    closed(study, committed, cases.copy_of(protected))
     again = bundle.read(path)
     assert again["commitment.json"] == first["commitment.json"] and again["closing.json"] != first["closing.json"]
     verification.verify(case=str(path), signer="", tsa_ca="")
@@ -268,5 +304,5 @@ def test_a_program_that_is_missing_is_named(study, protected, tmp_path, monkeypa
 
 def test_the_constants_that_ask_a_suspect_are_of_judge(run_here):
     listed = run_here("judge.py", "--help").stdout
-    assert all(f"  {name} = " in listed for name in ("COMMIT", "KEY", "TSA", "EVIDENCE", "RESPONSES"))
-    assert "responses" in case.ASKING and os.sep not in "".join(case.ASKING)
+    assert all(f"  {name} = " in listed for name in ("COMMIT", "KEY", "TSA", "EVIDENCE", "SUSPECT"))
+    assert all(f"  {name.upper()} = " in listed for name in case.ASKING)

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fingerprinting.asking.classes import Classes
 from fingerprinting.core.runtime import UserError
-from fingerprinting.fingerprints import store
-from fingerprinting.judging import bundle, commitment, signature, statements, timestamp, verification
+from fingerprinting.judging import bundle, commitment, signature, statements, timestamp, transcript, verification
 from fingerprinting.judging.closing import CLOSING, VERDICT
-from fingerprinting.judging.commitment import COMMITMENT, FINGERPRINT, JOURNAL
+from fingerprinting.judging.commitment import COMMITMENT, JOURNAL
 from tests import cases
 from tests.cases import Authority
 
+TOTAL = cases.QUERIES + cases.CONTROLS
 LAST = (CLOSING + signature.SUFFIX, CLOSING + timestamp.REPLY)  # nothing is made after them that could cover them
 COVERED = sorted({*bundle.ALWAYS, *bundle.SIGNED} - set(LAST))
 
@@ -135,27 +136,29 @@ def test_responses_in_another_order_are_noticed(taken):
     lines = journal(taken)
     lines[3], lines[7] = lines[7], lines[3]
     write_journal(taken, lines)
-    refused(packed(taken), "responses.jsonl is of an earlier time than the line before it")
-    write_journal(taken, [lines[0], *(line | {"time": lines[1]["time"]} for line in lines[1:])])
     refused(packed(taken), "line 5 of responses.jsonl is out of the order of queries that was committed to")
 
 
-def test_responses_to_each_others_queries_are_noticed(made, taken):
+def test_responses_to_each_others_queries_are_noticed(taken):
     """The order looks right and the control queries' responses are swapped: another accuracy follows."""
     lines = journal(taken)
-    lines[-1]["label"], lines[-2]["label"] = lines[-2]["label"], lines[-1]["label"]
+    last = [place for place, line in enumerate(lines) if line.get("repeat") is False][-2:]
+    for place, other in zip(last, [lines[place]["raw"] for place in last[::-1]], strict=True):
+        lines[place] |= {"raw": other, "label": int(other)}
     write_journal(taken, lines)
     refused(packed(taken), "verdict.json says another control_accuracy than responses.jsonl gives here; its code was")
 
 
 def test_a_forgers_journal_is_not_what_was_signed(made, taken):
     """A verdict that follows from it and digests that fit: without the key the signature does not hold."""
-    lines = [line | ({"label": (line["label"] + 1) % 10} if "label" in line else {}) for line in journal(taken)]
-    write_journal(taken, lines)
+    header, *lines = journal(taken)
+    others = [str((int(line["raw"]) + 1) % 10) for line in lines]
+    lines = [line | {"raw": other, "label": int(other)} for line, other in zip(lines, others, strict=True)]
+    write_journal(taken, [header, *lines])
     committed = commitment.read((taken / COMMITMENT).read_bytes())
-    found, rules = store.read(taken / FINGERPRINT), commitment.Rules(**committed["rules"])
-    said = verification.passed(found, [line["label"] for line in lines[1:]], rules)
-    (taken / VERDICT).write_text(json.dumps({**said, "study": committed["study"]}))
+    rules, kept = commitment.Rules(**committed["rules"]), transcript.read(taken / JOURNAL, TOTAL).journal
+    said = verification.passed(made.fingerprint, kept, rules, Classes(made.study.classes), committed["study"])
+    (taken / VERDICT).write_text(json.dumps(said))
     path = packed(taken)
     verification.verify(case=str(path), signer="", tsa_ca="")
     refused(path, "the signature of closing.json does not hold", signer=made.known["signer"])
@@ -244,9 +247,10 @@ def test_a_journal_of_something_else_is_refused(taken, name, said):
     refused(packed(taken), f"responses.jsonl is about {said} than commitment.json")
 
 
-def test_queries_without_a_response_give_no_verdict(taken):
-    write_journal(taken, journal(taken)[:-1])
-    refused(packed(taken), "responses.jsonl leaves queries without a response")
+def test_responses_that_were_left_out_are_noticed(taken):
+    header, *lines = journal(taken)
+    write_journal(taken, [header, *lines[:3], *lines[4:]])
+    refused(packed(taken), "verdict.json says another")
 
 
 def test_other_queries_than_the_fingerprints_are_refused(taken):
@@ -262,7 +266,7 @@ def test_queries_json_about_something_else_is_refused(taken, other):
     refused(packed(taken), "queries.json is about another fingerprint, or another order, than commitment.json")
 
 
-@pytest.mark.parametrize("classes", [None, [], ["a", "b"], 10])
+@pytest.mark.parametrize("classes", [None, [], ["a", "b"], 10, list(range(10)), ["a"] * 10])
 def test_classes_that_are_not_the_fingerprints_are_refused(taken, classes):
     changed(taken / "queries.json", classes=classes)
     refused(packed(taken), "queries.json is damaged or was altered")
@@ -274,6 +278,8 @@ def test_classes_that_are_not_the_fingerprints_are_refused(taken, classes):
         ({"alpha": 1.5}, "are shares of models; give more than 0 and less than 1"),
         ({"tail": "fat"}, "unknown TAIL=fat"),
         ({"alpha": 1}, "commitment.json is damaged"),
+        ({"budget": 12}, "verdict.json says another queries"),
+        ({"budget": 3}, "BUDGET=3 leaves no query beside 10 control queries"),
         ({"other": True}, "commitment.json is damaged"),
         ({"early": True}, "queries.npy does not hold the queries"),
         ({"other_task": True}, "verdict.json says another"),
@@ -287,8 +293,26 @@ def test_other_rules_are_refused(taken, rules, said):
 
 def test_foreign_text_is_printed_harmlessly(made, taken, capsys):
     lines = journal(taken)
-    lines[0]["suspect"] = "\x1b[2J\u202e" + "x" * 1_000
+    lines[0] |= {"suspect": "\x1b[2J\u202e" + "x" * 1_000, "encoding": "\x1b[2J"}
     write_journal(taken, lines)
     verification.verify(case=str(packed(taken)), signer="", tsa_ca="")
     said = capsys.readouterr().out
     assert "\x1b" not in said and "\u202e" not in said and "x" * 100 not in said
+
+
+def test_a_map_of_classes_that_is_none_is_refused(made, taken):
+    (taken / "class_map.json").write_text("{}")
+    found = json.loads((taken / CLOSING).read_text())
+    changed(taken / CLOSING, files=found["files"] | {"class_map.json": ""})
+    refused(packed(taken), "class_map.json is damaged or was altered")
+
+
+def test_what_is_odd_about_the_responses_is_said(taken, capsys):
+    """Though the owner's own page said nothing of it."""
+    lines = journal(taken)
+    for line in lines:
+        if line.get("repeat"):
+            line |= {"raw": str((int(line["raw"]) + 1) % 10)}
+    write_journal(taken, lines)
+    verification.verify(case=str(packed(taken)), signer="", tsa_ca="")
+    assert "queries that were asked twice got another response the second time" in capsys.readouterr().out

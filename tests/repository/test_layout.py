@@ -14,8 +14,8 @@ PACKAGE = Path(fingerprinting.__file__).parent
 # From what everything stands on to what stands on everything; `pipeline` is a list of names, `methods` the whole table
 # of fingerprints, whose rows the stages before it add.
 LEVELS = (
-    *("core", "pipeline", "data", "training", "study", "models", "fingerprints", "deepcore", "calibrated"),
-    *("judging", "methods"),
+    *("core", "pipeline", "data", "training", "study", "models", "fingerprints", "deepcore", "asking", "calibrated"),
+    *("methods", "judging"),
     *("robustness", "evaluation", "reports", "cli"),
 )
 MOST = 20  # modules of a folder, those of its own folders not counted

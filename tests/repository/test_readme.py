@@ -9,10 +9,10 @@ import pytest
 
 from cv.domain import DOMAIN
 from fingerprinting import cli
-from fingerprinting.calibrated import judge
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.fingerprints.registry import METHODS
+from fingerprinting.judging import page
 from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
 from fingerprinting.reports import documents, pages
 from fingerprinting.reports.sections import deepcore, overlap, passport_pages, study_page
@@ -98,7 +98,7 @@ def test_every_method_stands_in_the_table_of_methods():
 
 def test_the_verdict_in_readme_is_what_judge_prints(monkeypatch):
     monkeypatch.delenv("RESULTS_DIR")
-    monkeypatch.setattr(judge, "page", lambda found: [f"{found['outcome']} by {found['queries']} queries"])
+    monkeypatch.setattr(page, "page", lambda found: [f"{found['outcome']} by {found['queries']} queries"])
     assert documents.BLOCKS["verdict"]().endswith("\n\nstolen by 200 queries")
 
 

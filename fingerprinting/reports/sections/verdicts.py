@@ -4,7 +4,6 @@ from collections import defaultdict
 
 import numpy as np
 
-from fingerprinting.calibrated import judge
 from fingerprinting.calibrated.verdicts import (
     DEFAULT_TAIL,
     FEW,
@@ -18,6 +17,7 @@ from fingerprinting.calibrated.verdicts import (
 )
 from fingerprinting.core import statistics
 from fingerprinting.core.markdown import markdown_table
+from fingerprinting.judging import page
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.reports.words import said
 from fingerprinting.study.records import Records
@@ -120,7 +120,7 @@ def example() -> str:
     (made,) = [row for row in Records.at(study, "fingerprints").rows() if row["method"] == METHOD]
     row = next(row for row in Records.at(study, "verdicts").rows() if row["kind"] == kind and passed(row) == STOLEN)
     found = {**row, "queries": made["queries"], "outcome": passed(row), "why": why(row), "warnings": []}
-    lines = [f"A student of the source's probabilities ({row['key']}):", "", *judge.page(found)]
+    lines = [f"A student of the source's probabilities ({row['key']}):", "", *page.page(found)]
     return "\n".join(lines)
 
 

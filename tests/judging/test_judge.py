@@ -1,88 +1,20 @@
 """A suspect that can only be asked: the queries for it, how its responses are read, and the verdict on them."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fingerprinting.calibrated import verdicts
-from fingerprinting.calibrated.judge import ABOUT, INPUTS, TEXTS, VERDICT, judge
-from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
-from fingerprinting.fingerprints import store
-from fingerprinting.fingerprints.store import Fingerprint
-from fingerprinting.study import checkpoints
+from fingerprinting.judging.judge import judge
+from fingerprinting.judging.queries import ABOUT, INPUTS, TEXTS, VERDICT
 from fingerprinting.study.study import SKIPPED, Study
 from tests.domains import changed
-
-QUERIES, CONTROLS = 6, 4
-LEVELS = {"alpha": 0.1, "beta": 0.1, "tail": "conformal"}
-
-
-@pytest.fixture
-def protected(study) -> Study:
-    """An untrained source of the digits, and a fingerprint whose evidence is how many of its responses are repeated."""
-    torch.manual_seed(0)
-    metadata = {
-        "name": study.source_id.name,
-        "domain": "cv",
-        "architecture": "conv3",
-        "classes": 10,
-        "shape": [1, 8, 8],
-        "settings": {"parent": None, "parent_sha256": None},
-    }
-    checkpoints.save(study.source_id.path, checkpoints.build(study.domain, "conv3", 10, (1, 8, 8)), metadata)
-    keep(study)
-    return study
-
-
-def keep(
-    study: Study,
-    shift: float = 0.0,
-    moved: bool = True,
-    truth: Sequence[int] = range(CONTROLS),
-    accurate: tuple[float, float] = (0.5, 1.0),
-) -> None:
-    draw = torch.Generator().manual_seed(0)
-    logits = torch.randn(QUERIES, 10, generator=draw)
-    pairs = QUERIES * (QUERIES - 1) // 2
-    extra = {
-        "centre": torch.zeros(QUERIES),
-        "coefficients": torch.ones(2, QUERIES),
-        "intercepts": torch.full((2,), shift),
-        "honest": torch.linspace(0, 3, 19),
-        "thefts": torch.linspace(5, 7, 19),
-        "control_inputs": torch.rand(CONTROLS, 1, 8, 8, generator=draw),
-        "control_truth": torch.tensor(list(truth)),
-        "honest_ability": torch.linspace(*accurate, 19),
-    }
-    if moved:
-        extra |= {
-            "transfer_centre": torch.zeros(pairs),
-            "transfer_coefficients": torch.ones(1, pairs),
-            "transfer_intercepts": torch.zeros(1),
-            "transfer_honest": torch.linspace(0, 3, 9),
-            "transfer_thefts": torch.linspace(5, 7, 3),
-        }
-    inputs = torch.rand(QUERIES, 1, 8, 8, generator=draw)
-    labels = logits.argmax(1)
-    metadata = {
-        "domain": "cv",
-        "classes": 10,
-        "source_sha256": storage.read_metadata(study.source_id.path)["sha256"],
-        "settings": {},
-    }
-    found = Fingerprint(inputs, labels, labels.clone(), torch.full((QUERIES,), -1), logits, metadata, extra)
-    store.save(store.path_of(study, "calibrated"), found)
-
-
-def opened(study: Study) -> Fingerprint:
-    return store.load(study, "calibrated", storage.read_metadata(study.source_id.path)["sha256"])
+from tests.judging.protection import CONTROLS, LEVELS, QUERIES, keep, opened
 
 
 def answered(study: Study, folder: Path, words: list, **changes) -> dict:

@@ -1,0 +1,164 @@
+"""A suspect that can only be asked: the queries for it, and the verdict on its responses."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from fingerprinting.asking import classes, response_files
+from fingerprinting.asking.classes import Classes
+from fingerprinting.calibrated import p_values, stopping, verdicts
+from fingerprinting.calibrated.contents import CONTRIBUTIONS, CalibratedFingerprint
+from fingerprinting.calibrated.verdicts import METHOD
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints import store
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.judging import queries as folder_of_queries
+from fingerprinting.judging import suspect as suspects
+from fingerprinting.judging.page import page, rounded_up
+from fingerprinting.judging.queries import INPUTS, VERDICT, Places
+from fingerprinting.judging.suspect import Asking, encoding_changes
+from fingerprinting.judging.verdict import Levels, found_by
+from fingerprinting.models import trained
+from fingerprinting.study.domain import COMMITTED
+from fingerprinting.study.study import SKIPPED, Study
+
+
+def judge(
+    study: Study,
+    *,
+    queries: str,
+    responses: str,
+    other_task: bool,
+    alpha: float,
+    beta: float,
+    tail: str,
+    early: bool = False,
+    classes: str = "",
+    **asking,
+) -> str:
+    """Write the queries, ask a suspect, or pass the verdict on responses. No step of a study: nothing is recorded.
+
+    early: the control queries come first, and a verdict may be passed before all queries are asked. asking: how a
+    suspect is asked, the constants of `Asking`.
+    """
+    verdicts.check_rates(alpha, beta, tail)
+    source_sha256 = trained.weights_sha256(study, study.source_id)
+    fingerprint, folder = store.load(study, METHOD, source_sha256), Path(queries)
+    levels, how = Levels(alpha, beta, tail, other_task, early), Asking(**asking)
+    if early:
+        _check_early(fingerprint, other_task, alpha, tail)
+    _check_support(fingerprint, other_task, alpha, tail)
+    warnings = warnings_of(study.tier, fingerprint, other_task, alpha)
+    if how.suspect and responses:
+        raise UserError("SUSPECT= asks for responses and RESPONSES= has them already; give one of the two")
+    if Path(how.suspect).suffix.lower() in response_files.SUFFIXES:
+        how, responses = Asking(), how.suspect
+    if not (how.suspect or responses):
+        said = folder_of_queries.asked_by_hand(study, fingerprint, folder, early)
+        print("\n".join([said, *_rounded(study, fingerprint, early), *(f"Warning: {one}." for one in warnings)]))
+        return SKIPPED
+    meant = _meant(study, classes, other_task)
+    if how.suspect:
+        found = suspects.judged(study, fingerprint, folder, levels, meant, how)
+    else:
+        folder_of_queries.check(folder, fingerprint, early)
+        found = _by_hand(study, fingerprint, Path(responses), levels, meant)
+    if found:
+        keep(folder, found | {"warnings": warnings})
+    return SKIPPED
+
+
+def keep(folder: Path, found: dict) -> None:
+    storage.write_text(folder / VERDICT, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    print("\n".join([*page(found), "", f"the same as JSON: {folder / VERDICT}"]))
+
+
+def _meant(study: Study, path: str, other_task: bool) -> Classes:
+    if other_task:
+        if path:
+            raise UserError("CLASSES= maps responses to the source's classes; leave it out with OTHER_TASK=True")
+        return Classes(None)
+    return Classes(study.classes, classes.read_map(Path(path), study.classes) if path else ())
+
+
+def _by_hand(study: Study, fingerprint: Fingerprint, path: Path, levels: Levels, meant: Classes) -> dict:
+    places = Places.of(fingerprint, levels.early)
+    there = _asked_so_far(path, fingerprint) if levels.early else len(places)
+    labels = torch.tensor(response_files.read(path, there, meant))
+    return found_by(study.folder, fingerprint, labels, levels)
+
+
+def _asked_so_far(path: Path, fingerprint: Fingerprint) -> int:
+    fewest, most = response_files.fewest_and_most(path)
+    enough = folder_of_queries.enough(fingerprint)
+    found = [count for count in enough if fewest <= count <= most]
+    if not found:
+        counts = folder_of_queries.listed(enough)
+        raise UserError(f"{path} has {fewest} responses; EARLY=True passes a verdict on {counts} of them")
+    return found[0]
+
+
+def _rounded(study: Study, fingerprint: Fingerprint, early: bool) -> list[str]:
+    """What PNGs of 8 bits do to the queries, where there are such."""
+    changed = encoding_changes(study, fingerprint, "png")
+    return (
+        [] if not changed else [f"As PNGs they are others: {changed} of the source's labels change; {INPUTS} is exact."]
+    )
+
+
+def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float, tail: str) -> None:
+    """Said before a suspect is asked, which may be possible only once."""
+    n = len(CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).independent)
+    if p_values.extrapolated(alpha, n) and tail == "conformal":
+        raise UserError(
+            f"{n} calibration models support no ALPHA below {rounded_up(1 / (1 + n))}; give a higher one, or "
+            "calibration.py more copies"
+        )
+
+
+def _check_early(fingerprint: Fingerprint, other_task: bool, alpha: float, tail: str) -> None:
+    held = CalibratedFingerprint.of(fingerprint)
+    if other_task:
+        raise UserError("EARLY=True is for suspects of the source's classes; ask all queries of one of OTHER_TASK=True")
+    if not held.of_twins:
+        raise UserError("EARLY=True passes verdicts by twins; run calibrated.py SIZE=twins or SIZE=pairs first")
+    if CONTRIBUTIONS not in fingerprint.extra:
+        raise UserError(
+            "this fingerprint does not hold what independent models respond to each query, which EARLY=True compares "
+            "with; run calibrated.py FORCE=True"
+        )
+    n, least = len(held.source.independent), alpha * min(stopping.shares(len(stopping.looks(len(fingerprint)))))
+    if p_values.extrapolated(least, n) and tail == "conformal":
+        raise UserError(f"EARLY=True spends ALPHA in parts, and {n} calibration models rank none so low; TAIL=student")
+
+
+def warnings_of(tier: str, fingerprint: Fingerprint, other_task: bool, alpha: float) -> list[str]:
+    """What makes a verdict weaker than it looks."""
+    held, said = CalibratedFingerprint.of(fingerprint), []
+    known = held.calibration(other_task=other_task)
+    independent, stolen = len(known.independent), len(known.stolen)
+    if tier not in COMMITTED:
+        said.append(f"TIER={tier} is for a first look: flag no model by it; TIER=cpu is for verdicts")
+    if p_values.extrapolated(alpha, independent):
+        said.append(
+            f"ALPHA={alpha:g} is extrapolated: {independent} calibration models support no ALPHA below "
+            f"{rounded_up(1 / (1 + independent))} by themselves, and further ones are taken to be normally distributed"
+        )
+    elif independent < verdicts.FEW:
+        most = verdicts.flagged_at_most(alpha, independent)
+        said.append(
+            f"ALPHA rests on {independent} calibration models only: where chance chose them badly, up to {most:.0%} of "
+            f"independent models are flagged instead of {alpha:.0%}"
+        )
+    if 0 < stolen < verdicts.FEW:
+        said.append(f"what stolen models look like rests on {stolen} of them only")
+    truth, accurate = held.controls.truth, held.controls.accuracy
+    alike = int(truth.unique(return_counts=True)[1].max())
+    if not other_task and alike / len(truth) >= accurate.min():
+        said.append(
+            f"{alike} of the {len(truth)} control queries are of one class: the same response to all is as accurate "
+            "as a calibration model; calibrated.py FORCE=True chooses them class by class"
+        )
+    return said

@@ -1,0 +1,48 @@
+"""The verdict on labels, however they came: what it is measured on, at which levels, and what is kept of it."""
+
+from dataclasses import dataclass
+
+import torch
+
+from fingerprinting.calibrated import stopping, verdicts
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.judging.queries import Places
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What was stated before: rates, the tail beyond the calibration models, and what kind of verdict is passed."""
+
+    alpha: float
+    beta: float
+    tail: str
+    other_task: bool = False
+    early: bool = False
+
+
+def found_by(
+    study: str, fingerprint: Fingerprint, labels: torch.Tensor, levels: Levels, count: int | None = None
+) -> dict:
+    """labels (m,) in the order of all that is asked, UNANSWERED where nothing is known; fewer than all if early.
+
+    study: its folder's name. count: of the queries, the first of which alone were to be asked, control queries besides;
+    None: all of them.
+    """
+    places = Places.of(fingerprint, levels.early)
+    rates = levels.alpha, levels.beta, levels.tail
+    controls = labels[places.controls.start : places.controls.stop]
+    asked = labels[places.queries.start : places.queries.stop]
+    if levels.early:
+        found = verdicts.measured_so_far(fingerprint, asked, controls, *rates)
+    else:
+        if count is not None and count < len(fingerprint):
+            fingerprint, asked = stopping.first(fingerprint, count), asked[:count]
+        found = verdicts.measured(fingerprint, asked, None if levels.other_task else controls, *rates)
+    return {
+        "study": study,
+        "fingerprint_sha256": fingerprint.metadata["sha256"],
+        "queries": len(asked),
+        **found,
+        "outcome": verdicts.passed(found),
+        "why": verdicts.why(found),
+    }
