@@ -4,8 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fingerprinting.asking import hugging_face
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import ARRAY, Encoding, encoding
+from fingerprinting.asking.hugging_face import HuggingFace
+from fingerprinting.asking.json_api import JsonApi
+from fingerprinting.asking.open_inference import OpenInference
 from fingerprinting.asking.python_function import PythonFunction
 from fingerprinting.asking.respondent import Respondent
 from fingerprinting.core.runtime import UserError
@@ -48,8 +52,33 @@ def _is_module(name: str) -> bool:
     return bool(name) and all(part.isidentifier() for part in name.split("."))
 
 
+def _json_api(address: str, options: Options) -> Respondent:
+    return JsonApi(Path(address), *_over_http(options))
+
+
+def _open_inference(address: str, options: Options) -> Respondent:
+    return OpenInference(address, *_over_http(options), (options.input, options.output))
+
+
+def _hugging_face(address: str, options: Options) -> Respondent:
+    return HuggingFace(address, *_over_http(options))
+
+
+def _over_http(options: Options) -> tuple[Classes, Encoding, int, float, float]:
+    return options.classes, options.encoding, options.batch, options.timeout, options.rate
+
+
+def _begins(*prefixes: str) -> Callable[[str], bool]:
+    return lambda address: address.startswith(prefixes)
+
+
 # In this order: the first kind that an address is meant as.
-KINDS: tuple[Kind, ...] = (Kind("my_module:ask", _is_function, _function),)
+KINDS: tuple[Kind, ...] = (
+    Kind("oip+https://host/v2/models/net", _begins("oip+http://", "oip+https://"), _open_inference),
+    Kind("hf+https://host", _begins("hf+http://", "hf+https://"), _hugging_face, hugging_face.usual_encoding),
+    Kind("my_api.json", lambda address: address.endswith(".json"), _json_api),
+    Kind("my_module:ask", _is_function, _function),
+)
 
 
 def kind_of(address: str) -> Kind:

@@ -54,7 +54,7 @@ def _send(
     if not indices:
         return
     named = f"asking {respondent.name}" + (" once more" if repeat else "")
-    with tqdm(total=len(indices), desc=named, unit="query") as progress:
+    with tqdm(total=len(indices), desc=named, unit="query", mininterval=1) as progress:
         for start in range(0, len(indices), respondent.batch):
             some = indices[start : start + respondent.batch]
             said = respondent.ask(inputs[list(some)].copy())

@@ -22,17 +22,18 @@ def keep(
     truth: Sequence[int] = range(CONTROLS),
     accurate: tuple[float, float] = (0.5, 1.0),
     source_labels: bool = False,
+    queries: int = QUERIES,
 ) -> None:
     draw = torch.Generator().manual_seed(0)
-    logits = torch.randn(QUERIES, 10, generator=draw)
-    pairs = QUERIES * (QUERIES - 1) // 2
+    logits = torch.randn(queries, 10, generator=draw)
+    pairs = queries * (queries - 1) // 2
     extra = {
-        "centre": torch.zeros(QUERIES),
-        "coefficients": torch.ones(2, QUERIES),
+        "centre": torch.zeros(queries),
+        "coefficients": torch.ones(2, queries),
         "intercepts": torch.full((2,), shift),
-        "honest": torch.linspace(0, 3, 19),
-        "thefts": torch.linspace(5, 7, 19),
-        "control_inputs": torch.rand(CONTROLS, 1, 8, 8, generator=draw),
+        "honest": torch.linspace(0, queries / 2, 19),
+        "thefts": torch.linspace(queries - 1, queries + 1, 19),
+        "control_inputs": torch.rand(len(truth), 1, 8, 8, generator=draw),
         "control_truth": torch.tensor(list(truth)),
         "honest_ability": torch.linspace(*accurate, 19),
     }
@@ -44,7 +45,7 @@ def keep(
             "transfer_honest": torch.linspace(0, 3, 9),
             "transfer_thefts": torch.linspace(5, 7, 3),
         }
-    inputs = torch.rand(QUERIES, 1, 8, 8, generator=draw)
+    inputs = torch.rand(queries, 1, 8, 8, generator=draw)
     if source_labels:
         logits = predict(trained.open_model(study, study.source_id), inputs, study.device)
     labels = logits.argmax(1)
@@ -54,7 +55,7 @@ def keep(
         "source_sha256": storage.read_metadata(study.source_id.path)["sha256"],
         "settings": {},
     }
-    found = Fingerprint(inputs, labels, labels.clone(), torch.full((QUERIES,), -1), logits, metadata, extra)
+    found = Fingerprint(inputs, labels, labels.clone(), torch.full((queries,), -1), logits, metadata, extra)
     store.save(store.path_of(study, "calibrated"), found)
 
 

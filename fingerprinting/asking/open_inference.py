@@ -1,0 +1,197 @@
+"""A suspect behind the Open Inference Protocol's REST form (KServe v2): oip+http://host:8080/v2/models/net.
+
+MLServer, KServe, Triton, OpenVINO and TorchServe speak it. Tensors go as JSON, which all of them read alike.
+"""
+
+import base64
+import math
+
+import numpy as np
+
+from fingerprinting.asking import http
+from fingerprinting.asking.classes import Classes, written
+from fingerprinting.asking.encodings import Encoding
+from fingerprinting.asking.respondent import Response
+from fingerprinting.core.runtime import UserError
+
+PREFIX = "oip+"
+BATCH = 16  # queries of a request, unless BATCH= or the model's first dimension says otherwise
+FLOATS = ("FP16", "FP32", "FP64")
+WHOLE = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+BYTES = "BYTES"  # also of texts
+FREE = -1  # a dimension of any size
+Metadata = dict
+
+
+class OpenInference:
+    """A model's input and output as its metadata has them; INPUT= and OUTPUT= name others."""
+
+    def __init__(
+        self,
+        address: str,
+        classes: Classes,
+        encoding: Encoding,
+        batch: int,
+        timeout: float,
+        rate: float,
+        names: tuple[str, str],
+    ) -> None:
+        self._url = address.removeprefix(PREFIX).rstrip("/")
+        self._client = http.Client(self._url, timeout, rate)
+        self._classes, self._encoding, self._names = classes, encoding, names
+        self._metadata: Metadata | None = None
+        self.name = PREFIX + self._client.name
+        self.batch = batch or BATCH
+
+    def ask(self, inputs: np.ndarray) -> list[Response]:
+        if self._metadata is None:
+            request = http.Request("GET", self._url, {})
+            self._metadata, _ = self._client.get(request, read_metadata)
+            self._check(inputs)
+        if not self._takes_batches(inputs) and len(inputs) > 1:
+            return [said for one in inputs for said in self.ask(one[None])]
+        found, got = self._client.get(self._request(inputs), lambda content: self._read(content, len(inputs)))
+        seconds = got.seconds / len(inputs)
+        return [self._classes.response(self._client.scrub(written(one)), got.attempts, seconds) for one in found]
+
+    def preview(self, inputs: np.ndarray) -> str:
+        said = self._client.preview(self._request(inputs))
+        return said if self._metadata else f"{said}\n(The input's name, type and shape are read from GET {self._url}.)"
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _input(self) -> Metadata:
+        """The input that is asked; one of no name and no type where the metadata name none."""
+        inputs = (self._metadata or {}).get("inputs", [])
+        name = self._names[0]
+        if name:
+            return next((one for one in inputs if one["name"] == name), {"name": name})
+        return inputs[0] if inputs else {"name": "input-0"}
+
+    def _check(self, inputs: np.ndarray) -> None:
+        known = [one["name"] for one in (self._metadata or {}).get("inputs", [])]
+        if len(known) > 1 and not self._names[0]:
+            raise UserError(f"{self.name} has the inputs {', '.join(known)}; give INPUT= the one that is asked")
+        if self._names[0] and known and self._names[0] not in known:
+            raise UserError(f"{self.name} has no input {self._names[0]}; give INPUT= one of {', '.join(known)}")
+        wanted, shape = self._input().get("shape", []), inputs.shape[1:] if self._encoding.is_array else ()
+        if self._encoding.is_array and wanted and not (_fits(wanted[1:], shape) or _fits(wanted, shape)):
+            raise UserError(
+                f"{self.name} takes inputs of shape {wanted}, and each query has {list(shape)}; serve it as the source "
+                "takes them, or give another INPUT= or ENCODING="
+            )
+        self._data(inputs[:1])
+
+    def _takes_batches(self, inputs: np.ndarray) -> bool:
+        """Whether the first dimension is free, or as large; without metadata it is."""
+        wanted = self._input().get("shape", [])
+        shape = inputs.shape[1:] if self._encoding.is_array else ()
+        if not wanted or not self._encoding.is_array:
+            return wanted != [1]
+        return _fits(wanted[1:], shape) and wanted[0] in (FREE, len(inputs))
+
+    def _request(self, inputs: np.ndarray) -> http.Request:
+        known = self._input()
+        datatype, shape, data = self._data(inputs)
+        wanted = known.get("shape", [])
+        if (
+            self._encoding.is_array
+            and wanted
+            and len(wanted) == inputs.ndim - 1
+            and not _fits(wanted[1:], inputs.shape[1:])
+        ):
+            shape = shape[1:]  # a model of single inputs
+        elif not self._encoding.is_array and len(wanted) == 2:
+            shape = [*shape, 1]
+        asked: Metadata = {"inputs": [{"name": known["name"], "shape": shape, "datatype": datatype, "data": data}]}
+        if self._names[1]:
+            asked["outputs"] = [{"name": self._names[1]}]
+        return http.json_request("POST", f"{self._url}/infer", {}, asked)
+
+    def _data(self, inputs: np.ndarray) -> tuple[str, list[int], list]:
+        """The tensor's type, shape and numbers, in the type that the model wants."""
+        wanted = self._input().get("datatype", "")
+        if not self._encoding.is_array:
+            if wanted not in ("", BYTES):
+                raise UserError(f"{self.name} takes {wanted}; ENCODING={self._encoding.name} is for models of {BYTES}")
+            sent = [
+                base64.b64encode(one).decode() if isinstance(one, bytes) else one
+                for one in self._encoding.all_of(inputs)
+            ]
+            return BYTES, [len(sent)], sent
+        floats = np.issubdtype(inputs.dtype, np.floating)
+        fits = FLOATS if floats else (*WHOLE, *FLOATS)
+        usual = "FP32" if floats else inputs.dtype.name.upper()
+        if wanted and wanted not in fits:
+            hint = "png or bytes" if floats else "text"
+            raise UserError(f"{self.name} takes {wanted}, and the queries are {usual}; give ENCODING={hint}, or INPUT=")
+        return wanted or usual, list(inputs.shape), inputs.ravel().tolist()
+
+    def _read(self, content: bytes, count: int) -> list:
+        outputs = _listed(http.loaded(content), "outputs")
+        name = self._names[1]
+        if name and name not in [one.get("name") for one in outputs]:
+            raise http.UnreadableError(f"has no output {name}")
+        found = next(one for one in outputs if not name or one.get("name") == name)
+        return rows_of(found, count)
+
+
+def read_metadata(content: bytes) -> Metadata:
+    """Names, types and shapes of inputs; those that are not as the protocol says are refused."""
+    found = http.loaded(content)
+    if not isinstance(found, dict):
+        raise http.UnreadableError("is no metadata of a model")
+    inputs = found.get("inputs") or []
+    for one in inputs if isinstance(inputs, list) else [None]:
+        shape = one.get("shape", []) if isinstance(one, dict) else None
+        if not (isinstance(one, dict) and isinstance(one.get("name"), str) and _is_shape(shape)):
+            raise http.UnreadableError("is no metadata of a model")
+    return {"inputs": [{**one, "shape": [int(side) for side in one.get("shape", [])]} for one in inputs]}
+
+
+def _is_shape(shape: object) -> bool:
+    return isinstance(shape, list) and all(
+        type(side) is int or isinstance(side, str) and side.lstrip("-").isdecimal() for side in shape
+    )
+
+
+def _fits(wanted: list[int], shape: tuple[int, ...]) -> bool:
+    return len(wanted) == len(shape) and all(one in (FREE, side) for one, side in zip(wanted, shape, strict=True))
+
+
+def _listed(said: object, name: str) -> list[dict]:
+    found = said.get(name) if isinstance(said, dict) else None
+    if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
+        raise http.UnreadableError(f"has no {name}")
+    return found
+
+
+def rows_of(output: dict, count: int) -> list:
+    """What an output tensor says of each of count queries: a number, a word, or a list with one for each class."""
+    data = _flat(output.get("data"))
+    if not data or len(data) % count:
+        raise http.UnreadableError(f"has {len(data)} values for {count} queries")
+    width = len(data) // count
+    shape = output.get("shape")
+    if isinstance(shape, list) and all(type(side) is int for side in shape) and math.prod(shape) != len(data):
+        raise http.UnreadableError(f"has {len(data)} values and says that it has the shape {shape}")
+    rows = [data[start : start + width] for start in range(0, len(data), width)]
+    return [row[0] if width == 1 else row for row in rows]
+
+
+def _flat(data: object) -> list:
+    """Values in order, nested or not."""
+    if not isinstance(data, list):
+        return []
+    flat: list = []
+    stack = [iter(data)]
+    while stack:
+        for one in stack[-1]:
+            if isinstance(one, list):
+                stack.append(iter(one))
+                break
+            flat.append(one)
+        else:
+            stack.pop()
+    return flat
