@@ -221,9 +221,22 @@ def test_other_fingerprints_stand_beside_with_what_they_were_given(small):
     price.price(small, **STEPS)
     (row,) = Records.of(small, "price_baselines").rows()
     assert (row["method"], row["auc"], row["auc_least"], row["extra_models"]) == ("fuap", 0.9, 0.8, 22)
-    assert "| fuap | code, probabilities | 100 | 22 (60 s) | 0.900 (0.800) |" in "\n".join(
-        section.markdown_table([""] * 6, [section.of_baseline("study", row)])
+    beside = {**row, "representation": "code_minus_twins", "auc": 0.95}
+    assert section.of_baseline("study", row, beside) == (
+        [
+            "study",
+            "fuap",
+            "100",
+            "22 (60 s)",
+            "0.900 (0.800), code, probabilities",
+            "0.950 (0.800), code, probabilities",
+        ]
     )
+    assert section.of_baseline("study", {**row, "extra_models": 0}, None)[3:] == [
+        "0",
+        "0.900 (0.800), code, probabilities",
+        "",
+    ]
 
 
 def test_unseen_attacks_and_architectures_have_tables_where_there_are_some(monkeypatch):
