@@ -86,7 +86,7 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "or add noise lower the mean AUC to {:.2f} at most, erased queries to {:.2f}.",
+        "or add noise leave a mean AUC of {:.2f} or more, those that erase queries {:.2f}.",
         lambda: [
             min(attacked(800, attack) for attack in ("random_responses", "refused", "noise")),
             attacked(800, "reconstructed"),
