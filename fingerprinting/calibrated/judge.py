@@ -160,6 +160,8 @@ def _judged(
         found = verdicts.measured_so_far(fingerprint, labels[controls:], labels[:controls], alpha, beta, tail)
     else:
         found = verdicts.measured(fingerprint, labels[:n], None if other_task else labels[n:], alpha, beta, tail)
+    if study.domain.limit:
+        found["limit"] = study.domain.limit
     return {
         "study": study.folder,
         "fingerprint_sha256": fingerprint.metadata["sha256"],

@@ -39,7 +39,7 @@ def outcome(p_independent: float, p_stolen: float, alpha: float, beta: float) ->
 
 def passed(found: dict) -> str:
     """The outcome of what `measured` found, as records keep it: by its own p-values, alpha, beta and range."""
-    if not found["in_range"] or found.get("one_response"):
+    if not found["in_range"] or found.get("one_response") or found.get("limit"):
         return INCONCLUSIVE
     return outcome(found["p_independent"], found["p_stolen"], found["alpha"], found["beta"])
 
@@ -48,6 +48,8 @@ def why(found: dict) -> str:
     """What makes the outcome of what `measured` found inconclusive; empty where it is not."""
     if passed(found) != INCONCLUSIVE:
         return ""
+    if found.get("limit"):
+        return found["limit"]
     if found.get("one_response"):
         return "the same response to all queries says nothing about a model's origin"
     if not found["in_range"]:
