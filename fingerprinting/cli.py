@@ -168,11 +168,14 @@ def _check_type(name: str, value, like, whose: str) -> None:
         raise UserError(f"constant {name}={value!r} of {whose} has the wrong type; give {wanted}")
 
 
-def of_no_study(script: dict, words: list[str]) -> dict:
-    """The constants (lower case) of a script that is not about a single study, overrides applied."""
+def of_no_study(script: dict, words: list[str], *, brief: bool = False) -> dict:
+    """The constants (lower case) of a script that is not about a single study, overrides applied.
+
+    brief: --help has a line for each.
+    """
     own = _constants(script)
     if asks_for_help(words):
-        _show_help(script, own, own)
+        _show_help(script, own, own, brief=brief)
     overrides = _split(renamed(words, own))
     _check_names(overrides, own)
     return {name.lower(): _typed(name, overrides.get(name), value) for name, value in own.items()}
@@ -295,14 +298,22 @@ def _help(script: dict, usual: str, words: list[str]) -> None:
 
 
 def _show_help(
-    script: dict, constants: dict, values: dict, tier: str = "", domain: str = "", address: str = ""
+    script: dict,
+    constants: dict,
+    values: dict,
+    tier: str = "",
+    domain: str = "",
+    address: str = "",
+    *,
+    brief: bool = False,
 ) -> None:
     print((script.get("__doc__") or "").strip())
-    about = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
-    print(f"\nConstants, each overridable as NAME=value{about}:")
+    where = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
+    print(f"\nConstants, each overridable as NAME=value{where}:")
     said = {**explanations.of(script, constants), "DOMAIN": DOMAIN_SAID}
     for name, value in values.items():
-        print(explanations.shown(name, _held(name, value, tier, domain), value, said.get(name, "")), flush=True)
+        held, about = _held(name, value, tier, domain), said.get(name, "")
+        print(f"  {name}={held}  # {about}" if brief else explanations.shown(name, held, value, about), flush=True)
     raise SystemExit(0)
 
 

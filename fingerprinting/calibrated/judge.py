@@ -87,9 +87,24 @@ def _rounded_up(share: float) -> str:
 
 
 def _asked(study: Study, fingerprint: Fingerprint, folder: Path, early: bool) -> str:
+    written = write_queries(study, fingerprint, folder, early)
+    by = "by its name" if clash(study.classes) else "by its name or its place from 0"
+    until = (
+        f"Ask as many as {_or(_enough(fingerprint))} of them, and go on as long as the verdict is "
+        f"{verdicts.INCONCLUSIVE}.\n"
+    )
+    return (
+        f"{written}.\n"
+        f"{until if early else ''}"
+        f"Query the suspect with all of them, write its responses to a file, a line each and in this order (a class of "
+        f"{ABOUT}, {by}), and run the same command with RESPONSES=that file."
+    )
+
+
+def write_queries(study: Study, fingerprint: Fingerprint, folder: Path, early: bool = False) -> str:
     """Write the queries and, after them, the control queries, as arrays and, where inputs are read, as texts.
 
-    early: the control queries before them.
+    early: the control queries before them. Returns how many there are, and where.
     """
     _check_free(study, folder)
     parts = [fingerprint.inputs, CalibratedFingerprint.of(fingerprint).controls.inputs]
@@ -112,17 +127,7 @@ def _asked(study: Study, fingerprint: Fingerprint, folder: Path, early: bool) ->
         "classes": list(study.classes),
     }
     storage.write_text(folder / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
-    by = "by its name" if clash(study.classes) else "by its name or its place from 0"
-    until = (
-        f"Ask as many as {_or(_enough(fingerprint))} of them, and go on as long as the verdict is "
-        f"{verdicts.INCONCLUSIVE}.\n"
-    )
-    return (
-        f"{len(inputs)} queries are in {written}.\n"
-        f"{until if early else ''}"
-        f"Query the suspect with all of them, write its responses to a file, a line each and in this order (a class of "
-        f"{ABOUT}, {by}), and run the same command with RESPONSES=that file."
-    )
+    return f"{len(inputs)} queries are in {written}"
 
 
 def _enough(fingerprint: Fingerprint) -> list[int]:

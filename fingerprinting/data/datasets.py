@@ -1,7 +1,7 @@
 """Labelled inputs, in the physical units that every model takes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -64,7 +64,7 @@ class Dataset:
     dev: Examples | None = None
     groups: torch.Tensor | None = None
     strata: torch.Tensor | None = None
-    all_owned: bool = False
+    all_owned: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not all(isinstance(name, str) for name in self.classes) or len(set(self.classes)) < len(self.classes):

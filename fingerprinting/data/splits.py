@@ -1,6 +1,7 @@
 """Who may see which example: owner, attacker, reference, dev and test, cut once, by name."""
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -15,12 +16,17 @@ ALL_OWNED = {"owner": 4 / 5, "attacker": 0.0, "reference": 1 / 5}  # where no pa
 def first_of_its_content(inputs: torch.Tensor, seen: set[bytes]) -> torch.Tensor:
     """Indices of inputs whose content is not in `seen` and did not come earlier; `seen` grows by them."""
     kept = []
-    for index, row in enumerate(inputs.flatten(1).numpy()):
-        content = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+    for index, content in enumerate(content_of(inputs)):
         if content not in seen:
             seen.add(content)
             kept.append(index)
     return torch.tensor(kept, dtype=torch.long)
+
+
+def content_of(inputs: torch.Tensor) -> Iterator[bytes]:
+    """A digest of each input, by which it is known again."""
+    for row in inputs.flatten(1).numpy():
+        yield hashlib.blake2b(row.tobytes(), digest_size=16).digest()
 
 
 def stratified(labels: torch.Tensor, fractions: dict[str, float], seed: int) -> dict[str, torch.Tensor]:
