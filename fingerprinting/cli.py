@@ -32,6 +32,8 @@ COMMON = {
     "DEVICE": "auto",  # cpu, cuda, mps or another of torch's; auto: an accelerator where there is one
     "PRECISION": "float32",  # of training: float32, or bfloat16 where it can be; responses are always float32
     "SPLIT_SEED": 0,  # another one: another split of the data, and models of its own
+    "POOL": 0,  # examples taken of the published training set, in a study apart; 0: as many as the tier takes
+    "VARIANT": "",  # a name: a study apart from the usual one, for other constants
     "FORCE": False,  # do again what is finished
 }
 
@@ -111,6 +113,8 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
         tier=tier,
         target_name=values["TARGET"],
         split_seed=values["SPLIT_SEED"],
+        pool=values["POOL"],
+        variant=values["VARIANT"],
         device_name=values["DEVICE"],
         precision=values["PRECISION"],
         workers=values["WORKERS"],
