@@ -48,7 +48,7 @@ def run(
     folder, device = Path(protected), runtime.device(given["device"])
     network = deriving.network_of(given)
     found = inspecting.ordered(deriving.read(Path(data), network, given), network, given["classes"])
-    given["weights"] = deriving.weights_of(network, weights)
+    network, given["weights"] = deriving.weights_of(network, found, weights, folder)
     about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
     held, study = deriving.kept(folder, about, found, given)
     print(deriving.cut_of(study, held, folder, given["weights"]), flush=True)
@@ -99,7 +99,7 @@ def _recipes(study: Study, held: Description, given: dict[str, Any]) -> Recipes:
         rate = RATES["base" if held.network.base else "folder" if networks.is_folder(held.network) else "own"]
     own = study.recipe(given["epochs"] or usual(of_source, "EPOCHS"), given["learning_rate"] or rate)
     others = study.recipe(usual(shared, "EPOCHS"), usual(shared, "LEARNING_RATE"))
-    return Recipes(own, others, usual(shared, "EPSILON"), usual(shared, "PGD_STEPS"))
+    return Recipes(own, others, usual(shared, "EPSILON"), usual(shared, "PGD_STEPS"), held.network.perturbed)
 
 
 def _adopted(folder: Path) -> list[Path]:

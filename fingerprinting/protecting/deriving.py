@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +92,23 @@ def network_of(given: dict[str, Any]) -> Network:
     )
 
 
-def weights_of(network: Network, weights: str) -> Path | None:
-    """Where trained weights lie: as given, or in the folder of transformers."""
+def weights_of(network: Network, found: Found, weights: str, folder: Path) -> tuple[Network, Path | None]:
+    """The network with its base, and where trained weights lie; those of transformers under today's names."""
     if weights and not network.model:
         raise UserError("WEIGHTS= needs MODEL=, which says what network they are of")
-    if weights:
-        return Path(weights).resolve()
-    return Path(network.model) if networks.is_folder(network) and not network.base else None
+    if networks.is_folder(network):
+        if network.base:
+            kept = _in_todays_names(network, found, Path(network.base), folder / "base.safetensors")
+            return replace(network, base=str(kept)), Path(weights).resolve() if weights else None
+        given = Path(weights).resolve() if weights else Path(network.model)
+        return network, _in_todays_names(network, found, given, folder / "weights.safetensors")
+    return network, Path(weights).resolve() if weights else None
+
+
+def _in_todays_names(network: Network, found: Found, path: Path, kept: Path) -> Path:
+    tensors = transformers_folder.weights(Path(network.model), found.kind, len(found.classes), path)
+    storage.save_tensors(kept, tensors, {"from": str(path)})
+    return kept.resolve()
 
 
 def described(
@@ -119,6 +130,7 @@ def described(
         weights = given["weights"]
         said = inspecting.described(made, found, weights, device)
         print(f"network {network.model}: {said}", flush=True)
+        about = replace(about, network=inspecting.perturbed(made, network, found, device))
         if network.colour:
             print("it takes colour: grey images are given to it as three equal channels", flush=True)
         if weights:

@@ -38,6 +38,7 @@ class Network:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     colour: bool = False
+    perturbed: bool = True  # whether it can be trained on adversarial perturbations
     head: str = ""
     prunable: tuple[str, ...] = ()
 

@@ -67,7 +67,6 @@ def described(domain: Domain, found: Found, weights: Path | None, device: torch.
     """What the network is: its size, head and prunable layers; UserError where it cannot be used."""
     tried, count = found.inputs[:2], len(found.classes)
     checkpoints.check(domain, networks.OWN, count, tried, device, weights)
-    checkpoints.check_perturbed(domain, networks.OWN, count, tried, device)
     model = checkpoints.build(domain, networks.OWN, count, tuple(tried.shape[1:]))
     head = trace.head(domain, networks.OWN, model, tried)
     try:
@@ -76,6 +75,16 @@ def described(domain: Domain, found: Found, weights: Path | None, device: torch.
         pruned = "none found, which nothing here needs (PRUNABLE= names some)"
     size = sum(weight.numel() for weight in model.parameters())
     return f"{size:,} weights, head {head or 'the network itself'}, prunable {pruned}"
+
+
+def perturbed(domain: Domain, network: Network, found: Found, device: torch.device) -> Network:
+    """Knowing whether adversarial calibration models can be trained of it: not where no embedding is called."""
+    try:
+        checkpoints.check_perturbed(domain, networks.OWN, len(found.classes), found.inputs[:2], device)
+    except UserError as reason:
+        print(f"no calibration model of it is trained adversarially: {reason}", flush=True)
+        return replace(network, perturbed=False)
+    return network
 
 
 def started(network: Network, found: Found) -> str:

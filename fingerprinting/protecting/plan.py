@@ -54,6 +54,7 @@ class Recipes:
     others: Recipe
     epsilon: float
     pgd_steps: int
+    perturbed: bool = True  # whether the owner's network can be trained adversarially
 
 
 def twin_jobs(study: Study, recipes: Recipes, plan: Plan) -> list[Job]:
@@ -77,7 +78,8 @@ def calibration_jobs(study: Study, recipes: Recipes, plan: Plan) -> list[Job]:
         epsilon=recipes.epsilon,
         pgd_steps=recipes.pgd_steps,
     )
-    return _by_own_recipe(jobs, recipes)
+    impossible = [job for job in jobs if "epsilon" in job.options and job.model.architecture == OWN]
+    return _by_own_recipe([job for job in jobs if recipes.perturbed or job not in impossible], recipes)
 
 
 def pair_jobs(study: Study, recipes: Recipes, plan: Plan) -> list[Job]:

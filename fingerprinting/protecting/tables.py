@@ -37,7 +37,7 @@ def read(path: Path, text: str, label: str, length: int) -> Found:
     if (total := 4 * longest * len(kept_texts)) > LARGEST:
         raise too_large(path, total, "give a smaller LENGTH= or fewer texts")
     labels, classes = numbered(np.array([pairs[one] for one in kept_texts]))
-    if len(classes) > len(kept_texts) // 2:
+    if len(classes) > max(2, len(kept_texts) // 2):
         raise UserError(
             f"LABEL={label} of {path} has {len(classes)} values in {len(kept_texts)} rows, which are no classes"
         )

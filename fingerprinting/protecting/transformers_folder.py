@@ -3,7 +3,9 @@
 Weights are read as safetensors alone, by this project's own reader.
 """
 
+import contextlib
 import json
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,7 @@ from torch import nn
 
 from fingerprinting.core.runtime import UserError
 from fingerprinting.protecting.examples import IMAGES, TEXTS
+from fingerprinting.study import weights as foreign
 from nlp.bert import IMPORTING
 from nlp.data import decode
 
@@ -68,28 +71,66 @@ def side(folder: Path) -> int:
 
 def build(folder: Path, kind: str, count: int) -> nn.Module:
     """Untrained: takes physical texts or images, hands its tokenizer's or processor's output on, makes logits."""
-    config, transformers = check(folder), _transformers()
-    settings = {name: value for name, value in config.items() if name not in ("model_type", "transformers_version")}
-    try:
-        known = transformers.AutoConfig.for_model(config["model_type"], **settings | {"num_labels": count})
-        makers = {
-            TEXTS: transformers.AutoModelForSequenceClassification,
-            IMAGES: transformers.AutoModelForImageClassification,
-        }
-        if kind not in makers:
-            raise UserError(
-                f"{folder} is a folder of transformers, which here take texts and images; give MODEL=module:function"
-            )
-        model = makers[kind].from_config(known, attn_implementation="eager", trust_remote_code=False)
-        before = _tokens(folder, known) if kind == TEXTS else _pixels(folder)
-    except UserError:
-        raise
-    except Exception as error:  # whatever transformers finds wrong with it
-        words = next(iter(str(error).strip().splitlines()), "")
-        raise UserError(f"{folder} cannot be built by transformers ({type(error).__name__}: {words[:200]})") from None
+    maker, config = _kind_of(folder, kind, count)
+    with _understood(folder):
+        model = maker.from_config(config, attn_implementation="eager", trust_remote_code=False)
+        before = _tokens(folder, config) if kind == TEXTS else _pixels(folder)
     model.float().register_forward_pre_hook(before, with_kwargs=True)
     model.register_forward_hook(lambda _, __, made: made.logits)
     return model
+
+
+def weights(folder: Path, kind: str, count: int, path: Path) -> dict[str, torch.Tensor]:
+    """The safetensors at that path under the names that transformers has for them today, but for those that do not fit.
+
+    transformers is given no folder: in one it would also look for adapters and for whatever config.json names.
+    """
+    maker, config = _kind_of(folder, kind, count)
+    given = foreign.read(path)
+    with _understood(folder):
+        network = type(maker.from_config(config, attn_implementation="eager", trust_remote_code=False))
+        model, found = network.from_pretrained(
+            None,
+            config=config,
+            state_dict=given,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+        odd = [*found["missing_keys"], *found["mismatched_keys"]]
+    lacking = {one if isinstance(one, str) else one[0] for one in odd}
+    return {name: value for name, value in model.state_dict().items() if name not in lacking}
+
+
+def _kind_of(folder: Path, kind: str, count: int):
+    """transformers' maker of such classifiers, and the folder's configuration for that many classes."""
+    config, transformers = check(folder), _transformers()
+    makers = {
+        TEXTS: transformers.AutoModelForSequenceClassification,
+        IMAGES: transformers.AutoModelForImageClassification,
+    }
+    if kind not in makers:
+        raise UserError(
+            f"{folder} is a folder of transformers, which here take texts and images; give MODEL=module:function"
+        )
+    settings = {name: value for name, value in config.items() if name not in ("model_type", "transformers_version")}
+    if len(settings.get("id2label") or range(count)) != count:
+        raise UserError(f"{folder} classifies into {len(settings['id2label'])} classes, and the data have {count}")
+    with _understood(folder):
+        return makers[kind], transformers.AutoConfig.for_model(config["model_type"], **settings | {"num_labels": count})
+
+
+@contextlib.contextmanager
+def _understood(folder: Path) -> Iterator[None]:
+    """Whatever transformers finds wrong with a folder, as one sentence."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # it may raise anything
+        words = next(iter(str(error).strip().splitlines()), "")
+        raise UserError(f"{folder} cannot be built by transformers ({type(error).__name__}: {words[:200]})") from None
 
 
 def _tokens(folder: Path, config):
