@@ -69,7 +69,9 @@ def read(folder: Path) -> Description:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version, network = content.pop("format"), content["network"]
-        described = Description(**{**content, "network": Network(**{name: _kept(network[name]) for name in network})})
+        described = Description(
+            **{**content, "network": Network(**{name: _kept(value) for name, value in network.items()})}
+        )
         fits = version == FORMAT and _fits(described) and _fits(described.network)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         fits = False
