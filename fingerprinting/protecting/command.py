@@ -92,7 +92,7 @@ def _recipes(study: Study, held: Description, given: dict[str, Any]) -> Recipes:
     shared, of_source = module_of(kind), import_module(f"{kind}.source")
 
     def usual(module: ModuleType | None, name: str):
-        return deriving.of_tier(vars(module)[name], tier)
+        return cli.chosen(name, vars(module)[name], tier, (study.dataset, kind))
 
     rate = usual(of_source, "LEARNING_RATE")
     if held.network.model:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from fingerprinting import cli
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.splits import content_of
@@ -177,7 +178,10 @@ def kept(folder: Path, about: Description, found: Found, given: dict[str, Any]) 
 def study_of(folder: Path, given: dict[str, Any]) -> Study:
     held = load_domain(str(folder))
     tier = given["tier"]
-    shared: dict[str, Any] = {name.lower(): of_tier(value, tier) for name, value in held.constants.items()}
+    shared: dict[str, Any] = {
+        name.lower(): cli.chosen(name, value, tier, (held.data.datasets[tier], held.name))
+        for name, value in held.constants.items()
+    }
     return Study(
         str(folder),
         held.data.datasets[tier],
@@ -187,11 +191,6 @@ def study_of(folder: Path, given: dict[str, Any]) -> Study:
         force=given["force"],
         **shared,
     )
-
-
-def of_tier(value, tier: str):
-    """A constant's value, where it may be a table by tier."""
-    return value[tier] if isinstance(value, dict) else value
 
 
 def _write_parts(study: Study, found: Found, folder: Path) -> None:

@@ -211,11 +211,12 @@ class Study:
 
     @property
     def source_architecture(self) -> str:
-        return self.domain.of_tier("source", self.tier)
+        return self.domain.networks.source_of.get(self.dataset) or self.domain.of_tier("source", self.tier)
 
     @property
     def students(self) -> tuple[str, ...]:
-        return tuple(self.domain.of_tier("students", self.tier))
+        source, usual = self.source_architecture, self.domain.of_tier("source", self.tier)
+        return tuple(usual if name == source else name for name in self.domain.of_tier("students", self.tier))
 
     @property
     def architectures(self) -> tuple[str, ...]:

@@ -40,3 +40,10 @@ def test_a_pool_is_drawn_from_the_same_training_set():
 def test_a_variant_that_cannot_name_a_study_is_refused(variant):
     with pytest.raises(UserError, match="cannot name a study; take up to 40 small letters, digits and _"):
         Study("cv", "digits", "smoke", variant=variant)
+
+
+def test_where_another_architecture_suits_the_source_it_changes_places():
+    usual, other = Study("bci", "scp1", "cpu"), Study("bci", "eyes", "cpu")
+    assert (usual.source_architecture, other.source_architecture) == ("ccnn_small", "deep")
+    assert usual.source_architecture in other.students and other.source_architecture not in other.students
+    assert sorted(usual.architectures) == sorted(other.architectures)
