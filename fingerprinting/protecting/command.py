@@ -1,6 +1,7 @@
 """What protect.py does: from a model and data to a query set, in one run that goes on where it was stopped."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +30,8 @@ NEAR = 0.03  # of held-out examples right: a twin further from its source is no 
 CONTROLS = 50  # queries by which a suspect's accuracy is seen, a fifth of a small budget
 PREPARED = ("SCALE", "MEAN", "STD", "PREPARE")  # constants by which the owner says what the network takes
 QUERIES = "queries"
-RATES = {"base": 5e-5, "folder": 5e-4, "own": 1e-3}  # peak learning rates, where none is given
+RATES = {"base": 5e-5, "folder": 5e-4, "own": 3e-3}  # peak learning rates of an owner's network, where none is given
+WEIGHT_DECAY = 0.01  # of an owner's network: the house's EEG networks have far more
 
 
 def protect(script: dict) -> None:
@@ -98,6 +100,8 @@ def _recipes(study: Study, held: Description, given: dict[str, Any]) -> Recipes:
     if held.network.model:
         rate = RATES["base" if held.network.base else "folder" if networks.is_folder(held.network) else "own"]
     own = study.recipe(given["epochs"] or usual(of_source, "EPOCHS"), given["learning_rate"] or rate)
+    if held.network.model:
+        own = replace(own, weight_decay=WEIGHT_DECAY)
     others = study.recipe(usual(shared, "EPOCHS"), usual(shared, "LEARNING_RATE"))
     return Recipes(own, others, usual(shared, "EPSILON"), usual(shared, "PGD_STEPS"), held.network.perturbed)
 
