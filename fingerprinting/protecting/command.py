@@ -140,13 +140,14 @@ def _piloted(
     twins = [_held_out(study, job.model)[0] for job in jobs]
     furthest = max(twins, key=lambda twin: abs(twin - source))
     limit = ""
-    if elsewhere and not held.network.train and abs(furthest - source) > NEAR:
-        limit = (
+    if elsewhere and abs(furthest - source) > NEAR:
+        found = (
             f"a twin is right on {furthest:.3f} of {of_source} held-out examples and the source on {source:.3f}, not "
-            f"within {round(100 * NEAR)} points, so the source was trained otherwise; give protect.py "
-            "TRAIN=module:function, its own training, until when no verdict goes further"
+            f"within {round(100 * NEAR)} points, so the source was trained otherwise"
         )
-        print(f"Warning: {limit}.", flush=True)
+        advice = "; give protect.py TRAIN=module:function, its own training, until when no verdict goes further"
+        limit = "" if held.network.train else found + advice
+        print(f"Warning: {limit or found}.", flush=True)
     description.limited(folder, limit)
     return jobs[0]
 
@@ -165,7 +166,7 @@ def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds, asked: in
     return (
         f"plan: {plan.said(study, jobs)}, {len(jobs)} models, {len(left)} still to train in about "
         f"{duration(plan.wall(study, left, seconds))}; verdicts reach ALPHA={1 / (1 + calibrating):.3f} by ranks among "
-        f"independent models, 0.01 by a normal tail; a suspect is asked {asked + controls} queries"
+        f"independent models, 0.01 by a normal tail; a suspect is asked {asked + controls} queries at most"
     )
 
 
