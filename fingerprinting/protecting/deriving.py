@@ -125,7 +125,8 @@ def described(
     print(f"{data}: {len(found.labels)} {found.said}; {len(found.classes)} classes: {_counts(found)}", flush=True)
     if network.model:
         network = inspecting.coloured(network, found)
-    about = Description(_name(folder, data), found.kind, _plain(data.stem), network, all_mine)
+    name, limit = _before(folder, data)
+    about = Description(name, found.kind, _plain(data.stem), network, all_mine, limit)
     made = domain.made(about, lambda _name: domain.dataset(about, found.classes, found.inputs, found.labels))
     if network.model:
         weights = given["weights"]
@@ -154,14 +155,18 @@ def _plain(text: str) -> str:
     return re.sub(r"[^\w-]+", "_", text).strip("_")[:40] or "data"
 
 
-def _name(folder: Path, data: Path) -> str:
-    """The domain's: what was protected in that folder before, or the data's with the folder's place in a few digits."""
+def _before(folder: Path, data: Path) -> tuple[str, str]:
+    """The domain's name, and how far verdicts go: as in that folder before, until the twin is compared again.
+
+    A new name is the data's with the folder's place in a few digits.
+    """
     if (folder / description.FILE).is_file():
-        return description.read(folder).name
+        held = description.read(folder)
+        return held.name, held.limit
     if (folder / description.DOMAIN).exists():
         raise UserError(f"{folder} holds a domain.py that protect.py did not write; give PROTECTED=another folder")
     place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
-    return f"{_plain(data.stem)}-{place}"
+    return f"{_plain(data.stem)}-{place}", ""
 
 
 def kept(folder: Path, about: Description, found: Found, given: dict[str, Any]) -> tuple[Description, Study]:

@@ -11,7 +11,7 @@ from fingerprinting.calibrated import verdicts
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data import splits
 from fingerprinting.data.datasets import held_out
-from fingerprinting.protecting import command, description, plan
+from fingerprinting.protecting import command, deriving, description, plan
 from fingerprinting.protecting.description import Description, Network
 from fingerprinting.protecting.plan import Plan, Recipes
 from fingerprinting.study.domain import load_domain
@@ -57,6 +57,12 @@ def test_a_domain_file_of_somebody_elses_is_not_written_over(data, run_here, min
     ended = run_here("protect.py", data, *SMOKE)
     assert ended.returncode == 2 and "holds a domain.py that protect.py did not write" in ended.stderr
     assert (mine / "protected" / "domain.py").read_text() == "mine = 1\n"
+
+
+def test_a_run_that_is_refused_or_stopped_leaves_the_limit_of_before(data, mine):
+    folder = mine / "protected"
+    description.write(folder, Description("net-1", "cv", "data", Network(), limit="why"))
+    assert deriving._before(folder, mine / "data.npz") == ("net-1", "why")
 
 
 def test_help_fits_a_screen(run_here):
