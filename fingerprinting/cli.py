@@ -142,7 +142,7 @@ def _values(defaults: dict, overrides: dict[str, str], tier: str, places: Places
     values = {}
     for name, default in defaults.items():
         try:
-            usual = _chosen(name, default, tier, places)
+            usual = chosen(name, default, tier, places)
         except UnnamedDomainError:
             if name not in overrides and name in may_lack:
                 continue
@@ -184,11 +184,14 @@ def _check_type(name: str, value, like, whose: str) -> None:
         raise UserError(f"constant {name}={value!r} of {whose} has the wrong type; give {wanted}")
 
 
-def of_no_study(script: dict, words: list[str]) -> dict:
-    """The constants (lower case) of a script that is not about a single study, overrides applied."""
+def of_no_study(script: dict, words: list[str], *, brief: bool = False) -> dict:
+    """The constants (lower case) of a script that is not about a single study, overrides applied.
+
+    brief: --help has a line for each.
+    """
     own = _constants(script)
     if asks_for_help(words):
-        _show_help(script, own, own)
+        _show_help(script, own, own, brief=brief)
     overrides = _split(renamed(words, own))
     _check_names(overrides, own)
     return {name.lower(): _typed(name, overrides.get(name), value) for name, value in own.items()}
@@ -210,7 +213,7 @@ class UnnamedDomainError(UserError):
     """A constant has values for some domains, and none for this one."""
 
 
-def _chosen(name: str, value, tier: str, places: Places):
+def chosen(name: str, value, tier: str, places: Places):
     """A constant may be a table by data set or domain, by tier, or both.
 
     OTHER is the entry of all that a table does not name. None is that of one which has no use for the constant.
@@ -220,7 +223,7 @@ def _chosen(name: str, value, tier: str, places: Places):
     if set(value) & set(TIERS):
         if tier not in value or not set(value) <= set(TIERS):
             raise UserError(f"{name} has values for {_listed(value)}; give one for each tier: {_listed(TIERS)}")
-        return _chosen(name, value[tier], tier, places)
+        return chosen(name, value[tier], tier, places)
     if not set(value) & {*DOMAINS, *places, OTHER}:
         raise UserError(
             f"{name} has values for {_listed(value)}, which are neither tiers ({_listed(TIERS)}) nor domains"
@@ -228,7 +231,7 @@ def _chosen(name: str, value, tier: str, places: Places):
     place = next((place for place in (*places, OTHER) if place in value), None)
     if place is None:
         raise UnnamedDomainError(f"{name} has values for {_listed(value)}, and none for {places[-1]}; give {name}=")
-    return _chosen(name, value[place], tier, places)
+    return chosen(name, value[place], tier, places)
 
 
 def _entries(value) -> list:
@@ -313,20 +316,28 @@ def _help(script: dict, usual: str, words: list[str]) -> None:
 
 
 def _show_help(
-    script: dict, constants: dict, values: dict, tier: str = "", places: Places = ("", ""), address: str = ""
+    script: dict,
+    constants: dict,
+    values: dict,
+    tier: str = "",
+    places: Places = ("", ""),
+    address: str = "",
+    *,
+    brief: bool = False,
 ) -> None:
     print((script.get("__doc__") or "").strip())
-    about = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
-    print(f"\nConstants, each overridable as NAME=value{about}:")
+    where = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
+    print(f"\nConstants, each overridable as NAME=value{where}:")
     said = {**explanations.of(script, constants), "DOMAIN": DOMAIN_SAID}
     for name, value in values.items():
-        print(explanations.shown(name, _held(name, value, tier, places), value, said.get(name, "")), flush=True)
+        held, about = _held(name, value, tier, places), said.get(name, "")
+        print(f"  {name}={held}  # {about}" if brief else explanations.shown(name, held, value, about), flush=True)
     raise SystemExit(0)
 
 
 def _held(name: str, value, tier: str, places: Places) -> str:
     try:
-        return repr(_chosen(name, value, tier, places))
+        return repr(chosen(name, value, tier, places))
     except UnnamedDomainError:
         return f"(none for {places[-1]})"
 
