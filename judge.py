@@ -7,11 +7,15 @@
     python judge.py RESPONSES=responses.txt OTHER_TASK=True ALPHA=0.05 BETA=0.17    # its classes are others
 
 Needs calibrated.py. queries/queries.npy holds the inputs as models take them (images in [0, 1], code points, EEG in
-microvolt); texts stand in queries.txt too. The verdict is printed and written to queries/verdict.json.
+microvolt); texts stand in queries.txt too. The verdict is printed and written to queries/verdict.json, and as a page to
+read and to print to queries/report.html.
 """
+
+from functools import partial
 
 from fingerprinting import cli
 from fingerprinting.judging import case
+from fingerprinting.reports.html import verdict
 
 DOMAIN = "cv"
 QUERIES = "queries"  # folder
@@ -37,4 +41,4 @@ TSA = ""  # address of a timestamp authority (RFC 3161), which gets to see diges
 EVIDENCE = ""  # archive to write with all that others need to verify the verdict
 
 if __name__ == "__main__":
-    cli.run(case.judge, globals())
+    cli.run(partial(case.judge, report=verdict.write), globals())

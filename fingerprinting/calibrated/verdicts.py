@@ -29,6 +29,7 @@ STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
 USUAL = 0.5  # a model that is cleared shows less evidence than this share of independent models
 FEW = 50  # models to compare with: one more or less of them moves a p-value by two points
 MOST_UNANSWERED = 0.1  # of all queries; beyond it what is missing may be what would tell
+EITHER = "independent models show as much evidence and stolen models as little, so it may be either"
 SURE = 0.95  # of the bound on how many independent models a verdict flags
 TRACES = ("evidence_of_extraction", "evidence_of_modification")  # the columns of the evidence
 
@@ -72,7 +73,7 @@ def why(found: dict) -> str:
     if found.get("either_way"):
         return "what is unanswered would decide it: this fingerprint weighs all of its queries together"
     if found["p_stolen"] > found["beta"]:
-        return "independent models show as much evidence and stolen models as little, so it may be either"
+        return EITHER
     if found["p_independent"] <= found["alpha"]:
         return (
             "hardly any independent model shows as much evidence, hardly any stolen model as little: it is like neither"
@@ -117,7 +118,7 @@ def measured(
     said = labels if controls is None else torch.cat([labels, controls])
     about: dict[str, object] = _unanswered(said)
     if about and held.of_twins and not other_task:
-        fingerprint, labels = _answered(fingerprint, labels)
+        fingerprint, labels = answered(fingerprint, labels)
         held = CalibratedFingerprint.of(fingerprint)
     known = held.calibration(other_task=other_task)
     in_range = True
@@ -163,7 +164,7 @@ def _unanswered(said: torch.Tensor) -> dict[str, object]:
     return {"unanswered": count, "unanswered_share": count / len(said)} if count else {}
 
 
-def _answered(fingerprint: Fingerprint, labels: torch.Tensor) -> tuple[Fingerprint, torch.Tensor]:
+def answered(fingerprint: Fingerprint, labels: torch.Tensor) -> tuple[Fingerprint, torch.Tensor]:
     """A fingerprint of twins, and labels, on the queries that have a response; where none has, on all of them."""
     kept = labels != UNANSWERED
     if kept.all() or not kept.any():

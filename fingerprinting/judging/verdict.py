@@ -1,12 +1,15 @@
 """The verdict on labels, however they came: what it is measured on, at which levels, and what is kept of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from fingerprinting.calibrated import stopping, verdicts
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging.queries import Places
+from fingerprinting.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,24 @@ class Levels:
     tail: str
     other_task: bool = False
     early: bool = False
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A verdict and what it was passed on. found: as verdict.json holds it.
+
+    folder: of the queries. labels (m,): in the order of all that is asked, UNANSWERED where nothing is known; fewer
+    than all where the last ones were not asked.
+    """
+
+    folder: Path
+    fingerprint: Fingerprint
+    levels: Levels
+    labels: torch.Tensor
+    found: dict
+
+
+Report = Callable[[Study, Passed], None]
 
 
 def found_by(

@@ -1,0 +1,48 @@
+"""Templates become pages: whatever stands in them is escaped, and what would not be seen in it is made visible."""
+
+import base64
+from functools import cache
+
+import jinja2
+from markupsafe import Markup
+
+TYPES = {"png": "image/png", "svg": "image/svg+xml"}
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("fingerprinting.reports.html"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_seen,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def rendered(template: str, **values: object) -> str:
+    return _templates().get_template(template).render(values)
+
+
+def _seen(value: object) -> object:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def visible(text: str) -> str:
+    """The text with blanks for blanks of any kind, and a code for each character that shows nothing.
+
+    Among these are the characters that turn the direction of what follows them, and halves of surrogate pairs.
+    """
+    return "".join(
+        letter if letter.isprintable() else " " if letter.isspace() else f"\\u{ord(letter):04x}" for letter in text
+    )
+
+
+def shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """A picture, png or svg, as an address that holds it."""
+    return f"data:{TYPES[kind]};base64,{base64.b64encode(content).decode('ascii')}"
