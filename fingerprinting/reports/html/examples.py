@@ -27,6 +27,7 @@ SAID = 60  # characters of a response that are shown
 SIDE = 64  # pixels: of larger images a smaller copy is shown
 SIZE = (2.4, 1.5)  # inches of a query that its domain draws
 LARGEST = 40_000  # bytes of a drawing of lines; a larger one becomes one of pixels
+SHARP, COLOURS = 110, 16  # of such: pixels an inch, and colours
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,21 @@ def _drawing(inputs: Inputs, one: torch.Tensor) -> tuple[bytes, str]:
         axis.set_xticks([])
         axis.set_yticks([])
         inputs.show(axis, one)
-        for kind in ("svg", "png"):
-            file = io.BytesIO()
-            figure.savefig(file, format=kind, dpi=110, metadata={"svg": {"Date": None, "Creator": None}}.get(kind))
-            if len(file.getvalue()) <= LARGEST:
-                break
-        return file.getvalue(), kind
+        lines, pixels = io.BytesIO(), io.BytesIO()
+        figure.savefig(lines, format="svg", metadata={"Date": None, "Creator": None})
+        if len(lines.getvalue()) <= LARGEST:
+            return lines.getvalue(), "svg"
+        figure.savefig(pixels, format="png", dpi=SHARP)
+        return _of_few_colours(pixels), "png"
     finally:
         pyplot.close(figure)
+
+
+def _of_few_colours(file: io.BytesIO) -> bytes:
+    smaller = io.BytesIO()
+    with Image.open(file) as image:
+        image.convert("RGB").quantize(COLOURS).save(smaller, "png")
+    return smaller.getvalue()
 
 
 def agreeing(passed: Passed) -> tuple[int, int]:

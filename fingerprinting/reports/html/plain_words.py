@@ -1,8 +1,8 @@
 """A verdict in sentences that need no statistics: what it says, by what it was passed, and what it does not say."""
 
 from fingerprinting.asking.respondent import UNANSWERED
-from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.calibrated import verdicts
+from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
 from fingerprinting.judging import verification
 from fingerprinting.judging.verdict import Passed
