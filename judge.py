@@ -5,6 +5,7 @@
     python judge.py RESPONSES=responses.txt          # a class per line, in the queries' order
     python judge.py EARLY=True RESPONSES=responses.txt    # as many as it says, the first of them
     python judge.py RESPONSES=responses.txt OTHER_TASK=True ALPHA=0.05 BETA=0.17    # its classes are others
+    python judge.py COMMIT=True KEY=~/.ssh/id_ed25519    # before anybody is asked; afterwards EVIDENCE=case.zip
 
 Needs calibrated.py. queries/queries.npy holds the inputs as models take them (images in [0, 1], code points, EEG in
 microvolt); texts stand in queries.txt too. The verdict is printed and written to queries/verdict.json, and as a page to

@@ -24,8 +24,8 @@ RULES = dict(alpha=0.1, beta=0.1, tail="student", early=False, other_task=False,
 NOTHING = dict(responses="", suspect="", classes="", commit=False, key="", tsa="", evidence="")
 
 
-def protect(study: Study, seed: int = 0) -> Fingerprint:
-    """An untrained source of the digits and a fingerprint of twins at which each model says something else."""
+def untrained_source(study: Study) -> None:
+    """Of the digits."""
     torch.manual_seed(0)
     metadata = {
         "name": study.source_id.name,
@@ -36,6 +36,11 @@ def protect(study: Study, seed: int = 0) -> Fingerprint:
         "settings": {"parent": None, "parent_sha256": None},
     }
     checkpoints.save(study.source_id.path, checkpoints.build(study.domain, "conv3", 10, (1, 8, 8)), metadata)
+
+
+def protect(study: Study, seed: int = 0) -> Fingerprint:
+    """An untrained source and a fingerprint of twins at which each model says something else."""
+    untrained_source(study)
     draw = np.random.default_rng(seed)
     logits = torch.from_numpy(draw.normal(size=(QUERIES, 10)).astype(np.float32))
     labels = logits.argmax(1)

@@ -163,8 +163,7 @@ def check(folder: Path, fingerprint: Fingerprint, rules: Rules, class_map: str) 
 
 def check_files(folder: Path, statement: dict) -> None:
     """Refuse files that are no longer what a statement about them says."""
-    there = statements.digests(folder, statement["files"])
-    if changed := [name for name, digest in statement["files"].items() if there.get(name) != digest]:
+    if changed := statements.changed(folder, statement):
         raise UserError(f"{', '.join(map(statements.shown, changed))} of {folder} changed since it was committed to")
 
 

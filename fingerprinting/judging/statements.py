@@ -55,6 +55,12 @@ def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return {name: sha256((folder / name).read_bytes()) for name in names if (folder / name).is_file()}
 
 
+def changed(folder: Path, statement: dict) -> list[str]:
+    """Those of the files named in a statement that are no longer what it says of them."""
+    there = digests(folder, statement["files"])
+    return [name for name, digest in statement["files"].items() if there.get(name) != digest]
+
+
 def shown(text: object) -> str:
     """Foreign text as a sentence may hold it: printable, and not long."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:SHOWN])

@@ -139,8 +139,7 @@ def _fixed(fingerprint: Fingerprint, held: CalibratedFingerprint, rules: Rules) 
 
 
 def _check_files(folder: Path, statement: dict, name: str) -> None:
-    there = statements.digests(folder, statement["files"])
-    if changed := [file for file, digest in statement["files"].items() if there.get(file) != digest]:
+    if changed := statements.changed(folder, statement):
         raise UserError(f"{', '.join(changed)} of the case is not what {name} says; get the case again")
 
 

@@ -170,6 +170,7 @@ def test_a_map_is_applied_to_what_was_said_and_nothing_is_asked_again(protected,
     path = tmp_path / "map.json"
     path.write_text(json.dumps({f"class no. {place}": name for place, name in enumerate(protected.classes)}))
     found = asked(protected, tmp_path, address, classes=str(path))
+    assert found["suspect"]["classes"]["class no. 3"] == 3
     assert found["outcome"] == "stolen" and (tmp_path / "asked").read_text() == str(TOTAL + 1)
 
 
