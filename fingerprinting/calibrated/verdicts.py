@@ -29,7 +29,6 @@ STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
 USUAL = 0.5  # a model that is cleared shows less evidence than this share of independent models
 FEW = 50  # models to compare with: one more or less of them moves a p-value by two points
 MOST_UNANSWERED = 0.1  # of all queries; beyond it what is missing may be what would tell
-EITHER = "independent models show as much evidence and stolen models as little, so it may be either"
 SURE = 0.95  # of the bound on how many independent models a verdict flags
 TRACES = ("evidence_of_extraction", "evidence_of_modification")  # the columns of the evidence
 
@@ -72,8 +71,10 @@ def why(found: dict) -> str:
         return f"{'less' if less else 'more'} accurate than all calibration models: they say nothing about such models"
     if found.get("either_way"):
         return "what is unanswered would decide it: this fingerprint weighs all of its queries together"
+    if not found["n_stolen"]:
+        return "independent models show as much evidence, and there are no stolen models to compare with"
     if found["p_stolen"] > found["beta"]:
-        return EITHER
+        return "independent models show as much evidence and stolen models as little, so it may be either"
     if found["p_independent"] <= found["alpha"]:
         return (
             "hardly any independent model shows as much evidence, hardly any stolen model as little: it is like neither"

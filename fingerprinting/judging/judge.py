@@ -71,7 +71,7 @@ def judge(
         found |= {"warnings": warnings}
         _keep(folder, found)
         if report:
-            report(study, Passed(folder, fingerprint, levels, labels, found))
+            report(study, Passed(folder, fingerprint, levels, meant, labels, found))
     return SKIPPED
 
 

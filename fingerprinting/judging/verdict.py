@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from fingerprinting.asking.classes import Classes
 from fingerprinting.calibrated import stopping, verdicts
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging.queries import Places
@@ -28,12 +29,13 @@ class Passed:
     """A verdict and what it was passed on. found: as verdict.json holds it.
 
     folder: of the queries. labels (m,): in the order of all that is asked, UNANSWERED where nothing is known; fewer
-    than all where the last ones were not asked.
+    than all where the last ones were not asked. meant: how they were read from what the suspect said.
     """
 
     folder: Path
     fingerprint: Fingerprint
     levels: Levels
+    meant: Classes
     labels: torch.Tensor
     found: dict
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
+from fingerprinting.core.foreign_text import visible
 from fingerprinting.core.runtime import REPOSITORY
 from fingerprinting.judging import bundle, case
 from fingerprinting.judging import judge as judging
@@ -82,11 +81,16 @@ def check_numbers(page: Page, found: dict) -> None:
 def test_a_copy_that_was_asked(study, tmp_path):
     page, found = by_twins(study, tmp_path / "q")
     check_numbers(page, found)
-    assert found["outcome"] == "stolen" and "of independent models by mistake, flags it" in page.text
+    assert (
+        found["outcome"] == "stolen"
+        and "as models taken from the source do; of independent models, this rule flags 10% by mistake" in page.text
+    )
     assert page.rows["suspect"] == [found["suspect"]["name"]]
-    assert page.rows["from"] == [found["suspect"]["started"]]
-    assert page.rows["sent"] == [f"{found['suspect']['sent']} queries in {found['suspect']['requests']} attempts"]
-    assert page.rows["repeats"][0].startswith(f"{found['suspect']['repeated']} queries were sent once more; 0 of them")
+    asked = found["suspect"]
+    assert page.rows["begun"] == [f"{asked['started'][:10]} {asked['started'][11:19]} UTC"]
+    assert page.rows["queries sent"] == [f"{asked['sent']}, repeats among them"]
+    assert page.rows["attempts"] == [f"{asked['requests']} in all, at most 1 for one query; queries retried: 0"]
+    assert page.rows["repeats"] == [f"{asked['repeated']}; another class than the first time: 0"]
     assert page.rows["same class as the source"][0] == f"{found['queries']} of {found['queries']}"
     assert sum(text.startswith("Query ") for _, text in page.headings) == examples.COUNT
     assert page.text.count("(same as the source)") == examples.COUNT and "Nothing: judge.py COMMIT=True" in page.text
@@ -105,7 +109,10 @@ def test_an_independent_model(study, both, tmp_path):
     queries = protection.QUERIES
     page, found = by_hand(study, tmp_path / "q", [*((label + 1) % 10 for label in both[:queries]), *both[queries:]])
     check_numbers(page, found)
-    assert found["outcome"] == "independent" and "as many independent models do" in page.text
+    assert (
+        found["outcome"] == "independent"
+        and "as independent models do; of stolen models such as the owner made" in page.text
+    )
     assert "(other than the source)" in page.text and "(same as the source)" not in page.text
 
 
@@ -138,7 +145,7 @@ def test_refusals_are_counted_and_shown(study, tmp_path):
     page, found = by_twins(study, tmp_path / "q", said)
     check_numbers(page, found)
     assert page.rows["refusals and responses without a class"] == ["2"] == [str(found["unanswered"])]
-    assert "I cannot help with that" in page.text and "2 queries have no response" in page.text
+    assert "I cannot help with that" in page.text and "Unanswered queries (2) count neither" in page.text
 
 
 def test_who_refuses_everything_has_no_place(study, tmp_path):
@@ -182,6 +189,18 @@ def test_recordings_are_drawn_small(shape):
     assert len(picture) < 60_000 and alt == f"a drawing of its {shape[0]} × {shape[1]} values"
 
 
+def test_a_map_that_came_later_is_shown_and_holds_for_repeats_too(study, tmp_path):
+    said = [f"no. {label}" for label in cases.copy_of(cases.protect(study))]
+    folder, path = tmp_path / "q", tmp_path / "map.json"
+    page, found = by_twins(study, folder, said)
+    assert found["outcome"] == "inconclusive" and "its classes" not in page.rows
+    path.write_text(json.dumps({f"no. {place}": place for place in range(10)}))
+    page, found = by_twins(study, folder, said, classes=str(path))
+    check_numbers(page, found)
+    assert found["outcome"] == "stolen" and page.rows["its classes"][0].startswith("no. 0 is 0, no. 1 is 1, ")
+    assert page.rows["repeats"] == [f"{found['suspect']['repeated']}; another class than the first time: 0"]
+
+
 def test_what_comes_from_a_suspect_stays_text(study, tmp_path, monkeypatch):
     """Its responses, classes, texts, its own name and that of the folder: all shown, none of it markup."""
     written = HOSTILE.replace("\ud800", "")  # no file of text holds half a pair
@@ -196,16 +215,9 @@ def test_what_comes_from_a_suspect_stays_text(study, tmp_path, monkeypatch):
     address = cases.suspect(folder, said)
     cases.run(study, folder, suspect=address, report=verdict.write)
     page, found = read(folder)
-    assert page.rows["suspect"] == [rendering.visible(found["suspect"]["name"])]
-    assert page.text.count(HARMLESS) >= examples.COUNT and f"{rendering.visible(written)}3" in page.text
+    assert page.rows["suspect"] == [visible(found["suspect"]["name"])]
+    assert page.text.count(HARMLESS) >= examples.COUNT and f"{visible(written)}3" in page.text
     assert not set(page.text) & set("\u202e\u2066\x00\x1b\ud800")
-
-
-@given(st.text(st.characters(categories=["L", "N", "P", "S", "Z", "C"])))
-def test_nothing_in_a_text_is_unseen(text):
-    shown = rendering.visible(text)
-    assert all(letter.isprintable() for letter in shown) and rendering.visible(shown) == shown
-    shown.encode()
 
 
 def test_a_committed_case_holds_the_page(study, tmp_path):

@@ -1,6 +1,7 @@
 """Where a suspect lies among models whose origin is known: a row of marks for each group, a line for the suspect."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 from fingerprinting.reports.figures.canvas import BLUE, VERMILION, pyplot
 
 WIDTH = 4.4  # inches: letters of it are still read where a phone shows it smaller
+LETTERS = 32  # of a line below the axis
 GOLDEN = 0.618  # marks of a row go up and down by it, so that equal values do not hide each other
 MARKS = {"independent": ("o", BLUE), "stolen": ("^", VERMILION)}
 
@@ -39,7 +41,7 @@ def drawn(groups: Sequence[Group], suspect: float | None, axis_name: str, span: 
                 axis.scatter([suspect], [-row], s=55, marker="D", color="black", zorder=3)
         axis.set_yticks([-row for row in range(len(rows))], [group.name if group else "suspect" for group in rows])
         axis.set_ylim(0.5 - len(rows), 0.5)
-        axis.set_xlabel(axis_name)
+        axis.set_xlabel(textwrap.fill(axis_name, LETTERS))
         axis.tick_params(axis="y", length=0)
         axis.spines[["top", "right", "left"]].set_visible(False)
         file = io.BytesIO()

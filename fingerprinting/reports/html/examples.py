@@ -14,10 +14,11 @@ from fingerprinting.asking.asking import spread
 from fingerprinting.asking.journal import Entry
 from fingerprinting.asking.respondent import UNANSWERED
 from fingerprinting.calibrated.contents import CalibratedFingerprint, TwinsCalibration
+from fingerprinting.core.foreign_text import shortened
 from fingerprinting.judging.queries import Places
 from fingerprinting.judging.verdict import Passed
 from fingerprinting.reports.figures.canvas import pyplot
-from fingerprinting.reports.html.rendering import data_uri, shortened
+from fingerprinting.reports.html.rendering import data_uri
 from fingerprinting.study.domain import Inputs
 from fingerprinting.study.study import Study
 

@@ -1,7 +1,6 @@
 """A verdict in sentences that need no statistics: what it says, by what it was passed, and what it does not say."""
 
 from fingerprinting.asking.respondent import UNANSWERED
-from fingerprinting.calibrated import verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
 from fingerprinting.judging import verification
@@ -14,22 +13,15 @@ def sentence(found: dict) -> str:
     """The verdict, as the first thing that is read."""
     if found["outcome"] == STOLEN:
         return (
-            "The suspect's responses are so like the source model's that the rule, which flags "
-            f"{share(found['alpha'])} of independent models by mistake, flags it."
+            "The suspect responds to the queries as models taken from the source do; of independent models, this rule "
+            f"flags {share(found['alpha'])} by mistake."
         )
     if found["outcome"] == INDEPENDENT:
         return (
-            "The suspect responds as many independent models do, and so little like the source model that the rule "
-            f"clears {share(found['beta'])} of such stolen models by mistake."
+            "The suspect responds to the queries as independent models do; of stolen models such as the owner made, "
+            f"this rule clears {share(found['beta'])} by mistake."
         )
-    return f"The responses do not decide where the suspect comes from: {_why(found)}."
-
-
-def _why(found: dict) -> str:
-    """As the verdict has it, which speaks of stolen models whether there are any or not."""
-    if found["n_stolen"] or found["why"] != verdicts.EITHER:
-        return found["why"]
-    return "independent models show as much evidence, and there are no stolen models to compare with"
+    return f"The responses do not decide where the suspect comes from: {found['why']}."
 
 
 def share(value: float) -> str:
@@ -98,8 +90,8 @@ def _of_asking(passed: Passed) -> list[str]:
         )
     if missing := found.get("unanswered"):
         said.append(
-            f"{missing} queries have no response that names a class. They count neither for nor against, "
-            "though a suspect may have chosen which to refuse."
+            f"Unanswered queries ({missing}) count neither for nor against, though a suspect may have chosen which to "
+            "refuse."
         )
     if passed.levels.other_task:
         said.append(

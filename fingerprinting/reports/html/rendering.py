@@ -6,6 +6,8 @@ from functools import cache
 import jinja2
 from markupsafe import Markup
 
+from fingerprinting.core.foreign_text import visible
+
 TYPES = {"png": "image/png", "svg": "image/svg+xml"}
 
 
@@ -27,20 +29,6 @@ def rendered(template: str, **values: object) -> str:
 
 def _seen(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def visible(text: str) -> str:
-    """The text with blanks for blanks of any kind, and a code for each character that shows nothing.
-
-    Among these are the characters that turn the direction of what follows them, and halves of surrogate pairs.
-    """
-    return "".join(
-        letter if letter.isprintable() else " " if letter.isspace() else f"\\u{ord(letter):04x}" for letter in text
-    )
-
-
-def shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def data_uri(content: bytes, kind: str) -> str:
