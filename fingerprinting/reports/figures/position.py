@@ -10,7 +10,7 @@ import numpy as np
 from fingerprinting.reports.figures.canvas import BLUE, VERMILION, pyplot
 
 WIDTH = 4.4  # inches: letters of it are still read where a phone shows it smaller
-LETTERS = 32  # of a line below the axis
+LETTERS = 40  # of a line below the axis
 GOLDEN = 0.618  # marks of a row go up and down by it, so that equal values do not hide each other
 MARKS = {"independent": ("o", BLUE), "stolen": ("^", VERMILION)}
 

@@ -4,7 +4,6 @@ import base64
 from functools import cache
 
 import jinja2
-from markupsafe import Markup
 
 from fingerprinting.core.foreign_text import visible
 
@@ -28,7 +27,7 @@ def rendered(template: str, **values: object) -> str:
 
 
 def _seen(value: object) -> object:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return visible(value) if isinstance(value, str) else value
 
 
 def data_uri(content: bytes, kind: str) -> str:
