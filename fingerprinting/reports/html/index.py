@@ -79,7 +79,7 @@ def page() -> str:
 def _folders() -> list[str]:
     """`domain/dataset/tier` of every study that has any records."""
     records = storage.results_dir() / "records"
-    found = (path.relative_to(records).as_posix() for path in records.glob("*/*/*") if path.is_dir())
+    found = {path.parent.relative_to(records).as_posix() for path in records.glob("*/*/*/*.jsonl")}
     return in_order(name for name in found if tier_of(name.split("/")[2]) in COMMITTED)
 
 
