@@ -149,7 +149,7 @@ def _values(defaults: dict, overrides: dict[str, str], tier: str, places: Places
     values = {}
     for name, default in defaults.items():
         try:
-            usual = _chosen(name, default, tier, places)
+            usual = chosen(name, default, tier, places)
         except UnnamedDomainError:
             if name not in overrides and name in may_lack:
                 continue
@@ -191,11 +191,14 @@ def _check_type(name: str, value, like, whose: str) -> None:
         raise UserError(f"constant {name}={value!r} of {whose} has the wrong type; give {wanted}")
 
 
-def of_no_study(script: dict, words: list[str]) -> dict:
-    """The constants (lower case) of a script that is not about a single study, overrides applied."""
+def of_no_study(script: dict, words: list[str], *, brief: bool = False) -> dict:
+    """The constants (lower case) of a script that is not about a single study, overrides applied.
+
+    brief: --help has a line for each.
+    """
     own = _constants(script)
     if asks_for_help(words):
-        _show_help(script, own, own)
+        _show_help(script, own, own, brief=own if brief else ())
     overrides = _split(renamed(words, own))
     _check_names(overrides, own)
     return {name.lower(): _typed(name, overrides.get(name), value) for name, value in own.items()}
@@ -217,7 +220,7 @@ class UnnamedDomainError(UserError):
     """A constant has values for some domains, and none for this one."""
 
 
-def _chosen(name: str, value, tier: str, places: Places):
+def chosen(name: str, value, tier: str, places: Places):
     """A constant may be a table by data set or domain, by tier, or both.
 
     OTHER is the entry of all that a table does not name. None is that of one which has no use for the constant.
@@ -227,7 +230,7 @@ def _chosen(name: str, value, tier: str, places: Places):
     if set(value) & set(TIERS):
         if tier not in value or not set(value) <= set(TIERS):
             raise UserError(f"{name} has values for {_listed(value)}; give one for each tier: {_listed(TIERS)}")
-        return _chosen(name, value[tier], tier, places)
+        return chosen(name, value[tier], tier, places)
     if not set(value) & {*DOMAINS, *places, OTHER}:
         raise UserError(
             f"{name} has values for {_listed(value)}, which are neither tiers ({_listed(TIERS)}) nor domains"
@@ -235,7 +238,7 @@ def _chosen(name: str, value, tier: str, places: Places):
     place = next((place for place in (*places, OTHER) if place in value), None)
     if place is None:
         raise UnnamedDomainError(f"{name} has values for {_listed(value)}, and none for {places[-1]}; give {name}=")
-    return _chosen(name, value[place], tier, places)
+    return chosen(name, value[place], tier, places)
 
 
 def _entries(value) -> list:
@@ -345,7 +348,7 @@ def _show_help(
 
 def _held(name: str, value, tier: str, places: Places) -> str:
     try:
-        return repr(_chosen(name, value, tier, places))
+        return repr(chosen(name, value, tier, places))
     except UnnamedDomainError:
         return f"(none for {places[-1]})"
 

@@ -47,7 +47,8 @@ def outcome(p_independent: float, p_stolen: float, alpha: float, beta: float) ->
 
 def passed(found: dict) -> str:
     """The outcome of what `measured` found, as records keep it: by its own p-values, alpha, beta and range."""
-    if not found["in_range"] or found.get("one_response") or found.get("either_way") or too_few(found):
+    stopped = ("limit", "one_response", "either_way")
+    if not found["in_range"] or any(found.get(name) for name in stopped) or too_few(found):
         return INCONCLUSIVE
     return outcome(found["p_independent"], found["p_stolen"], found["alpha"], found["beta"])
 
@@ -61,6 +62,8 @@ def why(found: dict) -> str:
     """What makes the outcome of what `measured` found inconclusive; empty where it is not."""
     if passed(found) != INCONCLUSIVE:
         return ""
+    if found.get("limit"):
+        return found["limit"]
     if too_few(found):
         share, most = found["unanswered_share"], MOST_UNANSWERED
         return f"{share:.0%} of the queries are unanswered, above {most:.0%}: these may be those that would tell"

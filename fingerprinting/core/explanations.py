@@ -83,9 +83,10 @@ def shown(name: str, held: str, value, said: str) -> str:
 
 def in_brief(held: dict[str, str], said: dict[str, str], own: Collection[str]) -> str:
     """Constants as they hold, on a screen: a line for each of a script's own, the others together."""
-    lines = [f"  {name} = {held[name]}  # {said[name]}" for name in own]
+    lines = [f"  {name}={held[name]}  # {said[name]}" for name in own]
     others = ", ".join(f"{name}={value}" for name, value in held.items() if name not in own)
-    return "\n".join([*lines, *textwrap.wrap(f"Those of every script (docs/steps.md): {others}", SCREEN)])
+    shared = f"Those of every script (docs/steps.md): {others}" if others else ""
+    return "\n".join([*lines, *textwrap.wrap(shared, SCREEN)])
 
 
 def table(value: dict) -> str:

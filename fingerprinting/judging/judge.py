@@ -47,7 +47,7 @@ def judge(
     verdicts.check_rates(alpha, beta, tail)
     source_sha256 = trained.weights_sha256(study, study.source_id)
     fingerprint, folder = store.load(study, METHOD, source_sha256), Path(queries)
-    levels, how = Levels(alpha, beta, tail, other_task, early), Asking(**asking)
+    levels, how = Levels(alpha, beta, tail, other_task, early, study.domain.limit), Asking(**asking)
     if early:
         _check_early(fingerprint, other_task, alpha, tail)
     _check_support(fingerprint, other_task, alpha, tail)

@@ -11,7 +11,7 @@ def page(found: dict) -> list[str]:
     """A verdict in Markdown; the control accuracy where its range over the calibration models is known."""
     rows = [
         ["verdict", f"**{found['outcome']}**"],
-        *([[f"why {verdicts.INCONCLUSIVE}", found["why"]]] if found["why"] else []),
+        *([[f"why {verdicts.INCONCLUSIVE}", in_markdown(found["why"])]] if found["why"] else []),
         *(["**warning**", warning] for warning in found["warnings"]),
         *(["**finding**", in_markdown(finding)] for finding in found.get("findings", ())),
         ["queries", str(found["queries"])],

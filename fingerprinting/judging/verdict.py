@@ -15,13 +15,16 @@ from fingerprinting.study.study import Study
 
 @dataclass(frozen=True)
 class Levels:
-    """What was stated before: rates, the tail beyond the calibration models, and what kind of verdict is passed."""
+    """What was stated before: rates, the tail beyond the calibration models, what kind of verdict is passed, and why
+    none may go further than inconclusive.
+    """
 
     alpha: float
     beta: float
     tail: str
     other_task: bool = False
     early: bool = False
+    limit: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def found_by(
         if count is not None and count < len(fingerprint):
             fingerprint, asked = stopping.first(fingerprint, count), asked[:count]
         found = verdicts.measured(fingerprint, asked, None if levels.other_task else controls, *rates)
+    if levels.limit:
+        found["limit"] = levels.limit
     return {
         "study": study,
         "fingerprint_sha256": fingerprint.metadata["sha256"],

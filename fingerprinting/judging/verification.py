@@ -40,6 +40,7 @@ from fingerprinting.judging.commitment import COMMITMENT, FINGERPRINT, JOURNAL, 
 from fingerprinting.judging.page import page as page_of_verdict
 from fingerprinting.judging.signature import Signer
 from fingerprinting.judging.transcript import Transcript
+from fingerprinting.judging.verdict import Levels
 
 ARRAY, ABOUT, _ = QUERIES
 IN_WORDS = ("why",)  # of a verdict
@@ -103,10 +104,11 @@ def held_together(folder: Path) -> Case:
         raise UserError(f"{JOURNAL} begins before {COMMITMENT} was made")
     if statements.time_of(closed["closed"]) + timestamp.TICK < said.last:
         raise UserError(f"{JOURNAL} goes on after {CLOSING} was made")
-    found = passed(fingerprint, said.journal, rules, meant, committed["study"])
+    levels = rules.levels(committed["limit"])
+    found = passed(fingerprint, said.journal, levels, rules.budget, meant, committed["study"])
     _check_verdict(folder, found, committed)
     found["warnings"] = judge.warnings_of(committed["tier"], fingerprint, rules.other_task, rules.alpha)
-    odd = suspect.findings_of(fingerprint, said.journal, rules.levels, meant, folder)
+    odd = suspect.findings_of(fingerprint, said.journal, levels, meant, folder)
     found["findings"] = [one.replace(f"{folder}/", "") for one in odd]
     return Case(committed, closed, said, found, _fixed(fingerprint, held, rules))
 
@@ -122,11 +124,11 @@ def _meant(folder: Path, rules: Rules, names: tuple[str, ...], covered: set[str]
         raise statements.damaged(MAP) from None
 
 
-def passed(fingerprint: Fingerprint, journal: Journal, rules: Rules, meant: Classes, study: str) -> dict:
+def passed(fingerprint: Fingerprint, journal: Journal, levels: Levels, budget: int, meant: Classes, study: str) -> dict:
     """The verdict on what a journal holds, by the code of all verdicts, with what makes it weaker than it looks."""
-    count = suspect.planned(fingerprint, rules.levels, rules.budget)
+    count = suspect.planned(fingerprint, levels, budget)
     with np.errstate(all="ignore"):  # of numbers that a forger chose
-        return suspect.passed_on(study, fingerprint, journal, count, rules.levels, meant)[0]
+        return suspect.passed_on(study, fingerprint, journal, count, levels, meant)[0]
 
 
 def _fixed(fingerprint: Fingerprint, held: CalibratedFingerprint, rules: Rules) -> str:

@@ -295,8 +295,8 @@ def test_help_of_judging_fits_a_screen_and_names_all_that_it_understands(run_her
     lines = said.splitlines()
     assert len(lines) <= 45 and max(map(len, lines)) <= 100
     own = re.findall(r"^([A-Z_]+) = ", (REPOSITORY / "judge.py").read_text(encoding="utf-8"), re.MULTILINE)
-    assert own and all(re.search(rf"^  {name} = .*  # .", said, re.MULTILINE) for name in own)
-    assert "  ALPHA = 0.2  # false positive rate" in said and "TIER='smoke'" in said
+    assert own and all(re.search(rf"^  {name}=.*  # .", said, re.MULTILINE) for name in own)
+    assert "  ALPHA=0.2  # false positive rate" in said and "TIER='smoke'" in said
     shared = {*cli.COMMON, *load_domain("cv").constants}
     assert all(re.search(rf"\b{name}=", said) for name in shared) and "docs/suspects.md" in said
 
