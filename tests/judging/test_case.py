@@ -304,8 +304,8 @@ def test_a_program_that_is_missing_is_named(study, protected, tmp_path, monkeypa
 
 def test_the_constants_that_ask_a_suspect_are_of_judge(run_here):
     listed = run_here("judge.py", "--help").stdout
-    assert all(f"  {name} = " in listed for name in ("COMMIT", "KEY", "TSA", "EVIDENCE", "SUSPECT"))
-    assert all(f"  {name.upper()} = " in listed for name in case.ASKING)
+    assert all(f"  {name}=" in listed for name in ("COMMIT", "KEY", "TSA", "EVIDENCE", "SUSPECT"))
+    assert all(f"  {name.upper()}=" in listed for name in case.ASKING)
 
 
 def test_what_comes_from_a_suspect_is_no_markup_in_the_verdict_and_in_the_case(
