@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
@@ -39,10 +39,10 @@ COMMON = {
 
 
 SHARED = ("batch_size", "weight_decay", "min_updates", "augment")  # what a domain's constants may be
-DOMAIN_SAID = (
-    "cv, nlp, bci or the path of a domain.py of your own; a constant that a script imports from its domain's module, "
-    "such as EPOCHS, LEARNING_RATE, EPSILON or PGD_STEPS of models from scratch, is then your module's where it "
-    "has one of that name, else the script's"
+DOMAIN_SAID = "cv, nlp, bci or the path of a domain.py of your own"
+ITS_CONSTANTS = (
+    "; a constant that a script imports from its domain's module, such as EPOCHS, LEARNING_RATE, EPSILON or PGD_STEPS "
+    "of models from scratch, is then your module's where it has one of that name, else the script's"
 )
 HELP = ("--help", "-h")
 OTHER = "other"  # in a table by domain or data set: all that it does not name
@@ -60,15 +60,22 @@ FURTHER = "CONSTANTS"  # a script's table of constants that stand elsewhere
 TOO_MANY = 2**31  # of anything that is counted
 
 
-def run(step: Callable, script: dict, domain: str = "", report: Callable[[Study], None] | None = None) -> None:
+def run(
+    step: Callable,
+    script: dict,
+    domain: str = "",
+    report: Callable[[Study], None] | None = None,
+    *,
+    brief: bool = False,
+) -> None:
     """Call `step(study, **constants)` with a script's globals; a user's mistake ends in one sentence and status 2.
 
     The step's seconds are recorded, unless it returns SKIPPED because some or all of its work was finished before.
     `report` then shows what it recorded. `domain` is that of a domain's step; root scripts carry it as their constant
-    DOMAIN. DOMAIN= overrides both.
+    DOMAIN. DOMAIN= overrides both. brief: --help has a line for each constant of the script's own.
     """
     with endings():
-        study, constants = resolve(script, domain, sys.argv[1:])
+        study, constants = resolve(script, domain, sys.argv[1:], brief=brief)
         altered = checksums.altered(study)
         checksums.announce(altered)
         started = time.perf_counter()
@@ -95,7 +102,7 @@ def _record_time(study: Study, script: dict, seconds: float) -> None:
     Records.of(study, "steps").put([row])
 
 
-def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
+def resolve(script: dict, domain: str, words: list[str], *, brief: bool = False) -> tuple[Study, dict]:
     """The study and the step's own constants (lower case), tier by tier values chosen, overrides applied.
 
     Where DOMAIN= is somebody's own file, what a script imports from its domain's module (such as EPOCHS and EPSILON) is
@@ -104,7 +111,7 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     own = _constants(script)
     usual = domain or own["DOMAIN"]
     if asks_for_help(words):
-        _help(script, usual, words)
+        _help(script, usual, words, brief=brief)
     overrides = _split(renamed(words, {*COMMON, *load_domain(usual).constants, *own}))
     address = overrides.get("DOMAIN") or usual
     chosen = load_domain(address)
@@ -191,7 +198,7 @@ def of_no_study(script: dict, words: list[str], *, brief: bool = False) -> dict:
     """
     own = _constants(script)
     if asks_for_help(words):
-        _show_help(script, own, own, brief=brief)
+        _show_help(script, own, own, brief=own if brief else ())
     overrides = _split(renamed(words, own))
     _check_names(overrides, own)
     return {name.lower(): _typed(name, overrides.get(name), value) for name, value in own.items()}
@@ -303,7 +310,7 @@ def asks_for_help(words: list[str]) -> bool:
     return any(word in HELP for word in words)
 
 
-def _help(script: dict, usual: str, words: list[str]) -> None:
+def _help(script: dict, usual: str, words: list[str], *, brief: bool) -> None:
     """Shows what holds for the tier, the data set and the domain among the words, where there are such."""
     given = dict(word.split("=", 1) for word in words if "=" in word)
     tier = given["TIER"] if given.get("TIER") in TIERS else _constants(script).get("TIER", COMMON["TIER"])
@@ -312,7 +319,7 @@ def _help(script: dict, usual: str, words: list[str]) -> None:
     own |= {**_from_domain(own, usual, address), "DOMAIN": address}
     constants = {**own, **domain.constants, **COMMON, **own}
     places = (given.get("DATASET") or domain.of_tier("datasets", tier), domain.name)
-    _show_help(script, constants, {**constants, "TIER": tier}, tier, places, address)
+    _show_help(script, constants, {**constants, "TIER": tier}, tier, places, address, brief=own if brief else ())
 
 
 def _show_help(
@@ -323,15 +330,19 @@ def _show_help(
     places: Places = ("", ""),
     address: str = "",
     *,
-    brief: bool = False,
+    brief: Collection[str] = (),
 ) -> None:
+    """brief: constants that have a line each; what others hold stands together. Empty: all of them are explained."""
     print((script.get("__doc__") or "").strip())
     where = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
     print(f"\nConstants, each overridable as NAME=value{where}:")
-    said = {**explanations.of(script, constants), "DOMAIN": DOMAIN_SAID}
-    for name, value in values.items():
-        held, about = _held(name, value, tier, places), said.get(name, "")
-        print(f"  {name}={held}  # {about}" if brief else explanations.shown(name, held, value, about), flush=True)
+    said = {**explanations.of(script, constants), "DOMAIN": DOMAIN_SAID + ("" if brief else ITS_CONSTANTS)}
+    held = {name: _held(name, value, tier, places) for name, value in values.items()}
+    if brief:
+        print(explanations.in_brief(held, said, brief), flush=True)
+    else:
+        for name, value in values.items():
+            print(explanations.shown(name, held[name], value, said.get(name, "")), flush=True)
     raise SystemExit(0)
 
 

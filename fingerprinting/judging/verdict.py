@@ -1,12 +1,16 @@
 """The verdict on labels, however they came: what it is measured on, at which levels, and what is kept of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from fingerprinting.asking.classes import Classes
 from fingerprinting.calibrated import stopping, verdicts
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging.queries import Places
+from fingerprinting.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,25 @@ class Levels:
     other_task: bool = False
     early: bool = False
     limit: str = ""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A verdict and what it was passed on. found: as verdict.json holds it.
+
+    folder: of the queries. labels (m,): in the order of all that is asked, UNANSWERED where nothing is known; fewer
+    than all where the last ones were not asked. meant: how they were read from what the suspect said.
+    """
+
+    folder: Path
+    fingerprint: Fingerprint
+    levels: Levels
+    meant: Classes
+    labels: torch.Tensor
+    found: dict
+
+
+Report = Callable[[Study, Passed], None]
 
 
 def found_by(
