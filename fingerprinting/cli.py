@@ -32,6 +32,8 @@ COMMON = {
     "DEVICE": "auto",  # cpu, cuda, mps or another of torch's; auto: an accelerator where there is one
     "PRECISION": "float32",  # of training: float32, or bfloat16 where it can be; responses are always float32
     "SPLIT_SEED": 0,  # another one: another split of the data, and models of its own
+    "POOL": 0,  # examples taken of the published training set, in a study apart; 0: as many as the tier takes
+    "VARIANT": "",  # a name: a study apart from the usual one, for other constants
     "FORCE": False,  # do again what is finished
 }
 
@@ -43,7 +45,8 @@ DOMAIN_SAID = (
     "has one of that name, else the script's"
 )
 HELP = ("--help", "-h")
-OTHER = "other"  # in a table by domain: all domains that it does not name
+OTHER = "other"  # in a table by domain or data set: all that it does not name
+Places = tuple[str, str]  # the data set and the domain that a table may name
 OLD_NAMES = {  # of constants, understood until version 0.3
     "LEVEL": "ALPHA",
     "CLEARED": "BETA",
@@ -102,15 +105,19 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     tier = _typed("TIER", overrides.get("TIER"), defaults["TIER"])
     if tier not in TIERS:
         raise UserError(f"unknown TIER {tier!r}; take one of {', '.join(TIERS)}")
-    values = _values(defaults, overrides, tier, chosen.name, may_lack=script.get(FURTHER, {}))
+    dataset = _typed("DATASET", overrides.get("DATASET"), defaults["DATASET"]) or chosen.of_tier("datasets", tier)
+    places = (dataset, chosen.name)
+    values = _values(defaults, overrides, tier, places, may_lack=script.get(FURTHER, {}))
     shared = {name.lower(): values[name] for name in chosen.constants}
     _check_shared(chosen, shared)
     study = Study(
         address=address,
-        dataset=values["DATASET"] or chosen.of_tier("datasets", tier),
+        dataset=dataset,
         tier=tier,
         target_name=values["TARGET"],
         split_seed=values["SPLIT_SEED"],
+        pool=values["POOL"],
+        variant=values["VARIANT"],
         device_name=values["DEVICE"],
         precision=values["PRECISION"],
         workers=values["WORKERS"],
@@ -121,12 +128,12 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     return study, {name.lower(): values[name] for name in own if name in values and name not in hidden}
 
 
-def _values(defaults: dict, overrides: dict[str, str], tier: str, domain: str, may_lack: Iterable[str]) -> dict:
+def _values(defaults: dict, overrides: dict[str, str], tier: str, places: Places, may_lack: Iterable[str]) -> dict:
     """Every constant's value; one of `may_lack` that the domain has none for is left out, for its step to ask for."""
     values = {}
     for name, default in defaults.items():
         try:
-            usual = _chosen(name, default, tier, domain)
+            usual = _chosen(name, default, tier, places)
         except UnnamedDomainError:
             if name not in overrides and name in may_lack:
                 continue
@@ -194,24 +201,25 @@ class UnnamedDomainError(UserError):
     """A constant has values for some domains, and none for this one."""
 
 
-def _chosen(name: str, value, tier: str, domain: str):
-    """A constant may be a table by domain, by tier, or both.
+def _chosen(name: str, value, tier: str, places: Places):
+    """A constant may be a table by data set or domain, by tier, or both.
 
-    OTHER is the entry of all domains that a table does not name. None is that of one which has no use for the constant.
+    OTHER is the entry of all that a table does not name. None is that of one which has no use for the constant.
     """
     if not isinstance(value, dict):
         return value
     if set(value) & set(TIERS):
         if tier not in value or not set(value) <= set(TIERS):
             raise UserError(f"{name} has values for {_listed(value)}; give one for each tier: {_listed(TIERS)}")
-        return _chosen(name, value[tier], tier, domain)
-    if not set(value) & {*DOMAINS, domain, OTHER}:
+        return _chosen(name, value[tier], tier, places)
+    if not set(value) & {*DOMAINS, *places, OTHER}:
         raise UserError(
             f"{name} has values for {_listed(value)}, which are neither tiers ({_listed(TIERS)}) nor domains"
         )
-    if domain not in value and OTHER not in value:
-        raise UnnamedDomainError(f"{name} has values for {_listed(value)}, and none for {domain}; give {name}=")
-    return _chosen(name, value.get(domain, value.get(OTHER)), tier, domain)
+    place = next((place for place in (*places, OTHER) if place in value), None)
+    if place is None:
+        raise UnnamedDomainError(f"{name} has values for {_listed(value)}, and none for {places[-1]}; give {name}=")
+    return _chosen(name, value[place], tier, places)
 
 
 def _entries(value) -> list:
@@ -284,33 +292,34 @@ def asks_for_help(words: list[str]) -> bool:
 
 
 def _help(script: dict, usual: str, words: list[str]) -> None:
-    """Shows what holds for the tier and the domain among the words, where there are such."""
+    """Shows what holds for the tier, the data set and the domain among the words, where there are such."""
     given = dict(word.split("=", 1) for word in words if "=" in word)
     tier = given["TIER"] if given.get("TIER") in TIERS else _constants(script).get("TIER", COMMON["TIER"])
     address = given.get("DOMAIN") or usual
     domain, own = load_domain(address), _constants(script)
     own |= {**_from_domain(own, usual, address), "DOMAIN": address}
     constants = {**own, **domain.constants, **COMMON, **own}
-    _show_help(script, constants, {**constants, "TIER": tier}, tier, domain.name, address)
+    places = (given.get("DATASET") or domain.of_tier("datasets", tier), domain.name)
+    _show_help(script, constants, {**constants, "TIER": tier}, tier, places, address)
 
 
 def _show_help(
-    script: dict, constants: dict, values: dict, tier: str = "", domain: str = "", address: str = ""
+    script: dict, constants: dict, values: dict, tier: str = "", places: Places = ("", ""), address: str = ""
 ) -> None:
     print((script.get("__doc__") or "").strip())
     about = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
     print(f"\nConstants, each overridable as NAME=value{about}:")
     said = {**explanations.of(script, constants), "DOMAIN": DOMAIN_SAID}
     for name, value in values.items():
-        print(explanations.shown(name, _held(name, value, tier, domain), value, said.get(name, "")), flush=True)
+        print(explanations.shown(name, _held(name, value, tier, places), value, said.get(name, "")), flush=True)
     raise SystemExit(0)
 
 
-def _held(name: str, value, tier: str, domain: str) -> str:
+def _held(name: str, value, tier: str, places: Places) -> str:
     try:
-        return repr(_chosen(name, value, tier, domain))
+        return repr(_chosen(name, value, tier, places))
     except UnnamedDomainError:
-        return f"(none for {domain})"
+        return f"(none for {places[-1]})"
 
 
 def _article(value) -> str:

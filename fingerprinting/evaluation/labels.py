@@ -33,14 +33,15 @@ class Labels:
     """models (M,): names. labels (M, m): each model's, of candidates whose index into CANDIDATES is kind (m,).
 
     truth, margin (m,): labels, and the source's probability of its label less that of the next one. kinds,
-    architecture, seconds, share, accuracy (M,): of a model, its time of training, the share of its maker's data that it
-    was trained on and its accuracy on test.
+    architecture, seconds, share, examples, accuracy (M,): of a model, its time of training, the share of its maker's
+    data that it was trained on and how many examples these are, and its accuracy on test.
     """
 
     models: np.ndarray
     kinds: np.ndarray
     architecture: np.ndarray
     share: np.ndarray
+    examples: np.ndarray
     seconds: np.ndarray
     accuracy: np.ndarray
     labels: np.ndarray
@@ -94,6 +95,7 @@ def record(study: Study) -> Labels:
         kinds=np.array([model.model.kind for model in models]),
         architecture=np.array([model.model.architecture for model in models]),
         share=np.array([suspects.share(model) for model in models]),
+        examples=np.array([model.metadata["examples"] for model in models]),
         seconds=np.array([model.metadata["seconds"] for model in models]),
         accuracy=np.array([model.metadata["test_accuracy"] for model in models]),
         labels=np.stack([logits.argmax(1).numpy() for logits in asked]).astype(np.uint8),

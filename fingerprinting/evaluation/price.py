@@ -319,12 +319,14 @@ def _rows(study: Study, found: Labels, variant: Variant, drawn: Drawn) -> Iterat
             "auc_least": float(np.mean([min(aucs.values()) for aucs in of_group])),
             "auc_by_attack": {attack: float(np.mean([aucs[attack] for aucs in of_group])) for attack in of_group[0]},
             **price_beside.of_unseen_attacks(found, scores, GROUPS[group]),
+            **price_beside.of_attackers_data(found, scores, GROUPS[group]),
             **(price_beside.of_architectures(found, scores, GROUPS[group]) if usual else {}),
             "draws": len(drawn),
             "n_pirated": int(np.isin(found.kinds, SAME_TASK).sum()),
             "n_independent": int(np.isin(found.kinds, GROUPS[group]).sum()),
             "seconds": variant.twins * of_twins + variant.pairs * len(PAIR) * of_pairs,
             "source_seconds": float(found.seconds[found.kinds == "source"][0]),
+            "source_examples": int(found.examples[found.kinds == "source"][0]),
             "provenance": runtime.provenance(study.device),
         }
 

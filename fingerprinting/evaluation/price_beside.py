@@ -25,12 +25,27 @@ FINGERPRINT = ("method", "output", "representation")  # what an identity is kept
 
 def of_unseen_attacks(found: Labels, scores: np.ndarray, negatives: tuple[str, ...]) -> dict[str, dict]:
     """Of each unseen attack that is there: the AUC against these independents by scores (draws, M), n and accuracy."""
-    independent = np.isin(found.kinds, negatives)
     stolen = {attack: own for attack in UNSEEN if (own := found.kinds == attack).any()}
+    return _of_groups("unseen_attack", found, scores, negatives, stolen)
+
+
+def of_attackers_data(found: Labels, scores: np.ndarray, negatives: tuple[str, ...]) -> dict[str, dict]:
+    """The same of students by the number of inputs that their attacker asked the source about."""
+    students = found.kinds == "extract_sweep"
+    counts = sorted(set(found.examples[students].tolist()))
+    asked = {str(count): students & (found.examples == count) for count in counts}
+    return _of_groups("attackers_examples", found, scores, negatives, asked)
+
+
+def _of_groups(
+    by: str, found: Labels, scores: np.ndarray, negatives: tuple[str, ...], groups: dict[str, np.ndarray]
+) -> dict[str, dict]:
+    """The AUC of each group (M,) of stolen models against these independents, its size and its mean accuracy."""
+    independent = np.isin(found.kinds, negatives)
     return {
-        "auc_by_unseen_attack": {attack: _auc(scores, own, independent) for attack, own in stolen.items()},
-        "n_by_unseen_attack": {attack: int(own.sum()) for attack, own in stolen.items()},
-        "accuracy_by_unseen_attack": {attack: float(found.accuracy[own].mean()) for attack, own in stolen.items()},
+        f"auc_by_{by}": {name: _auc(scores, own, independent) for name, own in groups.items()},
+        f"n_by_{by}": {name: int(own.sum()) for name, own in groups.items()},
+        f"accuracy_by_{by}": {name: float(found.accuracy[own].mean()) for name, own in groups.items()},
     }
 
 

@@ -209,7 +209,7 @@ def _settings(study: Study, job: Job) -> dict:
         "options": job.options,
         **study.numerics,
         "split_seed": study.split_seed,
-        "pool_size": study.domain.data.pool_size[study.tier],
+        "pool_size": study.pool or study.domain.data.pool_size[study.tier],
         "parent": job.parent.name if job.parent else None,
         "parent_sha256": weights_sha256(study, job.parent) if job.parent else None,
     }

@@ -4,7 +4,7 @@ from fingerprinting.core.runtime import UserError
 from fingerprinting.reports import documents, pages, show
 from fingerprinting.reports.sections import deepcore, overlap, passport_pages, price, study_page
 from fingerprinting.study.domain import DOMAINS, Domain, load_domain
-from fingerprinting.study.study import SPLIT
+from fingerprinting.study.study import apart
 
 
 def write(study: str = "", figures: bool = True, domain: str = "") -> None:
@@ -13,8 +13,8 @@ def write(study: str = "", figures: bool = True, domain: str = "") -> None:
     if study and not folders:
         raise UserError(f"no study begins with {study!r}; there are {', '.join(pages.study_folders()) or 'none'}")
     own = load_domain(domain) if domain else None
-    # Of a replicate, whose figures look like those of the primary split, only what is asked for by name.
-    drawn = [folder for folder in folders if study or SPLIT not in folder]
+    # Of a study apart, whose figures look like those of the usual one, only what is asked for by name.
+    drawn = [folder for folder in folders if study or not apart(folder.split("/")[2])]
     for folder in drawn if figures else ():
         print(f"figures of {folder}", flush=True)
         show.every_figure(folder, _domain(folder, own))

@@ -7,14 +7,14 @@ from pathlib import Path
 from fingerprinting.core import storage
 from fingerprinting.reports.pages import folder
 from fingerprinting.study.domain import COMMITTED
-from fingerprinting.study.study import SPLIT
+from fingerprinting.study.study import tier_of
 
 
 def write_topic(topic: str, columns: str, rows: list[dict]) -> None:
     """`topic`.csv of the committed tiers; each other tier, which git ignores, has a file of its own (auc-quick.csv)."""
     tiers: dict[str, list[dict]] = {"": []}
     for row in rows:
-        tier = row["tier"].split(SPLIT)[0]
+        tier = tier_of(row["tier"])
         tiers.setdefault("" if tier in COMMITTED else f"-{tier}", []).append(row)
     for suffix, own in tiers.items():
         write_csv(folder() / f"{topic}{suffix}.csv", columns, own)

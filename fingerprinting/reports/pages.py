@@ -6,7 +6,7 @@ from pathlib import Path
 from fingerprinting.core import storage
 from fingerprinting.study.domain import DOMAINS
 from fingerprinting.study.renamed import TOPICS
-from fingerprinting.study.study import SPLIT
+from fingerprinting.study.study import apart
 
 
 def folder() -> Path:
@@ -38,10 +38,9 @@ def page_path(study_folder: str, topic: str = "") -> Path:
 
 
 def heading(study_folder: str) -> str:
-    """A study in the head of a column: its domain and data set, and the seed of another split."""
+    """A study in the head of a column: its domain and data set, and what sets it apart from the usual one."""
     domain, dataset, tier = study_folder.split("/")
-    _, another, seed = tier.partition(SPLIT)
-    return f"{domain} {dataset}" + (f", SPLIT_SEED={seed}" if another else "")
+    return ", ".join([f"{domain} {dataset}", *apart(tier)])
 
 
 def links(studies: Iterable[str], topic: str = "") -> str:

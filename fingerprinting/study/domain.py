@@ -66,6 +66,8 @@ class Networks:
     architectures: dict[str, Architecture]
     source: dict[str, str]  # tier -> architecture of the source model
     students: dict[str, tuple[str, ...]]  # tier -> architectures of extractions and of half the independent models
+    # data set -> the source's architecture there, where another suits it better: it changes places with the tier's
+    source_of: dict[str, str] = field(default_factory=dict)
 
 
 def _as_they_are(inputs: torch.Tensor) -> torch.Tensor:
@@ -205,6 +207,7 @@ FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
         "a dict from names to Architectures, one at least",
     ),
     "source": (lambda value: _is_table(value, _is_text), "a dict from tiers to an architecture's name"),
+    "source_of": (lambda value: _is_table(value, _is_text), "a dict from data sets to an architecture's name"),
     "students": (
         lambda value: _is_table(value, lambda names: _are_texts(names) and bool(names)),
         "a dict from tiers to tuples of architectures' names, one at least",

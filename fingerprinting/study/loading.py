@@ -42,13 +42,13 @@ def _check_range(domain: Domain, found: Dataset) -> None:
 
 
 @lru_cache(maxsize=4)
-def parts(address: str, name: str, tier: str, split_seed: int) -> dict[str, Examples]:
-    """owner, attacker, reference, dev and test of a data set."""
-    return splits.cut(dataset(address, name), load_domain(address).of_tier("pool_size", tier), split_seed)
+def parts(address: str, name: str, tier: str, split_seed: int, pool: int = 0) -> dict[str, Examples]:
+    """owner, attacker, reference, dev and test of a data set, of `pool` examples or as many as the tier takes."""
+    return splits.cut(dataset(address, name), pool or load_domain(address).of_tier("pool_size", tier), split_seed)
 
 
 @lru_cache(maxsize=4)
-def sha256(address: str, name: str, tier: str, split_seed: int) -> str:
+def sha256(address: str, name: str, tier: str, split_seed: int, pool: int = 0) -> str:
     """The content of all parts."""
-    held = parts(address, name, tier, split_seed).items()
+    held = parts(address, name, tier, split_seed, pool).items()
     return storage.digest({f"{part}/{field}": value for part, of in held for field, value in vars(of).items()})

@@ -1,5 +1,6 @@
 """A study: one source model and all that belongs to it, named by domain, data set and tier."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +15,26 @@ from fingerprinting.study import loading
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, is_folder, load_domain
 from fingerprinting.training.trainer import Recipe
 
-SPLIT = "-split_"  # between a tier and the seed of another split
+APART = "-"  # between a tier and what sets a study apart from its usual one
+SPLIT, POOL = f"{APART}split_", f"{APART}pool_"  # before the seed of another split; before the size of another pool
+VARIANT = re.compile(r"(?!split_|pool_)[a-z0-9_]{1,40}")  # what a study with other constants may be called
 MANY = 64  # models trained or asked side by side, whatever the cores
 SKIPPED = "skipped"  # what a step returns when its work, or part of it, was finished before
+
+
+def tier_of(zoo: str) -> str:
+    """The tier of what Study.zoo calls a study."""
+    return zoo.partition(APART)[0]
+
+
+def apart(zoo: str) -> list[str]:
+    """What sets a study apart from the usual one of its tier, as it is written on the command line."""
+    named = {part[len(APART) :]: constant for part, constant in ((POOL, "POOL="), (SPLIT, "SPLIT_SEED="))}
+    said = []
+    for part in zoo.split(APART)[1:]:
+        constant = next((constant for begin, constant in named.items() if part.startswith(begin)), "VARIANT=")
+        said.append(constant + (part if constant == "VARIANT=" else part.split("_", 1)[1]))
+    return said
 
 
 @dataclass(frozen=True)
@@ -25,7 +43,7 @@ class ModelId:
 
     domain: str
     dataset: str
-    tier: str  # with the seed of another split, Study.zoo
+    tier: str  # with what sets the study apart, Study.zoo
     kind: str
     architecture: str
     copy: int
@@ -59,12 +77,19 @@ class Study:
     augment: bool = False
     workers: int = 0  # models trained or asked side by side; 0: one per core without an accelerator, one with it
     force: bool = False  # train and compute again what is finished
+    variant: str = ""  # the name of a study with other constants, which keeps its models and records apart
+    pool: int = 0  # examples taken from the published training set; 0: as many as the tier takes
 
     def __post_init__(self) -> None:
         if self.tier not in TIERS:
             raise UserError(f"unknown TIER {self.tier!r}; take one of {', '.join(TIERS)}")
         if self.precision not in runtime.PRECISIONS:
             raise UserError(f"unknown PRECISION {self.precision!r}; take one of {', '.join(runtime.PRECISIONS)}")
+        if self.variant and not VARIANT.fullmatch(self.variant):
+            raise UserError(
+                f"VARIANT={self.variant!r} cannot name a study; take up to 40 small letters, digits and _, such as "
+                "many_passes, and not split_ or pool_ first"
+            )
         if self.workers > (most := max(MANY, 4 * joblib.cpu_count())):
             raise UserError(
                 f"WORKERS={self.workers} are too many processes; give {most} or fewer, or 0 for one per core"
@@ -103,11 +128,13 @@ class Study:
 
     @property
     def zoo(self) -> str:
-        """The tier as paths, names and tables have it; under another SPLIT_SEED nothing is shared with the primary one.
+        """The tier as paths, names and tables have it; VARIANT, POOL and SPLIT_SEED share nothing with the usual study.
 
         Seeds are drawn from names, so models of another split have other initial weights too.
         """
-        return f"{self.tier}{SPLIT}{self.split_seed}" if self.split_seed else self.tier
+        variant = f"{APART}{self.variant}" if self.variant else ""
+        pool = f"{POOL}{self.pool}" if self.pool else ""
+        return f"{self.tier}{variant}{pool}" + (f"{SPLIT}{self.split_seed}" if self.split_seed else "")
 
     @property
     def folder(self) -> str:
@@ -127,8 +154,10 @@ class Study:
 
     @property
     def _constants(self) -> str:
-        cut = f" SPLIT_SEED={self.split_seed}" if self.split_seed else ""
-        return f"DATASET={self.dataset} TIER={self.tier}{cut}"
+        apart = {"VARIANT": self.variant, "POOL": self.pool, "SPLIT_SEED": self.split_seed}
+        return f"DATASET={self.dataset} TIER={self.tier}" + "".join(
+            f" {name}={value}" for name, value in apart.items() if value
+        )
 
     @property
     def columns(self) -> dict[str, str]:
@@ -142,7 +171,7 @@ class Study:
     @property
     def parts(self) -> dict[str, Examples]:
         """owner, attacker, reference, dev, test of the source's data set."""
-        return loading.parts(self.address, self.dataset, self.tier, self.split_seed)
+        return loading.parts(self.address, self.dataset, self.tier, self.split_seed, self.pool)
 
     @property
     def target_parts(self) -> dict[str, Examples]:
@@ -156,7 +185,8 @@ class Study:
 
     def data_sha256(self, *, on_target: bool) -> str:
         """The content of all parts of the source's data set, or of the one that an attacker transfers to."""
-        return loading.sha256(self.address, self.target if on_target else self.dataset, self.tier, self.split_seed)
+        name, pool = (self.target, 0) if on_target else (self.dataset, self.pool)
+        return loading.sha256(self.address, name, self.tier, self.split_seed, pool)
 
     @property
     def target(self) -> str:
@@ -181,11 +211,12 @@ class Study:
 
     @property
     def source_architecture(self) -> str:
-        return self.domain.of_tier("source", self.tier)
+        return self.domain.networks.source_of.get(self.dataset) or self.domain.of_tier("source", self.tier)
 
     @property
     def students(self) -> tuple[str, ...]:
-        return tuple(self.domain.of_tier("students", self.tier))
+        source, usual = self.source_architecture, self.domain.of_tier("source", self.tier)
+        return tuple(usual if name == source else name for name in self.domain.of_tier("students", self.tier))
 
     @property
     def architectures(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.suspects import MEANS, NEGATIVES
 
 KIND = ["source", "twin", *["prune", "extract_labels", "extract_other_data", "irrelevant", "homologous"] * 4]
+KIND += ["extract_sweep"] * 4
 KIND += ["quantise_int8"]
 
 
@@ -20,7 +21,8 @@ def found() -> Labels:
     architecture = np.where(np.isin(names, ("prune", "quantise_int8")), "own", draw.choice(["one", "other"], count))
     blank = np.zeros((count, 0))
     accuracy = draw.random(count)
-    return Labels(names, names, architecture, np.ones(count), accuracy, accuracy, blank, *[blank[0]] * 3)
+    examples = np.where(draw.random(count) < 0.5, 30, 100)
+    return Labels(names, names, architecture, np.ones(count), examples, accuracy, accuracy, blank, *[blank[0]] * 3)
 
 
 def by_pairs(scores: np.ndarray, stolen: np.ndarray, independent: np.ndarray) -> float:
@@ -41,6 +43,16 @@ def test_each_unseen_attack_is_scored_against_all_independents(found, scores):
         own = found.kinds == attack
         assert auc == pytest.approx(by_pairs(scores, own, independent))
         assert row["accuracy_by_unseen_attack"][attack] == pytest.approx(found.accuracy[own].mean())
+
+
+def test_students_are_scored_by_how_much_their_attacker_asked(found, scores):
+    row = price_beside.of_attackers_data(found, scores, NEGATIVES["all"])
+    independent = np.isin(found.kinds, NEGATIVES["all"])
+    assert list(row["auc_by_attackers_examples"]) == ["30", "100"]
+    assert sum(row["n_by_attackers_examples"].values()) == 4
+    for count, auc in row["auc_by_attackers_examples"].items():
+        own = (found.kinds == "extract_sweep") & (found.examples == int(count))
+        assert auc == pytest.approx(by_pairs(scores, own, independent))
 
 
 def test_an_architecture_is_scored_from_both_sides(found, scores):
@@ -75,9 +87,9 @@ def test_models_of_another_task_are_scored_by_their_pattern_beside_moved_twins()
     labels[5] = np.where(draw.random(count) < 0.2, labels[5], labels[1])
     names, blank = np.array(kinds), np.zeros(len(kinds))
     every = np.zeros(count)
-    found = Labels(names, names, names, blank + 1, blank, blank, labels, every, every, every)
+    found = Labels(names, names, names, blank + 1, *[blank] * 3, labels, every, every, every)
     row = price_beside.of_another_task(found, [np.arange(count), np.arange(40)], (0.05,))
     assert row["auc"] == 1 and row["flagged_stolen"] == {"0.05": 1} and row["flagged_independent"] == {"0.05": 0}
     assert (row["n_stolen"], row["n_independent"], row["n_calibration"], row["n_twins"]) == (2, 2, 3, 2)
-    without = Labels(names[:1], names[:1], names[:1], *[blank[:1]] * 3, labels[:1], every, every, every)
+    without = Labels(names[:1], names[:1], names[:1], *[blank[:1]] * 4, labels[:1], every, every, every)
     assert price_beside.of_another_task(without, [np.arange(count)], (0.05,)) == {}

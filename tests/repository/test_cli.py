@@ -301,6 +301,15 @@ def test_a_domain_that_a_table_does_not_name_gets_no_others_value():
             cli.resolve({"STEP_SIZE": table}, "nlp", ["STEP_SIZE=far"])
 
 
+def test_a_table_may_name_a_data_set():
+    script = {"EPOCHS": dict(smoke=1, quick=dict(digits=3, cv=2, other=1), cpu=4, paper=5), "DOMAIN": "cv"}
+
+    def epochs(*words: str) -> int:
+        return cli.resolve(script, "", ["TIER=quick", *words])[1]["epochs"]
+
+    assert [epochs("DATASET=digits"), epochs(), epochs("DOMAIN=nlp"), epochs("EPOCHS=7")] == [3, 2, 1, 7]
+
+
 def test_a_table_may_say_what_holds_for_others_or_that_a_domain_has_no_use_for_it():
     assert cli.resolve({"SHARE": dict(bci=0.5, other=0.2)}, "nlp", [])[1] == {"share": 0.2}
     idle = {"STEP_SIZE": dict(cv=1.0, nlp=None)}

@@ -2,14 +2,15 @@
 
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.evaluation.price import GRID, by_spending
+from fingerprinting.evaluation.price import GRID, USUAL_TWINS, by_spending
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
+from fingerprinting.reports.sections import query_attacks
 from fingerprinting.reports.table_cells import in_words
 from fingerprinting.reports.words import said
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.records import Records
-from fingerprinting.study.study import SPLIT
+from fingerprinting.study.study import apart, tier_of
 
 COLUMNS = (
     "tier,domain,dataset,study,value,twins,queries,negatives,n_pirated,n_independent,auc,auc_lowest_draw,auc_least,draws,"
@@ -19,10 +20,18 @@ JUDGED = ((6, 0, 200), (6, 0, 800), (6, 0, 1_600), (3, 4, 200), (3, 4, 400))  # 
 ALPHAS = (0.01, 0.05)
 AGAINST_UNSEEN = ((1, 1_600), (6, 800), (6, 1_600))  # twins, queries
 OF_ARCHITECTURES = (6, 800)
+OF_STUDENTS = ((1, 1_600), (6, 800))  # twins, queries
+OF_OWNERS, MOST_ASKED = (0, 1, 6), 800  # twins, and queries at most
 SHOWN_ALPHAS = tuple(f"{alpha:g}" for alpha in ALPHAS)
 PLACE = ("twins", "pairs", "queries", "alpha")
 BY_ATTACK = (6, 0, 800, 0.01)  # twins, pairs, queries and ALPHA of the table by attack
 ASKED = (200, 800)  # queries, in the table of what is varied
+ADVERSARY = (
+    "Queries of fingerprints on the same models: how well an attacker's detector distinguishes them from its own test "
+    "inputs, and the mean AUC over the stealing attacks of the same task when stolen models respond to erased queries, "
+    "at random where the detector sees one, not at all there, or with noise. Removal: copies trained away from the "
+    "source (in brackets: fine-tuned without that objective)."
+)
 
 
 def write() -> None:
@@ -36,7 +45,7 @@ def studies() -> list[str]:
 
 def committed() -> list[str]:
     """Those of the tiers that documents show."""
-    return [study for study in studies() if study.split("/")[2].partition(SPLIT)[0] in COMMITTED]
+    return [study for study in studies() if tier_of(study.split("/")[2]) in COMMITTED]
 
 
 def rows_of(study_folder: str) -> list[dict]:
@@ -73,36 +82,45 @@ def block() -> str:
     lines += ["### Pairs, candidates, choice and recipe", "", *varied(), ""]
     for title, table in (
         ("Unseen attacks", unseen()),
+        ("Attackers with less data", attackers_data()),
+        ("Owners with less data", owners_data()),
         ("Architectures", architectures()),
         ("Suspects of another task", of_another_task()),
     ):
         lines += [f"### {title}", "", *table, ""] if table else []
     lines += ["### Verdicts", "", *verdicts()]
     lines += baselines()
+    adversary = query_attacks.by_size(committed())
+    lines += ["", "### Detection, erasure, evasion and removal", "", ADVERSARY, "", *adversary] if adversary else []
     return "\n".join(lines)
 
 
 def verdicts() -> list[str]:
     """A line for each choice of models and queries, two columns for each study: how many are flagged at ALPHA."""
     found = {study: Records.at(study, "price_verdicts").rows() for study in committed()}
-    found = {study: rows for study, rows in found.items() if rows}
     cells = {
         study: {tuple(row[name] for name in PLACE): row for row in rows if row["tail"] == "student"}
         for study, rows in found.items()
     }
     places = [(*place, alpha) for place in JUDGED for alpha in ALPHAS]
+    cells = _with_any(cells, places)
     lines = [
         [_models(*place[:2]), str(place[2]), f"{place[3]:g}", *(_flagged(own.get(place)) for own in cells.values())]
         for place in places
         if any(place in own for own in cells.values())
     ]
-    counts = sorted({row["n_calibration"] for rows in found.values() for row in rows})
+    counts = sorted({row["n_calibration"] for own in cells.values() for row in own.values()})
     return [
         "Share of stolen models flagged / of independent models flagged, by a normal tail over "
         f"{' or '.join(map(str, counts))} calibration models, mean over draws of the twins.",
         "",
         *markdown_table(["models", "queries", "ALPHA", *map(heading, cells)], lines),
     ]
+
+
+def _with_any(cells: dict[str, dict], places: list[tuple]) -> dict[str, dict]:
+    """The studies that have something in one of these places: a source of few mistakes fills no budget."""
+    return {study: own for study, own in cells.items() if any(place in own for place in places)}
 
 
 def unseen() -> list[str]:
@@ -140,6 +158,62 @@ def _unseen_cell(row: dict | None, attack: str) -> str:
         return ""
     n, accuracy = row["n_by_unseen_attack"][attack], row["accuracy_by_unseen_attack"][attack]
     return f"{row['auc_by_unseen_attack'][attack]:.3f} (n = {n}, accuracy {accuracy:.2f})"
+
+
+def attackers_data() -> list[str]:
+    """A line for each study and number of inputs that students were made of; none where there are none."""
+    lines = [
+        [heading(study), count, str(usual["n_by_attackers_examples"][count])]
+        + [f"{usual['accuracy_by_attackers_examples'][count]:.2f}"]
+        + [f"{cells[place]['auc_by_attackers_examples'][count]:.3f}" if place in cells else "" for place in OF_STUDENTS]
+        for study in committed()
+        if (cells := _grid(rows_of(study)))
+        for usual in [next(iter(cells.values()))]
+        for count in usual.get("auc_by_attackers_examples", {})
+    ]
+    if not lines:
+        return []
+    heads = ["study", "inputs", "n", "accuracy", *(f"{_models(n, 0)}, {queries} queries" for n, queries in OF_STUDENTS)]
+    return [
+        "AUC of students of the source's labels of so many of the attacker's inputs, against all independent models, "
+        "and their mean accuracy on test.",
+        "",
+        *markdown_table(heads, lines),
+    ]
+
+
+def owners_data() -> list[str]:
+    """A line for each number of examples of the owner's, of data sets that were studied with several; else none."""
+    families: dict[str, list[str]] = {}
+    for study in committed():
+        domain, dataset, zoo = study.split("/")
+        if all(word.startswith("POOL=") for word in apart(zoo)):
+            families.setdefault(f"{domain} {dataset}", []).append(study)
+    lines = []
+    for name, studies in families.items():
+        rows = [_most_asked(study) for study in studies if len(studies) > 1]
+        for found in sorted((row for row in rows if row), key=lambda row: row[USUAL_TWINS]["source_examples"]):
+            usual = found[USUAL_TWINS]
+            counts = [str(usual["source_examples"]), str(usual["queries"])]
+            lines.append([name, *counts, *(cell(found.get(twins)) for twins in OF_OWNERS)])
+    if not lines:
+        return []
+    heads = ["data set", "owner's training examples", "queries", *(_models(twins, 0) for twins in OF_OWNERS)]
+    return [
+        "Mean AUC over the stealing attacks of the same task (lowest AUC of an attack) where everybody has less data "
+        f"(`POOL`), with as many queries as there are mistakes, {MOST_ASKED} at most.",
+        "",
+        *markdown_table(heads, lines),
+    ]
+
+
+def _most_asked(study: str) -> dict[int, dict]:
+    """Number of twins -> its row with the most queries up to MOST_ASKED; empty without the usual number of twins."""
+    found: dict[int, dict] = {}
+    for (twins, queries), row in sorted(_grid(rows_of(study)).items()):
+        if queries <= MOST_ASKED:
+            found[twins] = row
+    return found if USUAL_TWINS in found else {}
 
 
 def architectures() -> list[str]:
@@ -209,7 +283,8 @@ def _grid(records: list[dict], negatives: str = "all") -> dict[tuple[int, int], 
 def stopping() -> str:
     """A line for each choice of models and queries: who is flagged where looks share ALPHA; one for each attack."""
     found = {study: Records.at(study, "price_stopping").rows() for study in committed()}
-    cells = {study: {tuple(row[name] for name in PLACE): row for row in rows} for study, rows in found.items() if rows}
+    cells = {study: {tuple(row[name] for name in PLACE): row for row in rows} for study, rows in found.items()}
+    cells = _with_any(cells, [(*place, alpha) for place in JUDGED for alpha in ALPHAS])
     at_once = {
         (study, *(row[name] for name in PLACE)): row["flagged_stolen"]
         for study in cells
