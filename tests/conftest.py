@@ -23,8 +23,12 @@ settings.register_profile("repository", deadline=None, max_examples=40, derandom
 settings.load_profile("repository")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests begin first, so that parallel processes end together."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests begin first, so that parallel processes end together; external ones run where -m names them."""
+    if "external" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("external")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

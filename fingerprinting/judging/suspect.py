@@ -62,7 +62,7 @@ def judged(
             found = _asked(study, fingerprint, respondent, inputs, kept, count, levels, meant)
     return {
         **found,
-        "suspect": _described(study, fingerprint, kept, count),
+        "suspect": _described(study, fingerprint, kept, meant, count),
         "findings": _findings(fingerprint, kept, levels, meant, folder),
     }
 
@@ -149,8 +149,8 @@ def encoding_changes(study: Study, fingerprint: Fingerprint, name: str, count: i
     return int((labels != fingerprint.labels[:count]).sum())
 
 
-def _described(study: Study, fingerprint: Fingerprint, kept: Journal, count: int) -> dict:
-    """Who was asked, and how: what a verdict keeps of it."""
+def _described(study: Study, fingerprint: Fingerprint, kept: Journal, meant: Classes, count: int) -> dict:
+    """Who was asked, and how: what a verdict keeps of it. classes: the map, which may be newer than the journal."""
     changed = encoding_changes(study, fingerprint, kept.about.encoding, count)
     return {
         "name": kept.about.suspect,
@@ -160,6 +160,7 @@ def _described(study: Study, fingerprint: Fingerprint, kept: Journal, count: int
         "sent": len(kept.entries),
         "repeated": len(kept.repeats),
         "requests": sum(entry.attempts for entry in kept.entries),
+        **({"classes": dict(meant.mapped)} if meant.mapped else {}),
     }
 
 

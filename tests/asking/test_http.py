@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import encoding
 from fingerprinting.asking.http import Patience
 from fingerprinting.asking.respondent import Respondent
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.study.domain import Inputs
 from tests.asking.server import HUGGING_FACE, MANY, OIP, ONE, Server, serving
 
@@ -71,6 +72,78 @@ def every_kind(folder: Path, server: Server) -> dict[str, str]:
         "many": described(folder, server, MANY),
         "hf": f"hf+{server.address}{HUGGING_FACE}",
     }
+
+
+def test_the_example_in_the_documents_is_understood(tmp_path, monkeypatch):
+    monkeypatch.setenv("API_KEY", KEY)
+    (example,) = re.findall(r"```json\n(.*?)```", (REPOSITORY / "docs" / "suspects.md").read_text(), re.DOTALL)
+    (tmp_path / "my_api.json").write_text(example)
+    with opened(str(tmp_path / "my_api.json")) as suspect:
+        shown = suspect.preview(INPUTS[:2])
+    assert shown.startswith("POST https://api.example.com/v1/classify\n") and "Authorization: ***" in shown
+    assert '"top": 1' in shown and suspect.batch > 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"uri": "ftp://host/{input}"}, "ftp://host/_ is no address of a server; give one like https://host/path"),
+        ({"uri": "https:///{input}"}, "is no address of a server"),
+        ({"response": "labels"}, "the path 'labels' does not begin with"),
+        ({"respons": "$"}, "has an unknown field 'respons'; it may have uri, method, headers, request, response"),
+        ({"uri": None}, "uri of .* must be a text"),
+        ({"headers": []}, "headers of .* must be an object"),
+        ({"headers": {"X": 1}}, "header 'X' of .* must be a text in ASCII, on one line"),
+        ({"headers": {"X": "é"}}, "header 'X' of .* must be a text in ASCII"),
+        ({"headers": {"X": "$SPLIT"}}, "header 'X' of .* must be a text in ASCII"),
+        (
+            {"headers": {"X": "$NOT_SET_HERE"}},
+            "needs the environment variable NOT_SET_HERE, which is not set; export it",
+        ),
+        ({"request": {"x": "${NOT_SET_HERE} {input}"}}, "needs the environment variable NOT_SET_HERE"),
+        ({"method": "GET IT"}, "method of .* must be one like POST"),
+        ({"request": {"x": 1}}, "must have {input} once, where a query goes, or {inputs}, where a batch goes"),
+        ({"request": {"x": ["{input}", "{inputs}"]}}, "must have {input} once"),
+        ({"uri": "http://host/{inputs}", "request": None}, "has {inputs} in its uri, where one query fits alone"),
+        (
+            {"request": "{inputs}", "response": "$.x[0]"},
+            "must lead to each of a batch, by ...; or ask singly, by {input}",
+        ),
+    ],
+)
+def test_a_description_that_makes_no_sense_is_refused(tmp_path, monkeypatch, changes, said):
+    monkeypatch.setenv("SPLIT", "two\nlines")
+    with pytest.raises(UserError, match=said):
+        addresses.open_suspect(described(tmp_path, Server(model, address="http://host"), ONE, **changes), options())
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"uri": "http://host/{input}"}', "nonsense", "[" * 9_000])
+def test_a_description_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "my_api.json").write_text(text)
+    with pytest.raises(UserError, match=r"is no JSON \(|must be a JSON object with uri and response"):
+        addresses.open_suspect(str(tmp_path / "my_api.json"), options())
+
+
+def test_a_token_with_line_ends_is_refused(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "two\nlines")
+    with pytest.raises(UserError, match="the environment variable HF_TOKEN holds no token; set it without line ends"):
+        addresses.open_suspect("hf+https://host/x", options())
+
+
+def test_a_query_may_stand_in_the_uri_and_in_longer_texts(tmp_path):
+    server = Server(model, address="http://localhost")
+    for changes, shown in (
+        ({"uri": "http://localhost/{input}?x=1", "request": None}, "GET http://localhost/%5B0."),
+        ({"request": {"text": "is {input} a bag?"}}, '{"text": "is [0.'),
+    ):
+        with opened(described(tmp_path, server, ONE, **changes)) as suspect:
+            assert shown in suspect.preview(INPUTS[:1])
+
+
+def test_where_the_path_leads_nowhere_the_suspect_refused(tmp_path):
+    with serving(Server(model)) as server, opened(described(tmp_path, server, ONE, response="$.nothing")) as suspect:
+        (said,) = suspect.ask(INPUTS[:1])
+    assert said.label is None and said.raw.startswith("nothing at the path, in {")
 
 
 def test_every_kind_says_the_same(tmp_path):

@@ -1,17 +1,19 @@
 """A suspect that can only be asked: the queries for it, how its responses are read, and the verdict on them."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from fingerprinting.calibrated import verdicts
 from fingerprinting.core.runtime import UserError
 from fingerprinting.judging.judge import judge
-from fingerprinting.judging.queries import ABOUT, INPUTS, TEXTS, VERDICT
+from fingerprinting.judging.queries import ABOUT, IMAGES, INPUTS, TEXTS, VERDICT
 from fingerprinting.study.study import SKIPPED, Study
 from tests.domains import changed
 from tests.judging.protection import CONTROLS, LEVELS, QUERIES, keep, opened
@@ -35,6 +37,19 @@ def test_queries_are_the_queries_and_then_the_controls(protected, tmp_path):
     about = json.loads((tmp_path / ABOUT).read_text())
     assert about["queries"] == QUERIES + CONTROLS and about["shape"] == [1, 8, 8]
     assert about["classes"] == list(protected.classes)
+
+
+def test_images_lie_beside_the_queries_as_pngs_of_the_same_order(protected, tmp_path, capsys):
+    (tmp_path / IMAGES).mkdir()
+    (tmp_path / IMAGES / "9999.png").write_bytes(b"of earlier queries")
+    asked = ask(protected, tmp_path)
+    paths = sorted((tmp_path / IMAGES).iterdir())
+    assert [path.name for path in paths] == [f"{number:04}.png" for number in range(1, QUERIES + CONTROLS + 1)]
+    for path, one in zip(paths, asked, strict=True):
+        assert np.abs(np.asarray(Image.open(path)) / 255 - one[0]).max() <= 0.5 / 255 + 1e-6
+    assert re.search(
+        r"As PNGs they are others: \d of the source's labels change; queries.npy is exact.", capsys.readouterr().out
+    )
 
 
 def test_early_verdicts_are_passed_by_twins_alone(protected, tmp_path):

@@ -115,6 +115,13 @@ def test_a_journalled_response_is_never_asked_for_again(protected, tmp_path):
     assert (tmp_path / "asked").read_text() == str(2 * (TOTAL + 1) - 3)
 
 
+def test_queries_that_were_altered_are_not_asked(protected, tmp_path):
+    address = table(protected, tmp_path, lambda index: 0)
+    np.save(tmp_path / INPUTS, np.zeros((TOTAL, 1, 8, 8), np.float32))
+    with pytest.raises(UserError, match="queries.npy is not what was written there; run judge.py without SUSPECT"):
+        asked(protected, tmp_path, address)
+
+
 def test_a_function_that_fails_in_the_middle_leaves_what_it_said(protected, tmp_path):
     given = labels(protected, "stolen")
     fails = "if (folder / 'asked').read_text() == '4': raise ValueError('broken')\nreturn found"
@@ -163,6 +170,7 @@ def test_a_map_is_applied_to_what_was_said_and_nothing_is_asked_again(protected,
     path = tmp_path / "map.json"
     path.write_text(json.dumps({f"class no. {place}": name for place, name in enumerate(protected.classes)}))
     found = asked(protected, tmp_path, address, classes=str(path))
+    assert found["suspect"]["classes"]["class no. 3"] == 3
     assert found["outcome"] == "stolen" and (tmp_path / "asked").read_text() == str(TOTAL + 1)
 
 

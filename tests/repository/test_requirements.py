@@ -22,6 +22,7 @@ OWN = {"fingerprinting", "cv", "nlp", "bci", "tests"}
 # Extras are for what is imported where it is needed, by these.
 LATE = {"text": "nlp/bert.py", "eeg": "bci/recordings.py"}
 OTHERWISE = {"PIL": "pillow", "sklearn": "scikit-learn", "xdist": "pytest-xdist"}  # installed by another name
+SERVERS = "tests/judging/servers/"  # run in an environment of their own
 LINTERS = {"ruff"}  # run, not imported
 
 
@@ -65,6 +66,9 @@ def test_everything_imported_is_declared():
         more = {found for name in extra for found in declared(EXTRAS[name])}
         if path.startswith("tests/"):
             more = {found for requirements in EXTRAS.values() for found in declared(requirements)}
+        if path.startswith(SERVERS):
+            lines = (REPOSITORY / SERVERS / "requirements.txt").read_text(encoding="utf-8").splitlines()
+            more |= set(declared([line for line in lines if not line.startswith("#")]))
         assert imported(path) <= always | more, path
 
 

@@ -1,0 +1,135 @@
+"""Suspects behind servers that people use: MLServer over the Open Inference Protocol, LitServe over plain JSON.
+
+They run in .venv-servers, which the first test makes (some minutes, from the package registry); pytest -m external.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fingerprinting.asking import journal
+from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.judging import judge as judging
+from fingerprinting.judging.queries import INPUTS, VERDICT
+from fingerprinting.study.study import Study
+from tests.judging.protection import LEVELS, keep
+
+pytestmark = pytest.mark.external
+HERE = Path(__file__).parent
+PATIENCE = 90  # seconds until a server runs
+WEIGHTS = np.random.default_rng(1).normal(size=(64, 10))
+
+
+@pytest.fixture(scope="module")
+def python() -> str:
+    """The interpreter of an environment with the servers."""
+    folder = REPOSITORY / ".venv-servers"
+    found = folder / "bin" / "python"
+    ready = [str(found), "-c", "import mlserver, litserve"]
+    if not found.is_file() or subprocess.run(ready, capture_output=True).returncode:
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([str(found), "-m", "pip", "install", "-q", "-r", str(HERE / "requirements.txt")], check=True)
+    return str(found)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(words: list[str], folder: Path, ready: str) -> Iterator[None]:
+    """A server in a folder, ended with all that it started."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            words, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            until = time.monotonic() + PATIENCE
+            while not responds(ready):
+                said = (folder / "log").read_text()[-2000:]
+                assert process.poll() is None and time.monotonic() < until, said
+                time.sleep(0.2)
+            yield
+        finally:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+def responds(address: str) -> bool:
+    with contextlib.suppress(OSError):
+        return urllib.request.urlopen(address, timeout=2).status == 200
+    return False
+
+
+def judged(study: Study, folder: Path, **changes) -> dict:
+    given = {"queries": str(folder), "responses": "", "other_task": False, **LEVELS, **changes}
+    judging.judge(study, **given)
+    return json.loads((folder / VERDICT).read_text())
+
+
+def in_process(study: Study, folder: Path) -> dict:
+    """The verdict on the same model's labels, read from a file."""
+    folder.mkdir()
+    judging.judge(study, queries=str(folder), responses="", other_task=False, **LEVELS)
+    x = np.load(folder / INPUTS)
+    labels = (x.reshape(len(x), -1) @ WEIGHTS).argmax(1)
+    (folder / "responses.txt").write_text("".join(f"{label}\n" for label in labels))
+    return judged(study, folder, responses=str(folder / "responses.txt"))
+
+
+def the_same(asked: dict, read: dict) -> bool:
+    return {name: asked[name] for name in read} == read
+
+
+@pytest.fixture
+def served(protected, tmp_path) -> Path:
+    """A fingerprint of many queries, and a folder for the server with the model in it."""
+    keep(protected, queries=100, truth=[place % 10 for place in range(30)])
+    folder = tmp_path / "server"
+    folder.mkdir()
+    np.save(folder / "weights.npy", WEIGHTS)
+    return folder
+
+
+@pytest.mark.parametrize("output", ["label", "scores", ""])
+def test_mlserver(protected, served, tmp_path, python, output):
+    shutil.copy(HERE / "mlserver_net.py", served / "mlserver_net.py")
+    ports = {f"{name}_port": free_port() for name in ("http", "grpc", "metrics")}
+    settings = {"host": "127.0.0.1", "parallel_workers": 0, "debug": False, **ports}
+    (served / "settings.json").write_text(json.dumps(settings))
+    x = {"name": "x", "datatype": "FP32", "shape": [-1, 1, 8, 8]}
+    about = {"name": "net", "implementation": "mlserver_net.Net", "inputs": [x]}
+    (served / "model-settings.json").write_text(json.dumps(about))
+    address = f"http://127.0.0.1:{ports['http_port']}/v2/models/net"
+    words = [str(Path(python).parent / "mlserver"), "start", "."]
+    with running(words, served, f"{address}/ready"):
+        found = judged(protected, tmp_path / "q", suspect=f"oip+{address}", output=output)
+    assert the_same({**found, "findings": []}, in_process(protected, tmp_path / "file"))
+    kept = journal.read(tmp_path / "q" / journal.NAME)
+    assert len(kept.responses) == 130 and all(entry.attempts == 1 for entry in kept.entries)
+    assert bool(found["findings"]) == (output != "label")  # numbers for all classes where labels were meant
+
+
+@pytest.mark.parametrize("path", ["$.predictions[*].class", "$.predictions[*].scores"])
+def test_litserve(protected, served, tmp_path, python, path):
+    shutil.copy(HERE / "litserve_net.py", served / "litserve_net.py")
+    port = free_port()
+    described = {"uri": f"http://127.0.0.1:{port}/predict", "request": {"images": "{inputs}"}, "response": path}
+    (tmp_path / "my_api.json").write_text(json.dumps(described))
+    with running([python, "litserve_net.py", str(port)], served, f"http://127.0.0.1:{port}/health"):
+        found = judged(protected, tmp_path / "q", suspect=str(tmp_path / "my_api.json"))
+    assert the_same({**found, "findings": []}, in_process(protected, tmp_path / "file"))
