@@ -5,13 +5,14 @@
     python judge.py RESPONSES=responses.txt          # a class per line, in the queries' order
     python judge.py EARLY=True RESPONSES=responses.txt    # as many as it says, the first of them
     python judge.py RESPONSES=responses.txt OTHER_TASK=True ALPHA=0.05 BETA=0.17    # its classes are others
+    python judge.py COMMIT=True KEY=~/.ssh/id_ed25519    # before anybody is asked; afterwards EVIDENCE=case.zip
 
 Needs calibrated.py. queries/queries.npy holds the inputs as models take them (images in [0, 1], code points, EEG in
 microvolt); texts stand in queries.txt too. The verdict is printed and written to queries/verdict.json.
 """
 
 from fingerprinting import cli
-from fingerprinting.judging import judge
+from fingerprinting.judging import case
 
 DOMAIN = "cv"
 QUERIES = "queries"  # folder
@@ -33,6 +34,10 @@ ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # false positive rate 
 BETA = dict(smoke=0.2, quick=0.1, cpu=0.05, paper=0.05)  # false negative rate at which a model is cleared
 EARLY = False  # whether a suspect is asked one query after another, until a verdict; by twins alone
 TAIL = "student"  # beyond what calibration models have seen: a normal tail, or conformal: such an ALPHA is refused
+COMMIT = False  # fix all that a verdict rests on, before the suspect is asked
+KEY = ""  # path of the SSH key that signs the commitment, and at last the journal
+TSA = ""  # address of a timestamp authority (RFC 3161), which gets to see digests alone
+EVIDENCE = ""  # archive to write with all that others need to verify the verdict
 
 if __name__ == "__main__":
-    cli.run(judge.judge, globals())
+    cli.run(case.judge, globals())

@@ -79,6 +79,15 @@ def run(step: Callable, script: dict, domain: str = "", report: Callable[[Study]
             report(study)
 
 
+def run_alone(step: Callable, script: dict, first: str) -> None:
+    """The same for a step about no study; `first` is the constant that the first word may give without its name."""
+    with endings():
+        words = sys.argv[1:]
+        if words and "=" not in words[0] and words[0] not in HELP:
+            words[0] = f"{first}={words[0]}"
+        step(**of_no_study(script, words))
+
+
 def _record_time(study: Study, script: dict, seconds: float) -> None:
     path = Path(script["__file__"]).resolve()
     name = path.relative_to(REPOSITORY).as_posix() if path.is_relative_to(REPOSITORY) else path.name

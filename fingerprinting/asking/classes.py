@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Classes:
         if isinstance(said, dict):
             place, count = (said.get(name) for name in HIGHEST)
             if type(place) is int and type(count) is int:
-                return self._at(place) if self._may_have(count) else None
+                return self._at(place) if 0 <= place < count and self._may_have(count) else None
             named = next((said[name] for name in NAMED if name in said), None)
             return self._meant(named) if named is not None and not isinstance(named, dict) else None
         if isinstance(said, list):
@@ -65,12 +66,9 @@ class Classes:
 
     def _most_probable(self, said: list) -> int | None:
         """Of a list with a finite number for each class."""
-        if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in said):
+        if not all(map(_is_finite, said)) or not self._may_have(len(said)):
             return None
-        values = np.array(said, dtype=float)
-        if not np.isfinite(values).all() or not self._may_have(len(values)):
-            return None
-        return self._at(int(values.argmax()))
+        return self._at(int(np.array(said, dtype=float).argmax()))
 
     def _may_have(self, count: int) -> bool:
         return count > 1 and (self.names is None or bool(self.mapped) or count == len(self.names))
@@ -96,7 +94,12 @@ class Classes:
 
 def _score(said: dict) -> float:
     found = next((said[name] for name in SCORED if name in said), 0.0)
-    return float(found) if type(found) in (int, float) and math.isfinite(found) else -math.inf
+    return float(found) if _is_finite(found) else -math.inf
+
+
+def _is_finite(said: object) -> bool:
+    """Whether it is a number that a float holds; JSON's whole numbers may be larger."""
+    return type(said) in (int, float) and abs(said) <= sys.float_info.max  # type: ignore[arg-type]
 
 
 def written(said: object) -> str:
@@ -106,7 +109,7 @@ def written(said: object) -> str:
     raw = json.dumps(said, ensure_ascii=False, default=str)
     if len(raw) <= LONGEST:
         return raw
-    if isinstance(said, list) and all(type(one) in (int, float) for one in said) and np.isfinite(said).all():
+    if isinstance(said, list) and all(map(_is_finite, said)):
         place = int(np.argmax(said))
         return json.dumps(dict(zip(HIGHEST, (place, len(said)), strict=True)))
     return raw[:LONGEST]

@@ -3,6 +3,7 @@
 A PNG holds 8 bits a pixel and a text no blanks at its ends: such a suspect is asked other inputs than the source was.
 """
 
+import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class Encoding:
 
     def all_of(self, inputs: np.ndarray) -> list:
         return [self.one_of(one) for one in inputs]
+
+    def in_json(self, inputs: np.ndarray) -> list:
+        """The same where only JSON can go: bytes as base64."""
+        sent = self.all_of(inputs)
+        return [base64.b64encode(one).decode() if isinstance(one, bytes) else one for one in sent]
 
 
 def encoding(name: str, inputs: Inputs, shape: tuple[int, ...]) -> Encoding:

@@ -10,9 +10,9 @@ import re
 import numpy as np
 
 from fingerprinting.asking import encodings, http
-from fingerprinting.asking.classes import Classes, written
+from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import PNG, TEXT, Encoding
-from fingerprinting.asking.respondent import Response
+from fingerprinting.asking.over_http import OverHttp
 from fingerprinting.core.runtime import UserError
 from fingerprinting.study.domain import Inputs
 
@@ -28,7 +28,7 @@ def usual_encoding(inputs: Inputs, shape: tuple[int, ...]) -> str:
     return PNG if encodings.are_images(inputs, shape) else encodings.ARRAY
 
 
-class HuggingFace:
+class HuggingFace(OverHttp):
     def __init__(
         self, address: str, classes: Classes, encoding: Encoding, batch: int, timeout: float, rate: float
     ) -> None:
@@ -36,22 +36,10 @@ class HuggingFace:
         if not token.isprintable():
             raise UserError(f"the environment variable {TOKEN} holds no token; set it without line ends")
         self._url = address.removeprefix(PREFIX)
-        self._client = http.Client(self._url, timeout, rate, [token] if token else [])
+        super().__init__(http.Client(self._url, timeout, rate, [token] if token else []), classes, encoding)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._classes, self._encoding = classes, encoding
         self.name = PREFIX + self._client.name
         self.batch = 1 if encoding.name == PNG else batch or BATCH
-
-    def ask(self, inputs: np.ndarray) -> list[Response]:
-        found, got = self._client.get(self._request(inputs), lambda content: read(content, len(inputs)))
-        seconds = got.seconds / len(inputs)
-        return [self._classes.response(self._client.scrub(written(one)), got.attempts, seconds) for one in found]
-
-    def preview(self, inputs: np.ndarray) -> str:
-        return self._client.preview(self._request(inputs))
-
-    def close(self) -> None:
-        self._client.close()
 
     def _request(self, inputs: np.ndarray) -> http.Request:
         sent = self._encoding.all_of(inputs)
@@ -59,6 +47,9 @@ class HuggingFace:
             kind = "image/png" if self._encoding.name == PNG else "application/octet-stream"
             return http.Request("POST", self._url, {"Content-Type": kind, **self._headers}, sent[0])
         return http.json_request("POST", self._url, self._headers, {"inputs": sent})
+
+    def _read(self, content: bytes, count: int) -> list:
+        return read(content, count)
 
 
 def read(content: bytes, count: int) -> list:

@@ -8,7 +8,6 @@ environment, where keys belong. `response` leads to the class (json_path.py), to
 go as base64.
 """
 
-import base64
 import json
 import os
 import re
@@ -21,7 +20,7 @@ import numpy as np
 from fingerprinting.asking import http, json_path
 from fingerprinting.asking.classes import Classes, written
 from fingerprinting.asking.encodings import Encoding
-from fingerprinting.asking.respondent import Response
+from fingerprinting.asking.over_http import OverHttp
 from fingerprinting.asking.texts import text_of
 from fingerprinting.core.runtime import UserError
 
@@ -107,30 +106,20 @@ def _check(path: Path, api: Api) -> None:
         raise UserError(f"response of {path} must lead to each of a batch, by [*]; or ask singly, by {ONE}")
 
 
-class JsonApi:
+class JsonApi(OverHttp):
     """The suspect that such a file describes."""
 
     def __init__(
         self, path: Path, classes: Classes, encoding: Encoding, batch: int, timeout: float, rate: float
     ) -> None:
-        self._api, self._classes, self._encoding = read(path), classes, encoding
-        self._client = http.Client(self._api.uri.replace(ONE, "_"), timeout, rate, self._api.secrets)
+        self._api = read(path)
+        client = http.Client(self._api.uri.replace(ONE, "_"), timeout, rate, self._api.secrets)
+        super().__init__(client, classes, encoding)
         self.name = self._client.scrub(http.named(self._api.uri))
         self.batch = (batch or BATCH) if self._api.in_batches else 1
 
-    def ask(self, inputs: np.ndarray) -> list[Response]:
-        found, got = self._client.get(self._request(inputs), lambda content: self._read(content, len(inputs)))
-        seconds = got.seconds / len(inputs)
-        return [self._classes.response(self._client.scrub(written(one)), got.attempts, seconds) for one in found]
-
-    def preview(self, inputs: np.ndarray) -> str:
-        return self._client.preview(self._request(inputs))
-
-    def close(self) -> None:
-        self._client.close()
-
     def _request(self, inputs: np.ndarray) -> http.Request:
-        sent = [in_json(one) for one in self._encoding.all_of(inputs)]
+        sent = self._encoding.in_json(inputs)
         uri = self._api.uri.replace(ONE, quote(_in_text(sent[0]), safe=""))
         if self._api.request is None:
             return http.Request(self._api.method, uri, self._api.headers)
@@ -144,10 +133,6 @@ class JsonApi:
         if len(found) != count:
             raise http.UnreadableError(f"has {len(found)} places of `response` for {count} queries")
         return found
-
-
-def in_json(value: object) -> object:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def _in_text(value: object) -> str:

@@ -3,14 +3,14 @@
 MLServer, KServe, Triton, OpenVINO and TorchServe speak it. Tensors go as JSON, which all of them read alike.
 """
 
-import base64
 import math
 
 import numpy as np
 
 from fingerprinting.asking import http
-from fingerprinting.asking.classes import Classes, written
+from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import Encoding
+from fingerprinting.asking.over_http import OverHttp
 from fingerprinting.asking.respondent import Response
 from fingerprinting.core.runtime import UserError
 
@@ -23,7 +23,7 @@ FREE = -1  # a dimension of any size
 Metadata = dict
 
 
-class OpenInference:
+class OpenInference(OverHttp):
     """A model's input and output as its metadata has them; INPUT= and OUTPUT= name others."""
 
     def __init__(
@@ -37,8 +37,8 @@ class OpenInference:
         names: tuple[str, str],
     ) -> None:
         self._url = address.removeprefix(PREFIX).rstrip("/")
-        self._client = http.Client(self._url, timeout, rate)
-        self._classes, self._encoding, self._names = classes, encoding, names
+        super().__init__(http.Client(self._url, timeout, rate), classes, encoding)
+        self._names = names
         self._metadata: Metadata | None = None
         self.name = PREFIX + self._client.name
         self.batch = batch or BATCH
@@ -50,16 +50,11 @@ class OpenInference:
             self._check(inputs)
         if not self._takes_batches(inputs) and len(inputs) > 1:
             return [said for one in inputs for said in self.ask(one[None])]
-        found, got = self._client.get(self._request(inputs), lambda content: self._read(content, len(inputs)))
-        seconds = got.seconds / len(inputs)
-        return [self._classes.response(self._client.scrub(written(one)), got.attempts, seconds) for one in found]
+        return super().ask(inputs)
 
     def preview(self, inputs: np.ndarray) -> str:
-        said = self._client.preview(self._request(inputs))
+        said = super().preview(inputs)
         return said if self._metadata else f"{said}\n(The input's name, type and shape are read from GET {self._url}.)"
-
-    def close(self) -> None:
-        self._client.close()
 
     def _input(self) -> Metadata:
         """The input that is asked; one of no name and no type where the metadata name none."""
@@ -115,10 +110,7 @@ class OpenInference:
         if not self._encoding.is_array:
             if wanted not in ("", BYTES):
                 raise UserError(f"{self.name} takes {wanted}; ENCODING={self._encoding.name} is for models of {BYTES}")
-            sent = [
-                base64.b64encode(one).decode() if isinstance(one, bytes) else one
-                for one in self._encoding.all_of(inputs)
-            ]
+            sent = self._encoding.in_json(inputs)
             return BYTES, [len(sent)], sent
         floats = np.issubdtype(inputs.dtype, np.floating)
         fits = FLOATS if floats else (*WHOLE, *FLOATS)

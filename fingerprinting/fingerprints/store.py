@@ -71,12 +71,10 @@ def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
     if not path.is_file():
         raise UserError(f"the {method} fingerprint is missing ({path}); {again}")
     try:
-        tensors, metadata = storage.load_tensors(path)
+        found = read(path)
     except UserError as error:
         raise UserError(f"{str(error).split(';')[0]}; delete it and {again}") from None
-    extra = {name.removeprefix(EXTRA): tensors.pop(name) for name in list(tensors) if name.startswith(EXTRA)}
-    if not set(TENSORS) == set(tensors):
-        raise UserError(f"{path} holds no fingerprint; {again}")
+    metadata = found.metadata
     if metadata["domain"] != study.domain.name:
         raise UserError(
             f"{path} is a fingerprint of domain {metadata['domain']!r}, not of {study.domain.name}; {again}"
@@ -87,6 +85,15 @@ def load(study: Study, method: str, source_sha256: str) -> Fingerprint:
         )
     if metadata["source_sha256"] != source_sha256:
         raise UserError(f"{path} was made from another source model than the one that is there now; {again}")
+    return found
+
+
+def read(path: Path) -> Fingerprint:
+    """A fingerprint's file, of whichever study; one that is damaged or holds something else is refused."""
+    tensors, metadata = storage.load_tensors(path)
+    extra = {name.removeprefix(EXTRA): tensors.pop(name) for name in list(tensors) if name.startswith(EXTRA)}
+    if not set(TENSORS) == set(tensors):
+        raise UserError(f"{path} holds no fingerprint; give a file that a fingerprint's script wrote")
     return Fingerprint(**tensors, metadata=metadata, extra=extra)
 
 

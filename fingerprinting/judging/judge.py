@@ -50,7 +50,7 @@ def judge(
     if early:
         _check_early(fingerprint, other_task, alpha, tail)
     _check_support(fingerprint, other_task, alpha, tail)
-    warnings = _warnings(study, fingerprint, other_task, alpha)
+    warnings = warnings_of(study.tier, fingerprint, other_task, alpha)
     if how.suspect and responses:
         raise UserError("SUSPECT= asks for responses and RESPONSES= has them already; give one of the two")
     if Path(how.suspect).suffix.lower() in response_files.SUFFIXES:
@@ -87,7 +87,7 @@ def _by_hand(study: Study, fingerprint: Fingerprint, path: Path, levels: Levels,
     places = Places.of(fingerprint, levels.early)
     there = _asked_so_far(path, fingerprint) if levels.early else len(places)
     labels = torch.tensor(response_files.read(path, there, meant))
-    return found_by(study, fingerprint, labels, levels)
+    return found_by(study.folder, fingerprint, labels, levels)
 
 
 def _asked_so_far(path: Path, fingerprint: Fingerprint) -> int:
@@ -134,13 +134,13 @@ def _check_early(fingerprint: Fingerprint, other_task: bool, alpha: float, tail:
         raise UserError(f"EARLY=True spends ALPHA in parts, and {n} calibration models rank none so low; TAIL=student")
 
 
-def _warnings(study: Study, fingerprint: Fingerprint, other_task: bool, alpha: float) -> list[str]:
+def warnings_of(tier: str, fingerprint: Fingerprint, other_task: bool, alpha: float) -> list[str]:
     """What makes a verdict weaker than it looks."""
     held, said = CalibratedFingerprint.of(fingerprint), []
     known = held.calibration(other_task=other_task)
     independent, stolen = len(known.independent), len(known.stolen)
-    if study.tier not in COMMITTED:
-        said.append(f"TIER={study.tier} is for a first look: flag no model by it; TIER=cpu is for verdicts")
+    if tier not in COMMITTED:
+        said.append(f"TIER={tier} is for a first look: flag no model by it; TIER=cpu is for verdicts")
     if p_values.extrapolated(alpha, independent):
         said.append(
             f"ALPHA={alpha:g} is extrapolated: {independent} calibration models support no ALPHA below "

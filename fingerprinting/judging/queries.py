@@ -1,6 +1,5 @@
 """The folder of a suspect's queries: written for whoever asks by hand, checked before responses to them are read."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.judging import statements
 from fingerprinting.study.study import Study
 
 INPUTS, TEXTS, ABOUT, VERDICT = "queries.npy", "queries.txt", "queries.json", "verdict.json"
@@ -111,7 +111,7 @@ def for_asking(study: Study, fingerprint: Fingerprint, folder: Path, early: bool
         raise UserError(
             f"{folder / INPUTS} is not what was written there; run judge.py without SUSPECT to write it again"
         )
-    return expected, hashlib.sha256(content).hexdigest()
+    return expected, statements.sha256(content)
 
 
 def enough(fingerprint: Fingerprint) -> list[int]:

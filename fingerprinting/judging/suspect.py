@@ -1,7 +1,7 @@
 """judge.py SUSPECT=: the suspect is asked through whatever it stands behind, and judged by what its journal holds."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def judged(
     return {
         **found,
         "suspect": _described(study, fingerprint, kept, meant, count),
-        "findings": _findings(fingerprint, kept, levels, meant, folder),
+        "findings": findings_of(fingerprint, kept, levels, meant, folder),
     }
 
 
@@ -108,11 +108,29 @@ def _asked(
     meant: Classes,
 ) -> dict:
     """The verdict, after the queries that it needs: early, as few as flag the suspect."""
-    places = Places.of(fingerprint, levels.early)
-    looks = stopping.looks(count) if levels.early else (count,)
-    for look in looks:
-        wanted = sorted([*places.queries[:look], *places.controls])
+
+    def ask(wanted: Sequence[int]) -> None:
         asking.ask(respondent, inputs, kept, wanted)
+
+    found, wanted = passed_on(study.folder, fingerprint, kept, count, levels, meant, ask)
+    asking.ask_again(respondent, inputs, kept, wanted)
+    return found
+
+
+def passed_on(
+    study: str,
+    fingerprint: Fingerprint,
+    kept: Journal,
+    count: int,
+    levels: Levels,
+    meant: Classes,
+    ask: Callable[[Sequence[int]], None] = lambda wanted: None,
+) -> tuple[dict, Sequence[int]]:
+    """The verdict on what a journal holds, and the indices that it needs; ask(indices) comes before they are read."""
+    places = Places.of(fingerprint, levels.early)
+    for look in stopping.looks(count) if levels.early else (count,):
+        wanted = sorted([*places.queries[:look], *places.controls])
+        ask(wanted)
         labels = labels_of(kept, wanted, meant, len(places))
         if levels.early:
             found = found_by(study, fingerprint, labels[: len(places.controls) + look], levels)
@@ -120,8 +138,7 @@ def _asked(
             found = found_by(study, fingerprint, labels, levels, count)
         if found["outcome"] == verdicts.STOLEN:
             break
-    asking.ask_again(respondent, inputs, kept, wanted)
-    return found
+    return found, wanted
 
 
 def labels_of(kept: Journal, wanted: Sequence[int], meant: Classes, count: int) -> torch.Tensor:
@@ -164,7 +181,8 @@ def _described(study: Study, fingerprint: Fingerprint, kept: Journal, meant: Cla
     }
 
 
-def _findings(fingerprint: Fingerprint, kept: Journal, levels: Levels, meant: Classes, folder: Path) -> list[str]:
+def findings_of(fingerprint: Fingerprint, kept: Journal, levels: Levels, meant: Classes, folder: Path) -> list[str]:
+    """What is odd about the responses of a journal; a map that may mend it is proposed in the folder."""
     held = CalibratedFingerprint.of(fingerprint)
     controls = Places.of(fingerprint, levels.early).controls
     truth = dict(zip(controls, held.controls.truth.tolist(), strict=True))

@@ -7,7 +7,6 @@ import torch
 from fingerprinting.calibrated import stopping, verdicts
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging.queries import Places
-from fingerprinting.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,12 @@ class Levels:
 
 
 def found_by(
-    study: Study, fingerprint: Fingerprint, labels: torch.Tensor, levels: Levels, count: int | None = None
+    study: str, fingerprint: Fingerprint, labels: torch.Tensor, levels: Levels, count: int | None = None
 ) -> dict:
     """labels (m,) in the order of all that is asked, UNANSWERED where nothing is known; fewer than all if early.
 
-    count: of the queries, the first of which alone were to be asked, control queries besides; None: all of them.
+    study: its folder's name. count: of the queries, the first of which alone were to be asked, control queries besides;
+    None: all of them.
     """
     places = Places.of(fingerprint, levels.early)
     rates = levels.alpha, levels.beta, levels.tail
@@ -39,7 +39,7 @@ def found_by(
             fingerprint, asked = stopping.first(fingerprint, count), asked[:count]
         found = verdicts.measured(fingerprint, asked, None if levels.other_task else controls, *rates)
     return {
-        "study": study.folder,
+        "study": study,
         "fingerprint_sha256": fingerprint.metadata["sha256"],
         "queries": len(asked),
         **found,

@@ -1,12 +1,16 @@
 """What documents say in prose of what a verdict costs, and what the records say: entries of prose.py's MEASURED."""
 
+from fingerprinting.calibrated.verdicts import METHOD
+from fingerprinting.evaluation import labels
 from fingerprinting.evaluation.price import by_spending
+from fingerprinting.fingerprints.registry import MINUS_TWINS
+from fingerprinting.models.mistakes import HELD_OUT
 from fingerprinting.reports.sentences import CIFAR, EEG, FASHION, README, THUCNEWS, THUOCL, Measured
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SPLIT
 
 PAGE = "docs/price.md"
-REPLICATE = f"{FASHION}{SPLIT}1"
+REPLICATE, MANY_PASSES = f"{FASHION}{SPLIT}1", f"{FASHION}-many_passes"
 STUDIES = (CIFAR, FASHION, THUOCL, THUCNEWS)
 JUDGED = (CIFAR, FASHION, THUCNEWS, REPLICATE, THUOCL)
 MOVED = (FASHION, REPLICATE, THUOCL)  # studies in which the owner moved its source to another task
@@ -45,12 +49,88 @@ def unseen(study: str, attack: str) -> float:
     return priced(study, 6, 800, part="auc_by_unseen_attack")[attack]
 
 
+def wrong(study: str, *kinds: str) -> int:
+    """How many candidates of these kinds the source gets wrong."""
+    found = labels.read(study)
+    return int((found.among(*kinds) & (found.source != found.truth)).sum())
+
+
+def attacked(queries: int, attack: str = "noise", part: str = "auc_after") -> float:
+    """Of six twins on Fashion-MNIST, under an attack on so many queries."""
+    rows = Records.at(FASHION, "price_erasure").rows()
+    wanted = (METHOD, queries, attack)
+    return next(row[part] for row in rows if (row["method"], row["queries"], row["attack_on_queries"]) == wanted)
+
+
+def other(method: str, *, minus_twins: bool) -> float:
+    """The best mean AUC of another fingerprint on the same models of Fashion-MNIST."""
+    rows = [row for row in Records.at(FASHION, "price_baselines").rows() if row["method"] == method]
+    return max(row["auc"] for row in rows if row["representation"].endswith(MINUS_TWINS) == minus_twins)
+
+
+def asked(inputs: int) -> float:
+    """The AUC of students of so many of the attacker's inputs, with six twins and 800 queries."""
+    return priced(FASHION, 6, 800, part="auc_by_attackers_examples")[str(inputs)]
+
+
 def moved(study: str, part: str, queries: int) -> float:
     """Of suspects of another task."""
     return next(row[part] for row in Records.at(study, "price_transfer").rows() if row["queries"] == queries)
 
 
 MEASURED = (
+    Measured(
+        PAGE,
+        "test inputs with an AUC of {:.2f} on Fashion-MNIST",
+        lambda: [attacked(800, part="detection_auc")],
+    ),
+    Measured(
+        PAGE,
+        "or add noise leave a mean AUC of {:.2f} or more, those that erase queries {:.2f}.",
+        lambda: [
+            min(attacked(800, attack) for attack in ("random_responses", "refused", "noise")),
+            attacked(800, "reconstructed"),
+        ],
+    ),
+    Measured(
+        PAGE,
+        "erasure leaves {:.2f} of {:.2f}. Copies that were trained away from the source keep {:.2f}.",
+        lambda: [
+            attacked(200, "reconstructed"),
+            attacked(200, "reconstructed", "auc_before"),
+            min(attacked(queries, "removal") for queries in (200, 800)),
+        ],
+    ),
+    Measured(PAGE, "SAC-m minus twins {:.3f} on Fashion-MNIST", lambda: [other("sac_m", minus_twins=True)]),
+    Measured(
+        PAGE,
+        "FUAP {:.3f} and MetaFinger {:.3f} with",
+        lambda: [other(method, minus_twins=False) for method in ("fuap", "metafinger")],
+    ),
+    Measured(PAGE, "as many queries reach {:.3f}. Minus", lambda: [priced(FASHION, 6, 100)]),
+    Measured(
+        PAGE,
+        "MetaFinger rises to {:.3f}, and Primary from {:.3f} to {:.3f}.",
+        lambda: [
+            other("metafinger", minus_twins=True),
+            *(other("primary", minus_twins=minus_twins) for minus_twins in (False, True)),
+        ],
+    ),
+    Measured(PAGE, "inputs on Fashion-MNIST reach {:.3f} and those", lambda: [asked(600)]),
+    Measured(PAGE, "inputs reach {:.3f} with", lambda: [asked(20_000)]),
+    Measured(
+        PAGE,
+        "is wrong on {:.0f} training example and on {:,.0f} held-out ones",
+        lambda: [wrong(MANY_PASSES, labels.TRAINED), wrong(MANY_PASSES, *HELD_OUT)],
+    ),
+    Measured(PAGE, "as many passes reach {:.3f} with", lambda: [priced(MANY_PASSES, 6, 800)]),
+    Measured(PAGE, "and {:.3f} with all of these mistakes", lambda: [priced(MANY_PASSES, 6, 1479)]),
+    Measured(PAGE, "pairs {:.3f} and {:.3f}. At", lambda: [priced(MANY_PASSES, 6, n, 4) for n in (800, 1479)]),
+    Measured(
+        PAGE,
+        "all of them flag {:.2f} of the stolen models and {:.3f} of the independent ones",
+        lambda: [flagged(MANY_PASSES, 6, 1479, group) for group in ("stolen", "independent")],
+    ),
     Measured(
         README,
         "the mean AUC is {:.3f} on CIFAR-10, {:.3f} on Fashion-MNIST ({:.3f} on its replicate) and {:.3f} on THUOCL",

@@ -29,12 +29,14 @@ def tier_of(zoo: str) -> str:
 
 def apart(zoo: str) -> list[str]:
     """What sets a study apart from the usual one of its tier, as it is written on the command line."""
-    named = {part[len(APART) :]: constant for part, constant in ((POOL, "POOL="), (SPLIT, "SPLIT_SEED="))}
-    said = []
-    for part in zoo.split(APART)[1:]:
-        constant = next((constant for begin, constant in named.items() if part.startswith(begin)), "VARIANT=")
-        said.append(constant + (part if constant == "VARIANT=" else part.split("_", 1)[1]))
-    return said
+    return [_constant(APART + part) for part in zoo.split(APART)[1:]]
+
+
+def _constant(part: str) -> str:
+    for begin, name in ((POOL, "POOL"), (SPLIT, "SPLIT_SEED")):
+        if part.startswith(begin):
+            return f"{name}={part.removeprefix(begin)}"
+    return f"VARIANT={part.removeprefix(APART)}"
 
 
 @dataclass(frozen=True)

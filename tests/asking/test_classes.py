@@ -45,6 +45,11 @@ OWN = Classes(NAMES)
         ("[0.1, 0.2, 0.7]", 2),
         ("[" * 3_000, None),
         ("9" * 5_000, None),
+        ([0.1, 10**400, 0.2], None),
+        ([{"label": "bag", "score": 10**400}, {"label": 0, "score": 0.6}], 0),
+        ({"place": 1, "of": 3}, 1),
+        ({"place": 5, "of": 3}, None),
+        ({"place": -3, "of": 3}, None),
     ],
 )
 def test_what_is_said_means_a_class_or_none(said, label):

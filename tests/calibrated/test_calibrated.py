@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting.calibrated import evidence, fitting, judge, p_values, verdicts
+from fingerprinting.calibrated import evidence, fitting, p_values, verdicts
 from fingerprinting.calibrated.candidates import CANDIDATES, Making
 from fingerprinting.calibrated.contents import WEIGHTS
 from fingerprinting.calibrated.evidence import Weights
@@ -25,6 +25,7 @@ from fingerprinting.evaluation.score_combinations import Responses
 from fingerprinting.fingerprints import generate, store
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.judging import judge
 from fingerprinting.methods import METHODS
 from fingerprinting.models import reference, source_model, suspects, trained
 from fingerprinting.models.kinds import EXTRACTED, INDEPENDENT, KINDS, MODIFIED

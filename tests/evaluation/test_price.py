@@ -221,9 +221,22 @@ def test_other_fingerprints_stand_beside_with_what_they_were_given(small):
     price.price(small, **STEPS)
     (row,) = Records.of(small, "price_baselines").rows()
     assert (row["method"], row["auc"], row["auc_least"], row["extra_models"]) == ("fuap", 0.9, 0.8, 22)
-    assert "| fuap | code, probabilities | 100 | 22 (60 s) | 0.900 (0.800) |" in "\n".join(
-        section.markdown_table([""] * 6, [section.of_baseline("study", row)])
+    beside = {**row, "representation": "code_minus_twins", "auc": 0.95}
+    assert section.of_baseline("study", row, beside) == (
+        [
+            "study",
+            "fuap",
+            "100",
+            "22 (60 s)",
+            "0.900 (0.800), code, probabilities",
+            "0.950 (0.800), code, probabilities",
+        ]
     )
+    assert section.of_baseline("study", {**row, "extra_models": 0}, None)[3:] == [
+        "0",
+        "0.900 (0.800), code, probabilities",
+        "",
+    ]
 
 
 def test_unseen_attacks_and_architectures_have_tables_where_there_are_some(monkeypatch):
@@ -262,3 +275,33 @@ def test_a_cell_says_who_is_flagged_at_looks_and_after_how_many_queries():
     assert section._stopped(row, 0.6) == "0.50 (0.60) / 0.010, 33 queries"
     assert section._stopped(row | {"asked_flagged": None}, 0.6) == "0.50 (0.60) / 0.010"
     assert section._stopped(None, None) == ""
+
+
+def test_less_data_of_attackers_and_owners_has_tables_where_it_was_studied(monkeypatch):
+    grid = dict(study="twins and queries", negatives="all", twins=6, pairs=0, queries=800, auc=0.9, auc_least=0.8)
+    asked = dict(
+        auc_by_attackers_examples={"2000": 0.75, "600": 0.5},
+        n_by_attackers_examples={"2000": 4, "600": 3},
+        accuracy_by_attackers_examples={"2000": 0.85, "600": 0.8},
+    )
+    few = grid | dict(queries=300, auc=0.7, auc_least=0.6, source_examples=149)
+    records = {
+        "bci/eyes/cpu": [grid | dict(source_examples=3484), grid | dict(queries=1600, source_examples=3484)],
+        "bci/eyes/cpu-pool_372": [few],
+        "bci/eyes/cpu-split_1": [grid | dict(source_examples=3484)],
+        "cv/digits/cpu": [grid | asked | dict(source_examples=50)],
+    }
+    monkeypatch.setattr(section, "committed", lambda: list(records))
+    monkeypatch.setattr(section, "rows_of", records.__getitem__)
+    assert section.attackers_data()[2:] == [
+        "| study | inputs | n | accuracy | 1 twin, 1600 queries | 6 twins, 800 queries |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| cv digits | 600 | 3 | 0.80 |  | 0.500 |",
+        "| cv digits | 2000 | 4 | 0.85 |  | 0.750 |",
+    ]
+    assert section.owners_data()[2:] == [
+        "| data set | owner's training examples | queries | 0 twins | 1 twin | 6 twins |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| bci eyes | 149 | 300 |  |  | 0.700 (0.600) |",
+        "| bci eyes | 3484 | 800 |  |  | 0.900 (0.800) |",
+    ]

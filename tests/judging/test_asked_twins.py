@@ -14,8 +14,7 @@ from fingerprinting.asking.respondent import UNANSWERED
 from fingerprinting.calibrated import fitting, twins, verdicts
 from fingerprinting.calibrated.contents import CONTRIBUTIONS, CalibratedFingerprint
 from fingerprinting.core.runtime import UserError
-from fingerprinting.fingerprints import minus_twins, store
-from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.fingerprints import minus_twins
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.queries import INPUTS, VERDICT
 from fingerprinting.models import build, reference, source_model, stolen, suspects, trained
@@ -23,6 +22,7 @@ from fingerprinting.models import twins as training
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import predict
+from tests.judging.protection import opened
 
 RECIPE = dict(epochs=1, learning_rate=1e-2)
 UNMOVED = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2)
@@ -41,10 +41,6 @@ def small(folder) -> Study:
     stolen.extract(study, copies=1, temperature=2.0, epsilon=0.1, pgd_steps=1, **RECIPE)
     assert fitting.calibrated(study, size="twins", n=60, controls=CONTROLS) is None
     return study
-
-
-def opened(study: Study) -> Fingerprint:
-    return store.load(study, "calibrated", trained.weights_sha256(study, study.source_id))
 
 
 def models(study: Study) -> list[Suspect]:

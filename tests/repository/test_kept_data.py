@@ -15,7 +15,7 @@ from torch import nn
 import bci.domain
 import cv.domain
 import nlp.domain
-from fingerprinting.calibrated import candidates, judge
+from fingerprinting.calibrated import candidates
 from fingerprinting.calibrated.contents import CalibratedFingerprint, Calibration, Controls
 from fingerprinting.calibrated.evidence import Weights
 from fingerprinting.data.datasets import Examples
@@ -36,6 +36,7 @@ from fingerprinting.fingerprints.queries import (
 )
 from fingerprinting.fingerprints.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.judging import queries
 from fingerprinting.models import trained
 from fingerprinting.reports.figures import samples
 from fingerprinting.robustness import adaptive
@@ -316,9 +317,9 @@ def test_queries_are_written_as_they_are_kept(spoilt, tmp_path):
     controls = Controls(found.inputs[:2].clone(), torch.zeros(2), torch.ones(1))
     asked = replace(found, extra=CalibratedFingerprint(known, None, controls).extra)
     inputs = found.inputs.clone()
-    judge._asked(spoilt, asked, tmp_path, early=False)
-    assert np.array_equal(np.load(tmp_path / judge.INPUTS), torch.cat([inputs, inputs[:2]]).numpy())
-    sums = [float(line) for line in (tmp_path / judge.TEXTS).read_text().splitlines()]
+    queries.write(spoilt, asked, tmp_path, early=False)
+    assert np.array_equal(np.load(tmp_path / queries.INPUTS), torch.cat([inputs, inputs[:2]]).numpy())
+    sums = [float(line) for line in (tmp_path / queries.TEXTS).read_text().splitlines()]
     assert sums == pytest.approx(torch.cat([inputs, inputs[:2]]).sum((1, 2, 3)).tolist(), abs=1e-3)
     assert torch.equal(found.inputs, inputs)
 

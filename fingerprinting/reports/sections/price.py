@@ -3,6 +3,7 @@
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.evaluation.price import GRID, USUAL_TWINS, by_spending
+from fingerprinting.fingerprints.registry import MINUS_TWINS
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
 from fingerprinting.reports.sections import query_attacks
@@ -169,7 +170,7 @@ def attackers_data() -> list[str]:
         for study in committed()
         if (cells := _grid(rows_of(study)))
         for usual in [next(iter(cells.values()))]
-        for count in usual.get("auc_by_attackers_examples", {})
+        for count in sorted(usual.get("auc_by_attackers_examples", {}), key=int)
     ]
     if not lines:
         return []
@@ -328,29 +329,48 @@ def _stopped(row: dict | None, at_once: float | None) -> str:
 
 
 def baselines() -> list[str]:
-    """Each other fingerprint by its best representation on the same models, with the models that it was given."""
+    """Each other fingerprint on the same models, as published and minus twins; both by their best representation."""
     lines = []
     for study in committed():
-        best: dict[str, dict] = {}
+        best: dict[str, list[dict | None]] = {}
         for row in Records.at(study, "price_baselines").rows():
-            if row["method"] != METHOD and row["auc"] > best.get(row["method"], {"auc": -1.0})["auc"]:
-                best[row["method"]] = row
-        lines += [of_baseline(heading(study), row) for row in sorted(best.values(), key=lambda row: -row["auc"])]
+            if row["method"] != METHOD:
+                of_method = best.setdefault(row["method"], [None, None])
+                place = row["representation"].endswith(MINUS_TWINS)
+                if of_method[place] is None or row["auc"] > of_method[place]["auc"]:
+                    of_method[place] = row
+        ranked = sorted(best.values(), key=lambda rows: -max(row["auc"] for row in rows if row))
+        lines += [of_baseline(heading(study), *rows) for rows in ranked]
     if not lines:
         return []
-    heads = ["study", "fingerprint", "representation, output", "queries", "reference models", "AUC (lowest)"]
-    return ["", "### Other fingerprints on the same models", "", *markdown_table(heads, lines)]
+    heads = ["study", "fingerprint", "queries", "reference models", "as published: AUC (lowest)", "minus twins"]
+    return [
+        "",
+        "### Other fingerprints on the same models",
+        "",
+        "Each by its best representation, with few reference models or none; minus twins: the distance to the source "
+        "less the mean distance to its twins.",
+        "",
+        *markdown_table(heads, lines),
+    ]
 
 
-def of_baseline(study: str, row: dict) -> list[str]:
+def of_baseline(study: str, published: dict | None, minus_twins: dict | None) -> list[str]:
     """A line of that table."""
-    reading = in_words(row["output"], row["representation"])
-    given = f"{row['extra_models']} ({row['extra_models_s']:.0f} s)"
-    return [study, row["method"], reading, str(row["queries"]), given, cell(row)]
+    row = published or minus_twins
+    assert row is not None
+    given = f"{row['extra_models']} ({row['extra_models_s']:.0f} s)" if row["extra_models"] else "0"
+    return [study, row["method"], str(row["queries"]), given, *map(_read_by, (published, minus_twins))]
+
+
+def _read_by(row: dict | None) -> str:
+    if row is None:
+        return ""
+    return f"{cell(row)}, {in_words(row['output'], row['representation'].removesuffix(MINUS_TWINS))}"
 
 
 def _models(twins: int, pairs: int) -> str:
-    return f"{twins} twins" + (f", {pairs} pairs" if pairs else "")
+    return f"{twins} twin{'s' * (twins != 1)}" + (f", {pairs} pairs" if pairs else "")
 
 
 def _flagged(row: dict | None) -> str:
