@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fingerprinting.asking.files import lock, protocol
+from fingerprinting.asking.files import lock, protocol, system_calls
 from fingerprinting.core.runtime import REPOSITORY, UserError
 
 # Format -> module with prepare(), which imports; needed(spec), files that it reads; opened(spec), what is known of the
@@ -20,9 +20,11 @@ OPENERS = {
     "torchscript": "trusted_model",
     "pt2": "trusted_model",
 }
+THREADED = {"onnx": "onnxruntime"}  # what has threads once it is imported: only when files are closed
 MEMORY = ("alloc", "out of memory", "memoryerror")  # in whatever words libraries say that there is too little
 TOO_LARGE = "memory"
-SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc", "/sys")
+START = 180.0  # seconds of importing, and of reading what the suspect asks for
+SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system")
 
 
 def main(given: BinaryIO, sent: BinaryIO, network: str) -> None:
@@ -31,13 +33,17 @@ def main(given: BinaryIO, sent: BinaryIO, network: str) -> None:
     try:
         opener = importlib.import_module(f"fingerprinting.asking.files.{OPENERS[spec['format']]}")
         opener.prepare()
+        lock.time(START)
+        packages, folders = code(spec)
+        files = lock.files([*packages, *SYSTEM, f"/proc/{os.getpid()}", *opener.needed(spec)], folders)
+        if spec["format"] in THREADED:
+            importlib.import_module(THREADED[spec["format"]])
         lock.limits(spec["memory"])
-        _send(sent, protocol.READY, json.dumps({"network": network}).encode())
+        left = {"network": network, "files": files, "other processes": system_calls.close()}
+        _send(sent, protocol.READY, json.dumps(left).encode())
         lock.time(spec["timeout"])
-        packages, modules = code(spec)
-        files = lock.files([*packages, *SYSTEM, *opener.needed(spec)], modules)
         about, run = opener.opened(spec)
-        _send(sent, protocol.OPENED, json.dumps({**about, "files": files}).encode())
+        _send(sent, protocol.OPENED, json.dumps(about).encode())
         while True:
             _respond(given, sent, run, spec["timeout"])
     except UserError as error:

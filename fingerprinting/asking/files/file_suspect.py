@@ -127,12 +127,11 @@ class FileSuspect:
         """What its owner should know of how it is run."""
         if says := self._sandbox.about.get("says"):
             print(f"{self._path}: {protocol.words(str(says).encode())}.")
-        left = {"network": self._sandbox.closed.get("network"), "files": self._sandbox.about.get("files")}
-        for what, why in left.items():
+        for what, why in self._sandbox.closed.items():
             if why:
                 print(
-                    f"Warning: the {what} of the suspect's process could not be closed by the system "
-                    f"({protocol.words(str(why).encode())}), only within Python; run it where nothing is to be lost."
+                    f"Warning: the suspect's process could not be kept from the {what} by the system ({why}), only "
+                    "within Python; run it where nothing is to be lost."
                 )
 
 

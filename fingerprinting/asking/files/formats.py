@@ -34,6 +34,7 @@ def is_meant(address: str) -> bool:
 def format_of(path: Path, *, trust: bool) -> str:
     """ONNX, SAFETENSORS, TRANSFORMERS or, trusted, TORCHSCRIPT or EXPORTED; UserError for all else."""
     if path.is_dir():
+        _check_links(path)
         return TRANSFORMERS if (path / CONFIG).is_file() else SAFETENSORS
     start, end = _ends(path)
     if start.startswith(POINTER):
@@ -71,6 +72,17 @@ CONTENTS = (  # the first that fits
     Content(b"\x89HDF\r\n\x1a\n", lambda _: True, "keras"),
     *(Content(b"\x80" + bytes([protocol]), lambda _: True, "pickle") for protocol in range(2, 6)),
 )
+
+
+def _check_links(folder: Path) -> None:
+    """Nothing in a folder is to be a link out of it."""
+    for path in folder.rglob("*"):
+        try:
+            inside = not path.is_symlink() or folder.resolve() in path.resolve(strict=True).parents
+        except (OSError, RuntimeError):  # to nothing, or in a circle
+            inside = False
+        if not inside:
+            raise UserError(f"{path} is a link out of its folder; copy the folder with what it links to (cp -rL)")
 
 
 def _by_content(start: bytes, end: bytes) -> str:

@@ -101,7 +101,7 @@ def _walk(content: mmap.mmap, start: int, end: int, message: str, depth: int) ->
 
 def _tag(content: mmap.mmap, place: int, end: int) -> tuple[int, int, int]:
     tag, place = _varint(content, place, end)
-    if not tag >> 3 or tag & 7 not in (VARINT, FIXED64, BYTES, FIXED32):
+    if not 0 < tag >> 3 < 1 << 29 or tag & 7 not in (VARINT, FIXED64, BYTES, FIXED32):
         raise ValueError("no field")
     return tag >> 3, tag & 7, place
 

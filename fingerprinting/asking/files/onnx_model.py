@@ -24,9 +24,7 @@ MANY = 500  # characters of names that a sentence shows
 
 
 def prepare() -> None:
-    import onnxruntime
-
-    onnxruntime.set_default_logger_severity(4)
+    """Nothing is needed before files are closed."""
 
 
 def needed(spec: dict[str, Any]) -> list[str]:
@@ -38,8 +36,10 @@ def opened(spec: dict[str, Any]) -> tuple[dict[str, str], Callable[[np.ndarray],
     """spec["input"], spec["output"]: names, nothing for the only one and the first; spec["shape"]: of a query."""
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # what was checked, and no other format
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC  # the same numbers elsewhere
     session = onnxruntime.InferenceSession(spec["path"], options, providers=["CPUExecutionProvider"])
     name = spec["name"]

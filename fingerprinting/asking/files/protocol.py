@@ -1,6 +1,6 @@
 """What passes between judge.py and the child process that runs a suspect: frames of a kind, a length and a content.
 
-The child may be the enemy's by then: nothing that it sends is unpickled, or takes more memory than its bytes do.
+The child may be the enemy's by then: nothing that it sends is unpickled, and its length is limited before it is read.
 """
 
 import io
@@ -15,7 +15,7 @@ HEADER = struct.Struct(">cQ")  # kind, bytes of the content
 SPEC, ARRAY, TEXTS = b"S", b"A", b"T"  # to the child: what to open; queries; queries that are texts, JSON
 READY, OPENED, SAID, NAMED = b"R", b"O", b"N", b"L"  # from it: it runs; JSON; responses (n, ...); JSON of n names
 REFUSED, FAILED = b"U", b"E"  # from it: a sentence for the user; what the suspect failed by
-LARGEST = 1 << 30  # bytes of a content
+LARGEST, LARGEST_JSON = 1 << 25, 1 << 20  # bytes that a suspect may send: as objects of Python they take far more
 KINDS_OF_NUMBERS = "biuf"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from fingerprinting.asking.files import protocol
 from fingerprinting.core.runtime import UserError
 
+CHILD = ("-m", "fingerprinting.asking.files")
 START = 180.0  # seconds until the child has imported what it needs
 MEMORY = 4 << 30  # bytes that a suspect may take, and as much again as thrice its file
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "DATA_DIR", "BERT_DIR")  # of the environment
@@ -22,6 +23,7 @@ QUIET = {  # what libraries are told
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "OPENBLAS_NUM_THREADS": "1",  # threads that run before files are closed would not be held by it
     "ORT_LOAD_CONFIG_FROM_MODEL": "0",  # else a model's own metadata would say how it is run
     "PYTHONDONTWRITEBYTECODE": "1",
 }
@@ -87,11 +89,12 @@ class Sandbox:
     def _read(self, patience: float, what: str) -> tuple[bytes, bytes]:
         end = time.monotonic() + patience
         kind, length = protocol.HEADER.unpack(self._bytes(protocol.HEADER.size, end, what))
-        if length > protocol.LARGEST:
+        if length > (protocol.LARGEST if kind == protocol.SAID else protocol.LARGEST_JSON):
             raise self.unreadable()
         content = self._bytes(length, end, what)
         if kind == protocol.REFUSED:
-            raise UserError(protocol.words(content))
+            said = protocol.words(content)
+            raise UserError(said if said.startswith(self._name) else f"{self._name} is refused: {said}")
         if kind == protocol.FAILED:
             raise self._failed(protocol.words(content))
         return kind, content
@@ -142,7 +145,7 @@ def _started(folder: str) -> tuple[subprocess.Popen, int, int]:
     """The process, the pipe to it and the pipe from it; it leads a group of its own and begins in an empty folder."""
     read, to = os.pipe()
     of, write = os.pipe()
-    words = [sys.executable, "-m", "fingerprinting.asking.files", str(read), str(write), str(os.getpid())]
+    words = [sys.executable, *CHILD, str(read), str(write), str(os.getpid())]
     process = subprocess.Popen(
         words,
         cwd=folder,
