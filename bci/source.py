@@ -10,7 +10,7 @@ from fingerprinting import cli
 from fingerprinting.models import source_model
 
 # passes over the owner's part; of few trials MIN_UPDATES decides
-EPOCHS = dict(smoke=1, quick=1, cpu=dict(eyes=4, other=1), paper=50)
+EPOCHS = dict(smoke=1, quick=1, cpu=dict(eyes=8, other=1), paper=50)
 LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=dict(eyes=5e-3, other=2e-2), paper=1e-3)  # of the one-cycle, its peak
 WEIGHTS = ""  # safetensors file of a model trained elsewhere, taken as it is; empty: train one
 

@@ -13,7 +13,7 @@ from fingerprinting.models import twins
 
 COPIES = dict(smoke=2, quick=3, cpu=6, paper=6)  # the source's architecture and recipe
 OTHER_COPIES = dict(smoke=1, quick=0, cpu=2, paper=0)  # of a recipe that the owner does not remember well
-OTHER_EPOCHS = dict(smoke=20, quick=30, cpu=dict(eyes=3, other=45), paper=30)  # its passes
+OTHER_EPOCHS = dict(smoke=20, quick=30, cpu=dict(eyes=6, other=45), paper=30)  # its passes
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=6, paper=6)  # of them, and the source, transferred to the other task
 TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the target's part
 TRANSFER_LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
@@ -39,10 +39,10 @@ COMMON = {
 
 
 SHARED = ("batch_size", "weight_decay", "min_updates", "augment")  # what a domain's constants may be
-DOMAIN_SAID = (
-    "cv, nlp, bci or the path of a domain.py of your own; a constant that a script imports from its domain's module, "
-    "such as EPOCHS, LEARNING_RATE, EPSILON or PGD_STEPS of models from scratch, is then your module's where it "
-    "has one of that name, else the script's"
+DOMAIN_SAID = "cv, nlp, bci or the path of a domain.py of your own"
+ITS_CONSTANTS = (
+    "; a constant that a script imports from its domain's module, such as EPOCHS, LEARNING_RATE, EPSILON or PGD_STEPS "
+    "of models from scratch, is then your module's where it has one of that name, else the script's"
 )
 HELP = ("--help", "-h")
 OTHER = "other"  # in a table by domain or data set: all that it does not name
@@ -60,15 +60,22 @@ FURTHER = "CONSTANTS"  # a script's table of constants that stand elsewhere
 TOO_MANY = 2**31  # of anything that is counted
 
 
-def run(step: Callable, script: dict, domain: str = "", report: Callable[[Study], None] | None = None) -> None:
+def run(
+    step: Callable,
+    script: dict,
+    domain: str = "",
+    report: Callable[[Study], None] | None = None,
+    *,
+    brief: bool = False,
+) -> None:
     """Call `step(study, **constants)` with a script's globals; a user's mistake ends in one sentence and status 2.
 
     The step's seconds are recorded, unless it returns SKIPPED because some or all of its work was finished before.
     `report` then shows what it recorded. `domain` is that of a domain's step; root scripts carry it as their constant
-    DOMAIN. DOMAIN= overrides both.
+    DOMAIN. DOMAIN= overrides both. brief: --help has a line for each constant of the script's own.
     """
     with endings():
-        study, constants = resolve(script, domain, sys.argv[1:])
+        study, constants = resolve(script, domain, sys.argv[1:], brief=brief)
         altered = checksums.altered(study)
         checksums.announce(altered)
         started = time.perf_counter()
@@ -95,7 +102,7 @@ def _record_time(study: Study, script: dict, seconds: float) -> None:
     Records.of(study, "steps").put([row])
 
 
-def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
+def resolve(script: dict, domain: str, words: list[str], *, brief: bool = False) -> tuple[Study, dict]:
     """The study and the step's own constants (lower case), tier by tier values chosen, overrides applied.
 
     Where DOMAIN= is somebody's own file, what a script imports from its domain's module (such as EPOCHS and EPSILON) is
@@ -104,7 +111,7 @@ def resolve(script: dict, domain: str, words: list[str]) -> tuple[Study, dict]:
     own = _constants(script)
     usual = domain or own["DOMAIN"]
     if asks_for_help(words):
-        _help(script, usual, words)
+        _help(script, usual, words, brief=brief)
     overrides = _split(renamed(words, {*COMMON, *load_domain(usual).constants, *own}))
     address = overrides.get("DOMAIN") or usual
     chosen = load_domain(address)
@@ -142,7 +149,7 @@ def _values(defaults: dict, overrides: dict[str, str], tier: str, places: Places
     values = {}
     for name, default in defaults.items():
         try:
-            usual = _chosen(name, default, tier, places)
+            usual = chosen(name, default, tier, places)
         except UnnamedDomainError:
             if name not in overrides and name in may_lack:
                 continue
@@ -184,11 +191,14 @@ def _check_type(name: str, value, like, whose: str) -> None:
         raise UserError(f"constant {name}={value!r} of {whose} has the wrong type; give {wanted}")
 
 
-def of_no_study(script: dict, words: list[str]) -> dict:
-    """The constants (lower case) of a script that is not about a single study, overrides applied."""
+def of_no_study(script: dict, words: list[str], *, brief: bool = False) -> dict:
+    """The constants (lower case) of a script that is not about a single study, overrides applied.
+
+    brief: --help has a line for each.
+    """
     own = _constants(script)
     if asks_for_help(words):
-        _show_help(script, own, own)
+        _show_help(script, own, own, brief=own if brief else ())
     overrides = _split(renamed(words, own))
     _check_names(overrides, own)
     return {name.lower(): _typed(name, overrides.get(name), value) for name, value in own.items()}
@@ -210,7 +220,7 @@ class UnnamedDomainError(UserError):
     """A constant has values for some domains, and none for this one."""
 
 
-def _chosen(name: str, value, tier: str, places: Places):
+def chosen(name: str, value, tier: str, places: Places):
     """A constant may be a table by data set or domain, by tier, or both.
 
     OTHER is the entry of all that a table does not name. None is that of one which has no use for the constant.
@@ -220,7 +230,7 @@ def _chosen(name: str, value, tier: str, places: Places):
     if set(value) & set(TIERS):
         if tier not in value or not set(value) <= set(TIERS):
             raise UserError(f"{name} has values for {_listed(value)}; give one for each tier: {_listed(TIERS)}")
-        return _chosen(name, value[tier], tier, places)
+        return chosen(name, value[tier], tier, places)
     if not set(value) & {*DOMAINS, *places, OTHER}:
         raise UserError(
             f"{name} has values for {_listed(value)}, which are neither tiers ({_listed(TIERS)}) nor domains"
@@ -228,7 +238,7 @@ def _chosen(name: str, value, tier: str, places: Places):
     place = next((place for place in (*places, OTHER) if place in value), None)
     if place is None:
         raise UnnamedDomainError(f"{name} has values for {_listed(value)}, and none for {places[-1]}; give {name}=")
-    return _chosen(name, value[place], tier, places)
+    return chosen(name, value[place], tier, places)
 
 
 def _entries(value) -> list:
@@ -300,7 +310,7 @@ def asks_for_help(words: list[str]) -> bool:
     return any(word in HELP for word in words)
 
 
-def _help(script: dict, usual: str, words: list[str]) -> None:
+def _help(script: dict, usual: str, words: list[str], *, brief: bool) -> None:
     """Shows what holds for the tier, the data set and the domain among the words, where there are such."""
     given = dict(word.split("=", 1) for word in words if "=" in word)
     tier = given["TIER"] if given.get("TIER") in TIERS else _constants(script).get("TIER", COMMON["TIER"])
@@ -309,24 +319,36 @@ def _help(script: dict, usual: str, words: list[str]) -> None:
     own |= {**_from_domain(own, usual, address), "DOMAIN": address}
     constants = {**own, **domain.constants, **COMMON, **own}
     places = (given.get("DATASET") or domain.of_tier("datasets", tier), domain.name)
-    _show_help(script, constants, {**constants, "TIER": tier}, tier, places, address)
+    _show_help(script, constants, {**constants, "TIER": tier}, tier, places, address, brief=own if brief else ())
 
 
 def _show_help(
-    script: dict, constants: dict, values: dict, tier: str = "", places: Places = ("", ""), address: str = ""
+    script: dict,
+    constants: dict,
+    values: dict,
+    tier: str = "",
+    places: Places = ("", ""),
+    address: str = "",
+    *,
+    brief: Collection[str] = (),
 ) -> None:
+    """brief: constants that have a line each; what others hold stands together. Empty: all of them are explained."""
     print((script.get("__doc__") or "").strip())
-    about = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
-    print(f"\nConstants, each overridable as NAME=value{about}:")
-    said = {**explanations.of(script, constants), "DOMAIN": DOMAIN_SAID}
-    for name, value in values.items():
-        print(explanations.shown(name, _held(name, value, tier, places), value, said.get(name, "")), flush=True)
+    where = f", as they are for TIER={tier} and DOMAIN={address}" if tier else ""
+    print(f"\nConstants, each overridable as NAME=value{where}:")
+    said = {**explanations.of(script, constants), "DOMAIN": DOMAIN_SAID + ("" if brief else ITS_CONSTANTS)}
+    held = {name: _held(name, value, tier, places) for name, value in values.items()}
+    if brief:
+        print(explanations.in_brief(held, said, brief), flush=True)
+    else:
+        for name, value in values.items():
+            print(explanations.shown(name, held[name], value, said.get(name, "")), flush=True)
     raise SystemExit(0)
 
 
 def _held(name: str, value, tier: str, places: Places) -> str:
     try:
-        return repr(_chosen(name, value, tier, places))
+        return repr(chosen(name, value, tier, places))
     except UnnamedDomainError:
         return f"(none for {places[-1]})"
 

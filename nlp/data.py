@@ -60,11 +60,11 @@ REVIEWS = {  # class -> file, sha256
 }
 
 
-def encode(texts: list[str]) -> torch.Tensor:
-    """Texts as code points (N, LENGTH); NUL is left out, and half of a surrogate pair, which no text has, becomes ?."""
-    points = np.zeros((len(texts), LENGTH), np.int32)
+def encode(texts: list[str], length: int = LENGTH) -> torch.Tensor:
+    """Texts as code points (N, length); NUL is left out, and half of a surrogate pair, which no text has, becomes ?."""
+    points = np.zeros((len(texts), length), np.int32)
     for row, text in zip(points, texts, strict=True):
-        kept = np.frombuffer(text.replace("\0", "")[:LENGTH].encode("utf-32-le", "replace"), "<i4")
+        kept = np.frombuffer(text.replace("\0", "")[:length].encode("utf-32-le", "replace"), "<i4")
         row[: len(kept)] = kept
     return torch.from_numpy(points)
 

@@ -25,7 +25,7 @@ def spliced(first: torch.Tensor, second: torch.Tensor, generator: torch.Generato
     halves = []
     for one, other in zip(data.decode(first), data.decode(second), strict=True):
         halves.append(one[: (len(one) + 1) // 2] + other[len(other) // 2 :])
-    return data.encode(halves)
+    return data.encode(halves, first.shape[1])
 
 
 DOMAIN = Domain(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints.queries.evolved import Evolution
 from nlp.characters import gb2312
 from nlp.models import TextModel, continuous
@@ -47,6 +48,11 @@ def evolve(
     model: TextModel, inputs: torch.Tensor, confident: torch.Tensor, constants: Evolution, bounds: None = None
 ) -> torch.Tensor:
     """Evolved copies of texts (n, length); confident (n,) tells which of the two rules applies. Text has no bounds."""
+    if not hasattr(model, "tokens"):
+        raise UserError(
+            "evolving texts needs to know which row of its embedding the network gives a character; build one with "
+            "tokens and logits() as nlp/models.py has them"
+        )
     model.eval()
     model.requires_grad_(False)
     evolved = inputs.clone()

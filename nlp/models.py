@@ -5,13 +5,14 @@ embedded text (N, T, width) and a mask (N, T) of what is text, and answers the s
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from fingerprinting.core.runtime import UserError
 from fingerprinting.study.domain import Architecture
 from nlp import bert
 from nlp.characters import PADDING, ROWS, Characters
@@ -160,13 +161,41 @@ class TextRCNN(CharacterModel):
 
 
 def continuous(model: TextModel, inputs: torch.Tensor) -> tuple[torch.Tensor, Callable]:
-    """The embedded texts (N, T, width), and the logits from there: of any whole number of copies of the N texts."""
+    """The embedded texts (N, T, width), and the logits from there: of any whole number of copies of the N texts.
+
+    A network of somebody's own that has no `tokens` is run as it is, and what its first embedding makes is exchanged.
+    """
+    if not hasattr(model, "tokens"):
+        return _from_first_embedding(cast(nn.Module, model), inputs)
     rows, mask = model.tokens(inputs)
 
     def forward(embedded: torch.Tensor) -> torch.Tensor:
         return model.logits(embedded, mask.repeat(len(embedded) // len(mask), 1))
 
     return model.embedding(rows), forward
+
+
+def _from_first_embedding(model: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, Callable]:
+    made: list[tuple[nn.Module, torch.Tensor]] = []
+    layers = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    hooks = [layer.register_forward_hook(lambda layer, _, output: made.append((layer, output))) for layer in layers]
+    try:
+        model(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not made or len(made[0][1]) != len(inputs):
+        raise UserError("no nn.Embedding makes what a perturbation could be added to; let the network have one")
+    layer, start = made[0]
+
+    def forward(embedded: torch.Tensor) -> torch.Tensor:
+        hook = layer.register_forward_hook(lambda *_: embedded)
+        try:
+            return model(inputs.repeat(len(embedded) // len(inputs), 1))
+        finally:
+            hook.remove()
+
+    return start, forward
 
 
 def _masked(embedded: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

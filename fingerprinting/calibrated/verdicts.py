@@ -47,7 +47,8 @@ def outcome(p_independent: float, p_stolen: float, alpha: float, beta: float) ->
 
 def passed(found: dict) -> str:
     """The outcome of what `measured` found, as records keep it: by its own p-values, alpha, beta and range."""
-    if not found["in_range"] or found.get("one_response") or found.get("either_way") or too_few(found):
+    stopped = ("limit", "one_response", "either_way")
+    if not found["in_range"] or any(found.get(name) for name in stopped) or too_few(found):
         return INCONCLUSIVE
     return outcome(found["p_independent"], found["p_stolen"], found["alpha"], found["beta"])
 
@@ -61,6 +62,8 @@ def why(found: dict) -> str:
     """What makes the outcome of what `measured` found inconclusive; empty where it is not."""
     if passed(found) != INCONCLUSIVE:
         return ""
+    if found.get("limit"):
+        return found["limit"]
     if too_few(found):
         share, most = found["unanswered_share"], MOST_UNANSWERED
         return f"{share:.0%} of the queries are unanswered, above {most:.0%}: these may be those that would tell"
@@ -71,6 +74,8 @@ def why(found: dict) -> str:
         return f"{'less' if less else 'more'} accurate than all calibration models: they say nothing about such models"
     if found.get("either_way"):
         return "what is unanswered would decide it: this fingerprint weighs all of its queries together"
+    if not found["n_stolen"]:
+        return "independent models show as much evidence, and there are no stolen models to compare with"
     if found["p_stolen"] > found["beta"]:
         return "independent models show as much evidence and stolen models as little, so it may be either"
     if found["p_independent"] <= found["alpha"]:
@@ -117,7 +122,7 @@ def measured(
     said = labels if controls is None else torch.cat([labels, controls])
     about: dict[str, object] = _unanswered(said)
     if about and held.of_twins and not other_task:
-        fingerprint, labels = _answered(fingerprint, labels)
+        fingerprint, labels = answered(fingerprint, labels)
         held = CalibratedFingerprint.of(fingerprint)
     known = held.calibration(other_task=other_task)
     in_range = True
@@ -163,7 +168,7 @@ def _unanswered(said: torch.Tensor) -> dict[str, object]:
     return {"unanswered": count, "unanswered_share": count / len(said)} if count else {}
 
 
-def _answered(fingerprint: Fingerprint, labels: torch.Tensor) -> tuple[Fingerprint, torch.Tensor]:
+def answered(fingerprint: Fingerprint, labels: torch.Tensor) -> tuple[Fingerprint, torch.Tensor]:
     """A fingerprint of twins, and labels, on the queries that have a response; where none has, on all of them."""
     kept = labels != UNANSWERED
     if kept.all() or not kept.any():

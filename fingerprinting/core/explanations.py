@@ -5,13 +5,14 @@ import io
 import sys
 import textwrap
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from fingerprinting.core.runtime import REPOSITORY
 
 WIDTH = 110  # of a line of --help
+SCREEN = 100  # of a line where it fits a screen
 
 
 def of(script: dict, constants: dict) -> dict[str, str]:
@@ -78,6 +79,14 @@ def shown(name: str, held: str, value, said: str) -> str:
     if said:
         lines += textwrap.wrap(f"# {said}", WIDTH, initial_indent="      ", subsequent_indent="      # ")
     return "\n".join(lines)
+
+
+def in_brief(held: dict[str, str], said: dict[str, str], own: Collection[str]) -> str:
+    """Constants as they hold, on a screen: a line for each of a script's own, the others together."""
+    lines = [f"  {name}={held[name]}  # {said[name]}" for name in own]
+    others = ", ".join(f"{name}={value}" for name, value in held.items() if name not in own)
+    shared = f"Those of every script (docs/steps.md): {others}" if others else ""
+    return "\n".join([*lines, *textwrap.wrap(shared, SCREEN)])
 
 
 def table(value: dict) -> str:

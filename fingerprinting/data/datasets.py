@@ -1,7 +1,7 @@
 """Labelled inputs, in the physical units that every model takes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -54,7 +54,7 @@ class Dataset:
 
     groups (N,) of the pool: examples of one group (windows of a trial, trials of a subject) never part company; whoever
     makes them keeps test and dev free of the pool's groups. strata (N,) of the pool: every party gets its share of the
-    groups of each stratum.
+    groups of each stratum. all_owned: no part of the pool plays the attacker.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Dataset:
     dev: Examples | None = None
     groups: torch.Tensor | None = None
     strata: torch.Tensor | None = None
+    all_owned: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not all(isinstance(name, str) for name in self.classes) or len(set(self.classes)) < len(self.classes):

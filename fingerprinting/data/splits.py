@@ -1,6 +1,7 @@
 """Who may see which example: owner, attacker, reference, dev and test, cut once, by name."""
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -9,17 +10,23 @@ from fingerprinting.core.runtime import UserError, seed_from
 from fingerprinting.data.datasets import Dataset, Examples
 
 PARTIES = {"owner": 2 / 5, "attacker": 2 / 5, "reference": 1 / 5}
+ALL_OWNED = {"owner": 4 / 5, "attacker": 0.0, "reference": 1 / 5}  # where no part plays the attacker
 
 
 def first_of_its_content(inputs: torch.Tensor, seen: set[bytes]) -> torch.Tensor:
     """Indices of inputs whose content is not in `seen` and did not come earlier; `seen` grows by them."""
     kept = []
-    for index, row in enumerate(inputs.flatten(1).numpy()):
-        content = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+    for index, content in enumerate(content_of(inputs)):
         if content not in seen:
             seen.add(content)
             kept.append(index)
     return torch.tensor(kept, dtype=torch.long)
+
+
+def content_of(inputs: torch.Tensor) -> Iterator[bytes]:
+    """A digest of each input, by which it is known again."""
+    for row in inputs.flatten(1).numpy():
+        yield hashlib.blake2b(row.tobytes(), digest_size=16).digest()
 
 
 def stratified(labels: torch.Tensor, fractions: dict[str, float], seed: int) -> dict[str, torch.Tensor]:
@@ -89,15 +96,16 @@ def cut(dataset: Dataset, pool_size: int | None, split_seed: int) -> dict[str, E
         halves = stratified(parts["test"].targets, {"dev": 1 / 2, "test": 1 / 2}, seed + 1)
         parts.update({name: parts["test"].take(indices) for name, indices in halves.items()})
     chosen = kept[stratified(dataset.pool.targets[kept], sized, seed)["chosen"]]
+    parties = ALL_OWNED if dataset.all_owned else PARTIES
     if dataset.groups is None:
-        drawn = stratified(dataset.pool.targets[chosen], PARTIES, seed + 2)
+        drawn = stratified(dataset.pool.targets[chosen], parties, seed + 2)
     else:
         strata = None if dataset.strata is None else dataset.strata[chosen]
-        drawn = by_group(dataset.groups[chosen], PARTIES, seed + 2, strata)
+        drawn = by_group(dataset.groups[chosen], parties, seed + 2, strata)
     for name, rows in drawn.items():
         parts[name] = dataset.pool.take(chosen[rows])
     for name, part in parts.items():
-        if len(part.targets.unique()) < len(dataset.classes):
+        if parties.get(name) != 0 and len(part.targets.unique()) < len(dataset.classes):
             raise UserError(
                 f"the {name} part of {dataset.name} ({len(part)} examples) lacks some of its {len(dataset.classes)} "
                 "classes; give more data or a larger tier"

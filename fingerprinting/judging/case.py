@@ -36,7 +36,7 @@ def judge(study: Study, *, queries: str, commit: bool, key: str, tsa: str, evide
         judging.judge(study, queries=queries, **{**constants, **{name: "" for name in ASKING if name in constants}})
         digest = commitment.make(study, folder, rules, class_map, key)
         print(f"\nThe commitment is {digest}, sha256 of {folder / COMMITMENT}; from now on {folder} stays as it is.")
-    commitment.check(folder, _fingerprint(study), rules, class_map)
+    commitment.check(folder, study, _fingerprint(study), rules, class_map)
     _stamp_commitment(folder, tsa)
     if asked:
         judging.judge(study, queries=queries, **constants)

@@ -42,9 +42,8 @@ class Rules:
     other_task: bool
     budget: int
 
-    @property
-    def levels(self) -> Levels:
-        return Levels(self.alpha, self.beta, self.tail, self.other_task, self.early)
+    def levels(self, limit: str) -> Levels:
+        return Levels(self.alpha, self.beta, self.tail, self.other_task, self.early, limit)
 
 
 def is_there(folder: Path) -> bool:
@@ -92,6 +91,7 @@ def _statement(study: Study, folder: Path, rules: Rules) -> dict:
         "tier": study.tier,
         "seed": {"split": study.split_seed, "names": study.folder},
         "rules": vars(rules),
+        "limit": study.domain.limit,
         "files": statements.digests(folder, (FINGERPRINT, *QUERIES, MAP)),
         "code": runtime.provenance(study.device),
         "source": {"sha256": source["sha256"], "recipe_sha256": storage.key_of(source["settings"])},
@@ -122,6 +122,7 @@ def read(content: bytes, name: str = COMMITMENT) -> dict:
         "seed": lambda value: isinstance(value, dict),
         "code": lambda value: isinstance(value, dict),
         "rules": _is_rules,
+        "limit": _is_text,
         "files": lambda value: is_digests(value) and NEEDED <= set(value) <= {FINGERPRINT, *QUERIES, MAP},
         "arrays": is_digests,
         "models": is_digests,
@@ -142,7 +143,7 @@ def keep_map(folder: Path, class_map: str) -> None:
         (folder / MAP).unlink(missing_ok=True)
 
 
-def check(folder: Path, fingerprint: Fingerprint, rules: Rules, class_map: str) -> None:
+def check(folder: Path, study: Study, fingerprint: Fingerprint, rules: Rules, class_map: str) -> None:
     """Refuse to judge by other than was committed to: other rules, another fingerprint, queries that were altered.
 
     class_map: the file of CLASSES=; one that was not committed to may be given later, and the case will say so.
@@ -153,7 +154,8 @@ def check(folder: Path, fingerprint: Fingerprint, rules: Rules, class_map: str) 
         raise UserError(f"the commitment in {folder} fixed {wanted}; give the same, or QUERIES=a folder without one")
     if MAP in found["files"] and (not class_map or texts.text_of(Path(class_map)) != texts.text_of(folder / MAP)):
         raise UserError(f"the commitment in {folder} fixed CLASSES={folder / MAP}; give the same")
-    if found["fingerprint_sha256"] != fingerprint.metadata["sha256"]:
+    is_now = {"fingerprint_sha256": fingerprint.metadata["sha256"], "limit": study.domain.limit}
+    if any(found[name] != value for name, value in is_now.items()):
         raise UserError(
             f"the commitment in {folder} is about another fingerprint than is there now; put that one back, or give "
             "QUERIES=a folder without one"

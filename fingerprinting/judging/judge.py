@@ -19,7 +19,7 @@ from fingerprinting.judging import suspect as suspects
 from fingerprinting.judging.page import page, rounded_up
 from fingerprinting.judging.queries import INPUTS, VERDICT, Places
 from fingerprinting.judging.suspect import Asking, encoding_changes
-from fingerprinting.judging.verdict import Levels, found_by
+from fingerprinting.judging.verdict import Levels, Passed, Report, found_by
 from fingerprinting.models import trained
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.study import SKIPPED, Study
@@ -36,17 +36,18 @@ def judge(
     tail: str,
     early: bool = False,
     classes: str = "",
+    report: Report | None = None,
     **asking,
 ) -> str:
     """Write the queries, ask a suspect, or pass the verdict on responses. No step of a study: nothing is recorded.
 
-    early: the control queries come first, and a verdict may be passed before all queries are asked. asking: how a
-    suspect is asked, the constants of `Asking`.
+    early: the control queries come first, and a verdict may be passed before all queries are asked. report: writes more
+    for people to read, once the verdict is on the disk. asking: how a suspect is asked, the constants of `Asking`.
     """
     verdicts.check_rates(alpha, beta, tail)
     source_sha256 = trained.weights_sha256(study, study.source_id)
     fingerprint, folder = store.load(study, METHOD, source_sha256), Path(queries)
-    levels, how = Levels(alpha, beta, tail, other_task, early), Asking(**asking)
+    levels, how = Levels(alpha, beta, tail, other_task, early, study.domain.limit), Asking(**asking)
     if early:
         _check_early(fingerprint, other_task, alpha, tail)
     _check_support(fingerprint, other_task, alpha, tail)
@@ -61,16 +62,20 @@ def judge(
         return SKIPPED
     meant = _meant(study, classes, other_task)
     if how.suspect:
-        found = suspects.judged(study, fingerprint, folder, levels, meant, how)
+        passed = suspects.judged(study, fingerprint, folder, levels, meant, how)
     else:
         folder_of_queries.check(folder, fingerprint, early)
-        found = _by_hand(study, fingerprint, Path(responses), levels, meant)
-    if found:
-        keep(folder, found | {"warnings": warnings})
+        passed = _by_hand(study, fingerprint, Path(responses), levels, meant)
+    if passed:
+        found, labels = passed
+        found |= {"warnings": warnings}
+        _keep(folder, found)
+        if report:
+            report(study, Passed(folder, fingerprint, levels, meant, labels, found))
     return SKIPPED
 
 
-def keep(folder: Path, found: dict) -> None:
+def _keep(folder: Path, found: dict) -> None:
     storage.write_text(folder / VERDICT, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     print("\n".join([*page(found), "", f"the same as JSON: {folder / VERDICT}"]))
 
@@ -83,11 +88,13 @@ def _meant(study: Study, path: str, other_task: bool) -> Classes:
     return Classes(study.classes, classes.read_map(Path(path), study.classes) if path else ())
 
 
-def _by_hand(study: Study, fingerprint: Fingerprint, path: Path, levels: Levels, meant: Classes) -> dict:
+def _by_hand(
+    study: Study, fingerprint: Fingerprint, path: Path, levels: Levels, meant: Classes
+) -> tuple[dict, torch.Tensor]:
     places = Places.of(fingerprint, levels.early)
     there = _asked_so_far(path, fingerprint) if levels.early else len(places)
     labels = torch.tensor(response_files.read(path, there, meant))
-    return found_by(study.folder, fingerprint, labels, levels)
+    return found_by(study.folder, fingerprint, labels, levels), labels
 
 
 def _asked_so_far(path: Path, fingerprint: Fingerprint) -> int:

@@ -3,6 +3,7 @@
 import math
 
 from fingerprinting.calibrated import verdicts
+from fingerprinting.core.foreign_text import in_markdown
 from fingerprinting.core.markdown import markdown_table
 
 
@@ -10,9 +11,9 @@ def page(found: dict) -> list[str]:
     """A verdict in Markdown; the control accuracy where its range over the calibration models is known."""
     rows = [
         ["verdict", f"**{found['outcome']}**"],
-        *([[f"why {verdicts.INCONCLUSIVE}", found["why"]]] if found["why"] else []),
+        *([[f"why {verdicts.INCONCLUSIVE}", in_markdown(found["why"])]] if found["why"] else []),
         *(["**warning**", warning] for warning in found["warnings"]),
-        *(["**finding**", finding] for finding in found.get("findings", ())),
+        *(["**finding**", in_markdown(finding)] for finding in found.get("findings", ())),
         ["queries", str(found["queries"])],
         *([["unanswered", _unanswered(found)]] if "unanswered" in found else []),
         *([["asked", _asked(found["suspect"])]] if "suspect" in found else []),
@@ -49,7 +50,7 @@ def _unanswered(found: dict) -> str:
 
 
 def _asked(suspect: dict) -> str:
-    said = f"{suspect['name']}, ENCODING={suspect['encoding']}"
+    said = f"{in_markdown(suspect['name'])}, ENCODING={suspect['encoding']}"
     if "source_labels_changed" in suspect:
         said += f", which changes {suspect['source_labels_changed']} of the source's labels"
     return (

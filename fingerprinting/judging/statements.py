@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
+from fingerprinting.core.foreign_text import visible
 from fingerprinting.core.runtime import UserError
 
 MOST = 4_000_000  # bytes of a statement
@@ -62,8 +63,8 @@ def changed(folder: Path, statement: dict) -> list[str]:
 
 
 def shown(text: object) -> str:
-    """Foreign text as a sentence may hold it: printable, and not long."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:SHOWN])
+    """Foreign text as a sentence may hold it: all of it seen, and not long."""
+    return visible(str(text)[:SHOWN])
 
 
 def now() -> str:

@@ -44,8 +44,8 @@ class Asking:
 
 def judged(
     study: Study, fingerprint: Fingerprint, folder: Path, levels: Levels, meant: Classes, how: Asking
-) -> dict | None:
-    """Ask what the journal lacks and pass the verdict on what it holds; None where nothing is to be asked."""
+) -> tuple[dict, torch.Tensor] | None:
+    """Ask what the journal lacks; the verdict on what it holds, and the labels. None where nothing is to be asked."""
     count = planned(fingerprint, levels, how.budget)
     shape = tuple(fingerprint.inputs.shape[1:])
     encoding = addresses.encoding_of(how.suspect, how.encoding, study.domain.inputs, shape)
@@ -59,12 +59,12 @@ def judged(
         inputs, sha256 = queries.for_asking(study, fingerprint, folder, levels.early)
         about = About(fingerprint.metadata["sha256"], sha256, respondent.name, encoding.name)
         with journal.opened(folder / journal.NAME, about) as kept:
-            found = _asked(study, fingerprint, respondent, inputs, kept, count, levels, meant)
-    return {
-        **found,
+            found, labels = _asked(study, fingerprint, respondent, inputs, kept, count, levels, meant)
+    found |= {
         "suspect": _described(study, fingerprint, kept, meant, count),
         "findings": findings_of(fingerprint, kept, levels, meant, folder),
     }
+    return found, labels
 
 
 def planned(fingerprint: Fingerprint, levels: Levels, budget: int) -> int:
@@ -106,15 +106,15 @@ def _asked(
     count: int,
     levels: Levels,
     meant: Classes,
-) -> dict:
-    """The verdict, after the queries that it needs: early, as few as flag the suspect."""
+) -> tuple[dict, torch.Tensor]:
+    """The verdict and its labels, after the queries that it needs: early, as few as flag the suspect."""
 
     def ask(wanted: Sequence[int]) -> None:
         asking.ask(respondent, inputs, kept, wanted)
 
     found, wanted = passed_on(study.folder, fingerprint, kept, count, levels, meant, ask)
     asking.ask_again(respondent, inputs, kept, wanted)
-    return found
+    return found, labels_of(kept, wanted, meant, len(Places.of(fingerprint, levels.early)))
 
 
 def passed_on(

@@ -1,23 +1,49 @@
 """The verdict on labels, however they came: what it is measured on, at which levels, and what is kept of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from fingerprinting.asking.classes import Classes
 from fingerprinting.calibrated import stopping, verdicts
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging.queries import Places
+from fingerprinting.study.study import Study
 
 
 @dataclass(frozen=True)
 class Levels:
-    """What was stated before: rates, the tail beyond the calibration models, and what kind of verdict is passed."""
+    """What was stated before: rates, the tail beyond the calibration models, what kind of verdict is passed, and why
+    none may go further than inconclusive.
+    """
 
     alpha: float
     beta: float
     tail: str
     other_task: bool = False
     early: bool = False
+    limit: str = ""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A verdict and what it was passed on. found: as verdict.json holds it.
+
+    folder: of the queries. labels (m,): in the order of all that is asked, UNANSWERED where nothing is known; fewer
+    than all where the last ones were not asked. meant: how they were read from what the suspect said.
+    """
+
+    folder: Path
+    fingerprint: Fingerprint
+    levels: Levels
+    meant: Classes
+    labels: torch.Tensor
+    found: dict
+
+
+Report = Callable[[Study, Passed], None]
 
 
 def found_by(
@@ -38,6 +64,8 @@ def found_by(
         if count is not None and count < len(fingerprint):
             fingerprint, asked = stopping.first(fingerprint, count), asked[:count]
         found = verdicts.measured(fingerprint, asked, None if levels.other_task else controls, *rates)
+    if levels.limit:
+        found["limit"] = levels.limit
     return {
         "study": study,
         "fingerprint_sha256": fingerprint.metadata["sha256"],

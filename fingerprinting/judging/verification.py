@@ -17,6 +17,7 @@ from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.journal import Journal
 from fingerprinting.calibrated import verdicts
 from fingerprinting.calibrated.contents import CONTRIBUTIONS, CalibratedFingerprint, TwinsCalibration
+from fingerprinting.core.foreign_text import in_markdown
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
@@ -39,6 +40,7 @@ from fingerprinting.judging.commitment import COMMITMENT, FINGERPRINT, JOURNAL, 
 from fingerprinting.judging.page import page as page_of_verdict
 from fingerprinting.judging.signature import Signer
 from fingerprinting.judging.transcript import Transcript
+from fingerprinting.judging.verdict import Levels
 
 ARRAY, ABOUT, _ = QUERIES
 IN_WORDS = ("why",)  # of a verdict
@@ -102,10 +104,11 @@ def held_together(folder: Path) -> Case:
         raise UserError(f"{JOURNAL} begins before {COMMITMENT} was made")
     if statements.time_of(closed["closed"]) + timestamp.TICK < said.last:
         raise UserError(f"{JOURNAL} goes on after {CLOSING} was made")
-    found = passed(fingerprint, said.journal, rules, meant, committed["study"])
+    levels = rules.levels(committed["limit"])
+    found = passed(fingerprint, said.journal, levels, rules.budget, meant, committed["study"])
     _check_verdict(folder, found, committed)
     found["warnings"] = judge.warnings_of(committed["tier"], fingerprint, rules.other_task, rules.alpha)
-    odd = suspect.findings_of(fingerprint, said.journal, rules.levels, meant, folder)
+    odd = suspect.findings_of(fingerprint, said.journal, levels, meant, folder)
     found["findings"] = [one.replace(f"{folder}/", "") for one in odd]
     return Case(committed, closed, said, found, _fixed(fingerprint, held, rules))
 
@@ -121,11 +124,11 @@ def _meant(folder: Path, rules: Rules, names: tuple[str, ...], covered: set[str]
         raise statements.damaged(MAP) from None
 
 
-def passed(fingerprint: Fingerprint, journal: Journal, rules: Rules, meant: Classes, study: str) -> dict:
+def passed(fingerprint: Fingerprint, journal: Journal, levels: Levels, budget: int, meant: Classes, study: str) -> dict:
     """The verdict on what a journal holds, by the code of all verdicts, with what makes it weaker than it looks."""
-    count = suspect.planned(fingerprint, rules.levels, rules.budget)
+    count = suspect.planned(fingerprint, levels, budget)
     with np.errstate(all="ignore"):  # of numbers that a forger chose
-        return suspect.passed_on(study, fingerprint, journal, count, rules.levels, meant)[0]
+        return suspect.passed_on(study, fingerprint, journal, count, levels, meant)[0]
 
 
 def _fixed(fingerprint: Fingerprint, held: CalibratedFingerprint, rules: Rules) -> str:
@@ -239,19 +242,19 @@ def _check_there(paths: list[Path], what: str, asked: str) -> None:
 
 def page(path: Path, found: Case, outside: Outside) -> list[str]:
     """Markdown: what was verified, by whom, when, what was fixed, the verdict, and what remains possible."""
-    said, committed, shown = found.transcript, found.committed, statements.shown
+    said, committed = found.transcript, found.committed
     code = committed["code"]
     asked, attempts = said.journal, sum(entry.attempts for entry in said.journal.entries)
     mapped = "fixed too" if MAP in committed["files"] else "which was not fixed" if MAP in found.closed["files"] else ""
     who, when = outside.signer, outside.committed and outside.closed
     unproved = " and ".join(filter(None, ["" if who else "who made it (SIGNER=)", "" if when else "when (TSA_CA=)"]))
-    head = f"**{shown(path.name)} holds together**: all digests are right, and its verdict is what its journal gives."
+    head = f"**{_cell(path.name)} holds together**: all digests are right, and its verdict is what its journal gives."
     if not (who or when):
         head = f"**Integrity only.** {head} It does not prove {unproved}."
     elif unproved:
         head += f" It does not prove {unproved}."
     rows = [
-        ["who", f"{who.name}, {who.key}" if who else "not verified"],
+        ["who", f"{_cell(who.name)}, {who.key}" if who else "not verified"],
         [
             "fixed",
             f"{outside.committed:%Y-%m-%d %H:%M:%S} UTC" if when else f"not verified; it says {committed['made']}",
@@ -262,11 +265,11 @@ def page(path: Path, found: Case, outside: Outside) -> list[str]:
         ],
         ["responses, by its own clock", f"{said.first:%Y-%m-%d %H:%M:%S} to {said.last:%Y-%m-%d %H:%M:%S} UTC"],
         ["what was fixed", found.fixed],
-        ["study", shown(committed["study"])],
+        ["study", _cell(committed["study"])],
         ["source model", committed["source"]["sha256"]],
-        ["code", f"commit {shown(code.get('commit'))}{', changed since' if code.get('dirty') is not False else ''}"],
+        ["code", f"commit {_cell(code.get('commit'))}{', changed since' if code.get('dirty') is not False else ''}"],
         ["commitment", statements.sha256(statements.written(committed))],
-        ["suspect, as it was called", f"{shown(asked.about.suspect)}, ENCODING={shown(asked.about.encoding)}"],
+        ["suspect, as it was called", f"{_cell(asked.about.suspect)}, ENCODING={_cell(asked.about.encoding)}"],
         ["queries sent", f"{len(asked.entries)}, {len(asked.repeats)} of them repeats, in {attempts} attempts"],
         *([["classes", f"the suspect's are mapped by {MAP}, {mapped}"]] if mapped else []),
     ]
@@ -274,3 +277,8 @@ def page(path: Path, found: Case, outside: Outside) -> list[str]:
         *(head, "", *markdown_table(["", ""], rows), "", *page_of_verdict(found.verdict), ""),
         *("What this does not exclude:", *(f"- {one}" for one in NOT_EXCLUDED)),
     ]
+
+
+def _cell(text: object) -> str:
+    """What a case says of itself, which nobody vouches for."""
+    return in_markdown(statements.shown(text))

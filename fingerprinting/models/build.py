@@ -1,5 +1,7 @@
 """Training models: which ones a step promises, which are finished, and the rest in parallel processes."""
 
+import hashlib
+import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -17,9 +19,12 @@ from fingerprinting.models import responses
 from fingerprinting.models.kinds import KINDS, Job, Training, seed_name
 from fingerprinting.models.trained import require, weights_sha256
 from fingerprinting.study import aside, changes, checkpoints
+from fingerprinting.study.domain import DOMAINS, Architecture
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, ModelId, Study
-from fingerprinting.training.trainer import accuracy, fit, taken_as_it_is
+from fingerprinting.study.weights import content
+from fingerprinting.training import objectives
+from fingerprinting.training.trainer import accuracy, fit, fit_by, taken_as_it_is
 
 Prepare = Callable[[Study, Job], Training]
 CHECKED: set[tuple] = set()  # networks that passed: reproduce.py runs every step in one process
@@ -100,6 +105,7 @@ def train_one(study: Study, job: Job, prepare: Prepare | None = None) -> dict:
 
 def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
     kind, name, seed = KINDS[job.model.kind], job.model.name, seed_name(job.model)
+    architecture = study.domain.architecture(job.model.architecture)
     runtime.seed_everything(seed)
     training = prepare(study, job)
     parts = study.target_parts if kind.on_target else study.parts
@@ -108,6 +114,9 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
         resume.unlink(missing_ok=True)
     if training.part is None:
         progress = taken_as_it_is(training.model, parts["dev"], study.device)
+    elif architecture.train and training.objective is objectives.cross_entropy:
+        with checkpoints.said(f"train= of {job.model.architecture!r} fails"):
+            progress = fit_by(architecture.train, training.model, training.part, parts["dev"], seed, study.device)
     else:
         progress = fit(
             training.model,
@@ -166,6 +175,9 @@ def _check_surroundings(study: Study, jobs: list[Job]) -> None:
             checkpoints.check_moved(study.domain, name, len(study.classes), study.tried, study.device)
     for name in dict.fromkeys(job.model.architecture for job in jobs if KINDS[job.model.kind].prunes):
         checkpoints.check_pruned(study.domain, name, len(study.classes), study.tried)
+    perturbed = [job.model.architecture for job in jobs if "epsilon" in job.options]
+    for name in dict.fromkeys(perturbed if study.domain.name not in DOMAINS else ()):
+        checkpoints.check_perturbed(study.domain, name, len(study.classes), study.tried, study.device)
 
 
 def check(study: Study, architecture: str, weights: Path | None = None) -> None:
@@ -212,7 +224,21 @@ def _settings(study: Study, job: Job) -> dict:
         "pool_size": study.pool or study.domain.data.pool_size[study.tier],
         "parent": job.parent.name if job.parent else None,
         "parent_sha256": weights_sha256(study, job.parent) if job.parent else None,
+        **_own_training(study.domain.architecture(job.model.architecture)),
     }
+
+
+def _own_training(architecture: Architecture) -> dict[str, str]:
+    """What a training starts from and follows, where that is its maker's own; nothing of all others."""
+    found = {}
+    if architecture.base:
+        changed = architecture.base.stat().st_mtime if architecture.base.exists() else 0.0
+        found["base_sha256"] = content(architecture.base, changed)
+    if architecture.train:
+        written = inspect.getsourcefile(architecture.train)
+        code = Path(written).read_bytes() if written else repr(architecture.train).encode()
+        found["train_sha256"] = hashlib.sha256(code).hexdigest()
+    return found
 
 
 def _resume_path(study: Study, job: Job) -> Path:

@@ -16,8 +16,8 @@ def expected(study: Study, jobs: list[Job]) -> str:
     source = trained.metadata_of(study, study.source_id)
     if not source["examples"]:
         return f"{_counted(jobs)}, each about as long as the source's training, which was elsewhere and is not recorded"
-    one = _updates(Recipe(**source["settings"]["recipe"]), source["examples"])
-    ratio = sum(_updates(job.recipe, _examples(study, job)) for job in jobs) / one
+    one = updates_of(Recipe(**source["settings"]["recipe"]), source["examples"])
+    ratio = sum(updates_of(job.recipe, _examples(study, job)) for job in jobs) / one
     return f"{_counted(jobs)}, about {_compared(ratio, source['seconds'])}; {study.at_a_time} at a time"
 
 
@@ -52,5 +52,5 @@ def _examples(study: Study, job: Job) -> float:
     return len(examples_of(study, job.options["part"])) * job.options.get("share", 1.0)
 
 
-def _updates(recipe: Recipe, examples: float) -> int:
+def updates_of(recipe: Recipe, examples: float) -> int:
     return recipe.updates(int(examples)) * recipe.passes(int(examples))

@@ -139,16 +139,16 @@ def calibration(study: Study, **constants) -> str | None:
     On the owner's part only: models of the part that references train on look more independent than any others, for
     responses were weighed on what is learned there.
     """
-    return build.train(study, "calibration", _independents(study, "calibration", {"homologous": "owner"}, **constants))
+    return build.train(study, "calibration", independents(study, "calibration", {"homologous": "owner"}, **constants))
 
 
 def audit(study: Study, **constants) -> str | None:
     """Independents made as those that are scored, but more of them: false positives are counted on these."""
     parts = {"irrelevant": "attacker", "homologous": "owner"}
-    return build.train(study, "audit", _independents(study, "audit", parts, **constants))
+    return build.train(study, "audit", independents(study, "audit", parts, **constants))
 
 
-def _independents(
+def independents(
     study: Study,
     use: str,
     parts: dict[str, str],

@@ -14,15 +14,20 @@ from fingerprinting.models.subsets import drawn, examples_of, owners_share
 from fingerprinting.models.trained import open_model, weights_sha256
 from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.study import Study
-from fingerprinting.study.weights import filled
+from fingerprinting.study.weights import begun, filled
 from fingerprinting.training import objectives, pruning, quantising
 from fingerprinting.training.trainer import Objective
 
 
 def fresh(study: Study, job: Job) -> nn.Module:
-    """Initial weights by the model's name alone: other models that were opened before have drawn too."""
+    """Initial weights by the model's name alone: other models that were opened before have drawn too.
+
+    An architecture that has a base starts from it, with what the base lacks, such as a head, at random.
+    """
     runtime.seed_everything(seed_name(job.model))
-    return checkpoints.build(study.domain, job.model.architecture, len(study.classes), study.shape)
+    model = checkpoints.build(study.domain, job.model.architecture, len(study.classes), study.shape)
+    base = study.domain.architecture(job.model.architecture).base
+    return begun(model, base)[0] if base else model
 
 
 def part_of(study: Study, job: Job) -> Examples:

@@ -11,6 +11,7 @@ from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import Recipe
 
 OWNED = ("owner", "reference")  # the parts that an owner has to train on
+OF_OWNER = {"part": "owner"}
 PAIR = ("pair_independent", "pair_stolen")  # the kinds of a matched pair, in the order of its models
 
 TRANSFERRED = ("source_transfer", "twin_transfer")  # kinds that the owner moves to another task
@@ -36,9 +37,9 @@ def twins(
     """
     if not 0 <= transfer_copies <= copies:
         raise UserError(f"TRANSFER_COPIES={transfer_copies} must lie between 0 and COPIES={copies}")
-    recipe, part = study.recipe(epochs, learning_rate), {"part": "owner"}
+    recipe, part = study.recipe(epochs, learning_rate), OF_OWNER
     _compare(study, recipe)
-    jobs = [Job(study.model_id("twin", study.source_architecture, copy), recipe, part) for copy in range(copies)]
+    jobs = twin_jobs(study, recipe, copies)
     others = study.recipe(other_epochs, learning_rate)
     jobs += [
         Job(study.model_id("other_recipe_twin", study.source_architecture, copy), others, part)
@@ -50,10 +51,16 @@ def twins(
     )
     kinds = [TRANSFERRED[0], *[TRANSFERRED[1]] * transfer_copies]
     jobs += [Job(replace(maker, kind=kind), moved, target, maker) for maker, kind in zip(makers, kinds, strict=False)]
-    return _train(study, "twins", jobs)
+    return train(study, "twins", jobs)
 
 
-def _train(study: Study, step: str, jobs: list[Job]) -> str | None:
+def twin_jobs(study: Study, recipe: Recipe, copies: int) -> list[Job]:
+    """So many repetitions of the source's training."""
+    name = study.source_architecture
+    return [Job(study.model_id("twin", name, copy), recipe, OF_OWNER) for copy in range(copies)]
+
+
+def train(study: Study, step: str, jobs: list[Job]) -> str | None:
     """Refuse a source that makes too few mistakes, say what the models cost, train them, and say what they did cost."""
     mistakes.candidates(study, mistakes.FEWEST)
     print(f"{step}: {costs.expected(study, jobs)}", flush=True)
@@ -91,10 +98,23 @@ def pairs(
         raise UserError(f"SHARES={shares} must be above 0, and 1 at most")
     if unknown := {name for several in parts for name in several.split("+")} - set(OWNED):
         raise UserError(f"PARTS names {', '.join(sorted(unknown))}; an owner has {', '.join(OWNED)}, or both: {ALL}")
-    recipe, jobs = study.recipe(epochs, learning_rate), []
-    for name, part, share, copy in product(study.students[:students], parts, shares, range(copies)):
+    recipe = study.recipe(epochs, learning_rate)
+    return train(study, "pairs", pair_jobs(study, recipe, copies, study.students[:students], parts, shares))
+
+
+def pair_jobs(
+    study: Study,
+    recipe: Recipe,
+    copies: int,
+    architectures: tuple[str, ...],
+    parts: tuple[str, ...] = (ALL,),
+    shares: tuple[float, ...] = (1.0,),
+) -> list[Job]:
+    """Both models of each pair, of every architecture, part and share."""
+    jobs = []
+    for name, part, share, copy in product(architectures, parts, shares, range(copies)):
         variant = f"of_{part}-share_{share:.2g}"
         options = {"part": part} | ({"share": share, "draw": f"pair {copy}"} if share < 1 else {})
         independent, stolen = (study.model_id(kind, name, copy, variant) for kind in PAIR)
         jobs += [Job(independent, recipe, options), Job(stolen, recipe, options, study.source_id)]
-    return _train(study, "pairs", jobs)
+    return jobs

@@ -10,6 +10,7 @@ from fingerprinting.core import runtime, storage, timing
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.pipeline import ROOT, ZOO
+from fingerprinting.reports.html import index
 from fingerprinting.reports.pages import heading, study_folders
 from fingerprinting.reports.sections import (
     aucs,
@@ -80,6 +81,7 @@ def record_run(overrides: list[str], domains: tuple[str, ...] | list[str], secon
     }
     Records(storage.results_dir() / "records" / "runs.jsonl").put([row])
     write()
+    index.write()
 
 
 def _runs() -> str:

@@ -2,6 +2,7 @@
 
 from fingerprinting.core.runtime import UserError
 from fingerprinting.reports import documents, pages, show
+from fingerprinting.reports.html import index
 from fingerprinting.reports.sections import deepcore, overlap, passport_pages, price, study_page
 from fingerprinting.study.domain import DOMAINS, Domain, load_domain
 from fingerprinting.study.study import apart
@@ -23,6 +24,7 @@ def write(study: str = "", figures: bool = True, domain: str = "") -> None:
     for folder in passport_pages.study_folders():
         passport_pages.write(folder)
     documents.write()
+    index.write()
 
 
 def _domain(folder: str, own: Domain | None) -> Domain | None:

@@ -15,7 +15,7 @@ def folder() -> Path:
 
 def study_folders() -> list[str]:
     """`domain/dataset/tier` of every study that has matching records."""
-    return sorted(with_records("auc"), key=_place)
+    return in_order(with_records("auc"))
 
 
 def with_records(*topics: str) -> list[str]:
@@ -24,6 +24,11 @@ def with_records(*topics: str) -> list[str]:
     names = {*topics, *(TOPICS[topic] for topic in topics if topic in TOPICS)}
     found = [path for name in names for path in records.glob(f"*/*/*/{name}.jsonl")]
     return sorted({path.parent.relative_to(records).as_posix() for path in found})
+
+
+def in_order(studies: Iterable[str]) -> list[str]:
+    """`domain/dataset/tier` of studies as all pages list them."""
+    return sorted(studies, key=_place)
 
 
 def _place(study_folder: str) -> tuple[int, str]:

@@ -20,7 +20,7 @@ from fingerprinting.data.datasets import Examples, handed_out
 from fingerprinting.study import trace
 from fingerprinting.study.domain import DOMAINS, Architecture, Domain
 from fingerprinting.study.weights import filled
-from fingerprinting.training import quantising
+from fingerprinting.training import objectives, quantising
 from fingerprinting.training.trainer import Recipe, fit
 
 CPU = torch.device("cpu")
@@ -93,10 +93,10 @@ def check(
     _check_parts(name, architecture, model)
     _check_responses(name, model, classes, inputs, device)
     _check_head(domain, name, model, inputs)
-    with _said(f"{name!r} cannot be trained"):
+    with said(f"{name!r} cannot be trained"):
         _train_once(name, model, classes, inputs, device)
     again = _made(domain, name, classes, inputs, weights)
-    with _said(f"{name!r} does not load what it saves"), tempfile.TemporaryDirectory() as folder:
+    with said(f"{name!r} does not load what it saves"), tempfile.TemporaryDirectory() as folder:
         save(path := Path(folder) / "weights.safetensors", model, {})
         again.load_state_dict(storage.load_tensors(path)[0])
     if not _close(*(_asked(one, inputs, device) for one in (model, again))):
@@ -111,7 +111,7 @@ def check_moved(domain: Domain, name: str, classes: int, inputs: torch.Tensor, d
     model = _made(domain, name, classes, inputs)
     head = trace.head(domain, name, model, inputs)
     exchange_head(model, head, classes + 1)
-    with _said(f"{name!r} cannot be transferred to another task"):
+    with said(f"{name!r} cannot be transferred to another task"):
         logits = _asked(model, inputs, device)
     _check_logits(name, logits, (len(inputs), classes + 1), f" with {head!r} exchanged for one of {classes + 1}")
 
@@ -121,9 +121,17 @@ def check_pruned(domain: Domain, name: str, classes: int, inputs: torch.Tensor) 
     trace.prunable(domain, name, _made(domain, name, classes, inputs), inputs)
 
 
+def check_perturbed(domain: Domain, name: str, classes: int, inputs: torch.Tensor, device: torch.device = CPU) -> None:
+    """Whether a network can be trained on perturbations where its domain adds them."""
+    model = runtime.place(_made(domain, name, classes, inputs), device)
+    objective = objectives.adversarial(domain.inputs.continuous, domain.inputs.input_range, CLOSE, 1)
+    with said(f"{name!r} cannot be trained on adversarial perturbations"):
+        objective(model, handed_out(inputs, device), (torch.arange(len(inputs)) % classes).to(device)).backward()
+
+
 def _made(domain: Domain, name: str, classes: int, inputs: torch.Tensor, weights: Path | None = None) -> nn.Module:
     shape = tuple(inputs.shape[1:])
-    with _said(f"{name!r} cannot be built for {classes} classes and inputs {shape}"):
+    with said(f"{name!r} cannot be built for {classes} classes and inputs {shape}"):
         model = build(domain, name, classes, shape)
     return filled(model, weights) if weights else model
 
@@ -145,7 +153,7 @@ def _check_parts(name: str, architecture: Architecture, model: nn.Module) -> Non
 
 
 def _check_responses(name: str, model: nn.Module, classes: int, inputs: torch.Tensor, device: torch.device) -> None:
-    with _said(f"{name!r} cannot be run on inputs {tuple(inputs.shape[1:])}"):
+    with said(f"{name!r} cannot be run on inputs {tuple(inputs.shape[1:])}"):
         together = _asked(model, inputs, device)
         alone = [_asked(model, one, device) for one in inputs.split(1)]
     _check_logits(name, together, (len(inputs), classes))
@@ -205,7 +213,7 @@ def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 @contextlib.contextmanager
-def _said(what: str) -> Iterator[None]:
+def said(what: str) -> Iterator[None]:
     """Whatever somebody's own network raises, as one sentence that names its line."""
     try:
         yield

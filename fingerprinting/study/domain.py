@@ -35,6 +35,10 @@ class Architecture:
     head: str | None = None
     prunable: tuple[str, ...] | None = None
     rectified: bool = True  # a unit is as active as its outputs are positive on average; else as they are large
+    base: Path | None = None  # safetensors that a training starts from, as far as names and shapes fit
+    # train(model, inputs, labels, seed) -> model: its maker's own recipe for true and for the source's labels, physical
+    # inputs (N, *shape) and labels (N,). None: the one training loop.
+    train: Callable[..., nn.Module | None] | None = None
 
     def __post_init__(self) -> None:
         paths = self.prunable is None or _are_texts(self.prunable) and len(self.prunable) > 0
@@ -43,6 +47,8 @@ class Architecture:
                 "an Architecture has build=, a function, head=, the path of a module, and prunable=, a tuple of paths; "
                 "None where they are to be found"
             )
+        if not (isinstance(self.base, Path | None) and _may_be_called(self.train)):
+            raise UserError("an Architecture has base=, a Path of safetensors, and train=, a function; or None")
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,7 @@ class Domain:
     networks: Networks
     inputs: Inputs
     constants: dict[str, object] = field(default_factory=dict)  # shared by all steps, overridable in each
+    limit: str = ""  # why no verdict by its models goes further than inconclusive; empty: they may
 
     def __post_init__(self) -> None:
         for part, kind in PARTS.items():
@@ -195,6 +202,7 @@ def _may_be_called(value) -> bool:
 # Field of a Domain or of one of its parts -> (whether a value fits, what it must be).
 FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "name": (is_folder, "a text that can name a folder"),
+    "limit": (_is_text, "a sentence, or an empty text"),
     **dict.fromkeys(("load", "prepare", "augment", "continuous"), (callable, "a function")),
     **dict.fromkeys(
         ("mix", "evolve", "query_detector", "show", "describe", "encode"), (_may_be_called, "a function or None")
@@ -249,7 +257,13 @@ def _module_name(path: Path) -> str:
 
 def module_of(address: str) -> ModuleType | None:
     """The module that defines a domain; None where the domain was not loaded."""
-    return sys.modules.get(f"{address}.domain" if address in DOMAINS else _module_name(Path(address).resolve()))
+    return sys.modules.get(f"{address}.domain" if address in DOMAINS else _module_name(_file_of(address)))
+
+
+def _file_of(address: str) -> Path:
+    """The domain file at an address, which may be the folder that it lies in."""
+    path = Path(address).resolve()
+    return path / "domain.py" if path.is_dir() else path
 
 
 def _misdeclared(error: str) -> str:
@@ -261,15 +275,18 @@ def _misdeclared(error: str) -> str:
 
 
 def load_domain(address: str) -> Domain:
-    """The domain called `address`, or the DOMAIN that a user's own Python file at that path defines."""
+    """The domain called `address`, or the DOMAIN that a user's own Python file at that path defines.
+
+    A folder, such as protect.py makes, stands for the domain.py in it.
+    """
     if address in DOMAINS:
         return importlib.import_module(f"{address}.domain").DOMAIN
-    path = Path(address)
+    path = _file_of(address)
     if path.suffix != ".py" or not path.is_file():
         raise UserError(f"unknown domain {address!r}; take one of {', '.join(DOMAINS)} or the path of a domain.py")
-    module = _imported(path.resolve())
+    module = _imported(path)
     if not isinstance(getattr(module, "DOMAIN", None), Domain):
         raise UserError(f"{path} defines no DOMAIN; see cv/domain.py for what one looks like")
-    if module.DOMAIN.name in DOMAINS and path.resolve() != REPOSITORY / module.DOMAIN.name / "domain.py":
+    if module.DOMAIN.name in DOMAINS and path != REPOSITORY / module.DOMAIN.name / "domain.py":
         raise UserError(f"{path} is called {module.DOMAIN.name}, whose models lie there already; give it another name=")
     return module.DOMAIN

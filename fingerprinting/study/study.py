@@ -66,7 +66,7 @@ class ModelId:
 class Study:
     """Domain, data set and tier, with what every step of them shares. Small to pickle: parts are cached per process."""
 
-    address: str  # a domain's name or the path of a domain file
+    address: str  # a domain's name or the path of a domain file, or of its folder
     dataset: str
     tier: str
     target_name: str = ""  # what an attacker transfers to; empty: the data set's usual one
@@ -222,8 +222,8 @@ class Study:
 
     @property
     def architectures(self) -> tuple[str, ...]:
-        """The source's, and those of all students."""
-        return (self.source_architecture, *self.students)
+        """The source's, and those of all students, each once."""
+        return tuple(dict.fromkeys((self.source_architecture, *self.students)))
 
     @property
     def source_id(self) -> ModelId:

@@ -5,6 +5,7 @@ Names may carry one common prefix, as of DataParallel (`module.`), torch.compile
 
 import json
 import re
+from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 
@@ -50,6 +51,32 @@ def filled(model: nn.Module, path: Path) -> nn.Module:
         given[name] = _converted(path, name, value, wanted[name].dtype)
     model.load_state_dict(given)
     return model
+
+
+def begun(model: nn.Module, path: Path) -> tuple[nn.Module, list[str]]:
+    """The model with as many of the weights at that path as fit by name and shape, in place; names that none fits."""
+    given, wanted = read(path), model.state_dict()
+    prefix = prefix_of(given, wanted)
+    given = {name.removeprefix(prefix): value for name, value in given.items()}
+    fitting = {
+        name: _converted(path, name, value, wanted[name].dtype)
+        for name, value in given.items()
+        if name in wanted and value.shape == wanted[name].shape
+    }
+    new = [name for name in wanted if name not in fitting and name.rpartition(".")[2] != COUNTER]
+    if 2 * len(new) >= len(wanted):
+        raise UserError(
+            f"{path} fits {len(fitting)} of {len(wanted)} weights of the network, too few to start from; give the "
+            "pretrained weights of this very architecture"
+        )
+    model.load_state_dict(fitting, strict=False)
+    return model, new
+
+
+@lru_cache
+def content(path: Path, _changed: float) -> str:
+    """The digest of the weights at that path, read once as long as the file does not change."""
+    return storage.digest(read(path))
 
 
 def _in_folder(folder: Path) -> Path:

@@ -18,6 +18,7 @@ from fingerprinting.data.datasets import Examples, handed_out
 PREDICTION_BATCH = 256  # on a CPU larger batches leave the cache and are slower
 SIGNALS_BATCH = 64  # of recordings, which bci's nets keep in dozens of maps (benchmarks/layouts.py)
 FEWEST = 2  # examples in a batch: one has no variance, by which batch norm divides
+LARGEST_SEED = 2**31  # what torch, NumPy and Python's random all take
 RESUME_EVERY = 30.0  # seconds of training between two resumable states
 
 Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -143,6 +144,25 @@ def fit(
             saved = time.monotonic()
     model.load_state_dict(best)
     return progress
+
+
+def fit_by(recipe: Callable, model: nn.Module, train: Examples, dev: Examples, name: str, device: torch.device) -> dict:
+    """Train `model` in place by somebody's own recipe(model, inputs, labels, seed) -> model; what `fit` would say.
+
+    It gets physical inputs (N, ...) and labels (N,) in memory of their own. What it returns, or the model that it was
+    given where it returns none, must have the model's weights.
+    """
+    started = time.perf_counter()
+    inputs, labels = handed_out(train.inputs, device), train.targets.to(device, copy=True)
+    made = recipe(runtime.place(model, device), inputs, labels, runtime.seed_from(name) % LARGEST_SEED)
+    if made is not None and not isinstance(made, nn.Module):
+        raise UserError(f"train(model, inputs, labels, seed) returned a {type(made).__name__}, not the model")
+    if made is not None and made is not model:
+        model.load_state_dict(made.state_dict())
+    if not all(weight.isfinite().all() for weight in model.parameters()):
+        raise UserError(f"train(model, inputs, labels, seed) left NaN or infinity in {name}; lower its learning rate")
+    dev_accuracy = accuracy(predict(model, dev.inputs, device), dev.targets)
+    return {"epoch": 0, "best_epoch": 0, "dev_accuracy": dev_accuracy, "seconds": time.perf_counter() - started}
 
 
 def taken_as_it_is(model: nn.Module, dev: Examples, device: torch.device) -> dict:

@@ -61,12 +61,13 @@ def test_nobody_is_flagged_who_shows_as_little_as_no_stolen_model_nor_cleared_wh
         assert verdicts.outcome(p_independent / 2, (1 + p_stolen) / 2, alpha, beta) == STOLEN
 
 
-@given(share, share, alpha, alpha, st.booleans(), st.sampled_from([None, True, False]), share)
+@given(share, share, alpha, alpha, st.booleans(), st.sampled_from([None, True, False]), share, st.integers(0, 9))
 def test_whatever_is_inconclusive_says_why(
-    p_independent, p_stolen, alpha, beta, in_range, one_response, control_accuracy
+    p_independent, p_stolen, alpha, beta, in_range, one_response, control_accuracy, n_stolen
 ):
+    p_stolen = p_stolen if n_stolen else 1.0
     found = dict(p_independent=p_independent, p_stolen=p_stolen, alpha=alpha, beta=beta, in_range=in_range)
-    found |= dict(control_accuracy=control_accuracy, control_accuracy_range=[0.4, 0.6])
+    found |= dict(n_stolen=n_stolen, control_accuracy=control_accuracy, control_accuracy_range=[0.4, 0.6])
     found |= {} if one_response is None else {"one_response": one_response}  # older records do not have it
     passed, why = verdicts.passed(found), verdicts.why(found)
     usual = verdicts.outcome(p_independent, p_stolen, alpha, beta)
@@ -74,6 +75,8 @@ def test_whatever_is_inconclusive_says_why(
     assert bool(why) == (passed == INCONCLUSIVE)
     if p_independent <= alpha and p_stolen <= beta and in_range and not one_response:
         assert why.endswith("it is like neither")
+    if "may be either" in why or "no stolen models" in why:
+        assert ("no stolen models" in why) == (not n_stolen)
 
 
 @given(st.integers(1, 300), st.data())

@@ -304,5 +304,22 @@ def test_a_program_that_is_missing_is_named(study, protected, tmp_path, monkeypa
 
 def test_the_constants_that_ask_a_suspect_are_of_judge(run_here):
     listed = run_here("judge.py", "--help").stdout
-    assert all(f"  {name} = " in listed for name in ("COMMIT", "KEY", "TSA", "EVIDENCE", "SUSPECT"))
-    assert all(f"  {name.upper()} = " in listed for name in case.ASKING)
+    assert all(f"  {name}=" in listed for name in ("COMMIT", "KEY", "TSA", "EVIDENCE", "SUSPECT"))
+    assert all(f"  {name.upper()}=" in listed for name in case.ASKING)
+
+
+def test_what_comes_from_a_suspect_is_no_markup_in_the_verdict_and_in_the_case(
+    study, protected, tmp_path, monkeypatch, capsys
+):
+    """Its name and its responses, in the tables that judge.py and verify_case.py print."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("a|b <b>*c*\x1b[31m\u202e")
+    cases.run(study, folder, commit=True)
+    path = closed(study, folder, [*cases.copy_of(protected)[:-1], "[no](http://x) | `no` <img src=x>"])
+    printed = capsys.readouterr().out
+    verification.verify(case=str(path), signer="", tsa_ca="")
+    for said in (printed, capsys.readouterr().out):
+        (finding,) = (line for line in said.splitlines() if line.startswith("| **finding** |"))
+        assert r"'\[no\](http://x) \| \`no\` \<img src=x\>'" in finding
+        lines = [line for line in said.splitlines() if r"a\|b \<b\>\*c\*\\u001b\[31m\\u202e" in line]
+        assert lines and not {"\x1b", "\u202e"} & set("".join(lines))

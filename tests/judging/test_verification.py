@@ -157,7 +157,9 @@ def test_a_forgers_journal_is_not_what_was_signed(made, taken):
     write_journal(taken, [header, *lines])
     committed = commitment.read((taken / COMMITMENT).read_bytes())
     rules, kept = commitment.Rules(**committed["rules"]), transcript.read(taken / JOURNAL, TOTAL).journal
-    said = verification.passed(made.fingerprint, kept, rules, Classes(made.study.classes), committed["study"])
+    said = verification.passed(
+        made.fingerprint, kept, rules.levels(""), rules.budget, Classes(made.study.classes), committed["study"]
+    )
     (taken / VERDICT).write_text(json.dumps(said))
     path = packed(taken)
     verification.verify(case=str(path), signer="", tsa_ca="")

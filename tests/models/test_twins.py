@@ -19,7 +19,7 @@ UNMOVED = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2
 def planned(monkeypatch) -> dict[str, list[Job]]:
     """Step -> its jobs, which are not trained."""
     found: dict[str, list[Job]] = {}
-    monkeypatch.setattr(twins, "_train", lambda _study, step, jobs: found.update({step: jobs}))
+    monkeypatch.setattr(twins, "train", lambda _study, step, jobs: found.update({step: jobs}))
     return found
 
 

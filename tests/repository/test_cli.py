@@ -1,6 +1,7 @@
 """NAME=value on the command line: the default's type decides, everything else is refused in one sentence."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import cv.domain
 from fingerprinting import cli
 from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.study.domain import load_domain
 from fingerprinting.study.study import Study
 
 SCRIPT = {
@@ -286,6 +288,17 @@ def test_help_explains_constants_wherever_they_stand(run_here):
     assert "cv: smoke 0.01, quick 0.005, cpu 0.005, paper 0.001; bci: 0.5\n" in said
     said = run_here("detect_erase_attack.py", "--help").stdout
     assert "      # Channels of the autoencoder's code" in said
+
+
+def test_help_of_judging_fits_a_screen_and_names_all_that_it_understands(run_here):
+    said = run_here("judge.py", "--help", "TIER=smoke").stdout
+    lines = said.splitlines()
+    assert len(lines) <= 45 and max(map(len, lines)) <= 100
+    own = re.findall(r"^([A-Z_]+) = ", (REPOSITORY / "judge.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert own and all(re.search(rf"^  {name}=.*  # .", said, re.MULTILINE) for name in own)
+    assert "  ALPHA=0.2  # false positive rate" in said and "TIER='smoke'" in said
+    shared = {*cli.COMMON, *load_domain("cv").constants}
+    assert all(re.search(rf"\b{name}=", said) for name in shared) and "docs/suspects.md" in said
 
 
 TABLE = dict(cv=1.0, bci=2.0)

@@ -16,7 +16,7 @@ PACKAGE = Path(fingerprinting.__file__).parent
 LEVELS = (
     *("core", "pipeline", "data", "training", "study", "models", "fingerprints", "deepcore", "asking", "calibrated"),
     *("methods", "judging"),
-    *("robustness", "evaluation", "reports", "cli"),
+    *("robustness", "evaluation", "reports", "cli", "protecting"),
 )
 MOST = 20  # modules of a folder, those of its own folders not counted
 

@@ -18,7 +18,7 @@ WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")
 @pytest.mark.parametrize(
     "path",
     [f"{domain}/{step}.py" for domain in DOMAINS for step in STEPS]
-    + [f"{name}.py" for name in (*ROOT, "judge", "verify_case")]
+    + [f"{name}.py" for name in (*ROOT, "judge", "protect", "verify_case")]
     + [f"cv/passport/{name}.py" for name in ("train", "verify", "attack", "steal")],
 )
 def test_a_script_is_docstring_constants_and_one_call(path):

@@ -1,0 +1,179 @@
+"""What protect.py does: from a model and data to a query set, in one run that goes on where it was stopped."""
+
+import sys
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from fingerprinting import cli
+from fingerprinting.calibrated import fitting
+from fingerprinting.calibrated.verdicts import METHOD
+from fingerprinting.core import runtime, storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints import store
+from fingerprinting.judging import queries
+from fingerprinting.models import build, mistakes, source_model, stealing, trained
+from fingerprinting.models.costs import duration
+from fingerprinting.models.kinds import Job, Training
+from fingerprinting.protecting import comparing, deriving, description, inspecting, networks, plan
+from fingerprinting.protecting.description import Description
+from fingerprinting.protecting.plan import Recipes
+from fingerprinting.study import weights as foreign
+from fingerprinting.study.domain import module_of
+from fingerprinting.study.study import Study
+
+CONTROLS = 50  # queries by which a suspect's accuracy is seen, a fifth of a small budget
+PREPARED = ("SCALE", "MEAN", "STD", "PREPARE")  # constants by which the owner says what the network takes
+QUERIES = "queries"
+RATES = {"base": 5e-5, "folder": 5e-4, "own": 3e-3}  # peak learning rates of an owner's network, where none is given
+WEIGHT_DECAY = 0.01  # of an owner's network: the house's EEG networks have far more
+
+
+def protect(script: dict) -> None:
+    """Run the script with its constants and the command line's; a user's mistake ends in one sentence."""
+    with cli.endings():
+        named = {word.split("=")[0] for word in sys.argv[1:]}
+        run(**cli.of_no_study(script, sys.argv[1:], brief=True), asked_for=bool(named & set(PREPARED)))
+
+
+def run(
+    *, data: str, protected: str, time: str, budget: int, all_mine: bool, twins: str, weights: str, **given
+) -> None:
+    """See protect.py for what the constants mean."""
+    deriving.check(given, budget, data)
+    plan.seconds_of(time)
+    folder, device = Path(protected), runtime.device(given["device"])
+    network = deriving.network_of(given)
+    found = inspecting.ordered(deriving.read(Path(data), network, given), network, given["classes"])
+    network, given["weights"] = deriving.weights_of(network, found, weights, folder)
+    about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
+    held, study = deriving.kept(folder, about, found, given)
+    print(deriving.cut_of(study, held, folder, given["weights"]), flush=True)
+    recipes = _recipes(study, held, given)
+    source_model.source(
+        study, epochs=recipes.own.epochs, learning_rate=recipes.own.learning_rate, weights=str(given["weights"] or "")
+    )
+    _check_able(study)
+    controls = min(CONTROLS, budget // 5)
+    offered = len(mistakes.candidates(study, budget - controls))
+    adopted = _adopted(Path(twins)) if twins else []
+    pilot = _piloted(study, recipes, held, folder, adopted, bool(given["weights"]))
+    study = deriving.study_of(folder, given)  # whose domain knows how far verdicts go
+    seconds = plan.estimate(study, recipes, None if adopted else pilot)
+    chosen = plan.choose(study, recipes, seconds, time, folder)
+    asked = min(budget - controls, offered)
+    print(_price(study, recipes, chosen, seconds, asked, controls), flush=True)
+    _trained(study, recipes, chosen, adopted)
+    if given["weights"] and not all_mine:
+        _check_data(study, _twin_jobs(study, recipes, chosen, adopted), folder)
+    fitting.calibrated(study, size="pairs" if chosen.pairs else "twins", n=budget - controls, controls=controls)
+    fingerprint = store.load(study, METHOD, trained.weights_sha256(study, study.source_id))
+    written = queries.write(study, fingerprint, folder / QUERIES, early=False)
+    places = queries.Places.of(fingerprint, early=False)
+    command = f"python judge.py DOMAIN={folder} TIER={study.tier} QUERIES={folder / QUERIES}"
+    print(f"{len(places)} queries are in {written}. Ask the suspect, a class a line into responses.txt, then:")
+    print(f"{command} RESPONSES=responses.txt")
+    print(f"or have it asked: {command} SUSPECT=… (docs/suspects.md)")
+
+
+def _check_able(study: Study) -> None:
+    """Refuses a source that has learned nothing before it is repeated."""
+    right, of = comparing.held_out(study, study.source_id)
+    labels = torch.cat([study.parts[name].targets for name in ("dev", "test")])
+    most = labels.bincount().max().item() / len(labels)
+    if right <= most:
+        raise UserError(
+            f"the source is right on {right:.2f} of {of} held-out examples, where one class for all is on {most:.2f}; "
+            "give EPOCHS= or LEARNING_RATE= to train it better, or WEIGHTS= of a trained one"
+        )
+
+
+def _recipes(study: Study, held: Description, given: dict[str, Any]) -> Recipes:
+    """Of the owner's network as given, else as its kind needs; of the house's as its steps have them."""
+    tier, kind = study.tier, held.kind
+    shared, of_source = module_of(kind), import_module(f"{kind}.source")
+
+    def usual(module: ModuleType | None, name: str):
+        return cli.chosen(name, vars(module)[name], tier, (study.dataset, kind))
+
+    rate = usual(of_source, "LEARNING_RATE")
+    if held.network.model:
+        rate = RATES["base" if held.network.base else "folder" if networks.is_folder(held.network) else "own"]
+    own = study.recipe(given["epochs"] or usual(of_source, "EPOCHS"), given["learning_rate"] or rate)
+    if held.network.model:
+        own = replace(own, weight_decay=WEIGHT_DECAY)
+    others = study.recipe(usual(shared, "EPOCHS"), usual(shared, "LEARNING_RATE"))
+    return Recipes(own, others, usual(shared, "EPSILON"), usual(shared, "PGD_STEPS"), held.network.perturbed)
+
+
+def _adopted(folder: Path) -> list[Path]:
+    """Files of twins that were trained elsewhere."""
+    found = [path.resolve() for path in storage.visible(folder) if path.suffix == ".safetensors"]
+    if not found:
+        raise UserError(f"TWINS={folder} holds no safetensors files; put one there for each twin, or leave TWINS= out")
+    return found
+
+
+def _adopt(paths: list[Path], study: Study, job: Job) -> Training:
+    return stealing.adopted(paths[job.model.copy], study, job)
+
+
+def _twin_jobs(study: Study, recipes: Recipes, chosen: plan.Plan, adopted: list[Path]) -> list[Job]:
+    jobs = plan.twin_jobs(study, recipes, plan.Plan(len(adopted), 0, 0) if adopted else chosen)
+    if not adopted:
+        return jobs
+    digests = [storage.digest(foreign.read(path)) for path in adopted]
+    return [Job(job.model, job.recipe, {"weights_sha256": digest}) for job, digest in zip(jobs, digests, strict=True)]
+
+
+def _train_twins(study: Study, jobs: list[Job], adopted: list[Path]) -> None:
+    build.train(study, "twins", jobs, partial(_adopt, adopted) if adopted else None)
+
+
+def _piloted(
+    study: Study, recipes: Recipes, held: Description, folder: Path, adopted: list[Path], elsewhere: bool
+) -> Job:
+    """The first twin, kept and timed; one that is not near the source limits verdicts, and says so."""
+    jobs = _twin_jobs(study, recipes, plan.Plan(1, 0, 0), adopted)
+    _train_twins(study, jobs, adopted)
+    limit = ""
+    if elsewhere and (found := comparing.otherwise(study, [job.model for job in jobs])):
+        advice = "; give protect.py TRAIN=module:function, its own training, until when no verdict goes further"
+        limit = "" if held.network.train else found + advice
+        print(f"Warning: {limit or found}.", flush=True)
+    description.limited(folder, limit)
+    return jobs[0]
+
+
+def _check_data(study: Study, twins: list[Job], folder: Path) -> None:
+    """A source that did not learn from the owner's part limits verdicts."""
+    if found := comparing.on_other_data(study, [job.model for job in twins]):
+        limit = (
+            f"{found}; give protect.py TWINS=trained on those, or train the source on the owner's part of "
+            "parts.csv, until when no verdict goes further"
+        )
+        print(f"Warning: {limit}.", flush=True)
+        description.limited(folder, description.read(folder).limit or limit)
+
+
+def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds, asked: int, controls: int) -> str:
+    jobs = plan.jobs_of(study, recipes, chosen)
+    left = [job for job in jobs if study.force or not job.model.path.is_file()]
+    calibrating = len(plan.calibration_jobs(study, recipes, chosen))
+    return (
+        f"plan: {plan.said(study, jobs)}, {len(jobs)} models, {len(left)} still to train in about "
+        f"{duration(plan.wall(study, left, seconds))}; verdicts reach ALPHA={1 / (1 + calibrating):.3f} by ranks among "
+        f"independent models, 0.01 by a normal tail; a suspect is asked {asked + controls} queries at most"
+    )
+
+
+def _trained(study: Study, recipes: Recipes, chosen: plan.Plan, adopted: list[Path]) -> None:
+    _train_twins(study, _twin_jobs(study, recipes, chosen, adopted), adopted)
+    build.train(study, "calibration", plan.calibration_jobs(study, recipes, chosen))
+    if chosen.pairs:
+        build.train(study, "pairs", plan.pair_jobs(study, recipes, chosen))

@@ -1,0 +1,219 @@
+"""From what the owner hands over to a description, data and a study: all that is checked before anything is trained."""
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fingerprinting import cli
+from fingerprinting.core import storage
+from fingerprinting.core.runtime import UserError
+from fingerprinting.data.splits import content_of
+from fingerprinting.protecting import (
+    arrays,
+    description,
+    domain,
+    inspecting,
+    networks,
+    pictures,
+    signals,
+    tables,
+    transformers_folder,
+)
+from fingerprinting.protecting.description import Description, Network
+from fingerprinting.protecting.examples import KINDS, SIGNALS, Found, checked
+from fingerprinting.study import loading
+from fingerprinting.study.domain import TIERS, load_domain
+from fingerprinting.study.study import Study
+
+PARTS = "parts.csv"  # in the owner's folder
+FEWEST_QUERIES = 25
+
+
+def check(given: dict[str, Any], budget: int, data: str) -> None:
+    if not data:
+        raise UserError(
+            "DATA= is not given; name a folder of images in class folders, or a .csv, .parquet, .npz or -epo.fif"
+        )
+    if not Path(data).exists():
+        raise UserError(f"DATA={data} does not exist")
+    if given["tier"] not in TIERS:
+        raise UserError(f"unknown TIER {given['tier']!r}; take one of {', '.join(TIERS)}")
+    if given["kind"] not in {"", *KINDS}:
+        raise UserError(f"unknown KIND={given['kind']}; take {', '.join(KINDS)}, or leave it out")
+    if budget < FEWEST_QUERIES:
+        raise UserError(f"BUDGET={budget} queries are too few to tell anything; give {FEWEST_QUERIES} or more")
+    if 0.0 in given["std"]:
+        raise UserError("STD= holds 0, by which no input can be divided; give deviations above 0")
+
+
+def read(path: Path, network: Network, given: dict[str, Any]) -> Found:
+    """What the data are, by the form in which they are given; images for transformers as large as their processor's."""
+    suffix, size = path.suffix.lower(), given["size"]
+    if path.is_dir():
+        if not size and networks.is_folder(network):
+            size = transformers_folder.side(Path(network.model))
+        found = pictures.in_folders(path, size)
+    elif suffix in (".csv", ".tsv", ".parquet"):
+        found = tables.read(path, given["text"], given["label"], given["length"])
+    elif suffix == ".npz":
+        found = arrays.read(path, given["kind"], given["rate"])
+    elif suffix == ".fif":
+        found = signals.epochs(path)
+    else:
+        raise UserError(
+            f"DATA={path} has no known form; give a folder of images in class folders, or a .csv, .parquet, .npz or "
+            "-epo.fif; for other data write a domain file, see docs/your-model.md"
+        )
+    found = checked(found, path)
+    if found.kind == SIGNALS and not network.model:
+        return signals.as_usual(found)
+    return found
+
+
+def network_of(given: dict[str, Any]) -> Network:
+    """What the constants say of the network, before it is looked at."""
+    model = networks.absolute(given["model"])
+    if not model and (lacking := [name for name in ("base", "prepare", "head", "prunable") if given[name]]):
+        raise UserError(f"{lacking[0].upper()}= is about a network of yours; give MODEL= too")
+    return Network(
+        model=model,
+        modules=str(Path.cwd()),
+        prepare=given["prepare"],
+        train=given["train"],
+        base=str(Path(given["base"]).resolve()) if given["base"] else "",
+        scale=given["scale"],
+        mean=given["mean"],
+        std=given["std"],
+        head=given["head"],
+        prunable=given["prunable"],
+    )
+
+
+def weights_of(network: Network, found: Found, weights: str, folder: Path) -> tuple[Network, Path | None]:
+    """The network with its base, and where trained weights lie; those of transformers under today's names."""
+    if weights and not network.model:
+        raise UserError("WEIGHTS= needs MODEL=, which says what network they are of")
+    if networks.is_folder(network):
+        if network.base:
+            kept = _in_todays_names(network, found, Path(network.base), folder / "base.safetensors")
+            return replace(network, base=str(kept)), Path(weights).resolve() if weights else None
+        given = Path(weights).resolve() if weights else Path(network.model)
+        return network, _in_todays_names(network, found, given, folder / "weights.safetensors")
+    return network, Path(weights).resolve() if weights else None
+
+
+def _in_todays_names(network: Network, found: Found, path: Path, kept: Path) -> Path:
+    tensors = transformers_folder.weights(Path(network.model), found.kind, len(found.classes), path)
+    storage.save_tensors(kept, tensors, {"from": str(path)})
+    return kept.resolve()
+
+
+def described(
+    folder: Path,
+    data: Path,
+    found: Found,
+    network: Network,
+    all_mine: bool,
+    given: dict[str, Any],
+    device: torch.device,
+) -> Description:
+    """All that is found out, said and checked before anything is written or trained."""
+    print(f"{data}: {len(found.labels)} {found.said}; {len(found.classes)} classes: {_counts(found)}", flush=True)
+    if network.model:
+        network = inspecting.coloured(network, found)
+    name, limit = _before(folder, data)
+    about = Description(name, found.kind, _plain(data.stem), network, all_mine, limit)
+    made = domain.made(about, lambda _name: domain.dataset(about, found.classes, found.inputs, found.labels))
+    if network.model:
+        weights = given["weights"]
+        said = inspecting.described(made, found, weights, device)
+        print(f"network {network.model}: {said}", flush=True)
+        about = replace(about, network=inspecting.perturbed(made, network, found, device))
+        if network.colour:
+            print("it takes colour: grey images are given to it as three equal channels", flush=True)
+        if weights:
+            right = inspecting.check_weights(network, found, weights, given["asked_for"], device)
+            print(f"weights {weights}: {right}", flush=True)
+        if network.base:
+            print(inspecting.started(network, found), flush=True)
+    elif network.train:
+        networks.function(network.modules, network.train, "TRAIN")
+    return about
+
+
+def _counts(found: Found) -> str:
+    counts = torch.bincount(found.labels, minlength=len(found.classes)).tolist()
+    said = [f"{name} {count}" for name, count in zip(found.classes, counts, strict=True)]
+    return ", ".join(said) if len(said) <= 10 else ", ".join([*said[:9], f"... {said[-1]}"])
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w-]+", "_", text).strip("_")[:40] or "data"
+
+
+def _before(folder: Path, data: Path) -> tuple[str, str]:
+    """The domain's name, and how far verdicts go: as in that folder before, until the twin is compared again.
+
+    A new name is the data's with the folder's place in a few digits.
+    """
+    if (folder / description.FILE).is_file():
+        held = description.read(folder)
+        return held.name, held.limit
+    if (folder / description.DOMAIN).exists():
+        raise UserError(f"{folder} holds a domain.py that protect.py did not write; give PROTECTED=another folder")
+    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
+    return f"{_plain(data.stem)}-{place}", ""
+
+
+def kept(folder: Path, about: Description, found: Found, given: dict[str, Any]) -> tuple[Description, Study]:
+    """The description and the data in the owner's folder, and the study of them."""
+    domain.keep(folder, found)
+    description.write(folder, about)
+    for cache in (loading.dataset, loading.parts, loading.sha256):
+        cache.cache_clear()
+    study = study_of(folder, given)
+    _write_parts(study, found, folder)
+    return about, study
+
+
+def study_of(folder: Path, given: dict[str, Any]) -> Study:
+    held = load_domain(str(folder))
+    tier = given["tier"]
+    shared: dict[str, Any] = {
+        name.lower(): cli.chosen(name, value, tier, (held.data.datasets[tier], held.name))
+        for name, value in held.constants.items()
+    }
+    return Study(
+        str(folder),
+        held.data.datasets[tier],
+        tier,
+        device_name=given["device"],
+        workers=given["workers"],
+        force=given["force"],
+        **shared,
+    )
+
+
+def _write_parts(study: Study, found: Found, folder: Path) -> None:
+    """Which part each example came to, for who wants to train on the owner's alone."""
+    places = {row: name for name, part in study.parts.items() for row in content_of(part.inputs)}
+    parts = [places.get(row, "left out: it repeats another") for row in content_of(found.inputs)]
+    names = [f'"{name}"' if "," in name or '"' in name else name for name in found.names]
+    storage.write_text(folder / PARTS, "".join(f"{name},{part}\n" for name, part in zip(names, parts, strict=True)))
+
+
+def cut_of(study: Study, held: Description, folder: Path, weights: Path | None) -> str:
+    """How the data are cut, and what that means for a model that was trained elsewhere."""
+    sizes = ", ".join(f"{name} {len(part)}" for name, part in study.parts.items() if len(part))
+    said = f"cut: {sizes} ({folder / PARTS} has each example's part)"
+    if held.all_owned:
+        said += "; no part plays the attacker, so how well attacks would be detected is not measured"
+        if weights:
+            said += "; mistakes on examples that the model has seen tell less, and its accuracy there is too high"
+    elif weights:
+        said += "; if the model has seen more of them than the owner's part, give ALL_MINE=True"
+    return said

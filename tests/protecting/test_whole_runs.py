@@ -1,0 +1,109 @@
+"""From a model and data to verdicts on a stolen copy and an independent model, in all three kinds of data."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fingerprinting.core import storage
+from fingerprinting.models import trained
+from fingerprinting.protecting import networks
+from fingerprinting.study.study import Study
+from fingerprinting.training.trainer import predict
+from tests.protecting.conftest import images, recordings, write_texts
+
+pytestmark = pytest.mark.slow
+CPU = torch.device("cpu")
+SMOKE = ("TIER=smoke", "WORKERS=1", "DEVICE=cpu", "BUDGET=75")
+
+
+def protected(run_here, *words: str):
+    ended = run_here("protect.py", *words, *SMOKE)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert "python judge.py DOMAIN=protected TIER=smoke QUERIES=protected/queries" in ended.stdout
+    return ended
+
+
+def study_of(folder) -> Study:
+    dataset = json.loads((folder / "protected" / "protect.json").read_text())["dataset"]
+    return Study(str(folder / "protected"), dataset, "smoke", device_name="cpu", workers=1)
+
+
+def verdict(run_here, folder, suspect) -> str:
+    queries = torch.from_numpy(np.load(folder / "protected" / "queries" / "queries.npy"))
+    labels = predict(suspect, queries, CPU).argmax(1).tolist()
+    (folder / "responses.txt").write_text("".join(f"{label}\n" for label in labels))
+    words = ("DOMAIN=protected", "TIER=smoke", "QUERIES=protected/queries", "RESPONSES=responses.txt")
+    ended = run_here("judge.py", *words)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads((folder / "protected" / "queries" / "verdict.json").read_text())["outcome"]
+
+
+def fine_tuned(study: Study) -> torch.nn.Module:
+    """A copy of the source, trained on a little on the attacker's part."""
+    copy, part = trained.open_model(study, study.source_id).train(), study.parts["attacker"]
+    step = torch.optim.SGD(copy.parameters(), 1e-3)
+    for inputs, labels in part.batches(32, CPU):
+        step.zero_grad()
+        torch.nn.functional.cross_entropy(copy(inputs), labels).backward()
+        step.step()
+    return copy.eval()
+
+
+def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
+    held = images()
+    np.savez(mine / "data.npz", **held)
+    train = networks.function(str(mine), "mine:train", "TRAIN")
+    build = networks.function(str(mine), "mine:build", "MODEL")
+    inputs, labels = torch.from_numpy(held["x"]).permute(0, 3, 1, 2) / 255, torch.from_numpy(held["y"])
+    save_file(train(build(3, (3, 8, 8)), inputs[:150], labels[:150], 1).state_dict(), mine / "net.safetensors")
+    words = ("DATA=data.npz", "MODEL=mine:build", "WEIGHTS=net.safetensors", "TRAIN=mine:train")
+    ended = protected(run_here, *words)
+    assert "network mine:build: 627 weights, head 4, prunable 0, 1" in ended.stdout
+    assert (
+        "give ALL_MINE=True" in ended.stdout and "plan: 2 twins, 4 calibration models, 1 matched pair" in ended.stdout
+    )
+    study = study_of(mine)
+    parts = (mine / "protected" / "parts.csv").read_text().splitlines()
+    assert sum(line.endswith(",owner") for line in parts) == len(study.parts["owner"])
+    assert verdict(run_here, mine, fine_tuned(study)) == "stolen"
+    attacker = study.parts["attacker"]
+    other = train(build(3, (3, 8, 8)), attacker.inputs / 255, attacker.targets, 2)
+    assert verdict(run_here, mine, other.eval()) != "stolen"
+    times = {path: path.stat().st_mtime_ns for path in storage.artifacts_dir().rglob("models/**/*.safetensors")}
+    again = protected(run_here, *words)
+    assert "8 models, 0 still to train" in again.stdout
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+
+
+def test_texts_with_a_plain_network_of_ones_own(mine, run_here):
+    write_texts(mine / "reviews.csv")
+    words = ("DATA=reviews.csv", "TEXT=review", "LABEL=stars", "MODEL=mine:Words", "LEARNING_RATE=0.02")
+    ended = protected(run_here, *words, "PRUNABLE=embedding")
+    assert "prunable embedding" in ended.stdout
+    assert (mine / "protected" / "queries" / "queries.txt").is_file()
+    assert verdict(run_here, mine, fine_tuned(study_of(mine))) == "stolen"
+
+
+def test_eeg_without_a_model(mine, run_here):
+    np.savez(mine / "trials.npz", **recordings())
+    ended = protected(run_here, "DATA=trials.npz", "RATE=128", "ALL_MINE=True", "TIME=2h")
+    assert "no part plays the attacker" in ended.stdout
+    study = study_of(mine)
+    assert len(study.parts["attacker"]) == 0
+    assert verdict(run_here, mine, trained.open_model(study, study.source_id)) == "stolen"
+
+
+def test_resnet18_of_torchvision_is_built_and_looked_at(mine, run_here):
+    np.savez(mine / "data.npz", x=images(60, 1)["x"][..., 0], y=images(60)["y"])
+    ended = run_here(
+        "protect.py", "DATA=data.npz", "MODEL=torchvision:resnet18", "TIME=0s", *SMOKE, "TRAIN=mine:no_model"
+    )
+    assert ended.returncode == 2 and "train(model, inputs, labels, seed) returned a str, not the model" in ended.stderr
+    assert (
+        "network torchvision:resnet18: 11,178,051 weights, head fc, prunable layer4.1.conv2, layer4.1.bn2"
+        in ended.stdout
+    )
+    assert "it takes colour: grey images are given to it as three equal channels" in ended.stdout
