@@ -7,6 +7,8 @@ from pathlib import Path
 from fingerprinting.asking import hugging_face
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import ARRAY, Encoding, encoding
+from fingerprinting.asking.files import formats
+from fingerprinting.asking.files.file_suspect import FileSuspect, Opening, Source
 from fingerprinting.asking.hugging_face import HuggingFace
 from fingerprinting.asking.json_api import JsonApi
 from fingerprinting.asking.open_inference import OpenInference
@@ -27,6 +29,9 @@ class Options:
     timeout: float = 60.0  # seconds for a response
     input: str = ""  # name of the model's input; empty: the only one
     output: str = ""  # name of the output that is read; empty: the first
+    model: str = ""  # what builds the network of weights in safetensors
+    trust: bool = False  # whether files are opened that can run code then
+    source: Source | None = None  # what the owner's source takes, for files
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,13 @@ def _hugging_face(address: str, options: Options) -> Respondent:
     return HuggingFace(address, *_over_http(options))
 
 
+def _file(address: str, options: Options) -> Respondent:
+    assert options.source is not None
+    opening = Opening(options.model, options.trust, options.input, options.output)
+    asked = options.classes, options.encoding, options.batch, options.timeout
+    return FileSuspect(address, options.source, opening, *asked)
+
+
 def _over_http(options: Options) -> tuple[Classes, Encoding, int, float, float]:
     return options.classes, options.encoding, options.batch, options.timeout, options.rate
 
@@ -78,6 +90,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("hf+https://host", _begins("hf+http://", "hf+https://"), _hugging_face, hugging_face.usual_encoding),
     Kind("my_api.json", lambda address: address.endswith(".json"), _json_api),
     Kind("my_module:ask", _is_function, _function),
+    Kind("transformers_folder/", formats.is_transformers, _file, hugging_face.usual_encoding),
+    Kind("suspect.onnx", formats.is_meant, _file),
 )
 
 

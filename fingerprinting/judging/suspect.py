@@ -11,6 +11,7 @@ import torch
 from fingerprinting.asking import addresses, asking, encodings, findings, journal
 from fingerprinting.asking.addresses import Options
 from fingerprinting.asking.classes import Classes
+from fingerprinting.asking.files.file_suspect import Source
 from fingerprinting.asking.journal import About, Journal
 from fingerprinting.asking.respondent import UNANSWERED, Previewed, Respondent
 from fingerprinting.calibrated import stopping, verdicts
@@ -37,6 +38,8 @@ class Asking:
     encoding: str = ""
     budget: int = 0
     dry_run: bool = False
+    model: str = ""
+    trust: bool = False
 
 
 def judged(
@@ -46,7 +49,9 @@ def judged(
     count = planned(fingerprint, levels, how.budget)
     shape = tuple(fingerprint.inputs.shape[1:])
     encoding = addresses.encoding_of(how.suspect, how.encoding, study.domain.inputs, shape)
-    options = Options(meant, encoding, how.batch, how.rate, how.timeout, how.input, how.output)
+    source = Source(study.address, len(study.classes), shape, str(fingerprint.inputs.numpy().dtype))
+    asked = how.batch, how.rate, how.timeout, how.input, how.output, how.model, how.trust
+    options = Options(meant, encoding, *asked, source)
     with contextlib.closing(addresses.open_suspect(how.suspect, options)) as respondent:
         if how.dry_run:
             print(_previewed(respondent, queries.inputs_of(fingerprint, levels.early).numpy(), count, fingerprint))

@@ -21,11 +21,16 @@ EXTRAS = PROJECT["optional-dependencies"]
 OWN = {"fingerprinting", "cv", "nlp", "bci", "tests"}
 # Extras are for what is imported where it is needed, by these.
 LATE = {
-    "text": ("nlp/bert.py", "fingerprinting/protecting/transformers_folder.py"),
+    "text": (
+        "nlp/bert.py",
+        "fingerprinting/protecting/transformers_folder.py",
+        "fingerprinting/asking/files/transformers_model.py",
+    ),
     "eeg": ("bci/recordings.py",),
+    "onnx": ("fingerprinting/asking/files/onnx_model.py",),
     "tables": ("fingerprinting/protecting/tables.py",),
 }
-UNPINNED = {"tables"}  # extras that requirements.txt does not install
+UNPINNED = {"onnx", "tables"}  # extras that requirements.txt does not install
 OTHERWISE = {"PIL": "pillow", "sklearn": "scikit-learn", "xdist": "pytest-xdist"}  # installed by another name
 SERVERS = "tests/judging/servers/"  # run in an environment of their own
 LINTERS = {"ruff"}  # run, not imported
