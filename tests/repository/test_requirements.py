@@ -28,10 +28,16 @@ LATE = {
     ),
     "eeg": ("bci/recordings.py",),
     "onnx": ("fingerprinting/asking/files/onnx_model.py",),
+    "grpc": ("fingerprinting/asking/open_inference/channel.py",),
     "tables": ("fingerprinting/protecting/tables.py",),
 }
-UNPINNED = {"onnx", "tables"}  # extras that requirements.txt does not install
-OTHERWISE = {"PIL": "pillow", "sklearn": "scikit-learn", "xdist": "pytest-xdist"}  # installed by another name
+UNPINNED = {"onnx", "grpc", "tables"}  # extras that requirements.txt does not install
+OTHERWISE = {
+    "grpc": "grpcio",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "xdist": "pytest-xdist",
+}  # installed by another name
 SERVERS = "tests/judging/servers/"  # run in an environment of their own
 LINTERS = {"ruff"}  # run, not imported
 
