@@ -82,7 +82,7 @@ def metadata(content: bytes) -> Metadata:
         inputs = [_about(_bytes(value)) for place, value in wire.fields(content) if place == 4]
     except ValueError:
         raise UnreadableError("is no metadata of a model") from None
-    return {"inputs": [{name: one[name] for name in ("name", "datatype", "shape")} for one in inputs]}
+    return {"inputs": [{name: value for name, value in one.items() if name != "data"} for one in inputs]}
 
 
 def outputs(content: bytes) -> list[dict]:

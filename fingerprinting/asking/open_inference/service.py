@@ -162,8 +162,8 @@ def rows_of(output: dict, count: int) -> list:
         raise UnreadableError(f"has {len(data)} values for {count} queries")
     width = len(data) // count
     shape = output.get("shape")
-    known = isinstance(shape, list) and len(shape) <= DEEPEST and all(type(side) is int for side in shape)
-    if known and math.prod(shape) != len(data):
+    sides = shape if isinstance(shape, list) and len(shape) <= DEEPEST else [len(data)]
+    if all(type(side) is int for side in sides) and math.prod(sides) != len(data):
         raise UnreadableError(f"has {len(data)} values and says that it has the shape {shape}")
     rows = [data[start : start + width] for start in range(0, len(data), width)]
     return [row[0] if width == 1 else row for row in rows]

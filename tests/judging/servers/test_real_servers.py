@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from fingerprinting.asking import journal
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.queries import INPUTS, VERDICT
 from fingerprinting.study.study import Study
@@ -105,8 +105,9 @@ def served(protected, tmp_path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("output", ["label", "scores", ""])
-def test_mlserver(protected, served, tmp_path, python, output):
+@contextlib.contextmanager
+def mlserver(python: str, served: Path) -> Iterator[dict[str, int]]:
+    """MLServer with the model in a folder; its ports."""
     shutil.copy(HERE / "mlserver_net.py", served / "mlserver_net.py")
     ports = {f"{name}_port": free_port() for name in ("http", "grpc", "metrics")}
     settings = {"host": "127.0.0.1", "parallel_workers": 0, "debug": False, **ports}
@@ -114,14 +115,34 @@ def test_mlserver(protected, served, tmp_path, python, output):
     x = {"name": "x", "datatype": "FP32", "shape": [-1, 1, 8, 8]}
     about = {"name": "net", "implementation": "mlserver_net.Net", "inputs": [x]}
     (served / "model-settings.json").write_text(json.dumps(about))
-    address = f"http://127.0.0.1:{ports['http_port']}/v2/models/net"
     words = [str(Path(python).parent / "mlserver"), "start", "."]
-    with running(words, served, f"{address}/ready"):
-        found = judged(protected, tmp_path / "q", suspect=f"oip+{address}", output=output)
+    with running(words, served, f"http://127.0.0.1:{ports['http_port']}/v2/models/net/ready"):
+        yield ports
+
+
+@pytest.mark.parametrize("form", ["rest", "grpc"])
+@pytest.mark.parametrize("output", ["label", "scores", ""])
+def test_mlserver(protected, served, tmp_path, python, output, form):
+    if form == "grpc":
+        pytest.importorskip("grpc")
+    with mlserver(python, served) as ports:
+        rest, grpc = (f"127.0.0.1:{ports[name]}" for name in ("http_port", "grpc_port"))
+        address = f"oip+grpc://{grpc}/net" if form == "grpc" else f"oip+http://{rest}/v2/models/net"
+        found = judged(protected, tmp_path / "q", suspect=address, output=output)
     assert the_same({**found, "findings": []}, in_process(protected, tmp_path / "file"))
     kept = journal.read(tmp_path / "q" / journal.NAME)
     assert len(kept.responses) == 130 and all(entry.attempts == 1 for entry in kept.entries)
     assert bool(found["findings"]) == (output != "label")  # numbers for all classes where labels were meant
+
+
+def test_what_mlserver_refuses_over_grpc_ends_with_its_words(protected, served, tmp_path, python):
+    pytest.importorskip("grpc")
+    with mlserver(python, served) as ports:
+        address = f"oip+grpc://127.0.0.1:{ports['grpc_port']}"
+        with pytest.raises(UserError, match="responded with NOT_FOUND: Model other with version .*not found"):
+            judged(protected, tmp_path / "other", suspect=f"{address}/other")
+        with pytest.raises(UserError, match="has no input z; give INPUT= one of x"):
+            judged(protected, tmp_path / "q", suspect=f"{address}/net", input="z")
 
 
 @pytest.mark.parametrize("path", ["$.predictions[*].class", "$.predictions[*].scores"])
