@@ -83,7 +83,8 @@ def test_everything_imported_is_declared():
         if path.startswith("tests/"):
             more = {found for requirements in EXTRAS.values() for found in declared(requirements)}
         if path.startswith(SERVERS):
-            lines = (REPOSITORY / SERVERS / "requirements.txt").read_text(encoding="utf-8").splitlines()
+            texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / SERVERS).glob("requirements*.txt")]
+            lines = [line for text in texts for line in text.splitlines()]
             more |= set(declared([line for line in lines if not line.startswith("#")]))
         assert imported(path) <= always | more, path
 

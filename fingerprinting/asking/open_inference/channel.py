@@ -33,7 +33,8 @@ class Channel(patience.Client[Call]):
 
     def __init__(self, address: str, timeout: float, rate: float) -> None:
         if importlib.util.find_spec("grpc") is None:
-            raise UserError(f"{http.named(address)} is asked by grpcio, not installed; run pip install -e '.[grpc]'")
+            name = http.named(address)
+            raise UserError(f"{name} is asked by grpcio, which is not installed; run pip install -e '.[grpc]'")
         import grpc
 
         url = http.parsed(address)
