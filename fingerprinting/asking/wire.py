@@ -7,7 +7,7 @@ import numpy as np
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
 SIZES = {FIXED64: 8, FIXED32: 4}
-MOST = 1_000_000  # fields of a message
+MOST = 2_000_000  # fields of a message, and packed numbers of one
 LONGEST = 10  # bytes of a number
 WHOLE = (1 << 64) - 1
 Value = int | bytes
@@ -60,6 +60,8 @@ def fields(content: bytes) -> Iterator[tuple[int, Value]]:
 def varints(content: bytes) -> np.ndarray:
     """Numbers one after another -> (n,) uint64; ValueError where one is cut off, or longer than any."""
     found = np.frombuffer(content, np.uint8)
+    if np.count_nonzero(found < 0x80) > MOST:
+        raise ValueError("too many numbers")
     ends = np.flatnonzero(found < 0x80)
     starts = np.concatenate([[0], ends + 1])
     sizes = np.diff(starts)

@@ -64,6 +64,8 @@ def test_fields_without_end_are_refused(monkeypatch):
     monkeypatch.setattr(wire, "MOST", 10)
     with pytest.raises(ValueError, match="too many fields"):
         list(wire.fields(b"\x08\x01" * 11))
+    with pytest.raises(ValueError, match="too many numbers"):
+        wire.varints(b"\x01" * 11)
 
 
 @given(st.binary())

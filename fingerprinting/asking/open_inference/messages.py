@@ -127,7 +127,7 @@ def _values(content: bytes) -> list:
         if place == OF_BYTES:
             values.append(_text(_bytes(value)))
         elif place in FLOATS:
-            values += np.frombuffer(_bytes(value), FLOATS[place]).tolist()
+            values += _limited(np.frombuffer(_bytes(value), FLOATS[place]))
         else:
             values += _signed(value, NUMBERS[place])
     return values
@@ -143,11 +143,17 @@ def _of_raw(datatype: str, content: bytes) -> list:
     if datatype == "BYTES":
         return [_text(one) for one in _counted(content)]
     if datatype == BRAIN:
-        return (np.frombuffer(content, "<u2").astype("<u4") << 16).view("<f4").tolist()
+        return _limited((np.frombuffer(content, "<u2").astype("<u4") << 16).view("<f4"))
     if datatype not in RAW:
         raise ValueError("an unknown type")
     values = np.frombuffer(content, RAW[datatype])
-    return (values.astype(np.int64) if datatype == "BOOL" else values).tolist()
+    return _limited(values.astype(np.int64) if datatype == "BOOL" else values)
+
+
+def _limited(values: np.ndarray) -> list:
+    if len(values) > wire.MOST:
+        raise ValueError("too many numbers")
+    return values.tolist()
 
 
 def _counted(content: bytes) -> Iterable[bytes]:
