@@ -11,7 +11,8 @@ from fingerprinting.asking.files import formats
 from fingerprinting.asking.files.file_suspect import FileSuspect, Opening, Source
 from fingerprinting.asking.hugging_face import HuggingFace
 from fingerprinting.asking.json_api import JsonApi
-from fingerprinting.asking.open_inference import OpenInference
+from fingerprinting.asking.open_inference.grpc_form import OverGrpc
+from fingerprinting.asking.open_inference.rest import OverRest
 from fingerprinting.asking.python_function import PythonFunction
 from fingerprinting.asking.respondent import Respondent
 from fingerprinting.core.runtime import UserError
@@ -61,8 +62,12 @@ def _json_api(address: str, options: Options) -> Respondent:
     return JsonApi(Path(address), *_over_http(options))
 
 
-def _open_inference(address: str, options: Options) -> Respondent:
-    return OpenInference(address, *_over_http(options), (options.input, options.output))
+def _over_rest(address: str, options: Options) -> Respondent:
+    return OverRest(address, *_over_http(options), (options.input, options.output))
+
+
+def _over_grpc(address: str, options: Options) -> Respondent:
+    return OverGrpc(address, *_over_http(options), (options.input, options.output))
 
 
 def _hugging_face(address: str, options: Options) -> Respondent:
@@ -86,7 +91,8 @@ def _begins(*prefixes: str) -> Callable[[str], bool]:
 
 # In this order: the first kind that an address is meant as.
 KINDS: tuple[Kind, ...] = (
-    Kind("oip+https://host/v2/models/net", _begins("oip+http://", "oip+https://"), _open_inference),
+    Kind("oip+https://host/v2/models/net", _begins("oip+http://", "oip+https://"), _over_rest),
+    Kind("oip+grpc://host:8081/net", _begins("oip+grpc://", "oip+grpcs://"), _over_grpc),
     Kind("hf+https://host", _begins("hf+http://", "hf+https://"), _hugging_face, hugging_face.usual_encoding),
     Kind("my_api.json", lambda address: address.endswith(".json"), _json_api),
     Kind("my_module:ask", _is_function, _function),

@@ -1,66 +1,32 @@
-"""The one place that talks HTTP: patience with servers that fail, an end with their words, and no key anywhere else.
+"""The one place that talks HTTP: which statuses are met with patience, which redirects are followed, what is no key's.
 
-What is lost, or met by 408, 429, 502, 503 or 504, is sent again, after as long as the server asks or twice as long each
-time. A second 500, or a second response that cannot be read, ends it, and so does any other refusal at once.
+What is lost, or met by 408, 429, 502, 503 or 504, is sent again, after as long as Retry-After asks. A second 500
+ends it, and so does any other refusal at once.
 """
 
 import base64
 import contextlib
 import ipaddress
 import json
-import random
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TypeVar
-from urllib.parse import quote
 
 import httpx2
 
+from fingerprinting.asking import patience
+from fingerprinting.asking.patience import BLANKED, LARGEST, WORDS, FailedError, UnreadableError, forms, shortened
 from fingerprinting.core.runtime import UserError
 
 AGAIN = (408, 429, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
 FOLLOWED = 3  # redirects of one request
-LARGEST = 20_000_000  # bytes of a response
-WORDS = 300  # characters of a server's words in a sentence
-SHOWN = 2_000  # characters of a request's body that DRY_RUN shows
-SHORTEST = 6  # characters of a key; shorter values of a header are looked for nowhere else
-BLANKED = "***"
 SECRET = re.compile(r"auth|key|token|secret|cookie|password|credential|session", re.IGNORECASE)  # names of headers
-Read = TypeVar("Read")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a server is waited for: seconds, and how often a request is sent."""
-
-    first: float = 1.0  # after the first failure; then twice as long each time
-    most: float = 60.0  # between two attempts, unless the server asks for more
-    longest: float = 600.0  # that a server may ask for; beyond it the asking ends, to be gone on with later
-    tries: int = 10
-    tries_at_first: int = 3  # of the first request of all: a wrong address is said soon
-
-
-PATIENCE = Patience()
-
-
-class UnreadableError(Exception):
-    """A response that is not what the protocol says: what is wrong with it."""
-
-
-@dataclass(frozen=True)
-class Got:
-    """A response's content, how often the request was sent, and the seconds that all of it took."""
-
-    content: bytes
-    attempts: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -83,18 +49,16 @@ def loaded(content: bytes) -> object:
         raise UnreadableError("is no JSON") from None
 
 
-class Client:
+class Client(patience.Client[Request]):
     """Sends requests to one server. address: what its sentences are about; secrets: what stands in none of them."""
 
     def __init__(self, address: str, timeout: float, rate: float = 0.0, secrets: Iterable[str] = ()) -> None:
         url = parsed(address)
         check_scheme(url, address)
-        self._secrets = {form for secret in [*secrets, *_of_url(url)] for form in forms(secret)}
+        super().__init__(named(address), rate, [*secrets, *keys_of(url)])
         if self._secrets and url.scheme == "http" and not is_loopback(url.host):
             raise UserError(f"a key would go to {url.host} over plain http, for anybody on the way to read; use https")
-        self.name = named(address)
-        self._timeout, self._pause, self._next = timeout, 1 / rate if rate else 0.0, 0.0
-        self._patience, self._reached = PATIENCE, False
+        self._timeout = timeout
         elsewhere = not is_loopback(url.host)  # what runs on this machine is asked through no proxy
         self._client = httpx2.Client(
             timeout=timeout or None, follow_redirects=False, trust_env=elsewhere, verify=_certificates()
@@ -103,36 +67,18 @@ class Client:
     def close(self) -> None:
         self._client.close()
 
-    def get(self, request: Request, read: Callable[[bytes], Read]) -> tuple[Read, Got]:
-        """What `read` makes of the response's content. It raises UnreadableError where that is not as it should be."""
-        started, broken, said = time.monotonic(), 0, ""
-        for attempt in range(1, self._patience.tries + 1):
-            self._wait_for_turn()
-            wait = None
-            try:
-                status, headers, content = self._send(request)
-                self._reached = True
-                if status < 300:
-                    return read(content), Got(content, attempt, time.monotonic() - started)
-                said, wait = f"responded with {status}: {self._words(content)}", _asked_wait(headers)
-                if status < 500 and status not in AGAIN:
-                    raise UserError(f"{self.name} {said}")
-                broken += status not in AGAIN
-            except UnreadableError as error:
-                said = f"responded with what {error}: {self._words(content)}"
-                broken += 1
-            except httpx2.RequestError as error:
-                said = f"cannot be reached ({self.scrub(str(error) or type(error).__name__)})"
-                if not self._reached and attempt >= self._patience.tries_at_first:
-                    raise UserError(f"{self.name} {said}; look at the address, and whether it runs") from None
-            if broken > 1:
-                raise UserError(f"{self.name} {said}, twice to the same request; what was asked before is kept")
-            if attempt < self._patience.tries:
-                self._wait(wait, attempt)
-        raise UserError(
-            f"{self.name} {said}, {self._patience.tries} times; what was asked before is kept: run the same command "
-            "again later, it goes on from there"
-        )
+    def _once(self, request: Request) -> bytes:
+        try:
+            status, headers, content = self._send(request)
+        except httpx2.RequestError as error:
+            said = f"cannot be reached ({self.scrub(str(error) or type(error).__name__)})"
+            raise FailedError(said, reached=False) from None
+        if status < 300:
+            return content
+        said = f"responded with {status}: {self._words(content)}"
+        if status < 500 and status not in AGAIN:
+            raise UserError(f"{self.name} {said}")
+        raise FailedError(said, broken=status not in AGAIN, wait=_asked_wait(headers))
 
     def _send(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and content; redirects within the same server are followed."""
@@ -188,35 +134,11 @@ class Client:
             ):
                 said = said[name]
             text = said if isinstance(said, str) else text
-        words = self.scrub(" ".join("".join(one if one.isprintable() else " " for one in text).split()))
-        return (words if len(words) <= WORDS else f"{words[:WORDS]}…") or "(nothing)"
-
-    def _wait_for_turn(self) -> None:
-        now = time.monotonic()
-        if self._next > now:
-            time.sleep(self._next - now)
-        self._next = max(now, self._next) + self._pause
-
-    def _wait(self, asked: float | None, attempt: int) -> None:
-        if asked is not None and asked > self._patience.longest:
-            raise UserError(
-                f"{self.name} asks to wait {asked:.0f} seconds; what was asked before is kept: run the same command "
-                "then, it goes on from there"
-            )
-        usual = min(self._patience.most, self._patience.first * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25)
-        time.sleep(usual if asked is None else max(0.0, asked))
-
-    def scrub(self, text: str) -> str:
-        """The text with every key in it blanked."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, BLANKED)
-        return text
+        return self.on_one_line(text)
 
     def preview(self, request: Request) -> str:
-        """The request as it would be sent, keys blanked."""
         headers = {name: BLANKED if SECRET.search(name) else value for name, value in request.headers.items()}
-        body = (request.body or b"").decode("utf-8", "replace")
-        body = body if len(body) <= SHOWN else f"{body[:SHOWN]}… ({len(body)} characters)"
+        body = shortened((request.body or b"").decode("utf-8", "replace"))
         url = re.sub(r"//[^/@]*@", "//", request.url)
         lines = [f"{request.method} {url}", *(f"{name}: {value}" for name, value in headers.items()), "", body]
         return self.scrub("\n".join(lines))
@@ -252,14 +174,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def forms(secret: str) -> set[str]:
-    """In which ways a key may stand in a text; nothing of what is too short to be one."""
-    words = [secret, *secret.split()[-1:]]  # also without the Bearer before it
-    found = {form for word in words for form in (word, quote(word, safe=""), json.dumps(word)[1:-1])}
-    return {form for form in found if len(form) >= SHORTEST}
-
-
-def _of_url(url: httpx2.URL) -> list[str]:
+def keys_of(url: httpx2.URL) -> list[str]:
+    """Passwords and the like in an address."""
     found = [value for name, value in url.params.multi_items() if SECRET.search(name)]
     if url.userinfo:
         pair = f"{url.username}:{url.password}"

@@ -13,6 +13,7 @@ from fingerprinting.asking import encodings, http
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import PNG, TEXT, Encoding
 from fingerprinting.asking.over_http import OverHttp
+from fingerprinting.asking.patience import UnreadableError
 from fingerprinting.core.runtime import UserError
 from fingerprinting.study.domain import Inputs
 
@@ -28,7 +29,7 @@ def usual_encoding(inputs: Inputs, shape: tuple[int, ...]) -> str:
     return PNG if encodings.are_images(inputs, shape) else encodings.ARRAY
 
 
-class HuggingFace(OverHttp):
+class HuggingFace(OverHttp[http.Request]):
     def __init__(
         self, address: str, classes: Classes, encoding: Encoding, batch: int, timeout: float, rate: float
     ) -> None:
@@ -58,7 +59,7 @@ def read(content: bytes, count: int) -> list:
     if count == 1 and isinstance(found, list) and all(isinstance(one, dict) for one in found):
         found = [found]
     if not isinstance(found, list) or len(found) != count:
-        raise http.UnreadableError(f"is no list of labels for {count} inputs")
+        raise UnreadableError(f"is no list of labels for {count} inputs")
     return [_best(one) for one in found]
 
 

@@ -21,6 +21,7 @@ from fingerprinting.asking import http, json_path
 from fingerprinting.asking.classes import Classes, written
 from fingerprinting.asking.encodings import Encoding
 from fingerprinting.asking.over_http import OverHttp
+from fingerprinting.asking.patience import UnreadableError
 from fingerprinting.asking.texts import text_of
 from fingerprinting.core.runtime import UserError
 
@@ -106,7 +107,7 @@ def _check(path: Path, api: Api) -> None:
         raise UserError(f"response of {path} must lead to each of a batch, by [*]; or ask singly, by {ONE}")
 
 
-class JsonApi(OverHttp):
+class JsonApi(OverHttp[http.Request]):
     """The suspect that such a file describes."""
 
     def __init__(
@@ -131,7 +132,7 @@ class JsonApi(OverHttp):
         if not self._api.in_batches:
             return [found[0] if len(found) == 1 else found or f"nothing at the path, in {written(said)}"]
         if len(found) != count:
-            raise http.UnreadableError(f"has {len(found)} places of `response` for {count} queries")
+            raise UnreadableError(f"has {len(found)} places of `response` for {count} queries")
         return found
 
 

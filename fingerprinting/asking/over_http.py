@@ -1,26 +1,27 @@
-"""What suspects behind HTTP share: queries go out in a request, and what comes back is kept without any key in it."""
+"""What suspects behind HTTP and gRPC share: a request holds queries, and what comes back is kept without any key."""
 
 from abc import ABC, abstractmethod
+from typing import Generic
 
 import numpy as np
 
-from fingerprinting.asking import http
 from fingerprinting.asking.classes import Classes, written
 from fingerprinting.asking.encodings import Encoding
+from fingerprinting.asking.patience import Client, Sent
 from fingerprinting.asking.respondent import Response
 
 
-class OverHttp(ABC):
+class OverHttp(ABC, Generic[Sent]):
     """A kind of service says how its request is written, and what its response means."""
 
     name: str
     batch: int
 
-    def __init__(self, client: http.Client, classes: Classes, encoding: Encoding) -> None:
+    def __init__(self, client: Client[Sent], classes: Classes, encoding: Encoding) -> None:
         self._client, self._classes, self._encoding = client, classes, encoding
 
     @abstractmethod
-    def _request(self, inputs: np.ndarray) -> http.Request:
+    def _request(self, inputs: np.ndarray) -> Sent:
         """The request for inputs (n, ...)."""
 
     @abstractmethod

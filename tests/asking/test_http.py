@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinting.asking import addresses, http
+from fingerprinting.asking import addresses, patience
 from fingerprinting.asking.addresses import Options
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import encoding
-from fingerprinting.asking.http import Patience
+from fingerprinting.asking.patience import Patience
 from fingerprinting.asking.respondent import Respondent
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.study.domain import Inputs
@@ -39,7 +39,7 @@ LABELS = model(INPUTS.tolist())
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
-    monkeypatch.setattr(http, "PATIENCE", Patience(first=0.001, most=0.01, longest=5.0))
+    monkeypatch.setattr(patience, "PATIENCE", Patience(first=0.001, most=0.01, longest=5.0))
 
 
 def options(**changes) -> Options:

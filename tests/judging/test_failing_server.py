@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fingerprinting.asking import asking, findings, http, journal
+from fingerprinting.asking import asking, findings, journal, patience
 from fingerprinting.asking.addresses import Options, open_suspect
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import encoding
-from fingerprinting.asking.http import Patience
 from fingerprinting.asking.journal import About
+from fingerprinting.asking.patience import Patience
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.queries import VERDICT
 from fingerprinting.study.domain import Inputs
@@ -30,7 +30,7 @@ FAULTS = ("drop", "503", "wait", "429", "cut", "500", "malformed")
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
-    monkeypatch.setattr(http, "PATIENCE", Patience(first=0.0005, most=0.002, longest=5.0, tries=30))
+    monkeypatch.setattr(patience, "PATIENCE", Patience(first=0.0005, most=0.002, longest=5.0, tries=30))
 
 
 def third(seed: int):

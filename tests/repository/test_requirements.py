@@ -27,10 +27,16 @@ LATE = {
     ),
     "eeg": ("bci/recordings.py",),
     "onnx": ("fingerprinting/asking/files/onnx_model.py",),
+    "grpc": ("fingerprinting/asking/open_inference/channel.py",),
     "tables": ("fingerprinting/protecting/tables.py",),
 }
-UNPINNED = {"onnx", "tables"}  # extras that requirements.txt does not install
-OTHERWISE = {"PIL": "pillow", "sklearn": "scikit-learn", "xdist": "pytest-xdist"}  # installed by another name
+UNPINNED = {"onnx", "grpc", "tables"}  # extras that requirements.txt does not install
+OTHERWISE = {
+    "grpc": "grpcio",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "xdist": "pytest-xdist",
+}  # installed by another name
 SERVERS = "tests/judging/servers/"  # run in an environment of their own
 LINTERS = {"ruff"}  # run, not imported
 
@@ -76,7 +82,8 @@ def test_everything_imported_is_declared():
         if path.startswith("tests/"):
             more = {found for requirements in EXTRAS.values() for found in declared(requirements)}
         if path.startswith(SERVERS):
-            lines = (REPOSITORY / SERVERS / "requirements.txt").read_text(encoding="utf-8").splitlines()
+            texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / SERVERS).glob("requirements*.txt")]
+            lines = [line for text in texts for line in text.splitlines()]
             more |= set(declared([line for line in lines if not line.startswith("#")]))
         assert imported(path) <= always | more, path
 

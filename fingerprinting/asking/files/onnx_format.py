@@ -1,18 +1,18 @@
 """An ONNX file before onnxruntime sees it: which operators it wants, and which further files it would have opened.
 
-A walk over protobuf's wire format (protobuf.dev/programming-guides/encoding) that knows the fields of onnx.proto that
-lead to nodes and tensors, skips all others unread, and takes no more memory than its depth.
+A walk over protobuf's wire format (wire.py) that knows the fields of onnx.proto that lead to nodes and tensors, skips
+all others unread, and takes no more memory than its depth.
 """
 
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
+from fingerprinting.asking.wire import BYTES, SIZES, VARINT, tag, varint
 from fingerprinting.core.runtime import UserError
 
 LARGEST = 1 << 31  # bytes: protobuf has no larger messages; weights beyond that stand in files of their own
 DEEPEST = 64  # messages in messages
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
 LONGEST = 4096  # bytes of a name
 
 # Message -> field -> the message in it.
@@ -76,9 +76,9 @@ def _walk(content: mmap.mmap, start: int, end: int, message: str, depth: int) ->
     texts: dict[str, str] = {}
     place = start
     while place < end:
-        field, kind, place = _tag(content, place, end)
+        field, kind, place = tag(content, place, end)
         if kind == BYTES:
-            length, place = _varint(content, place, end)
+            length, place = varint(content, place, end)
             if length > end - place:
                 raise ValueError("longer than what it is in")
             if field in inner:
@@ -89,34 +89,14 @@ def _walk(content: mmap.mmap, start: int, end: int, message: str, depth: int) ->
                 texts[named[field]] = content[place : place + length].decode()
             place += length
         elif kind == VARINT:
-            _, place = _varint(content, place, end)
+            _, place = varint(content, place, end)
         else:
-            place += {FIXED64: 8, FIXED32: 4}[kind]
+            place += SIZES[kind]
         if field in inner and kind != BYTES:
             raise ValueError("another kind than in onnx.proto")
     if place != end:
         raise ValueError("cut off")
     yield message, texts
-
-
-def _tag(content: mmap.mmap, place: int, end: int) -> tuple[int, int, int]:
-    tag, place = _varint(content, place, end)
-    if not 0 < tag >> 3 < 1 << 29 or tag & 7 not in (VARINT, FIXED64, BYTES, FIXED32):
-        raise ValueError("no field")
-    return tag >> 3, tag & 7, place
-
-
-def _varint(content: mmap.mmap, place: int, end: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if place >= end:
-            break
-        byte = content[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place
-    raise ValueError("no number")
 
 
 def _check_operators(path: Path, found: list[Found]) -> None:

@@ -1,6 +1,7 @@
-"""Suspects behind servers that people use: MLServer over the Open Inference Protocol, LitServe over plain JSON.
+"""Suspects behind servers that people use: MLServer and KServe over the Open Inference Protocol, LitServe over JSON.
 
-They run in .venv-servers, which the first test makes (some minutes, from the package registry); pytest -m external.
+They run in .venv-servers and .venv-kserve, which the first test of each makes (some minutes, from the package
+registry); pytest -m external. Over gRPC they are asked where grpcio is installed.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 
 from fingerprinting.asking import journal
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.queries import INPUTS, VERDICT
 from fingerprinting.study.study import Study
@@ -27,19 +28,30 @@ from tests.judging.protection import LEVELS, keep
 
 pytestmark = pytest.mark.external
 HERE = Path(__file__).parent
+FORMS = pytest.mark.parametrize("form", ["rest", "grpc"])
 PATIENCE = 90  # seconds until a server runs
 WEIGHTS = np.random.default_rng(1).normal(size=(64, 10))
 
 
 @pytest.fixture(scope="module")
 def python() -> str:
-    """The interpreter of an environment with the servers."""
-    folder = REPOSITORY / ".venv-servers"
+    """The interpreter of an environment with MLServer and LitServe."""
+    return environment(".venv-servers", "mlserver, litserve", "requirements.txt")
+
+
+@pytest.fixture(scope="module")
+def with_kserve() -> str:
+    """The interpreter of an environment with KServe."""
+    return environment(".venv-kserve", "kserve", "requirements-kserve.txt")
+
+
+def environment(name: str, needed: str, requirements: str) -> str:
+    folder = REPOSITORY / name
     found = folder / "bin" / "python"
-    ready = [str(found), "-c", "import mlserver, litserve"]
+    ready = [str(found), "-c", f"import {needed}"]
     if not found.is_file() or subprocess.run(ready, capture_output=True).returncode:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(found), "-m", "pip", "install", "-q", "-r", str(HERE / "requirements.txt")], check=True)
+        subprocess.run([str(found), "-m", "pip", "install", "-q", "-r", str(HERE / requirements)], check=True)
     return str(found)
 
 
@@ -105,8 +117,9 @@ def served(protected, tmp_path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("output", ["label", "scores", ""])
-def test_mlserver(protected, served, tmp_path, python, output):
+@contextlib.contextmanager
+def mlserver(python: str, served: Path) -> Iterator[dict[str, int]]:
+    """MLServer with the model in a folder; its ports."""
     shutil.copy(HERE / "mlserver_net.py", served / "mlserver_net.py")
     ports = {f"{name}_port": free_port() for name in ("http", "grpc", "metrics")}
     settings = {"host": "127.0.0.1", "parallel_workers": 0, "debug": False, **ports}
@@ -114,14 +127,56 @@ def test_mlserver(protected, served, tmp_path, python, output):
     x = {"name": "x", "datatype": "FP32", "shape": [-1, 1, 8, 8]}
     about = {"name": "net", "implementation": "mlserver_net.Net", "inputs": [x]}
     (served / "model-settings.json").write_text(json.dumps(about))
-    address = f"http://127.0.0.1:{ports['http_port']}/v2/models/net"
     words = [str(Path(python).parent / "mlserver"), "start", "."]
-    with running(words, served, f"{address}/ready"):
-        found = judged(protected, tmp_path / "q", suspect=f"oip+{address}", output=output)
+    with running(words, served, f"http://127.0.0.1:{ports['http_port']}/v2/models/net/ready"):
+        yield ports
+
+
+@contextlib.contextmanager
+def kserve(python: str, served: Path) -> Iterator[dict[str, int]]:
+    """The same of KServe."""
+    shutil.copy(HERE / "kserve_net.py", served / "kserve_net.py")
+    ports = {f"{name}_port": free_port() for name in ("http", "grpc")}
+    words = [python, "kserve_net.py", *map(str, ports.values())]
+    with running(words, served, f"http://127.0.0.1:{ports['http_port']}/v2/models/net/ready"):
+        yield ports
+
+
+def address(form: str, ports: dict[str, int]) -> str:
+    if form == "rest":
+        return f"oip+http://127.0.0.1:{ports['http_port']}/v2/models/net"
+    pytest.importorskip("grpc")
+    return f"oip+grpc://127.0.0.1:{ports['grpc_port']}/net"
+
+
+@FORMS
+@pytest.mark.parametrize("output", ["label", "scores", ""])
+def test_mlserver(protected, served, tmp_path, python, output, form):
+    with mlserver(python, served) as ports:
+        found = judged(protected, tmp_path / "q", suspect=address(form, ports), output=output)
     assert the_same({**found, "findings": []}, in_process(protected, tmp_path / "file"))
     kept = journal.read(tmp_path / "q" / journal.NAME)
     assert len(kept.responses) == 130 and all(entry.attempts == 1 for entry in kept.entries)
     assert bool(found["findings"]) == (output != "label")  # numbers for all classes where labels were meant
+
+
+@FORMS
+@pytest.mark.parametrize("output", ["scores", ""])
+def test_kserve(protected, served, tmp_path, with_kserve, output, form):
+    with kserve(with_kserve, served) as ports:
+        found = judged(protected, tmp_path / "q", suspect=address(form, ports), output=output)
+    assert the_same({**found, "findings": []}, in_process(protected, tmp_path / "file"))
+    kept = journal.read(tmp_path / "q" / journal.NAME)
+    assert len(kept.responses) == 130 and all(entry.attempts == 1 for entry in kept.entries)
+
+
+def test_what_mlserver_refuses_over_grpc_ends_with_its_words(protected, served, tmp_path, python):
+    with mlserver(python, served) as ports:
+        known = address("grpc", ports)
+        with pytest.raises(UserError, match="responded with NOT_FOUND: Model other with version .*not found"):
+            judged(protected, tmp_path / "other", suspect=known.replace("/net", "/other"))
+        with pytest.raises(UserError, match="has no input z; give INPUT= one of x"):
+            judged(protected, tmp_path / "q", suspect=known, input="z")
 
 
 @pytest.mark.parametrize("path", ["$.predictions[*].class", "$.predictions[*].scores"])

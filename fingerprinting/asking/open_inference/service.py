@@ -1,16 +1,15 @@
-"""A suspect behind the Open Inference Protocol's REST form (KServe v2): oip+http://host:8080/v2/models/net.
-
-MLServer, KServe, Triton, OpenVINO and TorchServe speak it. Tensors go as JSON, which all of them read alike.
-"""
+"""What both forms of the protocol share: which input is asked in which type and shape, and which output is read."""
 
 import math
+from abc import abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
-from fingerprinting.asking import http
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import Encoding
 from fingerprinting.asking.over_http import OverHttp
+from fingerprinting.asking.patience import Client, Sent, UnreadableError
 from fingerprinting.asking.respondent import Response
 from fingerprinting.core.runtime import UserError
 
@@ -19,34 +18,55 @@ BATCH = 16  # queries of a request, unless BATCH= or the model's first dimension
 FLOATS = ("FP16", "FP32", "FP64")
 WHOLE = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 BYTES = "BYTES"  # also of texts
+DEEPEST = 64  # dimensions that are multiplied
 FREE = -1  # a dimension of any size
 Metadata = dict
 
 
-class OpenInference(OverHttp):
-    """A model's input and output as its metadata has them; INPUT= and OUTPUT= name others."""
+@dataclass(frozen=True)
+class Tensor:
+    """What is sent; values: in C order."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    values: list
+
+
+class OpenInference(OverHttp[Sent]):
+    """A model's input and output as its metadata has them; INPUT= and OUTPUT= (names) name others."""
 
     def __init__(
-        self,
-        address: str,
-        classes: Classes,
-        encoding: Encoding,
-        batch: int,
-        timeout: float,
-        rate: float,
-        names: tuple[str, str],
+        self, client: Client[Sent], classes: Classes, encoding: Encoding, batch: int, names: tuple[str, str]
     ) -> None:
-        self._url = address.removeprefix(PREFIX).rstrip("/")
-        super().__init__(http.Client(self._url, timeout, rate), classes, encoding)
+        super().__init__(client, classes, encoding)
         self._names = names
         self._metadata: Metadata | None = None
         self.name = PREFIX + self._client.name
         self.batch = batch or BATCH
 
+    @abstractmethod
+    def _about(self) -> Sent:
+        """The request for the metadata."""
+
+    @abstractmethod
+    def _read_metadata(self, content: bytes) -> Metadata: ...
+
+    @abstractmethod
+    def _of_tensor(self, tensor: Tensor, output: str) -> Sent:
+        """The request with a tensor; output: the name of the one that is wanted, or nothing."""
+
+    @abstractmethod
+    def _outputs(self, content: bytes) -> list[dict]:
+        """The outputs in a response, of which there is one at least: name, shape, data."""
+
+    @abstractmethod
+    def _encoded(self, inputs: np.ndarray) -> list:
+        """Inputs in another encoding than as arrays."""
+
     def ask(self, inputs: np.ndarray) -> list[Response]:
         if self._metadata is None:
-            request = http.Request("GET", self._url, {})
-            self._metadata, _ = self._client.get(request, read_metadata)
+            self._metadata, _ = self._client.get(self._about(), self._read_metadata)
             self._check(inputs)
         if not self._takes_batches(inputs) and len(inputs) > 1:
             return [said for one in inputs for said in self.ask(one[None])]
@@ -54,7 +74,10 @@ class OpenInference(OverHttp):
 
     def preview(self, inputs: np.ndarray) -> str:
         said = super().preview(inputs)
-        return said if self._metadata else f"{said}\n(The input's name, type and shape are read from GET {self._url}.)"
+        if self._metadata:
+            return said
+        asked = self._client.preview(self._about()).splitlines()[0]
+        return f"{said}\n(The input's name, type and shape are read from {asked}.)"
 
     def _input(self) -> Metadata:
         """The input that is asked; one of no name and no type where the metadata name none."""
@@ -66,14 +89,16 @@ class OpenInference(OverHttp):
 
     def _check(self, inputs: np.ndarray) -> None:
         known = [one["name"] for one in (self._metadata or {}).get("inputs", [])]
+        names = self._client.on_one_line(", ".join(known))
         if len(known) > 1 and not self._names[0]:
-            raise UserError(f"{self.name} has the inputs {', '.join(known)}; give INPUT= the one that is asked")
+            raise UserError(f"{self.name} has the inputs {names}; give INPUT= the one that is asked")
         if self._names[0] and known and self._names[0] not in known:
-            raise UserError(f"{self.name} has no input {self._names[0]}; give INPUT= one of {', '.join(known)}")
+            raise UserError(f"{self.name} has no input {self._names[0]}; give INPUT= one of {names}")
         wanted, shape = self._input().get("shape", []), inputs.shape[1:] if self._encoding.is_array else ()
         if self._encoding.is_array and wanted and not (_fits(wanted[1:], shape) or _fits(wanted, shape)):
+            taken = self._client.on_one_line(str(wanted))
             raise UserError(
-                f"{self.name} takes inputs of shape {wanted}, and each query has {list(shape)}; serve it as the source "
+                f"{self.name} takes inputs of shape {taken}, and each query has {list(shape)}; serve it as the source "
                 "takes them, or give another INPUT= or ENCODING="
             )
         self._data(inputs[:1])
@@ -86,7 +111,7 @@ class OpenInference(OverHttp):
             return wanted != [1]
         return _fits(wanted[1:], shape) and wanted[0] in (FREE, len(inputs))
 
-    def _request(self, inputs: np.ndarray) -> http.Request:
+    def _request(self, inputs: np.ndarray) -> Sent:
         known = self._input()
         datatype, shape, data = self._data(inputs)
         wanted = known.get("shape", [])
@@ -99,18 +124,15 @@ class OpenInference(OverHttp):
             shape = shape[1:]  # a model of single inputs
         elif not self._encoding.is_array and len(wanted) == 2:
             shape = [*shape, 1]
-        asked: Metadata = {"inputs": [{"name": known["name"], "shape": shape, "datatype": datatype, "data": data}]}
-        if self._names[1]:
-            asked["outputs"] = [{"name": self._names[1]}]
-        return http.json_request("POST", f"{self._url}/infer", {}, asked)
+        return self._of_tensor(Tensor(known["name"], datatype, shape, data), self._names[1])
 
     def _data(self, inputs: np.ndarray) -> tuple[str, list[int], list]:
         """The tensor's type, shape and numbers, in the type that the model wants."""
-        wanted = self._input().get("datatype", "")
+        wanted = self._client.on_one_line(said) if (said := self._input().get("datatype")) else ""
         if not self._encoding.is_array:
             if wanted not in ("", BYTES):
                 raise UserError(f"{self.name} takes {wanted}; ENCODING={self._encoding.name} is for models of {BYTES}")
-            sent = self._encoding.in_json(inputs)
+            sent = self._encoded(inputs)
             return BYTES, [len(sent)], sent
         floats = np.issubdtype(inputs.dtype, np.floating)
         fits = FLOATS if floats else (*WHOLE, *FLOATS)
@@ -121,53 +143,28 @@ class OpenInference(OverHttp):
         return wanted or usual, list(inputs.shape), inputs.ravel().tolist()
 
     def _read(self, content: bytes, count: int) -> list:
-        outputs = _listed(http.loaded(content), "outputs")
+        outputs = self._outputs(content)
         name = self._names[1]
         if name and name not in [one.get("name") for one in outputs]:
-            raise http.UnreadableError(f"has no output {name}")
+            raise UnreadableError(f"has no output {name}")
         found = next(one for one in outputs if not name or one.get("name") == name)
         return rows_of(found, count)
-
-
-def read_metadata(content: bytes) -> Metadata:
-    """Names, types and shapes of inputs; those that are not as the protocol says are refused."""
-    found = http.loaded(content)
-    if not isinstance(found, dict):
-        raise http.UnreadableError("is no metadata of a model")
-    inputs = found.get("inputs") or []
-    for one in inputs if isinstance(inputs, list) else [None]:
-        shape = one.get("shape", []) if isinstance(one, dict) else None
-        if not (isinstance(one, dict) and isinstance(one.get("name"), str) and _is_shape(shape)):
-            raise http.UnreadableError("is no metadata of a model")
-    return {"inputs": [{**one, "shape": [int(side) for side in one.get("shape", [])]} for one in inputs]}
-
-
-def _is_shape(shape: object) -> bool:
-    return isinstance(shape, list) and all(
-        type(side) is int or isinstance(side, str) and side.lstrip("-").isdecimal() for side in shape
-    )
 
 
 def _fits(wanted: list[int], shape: tuple[int, ...]) -> bool:
     return len(wanted) == len(shape) and all(one in (FREE, side) for one, side in zip(wanted, shape, strict=True))
 
 
-def _listed(said: object, name: str) -> list[dict]:
-    found = said.get(name) if isinstance(said, dict) else None
-    if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
-        raise http.UnreadableError(f"has no {name}")
-    return found
-
-
 def rows_of(output: dict, count: int) -> list:
     """What an output tensor says of each of count queries: a number, a word, or a list with one for each class."""
     data = _flat(output.get("data"))
     if not data or len(data) % count:
-        raise http.UnreadableError(f"has {len(data)} values for {count} queries")
+        raise UnreadableError(f"has {len(data)} values for {count} queries")
     width = len(data) // count
     shape = output.get("shape")
-    if isinstance(shape, list) and all(type(side) is int for side in shape) and math.prod(shape) != len(data):
-        raise http.UnreadableError(f"has {len(data)} values and says that it has the shape {shape}")
+    sides = shape if isinstance(shape, list) and len(shape) <= DEEPEST else [len(data)]
+    if all(type(side) is int for side in sides) and math.prod(sides) != len(data):
+        raise UnreadableError(f"has {len(data)} values and says that it has the shape {shape}")
     rows = [data[start : start + width] for start in range(0, len(data), width)]
     return [row[0] if width == 1 else row for row in rows]
 
