@@ -21,10 +21,10 @@ from fingerprinting.reports.html import verdict
 DOMAIN = "cv"
 QUERIES = "queries"  # folder
 RESPONSES = ""  # file; empty: write the queries
-SUSPECT = ""  # an address, my_api.json, my_module:ask or a file of responses; empty: nobody
+SUSPECT = ""  # an address, my_api.json, my_module:ask, a model's file or responses; empty: nobody
 INPUT = ""  # name of the suspect's input; empty: its only one
 OUTPUT = ""  # name of the output that is read; empty: the first
-MODEL = ""  # for weights in safetensors: an architecture's name, torchvision:name or my_package.net:build
+MODEL = ""  # of safetensors: an architecture's name, torchvision:name or my_package.net:build
 TRUST = False  # whether files are opened that can run code then: TorchScript and .pt2
 BATCH = 0  # queries in a request; 0: as many as are usual for that kind of suspect
 RATE = 0.0  # requests a second at most; 0: no limit

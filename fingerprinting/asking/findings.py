@@ -64,21 +64,26 @@ def _nameless(entries: list[Entry], labels: Mapping[int, int | None]) -> str:
     if not raw:
         return ""
     examples = ", ".join(repr(one[:40]) for one in list(dict.fromkeys(raw))[:SHOWN])
+    said = _counted(len(raw), "is a refusal or names no class", "are refusals or name no class")
     return (
-        f"{len(raw)} responses are refusals or name no class ({examples}); if they mean classes, name these in "
-        "CLASSES=map.json and run the same command again, which sends nothing twice"
+        f"{said} ({examples}); if they mean classes, name these in CLASSES=map.json and run "
+        "the same command again, which sends nothing twice"
     )
 
 
 def _probabilities(entries: list[Entry]) -> str:
     kinds = [_numbers(entry.raw) for entry in entries]
     if lists := sum(kind == "list" for kind in kinds):
-        return (
-            f"{lists} responses are numbers for all classes where labels were meant; the class of the highest was taken"
-        )
+        said = _counted(lists, "has", "have")
+        return f"{said} numbers for all classes where labels were meant; the class of the highest was taken"
     if single := sum(kind == "share" for kind in kinds):
-        return f"{single} responses are numbers between classes, such as probabilities, where labels were meant"
+        said = _counted(single, "is a number", "are numbers")
+        return f"{said} between classes, such as probabilities, where labels were meant"
     return ""
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"1 response {one}" if count == 1 else f"{count} responses {several}"
 
 
 def _numbers(raw: str) -> str:

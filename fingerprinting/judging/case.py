@@ -30,13 +30,13 @@ def judge(study: Study, *, queries: str, commit: bool, key: str, tsa: str, evide
             )
         return judging.judge(study, queries=queries, **constants)
     rules = Rules(*(constants[name] for name in Rules.__dataclass_fields__))
-    class_map = "" if rules.other_task else constants.get("classes", "")
+    class_map, encoding = "" if rules.other_task else constants.get("classes", ""), constants.get("encoding", "")
     if commit:
         commitment.refuse_second(folder)
         judging.judge(study, queries=queries, **{**constants, **{name: "" for name in ASKING if name in constants}})
-        digest = commitment.make(study, folder, rules, class_map, key)
+        digest = commitment.make(study, folder, rules, class_map, encoding, key)
         print(f"\nThe commitment is {digest}, sha256 of {folder / COMMITMENT}; from now on {folder} stays as it is.")
-    commitment.check(folder, study, _fingerprint(study), rules, class_map)
+    commitment.check(folder, study, _fingerprint(study), rules, class_map, encoding)
     _stamp_commitment(folder, tsa)
     if asked:
         judging.judge(study, queries=queries, **constants)

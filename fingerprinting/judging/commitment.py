@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fingerprinting.asking import journal, texts
+from fingerprinting.asking import encodings, journal, texts
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import UserError
@@ -58,20 +58,22 @@ def refuse_second(folder: Path) -> None:
         raise UserError(f"{folder / JOURNAL} shows that the suspect was asked before; COMMIT=True comes first")
 
 
-def make(study: Study, folder: Path, rules: Rules, class_map: str, key: str) -> str:
+def make(study: Study, folder: Path, rules: Rules, class_map: str, encoding: str, key: str) -> str:
     """Commit to the queries in the folder and to all that their verdict rests on; returns the digest.
 
-    class_map: the file of CLASSES=, if there is one. The commitment appears together with a request for a timestamp,
-    and its signature where there is a key.
+    class_map: the file of CLASSES=, if there is one. encoding: ENCODING=, empty for the suspect's usual one. The
+    commitment appears together with a request for a timestamp, and its signature where there is a key.
     """
     refuse_second(folder)
     made = store.path_of(study, METHOD)
+    if encoding:
+        encodings.encoding(encoding, study.domain.inputs, tuple(store.read(made).inputs.shape[1:]))
     names = [COMMITMENT, *([COMMITMENT + signature.SUFFIX] if key else []), COMMITMENT + timestamp.REQUEST]
     with storage.atomic(folder / FINGERPRINT) as copied:
         shutil.copyfile(made, copied)
     keep_map(folder, class_map)
     with storage.together(folder, names[::-1]) as place:
-        content = statements.written(_statement(study, folder, rules))
+        content = statements.written(_statement(study, folder, rules, encoding))
         (place / COMMITMENT).write_bytes(content)
         if key:
             signature.sign(place / COMMITMENT, key)
@@ -79,7 +81,7 @@ def make(study: Study, folder: Path, rules: Rules, class_map: str, key: str) -> 
     return statements.sha256(content)
 
 
-def _statement(study: Study, folder: Path, rules: Rules) -> dict:
+def _statement(study: Study, folder: Path, rules: Rules, encoding: str) -> dict:
     fingerprint = store.read(folder / FINGERPRINT)
     arrays.check(fingerprint, len(study.classes), FINGERPRINT)
     source = trained.metadata_of(study, study.source_id)
@@ -91,6 +93,7 @@ def _statement(study: Study, folder: Path, rules: Rules) -> dict:
         "tier": study.tier,
         "seed": {"split": study.split_seed, "names": study.folder},
         "rules": vars(rules),
+        "encoding": encoding,
         "limit": study.domain.limit,
         "files": statements.digests(folder, (FINGERPRINT, *QUERIES, MAP)),
         "code": runtime.provenance(study.device),
@@ -122,6 +125,7 @@ def read(content: bytes, name: str = COMMITMENT) -> dict:
         "seed": lambda value: isinstance(value, dict),
         "code": lambda value: isinstance(value, dict),
         "rules": _is_rules,
+        "encoding": lambda value: value in ("", *encodings.NAMES),
         "limit": _is_text,
         "files": lambda value: is_digests(value) and NEEDED <= set(value) <= {FINGERPRINT, *QUERIES, MAP},
         "arrays": is_digests,
@@ -143,14 +147,15 @@ def keep_map(folder: Path, class_map: str) -> None:
         (folder / MAP).unlink(missing_ok=True)
 
 
-def check(folder: Path, study: Study, fingerprint: Fingerprint, rules: Rules, class_map: str) -> None:
+def check(folder: Path, study: Study, fingerprint: Fingerprint, rules: Rules, class_map: str, encoding: str) -> None:
     """Refuse to judge by other than was committed to: other rules, another fingerprint, queries that were altered.
 
     class_map: the file of CLASSES=; one that was not committed to may be given later, and the case will say so.
     """
     found = read((folder / COMMITMENT).read_bytes(), str(folder / COMMITMENT))
-    if other := [name for name, value in found["rules"].items() if vars(rules)[name] != value]:
-        wanted = ", ".join(f"{name.upper()}={found['rules'][name]}" for name in other)
+    fixed, given = found["rules"] | {"encoding": found["encoding"]}, vars(rules) | {"encoding": encoding}
+    if other := [name for name, value in fixed.items() if given[name] != value]:
+        wanted = ", ".join(f"{name.upper()}={fixed[name]}" for name in other)
         raise UserError(f"the commitment in {folder} fixed {wanted}; give the same, or QUERIES=a folder without one")
     if MAP in found["files"] and (not class_map or texts.text_of(Path(class_map)) != texts.text_of(folder / MAP)):
         raise UserError(f"the commitment in {folder} fixed CLASSES={folder / MAP}; give the same")

@@ -100,6 +100,8 @@ def held_together(folder: Path) -> Case:
         raise UserError(f"{JOURNAL} is about another fingerprint than {COMMITMENT}")
     if said.journal.about.queries_sha256 != committed["files"][ARRAY]:
         raise UserError(f"{JOURNAL} is about other queries than {COMMITMENT}")
+    if committed["encoding"] not in ("", said.journal.about.encoding):
+        raise UserError(f"{JOURNAL} was asked with another ENCODING than {COMMITMENT} fixed")
     if statements.time_of(committed["made"]) > said.first + timestamp.TICK:
         raise UserError(f"{JOURNAL} begins before {COMMITMENT} was made")
     if statements.time_of(closed["closed"]) + timestamp.TICK < said.last:
@@ -110,7 +112,7 @@ def held_together(folder: Path) -> Case:
     found["warnings"] = judge.warnings_of(committed["tier"], fingerprint, rules.other_task, rules.alpha)
     odd = suspect.findings_of(fingerprint, said.journal, levels, meant, folder)
     found["findings"] = [one.replace(f"{folder}/", "") for one in odd]
-    return Case(committed, closed, said, found, _fixed(fingerprint, held, rules))
+    return Case(committed, closed, said, found, _fixed(fingerprint, held, committed))
 
 
 def _meant(folder: Path, rules: Rules, names: tuple[str, ...], covered: set[str]) -> Classes:
@@ -131,13 +133,15 @@ def passed(fingerprint: Fingerprint, journal: Journal, levels: Levels, budget: i
         return suspect.passed_on(study, fingerprint, journal, count, levels, meant)[0]
 
 
-def _fixed(fingerprint: Fingerprint, held: CalibratedFingerprint, rules: Rules) -> str:
+def _fixed(fingerprint: Fingerprint, held: CalibratedFingerprint, committed: dict) -> str:
+    rules = Rules(**committed["rules"])
+    encoding = committed["encoding"] or "the suspect's usual one"
     known = held.calibration(other_task=rules.other_task)
     beside = f"of {len(known.twins)} twins" if isinstance(known, TwinsCalibration) else "the weights of the score"
     return (
         f"{len(fingerprint)} queries and {len(held.controls)} control queries, their order and truth, the responses of "
         f"the source and {beside}, the scores of {len(known.independent)} calibration models, "
-        + ", ".join(f"{name.upper()}={value}" for name, value in vars(rules).items())
+        + ", ".join(f"{name.upper()}={value}" for name, value in {**vars(rules), "encoding": encoding}.items())
     )
 
 

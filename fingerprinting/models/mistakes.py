@@ -53,7 +53,8 @@ def candidates(study: Study, n: int) -> Candidates:
     if len(found) < FEWEST:
         raise UserError(
             f"too few inputs that the source gets wrong: {len(found)}, mixtures of them included, where queries from "
-            f"twins need {FEWEST}; hold out more data: a larger TIER, or more examples from the DOMAIN's load()"
+            f"twins need {FEWEST}; hold out more data: a larger TIER, or more examples in DATA= or "
+            "from the DOMAIN's load()"
         )
     return found
 

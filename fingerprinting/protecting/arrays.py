@@ -19,6 +19,8 @@ def read(path: Path, kind: str, rate: float) -> Found:
         raise UserError(f"y of {path} is {y.dtype} of shape {y.shape}; give one number or name of a class an example")
     if y.dtype.kind == "f":
         y = y.astype(np.int64)
+    if x.ndim == 0 or x.size == 0:
+        raise UserError(f"x of {path} has shape {x.shape}, which is no example; give one a row")
     if len(x) != len(y):
         raise UserError(f"{path} has {len(x)} inputs in x and {len(y)} labels in y; give one each")
     if x.dtype.kind not in "uif":

@@ -47,6 +47,7 @@ def run(
     """See protect.py for what the constants mean."""
     deriving.check(given, budget, data)
     plan.seconds_of(time)
+    adopted = _adopted(Path(twins)) if twins else []
     folder, device = Path(protected), runtime.device(given["device"])
     network = deriving.network_of(given)
     found = inspecting.ordered(deriving.read(Path(data), network, given), network, given["classes"])
@@ -61,7 +62,6 @@ def run(
     _check_able(study)
     controls = min(CONTROLS, budget // 5)
     offered = len(mistakes.candidates(study, budget - controls))
-    adopted = _adopted(Path(twins)) if twins else []
     pilot = _piloted(study, recipes, held, folder, adopted, bool(given["weights"]))
     study = deriving.study_of(folder, given)  # whose domain knows how far verdicts go
     seconds = plan.estimate(study, recipes, None if adopted else pilot)

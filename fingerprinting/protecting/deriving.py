@@ -53,6 +53,8 @@ def check(given: dict[str, Any], budget: int, data: str) -> None:
 def read(path: Path, network: Network, given: dict[str, Any]) -> Found:
     """What the data are, by the form in which they are given; images for transformers as large as their processor's."""
     suffix, size = path.suffix.lower(), given["size"]
+    if size and not path.is_dir():
+        raise UserError(f"SIZE= is for images in folders; scale what is in {path} yourself, or leave it out")
     if path.is_dir():
         if not size and networks.is_folder(network):
             size = transformers_folder.side(Path(network.model))
@@ -77,7 +79,8 @@ def read(path: Path, network: Network, given: dict[str, Any]) -> Found:
 def network_of(given: dict[str, Any]) -> Network:
     """What the constants say of the network, before it is looked at."""
     model = networks.absolute(given["model"])
-    if not model and (lacking := [name for name in ("base", "prepare", "head", "prunable") if given[name]]):
+    unset = {"base": "", "prepare": "", "head": "", "prunable": (), "scale": 1.0, "mean": (0.0,), "std": (1.0,)}
+    if not model and (lacking := [name for name, value in unset.items() if given[name] != value]):
         raise UserError(f"{lacking[0].upper()}= is about a network of yours; give MODEL= too")
     return Network(
         model=model,

@@ -13,11 +13,14 @@ from fingerprinting.protecting.description import Description
 from fingerprinting.protecting.examples import IMAGES, Found
 from fingerprinting.study.domain import TIERS, Data, Domain, Networks, load_domain
 
+STEPS = ("source", "twins", "calibration", "pairs", "calibrated")  # that protect.py runs
+
 
 def of_folder(folder: Path) -> Domain:
     """What protect.json and data.safetensors in the folder describe."""
     held = description.read(folder)
-    return made(held, lambda _name: _loaded(folder, held))
+    again = dict.fromkeys(STEPS, f"python protect.py PROTECTED={folder}")
+    return replace(made(held, lambda _name: _loaded(folder, held)), commands=again)
 
 
 def made(held: Description, load: Callable[[str], Dataset]) -> Domain:

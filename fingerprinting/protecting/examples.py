@@ -14,6 +14,7 @@ KINDS = {"images": IMAGES, "text": TEXTS, "eeg": SIGNALS}  # as the owner calls 
 LARGEST = 2**31  # bytes of all inputs together
 FEWEST = 10  # examples of a class: each of the five parts needs one
 MOST_CLASSES = 1000
+DIGITS = 18  # of a class that is a number
 NAMED = 5  # classes or files that a sentence shows
 
 
@@ -62,10 +63,20 @@ def in_order(found: Found, classes: tuple[str, ...]) -> Found:
 
 def numbered(values: np.ndarray) -> tuple[torch.Tensor, tuple[str, ...]]:
     """Labels (N,), of any kind -> the places (N,) of their classes, and the classes by name or number."""
-    if values.dtype.kind == "U" and all(value.isdecimal() for value in np.unique(values)):
-        values = values.astype(np.int64)  # 2 before 10
+    if values.dtype.kind == "U":
+        values = np.char.strip(values)
+        if all(value.isascii() and value.isdecimal() and len(value) <= DIGITS for value in np.unique(values)):
+            return _by_number(values)
     classes, places = np.unique(values, return_inverse=True)
-    return torch.from_numpy(places.astype(np.int64).reshape(-1)), tuple(str(value).strip() for value in classes)
+    return torch.from_numpy(places.astype(np.int64).reshape(-1)), tuple(str(value) for value in classes)
+
+
+def _by_number(values: np.ndarray) -> tuple[torch.Tensor, tuple[str, ...]]:
+    """2 before 10; 01 and 1 are two classes."""
+    names, places = np.unique(values, return_inverse=True)
+    order = sorted(range(len(names)), key=lambda place: int(names[place]))
+    ranks = np.argsort(order)
+    return torch.from_numpy(ranks[places.reshape(-1)]), tuple(str(names[place]) for place in order)
 
 
 def too_large(path: Path, size: int, advice: str) -> UserError:

@@ -60,8 +60,8 @@ def of_array(path: Path, values: np.ndarray) -> tuple[torch.Tensor, str]:
     if values.dtype.kind == "f" and lowest >= 0 and highest <= 1:
         return torch.from_numpy(np.ascontiguousarray(values.astype(np.float32))), f"{said}stored as [0, 1]"
     raise UserError(
-        f"{path} has images from {lowest:g} to {highest:g} as {values.dtype}; store them as 0 to {HIGHEST}, or as "
-        "floats in [0, 1]"
+        f"{path} has images from {lowest:g} to {highest:g} as {values.dtype}; store them as whole numbers from 0 to "
+        f"{HIGHEST}, or as floats in [0, 1]"
     )
 
 
@@ -74,15 +74,20 @@ def _paths(folder: Path) -> list[Path]:
         names = listed([path.name for path in classes])
         raise UserError(f"{folder} holds {names}, which are parts and no classes; give DATA={classes[0]}")
     found = {
-        of.name: sorted(path for path in of.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        of.name: sorted(path for path in of.rglob("*") if path.suffix.lower() in SUFFIXES and _is_shown(path, of))
         for of in classes
     }
-    paths = [path for of in found.values() for path in of if not path.name.startswith(".")]
+    paths = [path for of in found.values() for path in of]
     if not paths:
         raise UserError(f"{folder} holds no images; give a folder with a folder of images for each class")
     if empty := [name for name, of in found.items() if not of]:
         raise UserError(f"{folder} has folders without images, {listed(empty)}; fill them or take them away")
     return paths
+
+
+def _is_shown(path: Path, folder: Path) -> bool:
+    """Whether it is a file, neither hidden nor in a hidden folder."""
+    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _size(path: Path) -> tuple[int, int]:

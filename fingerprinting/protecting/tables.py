@@ -69,7 +69,15 @@ def _csv(path: Path) -> dict[str, list[str]]:
         raise UserError(f"{path}, line {reader.line_num}, is no CSV: {error} (is a quote left open?)") from None
     if wrong := [number for number, row in enumerate(rows, 2) if len(row) != len(header)]:
         raise UserError(f"row {wrong[0]} of {path} has other columns than its header of {len(header)}; mend that row")
-    return {name.strip(): [row[place] for row in rows] for place, name in enumerate(header)}
+    names = _once(path, [name.strip() for name in header])
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+
+def _once(path: Path, names: list[str]) -> list[str]:
+    """The columns' names; those without one, such as that of a row's number, may be several."""
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise UserError(f"{path} has two columns called {twice[0]!r}; rename one of them")
+    return names
 
 
 def _parquet(path: Path, text: str, label: str) -> dict[str, list[str]]:
@@ -81,6 +89,7 @@ def _parquet(path: Path, text: str, label: str) -> dict[str, list[str]]:
         ) from None
     try:
         table = parquet.ParquetFile(path)
+        _once(path, table.schema_arrow.names)
         wanted = [
             name for name in table.schema_arrow.names if name in {text, label, *COLUMNS["TEXT"], *COLUMNS["LABEL"]}
         ]
@@ -100,10 +109,12 @@ def _parquet(path: Path, text: str, label: str) -> dict[str, list[str]]:
 
 def _column(path: Path, columns: dict[str, list[str]], name: str, given: str) -> str:
     """The column that is given, or the only one of a usual name."""
-    if given in columns:
+    if given and given in columns:
         return given
     usual = [column for column in columns if column.lower() in COLUMNS[name]]
     if not given and len(usual) == 1:
         return usual[0]
+    if len(columns) == 1 and ";" in (only := next(iter(columns))):
+        raise UserError(f"{path} has columns between semicolons, {only}; save it with commas")
     wanted = f"no column {given!r}" if given else f"no one column that is surely {name}="
     raise UserError(f"{path} has {wanted}; give {name}= one of {listed(list(columns)) or 'none: it is empty'}")

@@ -3,9 +3,6 @@
 Weights are read as safetensors alone, by this project's own reader.
 """
 
-import contextlib
-import json
-from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -15,15 +12,14 @@ from torch import nn
 
 from fingerprinting.core.runtime import UserError
 from fingerprinting.protecting.examples import IMAGES, TEXTS
+from fingerprinting.study import transformers_classifier
 from fingerprinting.study import weights as foreign
+from fingerprinting.study.transformers_classifier import CONFIG
 from nlp.bert import IMPORTING
 from nlp.data import decode
 
-CONFIG = "config.json"
-CODE = ("auto_map", "custom_pipelines")  # entries by which a folder asks for code of its own
 SETTINGS = (CONFIG, "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
 HIGHEST = 255.0  # image processors take 0 to 255
-MOST_TOKENS = 512  # of a text, where the folder names no lower number
 
 
 def check(folder: Path) -> dict:
@@ -32,9 +28,9 @@ def check(folder: Path) -> dict:
     if "model_type" not in config:
         raise UserError(f"{folder} holds no {CONFIG} of transformers with a model_type; save it by save_pretrained()")
     for name in SETTINGS:
-        if asked := [entry for entry in CODE if entry in _settings(folder, name)]:
+        if asked := transformers_classifier.code_of_its_own(_settings(folder, name)):
             raise UserError(
-                f"{folder / name} asks for code of its own ({asked[0]}), which is never run; give a model that "
+                f"{folder / name} asks for code of its own ({asked}), which is never run; give a model that "
                 "transformers itself knows, or MODEL=module:function"
             )
     if "quantization_config" in config:
@@ -72,8 +68,8 @@ def side(folder: Path) -> int:
 def build(folder: Path, kind: str, count: int) -> nn.Module:
     """Untrained: takes physical texts or images, hands its tokenizer's or processor's output on, makes logits."""
     maker, config = _kind_of(folder, kind, count)
-    with _understood(folder):
-        model = maker.from_config(config, attn_implementation="eager", trust_remote_code=False)
+    with transformers_classifier.understood(folder):
+        model = transformers_classifier.untrained(maker, config)
         before = _tokens(folder, config) if kind == TEXTS else _pixels(folder)
     model.float().register_forward_pre_hook(before, with_kwargs=True)
     model.register_forward_hook(lambda _, __, made: made.logits)
@@ -81,25 +77,11 @@ def build(folder: Path, kind: str, count: int) -> nn.Module:
 
 
 def weights(folder: Path, kind: str, count: int, path: Path) -> dict[str, torch.Tensor]:
-    """The safetensors at that path under the names that transformers has for them today, but for those that do not fit.
-
-    transformers is given no folder: in one it would also look for adapters and for whatever config.json names.
-    """
+    """The safetensors at that path under transformers' names of today, but for those that do not fit."""
     maker, config = _kind_of(folder, kind, count)
     given = foreign.read(path)
-    with _understood(folder):
-        network = type(maker.from_config(config, attn_implementation="eager", trust_remote_code=False))
-        model, found = network.from_pretrained(
-            None,
-            config=config,
-            state_dict=given,
-            dtype=torch.float32,
-            attn_implementation="eager",
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-        odd = [*found["missing_keys"], *found["mismatched_keys"]]
-    lacking = {one if isinstance(one, str) else one[0] for one in odd}
+    with transformers_classifier.understood(folder):
+        model, lacking = transformers_classifier.filled(maker, config, given, ignore_mismatched_sizes=True)
     return {name: value for name, value in model.state_dict().items() if name not in lacking}
 
 
@@ -114,36 +96,16 @@ def _kind_of(folder: Path, kind: str, count: int):
         raise UserError(
             f"{folder} is a folder of transformers, which here take texts and images; give MODEL=module:function"
         )
-    settings = {name: value for name, value in config.items() if name not in ("model_type", "transformers_version")}
-    if len(settings.get("id2label") or range(count)) != count:
-        raise UserError(f"{folder} classifies into {len(settings['id2label'])} classes, and the data have {count}")
-    with _understood(folder):
-        return makers[kind], transformers.AutoConfig.for_model(config["model_type"], **settings | {"num_labels": count})
-
-
-@contextlib.contextmanager
-def _understood(folder: Path) -> Iterator[None]:
-    """Whatever transformers finds wrong with a folder, as one sentence."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # it may raise anything
-        words = next(iter(str(error).strip().splitlines()), "")
-        raise UserError(f"{folder} cannot be built by transformers ({type(error).__name__}: {words[:200]})") from None
+    if len(config.get("id2label") or range(count)) != count:
+        raise UserError(f"{folder} classifies into {len(config['id2label'])} classes, and the data have {count}")
+    with transformers_classifier.understood(folder):
+        return makers[kind], transformers_classifier.configuration(config, num_labels=count)
 
 
 def _tokens(folder: Path, config):
     tokenizer = _tokenizer(folder)
-    positions = getattr(config, "max_position_embeddings", None) or MOST_TOKENS
-    pad = getattr(config, "pad_token_id", None) or 0
-    if config.model_type in OFFSET:
-        positions -= pad + 1
-    longest = min(MOST_TOKENS, positions, tokenizer.model_max_length)
+    longest = transformers_classifier.longest(config, tokenizer)
     return partial(_tokenized, tokenizer, longest)
-
-
-OFFSET = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer")  # count positions from behind padding's row
 
 
 def _tokenized(tokenizer, longest: int, _model: nn.Module, given: tuple, _named: dict) -> tuple[tuple, dict]:
@@ -153,9 +115,7 @@ def _tokenized(tokenizer, longest: int, _model: nn.Module, given: tuple, _named:
 
 def _pixels(folder: Path):
     with IMPORTING:
-        processor = _transformers().AutoImageProcessor.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True
-        )
+        processor = transformers_classifier.image_processor(folder)
     return partial(_processed, processor)
 
 
@@ -170,27 +130,23 @@ def _processed(processor, _model: nn.Module, given: tuple, _named: dict) -> tupl
 @lru_cache(maxsize=2)
 def _tokenizer(folder: Path):
     with IMPORTING:
-        return _transformers().AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        return transformers_classifier.tokenizer(folder)
 
 
 def _transformers() -> ModuleType:
     try:
-        import transformers
+        return transformers_classifier.library()
     except ModuleNotFoundError:
         raise UserError(
             "a folder of transformers needs transformers, which is not there; run pip install transformers"
         ) from None
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    return transformers
 
 
 def _settings(folder: Path, name: str) -> dict:
     path = folder / name
     if not path.is_file():
         return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError, OSError):
-        raise UserError(f"{path} is no JSON; get the folder again") from None
-    return found if isinstance(found, dict) else {}
+    found = transformers_classifier.settings(path)
+    if found is None:
+        raise UserError(f"{path} is no JSON object, or too large; get the folder again")
+    return found

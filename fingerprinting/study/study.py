@@ -144,6 +144,8 @@ class Study:
 
     def command(self, script: str) -> str:
         """What runs a step of the domain on this study; a user's own domain has the repository's scripts."""
+        if script in self.domain.commands:
+            return self.root_command(script)
         if (REPOSITORY / f"{script}.py").is_file():
             return self.root_command(f"{script}.py")
         if self.address not in DOMAINS:
@@ -152,6 +154,8 @@ class Study:
 
     def root_command(self, script: str) -> str:
         """What runs a script that must be told its domain, such as those in the root, on this study."""
+        if own := self.domain.commands.get(script.removesuffix(".py")):
+            return f"{own} TIER={self.tier} with its other constants as before"
         return f"python {script} DOMAIN={self.address} {self._constants}"
 
     @property

@@ -96,6 +96,7 @@ def test_who_was_asked_already_is_not_committed_to(study, protected, tmp_path):
         ({"alpha": 0.2}, "fixed ALPHA=0.1"),
         ({"beta": 0.2, "tail": "conformal"}, "fixed BETA=0.1, TAIL=student"),
         ({"early": True}, "fixed EARLY=False"),
+        ({"encoding": "png"}, "fixed ENCODING="),
         ({"other_task": True}, "fixed OTHER_TASK=False"),
     ],
 )
@@ -105,6 +106,18 @@ def test_other_rules_than_were_committed_to_are_refused(study, protected, commit
     with pytest.raises(UserError, match=f"{said}; give the same, or QUERIES=a folder without one"):
         cases.run(study, committed, suspect=suspect, **other)
     assert files(committed) == before
+
+
+def test_a_commitment_fixes_the_encoding(study, protected, tmp_path):
+    folder = tmp_path / "queries"
+    with pytest.raises(UserError, match="unknown ENCODING"):
+        cases.run(study, folder, commit=True, encoding="gif")
+    assert not commitment.is_there(folder)
+    cases.run(study, folder, commit=True, encoding="array")
+    assert commitment.read((folder / "commitment.json").read_bytes())["encoding"] == "array"
+    with pytest.raises(UserError, match="fixed ENCODING=array; give the same"):
+        cases.run(study, folder, suspect=cases.suspect(folder, cases.copy_of(protected)))
+    assert closed(study, folder, cases.copy_of(protected), encoding="array").is_file()
 
 
 def test_another_fingerprint_than_was_committed_to_is_refused(study, protected, committed):

@@ -139,7 +139,7 @@ def test_refusals_count_neither_for_nor_against(protected, tmp_path):
     found = asked(protected, tmp_path, refusing)
     assert (found["unanswered"], found["unanswered_share"], found["outcome"]) == (1, 0.1, "stolen")
     assert found["evidence"] == pytest.approx(QUERIES - 1 + np.log(2)) and not found["either_way"]
-    assert "1 responses are refusals or name no class ('I cannot')" in found["findings"][0]
+    assert "1 response is a refusal or names no class ('I cannot')" in found["findings"][0]
     kept = by_hand(protected, tmp_path, [*given[:2], "", *given[3:]])
     assert {name: found[name] for name in SHARED} == {name: kept[name] for name in SHARED}
     twice = by_hand(protected, tmp_path, [*given[:2], "", "-", *given[4:]])

@@ -293,6 +293,13 @@ def test_other_rules_are_refused(taken, rules, said):
     refused(packed(taken), said)
 
 
+def test_another_encoding_than_was_fixed_is_refused(taken):
+    changed(taken / COMMITMENT, encoding="png")
+    refused(packed(taken), "responses.jsonl was asked with another ENCODING than commitment.json fixed")
+    changed(taken / COMMITMENT, encoding=["png"])
+    refused(packed(taken), "commitment.json is damaged")
+
+
 def test_foreign_text_is_printed_harmlessly(made, taken, capsys):
     lines = journal(taken)
     lines[0] |= {"suspect": "\x1b[2J\u202e" + "x" * 1_000, "encoding": "\x1b[2J"}

@@ -52,6 +52,13 @@ def test_images_of_several_sizes_are_scaled_to_the_size_that_is_given(photos):
         pictures.in_folders(photos, 2)
 
 
+def test_hidden_files_and_folders_hold_no_images(photos):
+    (photos / "cat" / ".cache").mkdir()
+    for path in (photos / "cat" / "._0.png", photos / "cat" / ".cache" / "0.png"):
+        path.write_bytes(b"no image")
+    assert len(pictures.in_folders(photos, 0).labels) == 20
+
+
 def test_an_image_that_cannot_be_read_is_named(photos):
     path = photos / "dog" / "3.png"
     whole = path.read_bytes()
@@ -131,6 +138,8 @@ def test_texts_and_labels_are_two_columns(tmp_path):
         ("", ("", ""), "give TEXT= one of none: it is empty"),
         ("text,label\nx\n", ("", ""), "row 2 of .* has other columns than its header of 2; mend that row"),
         ('text,label\n"x,y\n', ("", ""), "is no CSV: .* .is a quote left open"),
+        ("text,label,label\nx,y,z\n", ("", ""), "has two columns called 'label'; rename one of them"),
+        ("text;label\nx;y\n", ("", ""), "has columns between semicolons, text;label; save it with commas"),
         ("text,label\n,y\n", ("", ""), "has no row with a text and a class of its own; check TEXT=text LABEL=label"),
         ("text,label\na,1\nb,2\nc,3\n", ("", ""), "LABEL=label of .* has 3 values in 3 rows, which are no classes"),
     ],
@@ -138,6 +147,19 @@ def test_texts_and_labels_are_two_columns(tmp_path):
 def test_a_table_of_another_content_is_refused(tmp_path, text, columns, said):
     with pytest.raises(UserError, match=said):
         tables.read(written(tmp_path, text), *columns, 0)
+
+
+def test_a_column_without_a_name_is_never_meant(tmp_path):
+    found = tables.read(written(tmp_path, ",text,label\n0,good,a\n1,bad,b\n2,so so,a\n"), "", "", 0)
+    assert decode(found.inputs) == ["good", "bad", "so so"] and found.classes == ("a", "b")
+    with pytest.raises(UserError, match="has no one column that is surely TEXT=; give TEXT= one of , b"):
+        tables.read(written(tmp_path, ",b\n0,good\n"), "", "", 0)
+
+
+def test_classes_that_are_numbers_stay_as_they_are_written():
+    labels, classes = examples.numbered(np.array(["10", "01", "1 ", "2", "1"]))
+    assert classes == ("01", "1", "2", "10") and labels.tolist() == [3, 0, 1, 2, 1]
+    assert examples.numbered(np.array(["9" * 20, "1"]))[1] == ("1", "9" * 20)
 
 
 def test_a_table_of_another_encoding_or_far_too_large_is_refused(tmp_path, monkeypatch):
@@ -196,7 +218,7 @@ FOUR = np.arange(4)
         (dict(x=np.full((4, 6, 5, 3), np.nan), y=FOUR), "x of .* holds NaN or infinity"),
         (
             dict(x=np.full((4, 6, 5, 3), -0.5), y=FOUR),
-            "has images from -0.5 to -0.5 as float64; store them as 0 to 255",
+            "has images from -0.5 to -0.5 as float64; store them as whole numbers from 0 to 255",
         ),
         (dict(x=pixels((4, 6, 5, 2)), y=FOUR), "has images of shape .6, 5, 2.; one grey or three colour channels"),
         (dict(x=np.random.default_rng(0).normal(size=(4, 7)), y=FOUR), "x of .* has shape .4, 7.; images have"),
@@ -204,6 +226,8 @@ FOUR = np.arange(4)
             dict(x=np.random.default_rng(0).normal(size=(4, 2, 99)), y=FOUR),
             "holds signals and no sampling rate; give RATE=",
         ),
+        (dict(x=np.float32(3), y=FOUR), "x of .* has shape .., which is no example"),
+        (dict(x=pixels((0, 6, 5, 3)), y=FOUR[:0]), "x of .* has shape .0, 6, 5, 3., which is no example"),
         (dict(x=np.array([{}, {}]), y=FOUR[:2]), "holds Python objects, which are not opened"),
     ],
 )

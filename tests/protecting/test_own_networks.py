@@ -190,7 +190,7 @@ def test_a_folder_of_transformers_that_asks_for_more_is_refused(folder):
     said({"quantization_config": {}}, "is of quantised weights, which cannot be trained")
     said({"model_type": "unheard"}, "cannot be built by transformers")
     (folder / "config.json").write_text("{")
-    with pytest.raises(UserError, match="config.json is no JSON; get the folder again"):
+    with pytest.raises(UserError, match="config.json is no JSON object, or too large; get the folder again"):
         transformers_folder.check(folder)
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="which here take texts and images"):

@@ -16,6 +16,7 @@ from fingerprinting.protecting import command, comparing, deriving, description,
 from fingerprinting.protecting.description import Description, Network
 from fingerprinting.protecting.plan import Plan, Recipes
 from fingerprinting.study.domain import load_domain
+from fingerprinting.study.study import Study
 from tests.protecting.conftest import images
 
 SMOKE = ("TIER=smoke", "WORKERS=1", "DEVICE=cpu")
@@ -40,6 +41,9 @@ def data(mine):
         (["DATA=data.npz", "STD=0.0"], "STD= holds 0, by which no input can be divided"),
         (["DATA=data.npz", "WEIGHTS=net.safetensors"], "WEIGHTS= needs MODEL=, which says what network they are of"),
         (["DATA=data.npz", "BASE=net.safetensors"], "BASE= is about a network of yours; give MODEL= too"),
+        (["DATA=data.npz", "MEAN=0.5"], "MEAN= is about a network of yours; give MODEL= too"),
+        (["DATA=data.npz", "SIZE=8"], "SIZE= is for images in folders; scale what is in data.npz yourself"),
+        (["DATA=data.npz", "TWINS=nowhere"], "TWINS=nowhere holds no safetensors files"),
         (["DATA=data.npz", "MODEL=mine:build", "WEIGHTS=absent.safetensors"], "absent.safetensors does not exist"),
         (["DATA=data.npz", "MODEL=mine:build", "HEAD=nowhere"], "'nowhere' is no linear layer of 'own'"),
         (["DATA=data.npz", "TRAIN=mine:absent"], "TRAIN=mine:absent names no function of mine"),
@@ -64,6 +68,15 @@ def test_a_run_that_is_refused_or_stopped_leaves_the_limit_of_before(data, mine)
     folder = mine / "protected"
     description.write(folder, Description("net-1", "cv", "data", Network(), limit="why"))
     assert deriving._before(folder, mine / "data.npz") == ("net-1", "why")
+
+
+def test_models_that_are_missing_are_made_by_the_same_command_again(mine):
+    folder = mine / "protected"
+    description.write(folder, Description("net-1", "cv", "data", Network()))
+    study, again = Study(str(folder), "data", "smoke"), f"python protect.py PROTECTED={folder} TIER=smoke"
+    for step in ("source", "twins", "calibration", "pairs", "calibrated"):
+        assert study.command(step) == f"{again} with its other constants as before"
+    assert study.command("references").startswith(f"python cv/references.py DOMAIN={folder}")
 
 
 def test_help_fits_a_screen(run_here):

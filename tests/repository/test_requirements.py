@@ -23,8 +23,7 @@ OWN = {"fingerprinting", "cv", "nlp", "bci", "tests"}
 LATE = {
     "text": (
         "nlp/bert.py",
-        "fingerprinting/protecting/transformers_folder.py",
-        "fingerprinting/asking/files/transformers_model.py",
+        "fingerprinting/study/transformers_classifier.py",
     ),
     "eeg": ("bci/recordings.py",),
     "onnx": ("fingerprinting/asking/files/onnx_model.py",),

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fingerprinting.core.runtime import UserError
+from fingerprinting.study.transformers_classifier import CONFIG
 from fingerprinting.study.weights import POINTER
 
 ONNX, SAFETENSORS, TRANSFORMERS, TORCHSCRIPT, EXPORTED = "onnx", "safetensors", "transformers", "torchscript", "pt2"
-CONFIG = "config.json"  # of a folder of transformers
 TAIL = 1 << 20  # bytes at the end of an archive, in which it lists its files
 SUFFIXES = {".onnx": ONNX, ".safetensors": SAFETENSORS, ".pt2": EXPORTED}
 PICKLES = {".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".joblib", ".jit", ".ts"}  # or TorchScript
