@@ -28,14 +28,15 @@ def read(path: Path, count: int, classes: Classes) -> list[int]:
 def fewest_and_most(path: Path) -> tuple[int, int]:
     """To how many queries a file may respond: empty lines at its end are no responses, or unanswered queries."""
     lines = _split(text_of(path))
-    most = len(lines) - (lines[-1:] == [""])
+    most = len(lines)
     while lines and not lines[-1]:
         lines.pop()
-    return len(lines), max(most, len(lines))
+    return len(lines), most
 
 
 def _split(text: str) -> list[str]:
-    return [line.strip() for line in re.split(r"\r\n|\r|\n", text.replace("\ufeff", ""))]
+    """Lines without blanks around them; the end of the last one begins no further line."""
+    return [line.strip() for line in io.StringIO(text.replace("\ufeff", ""), newline=None)]
 
 
 def parse(text: str, count: int, classes: Classes, path: Path) -> list[int]:

@@ -13,7 +13,7 @@ from nlp.data import MISSING, encode
 LONGEST = 512  # characters of a text that are kept, unless LENGTH= says otherwise
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 COLUMNS = {"TEXT": ("text", "review", "sentence", "content"), "LABEL": ("label", "class", "category", "target")}
-csv.field_size_limit(2**24)
+LONGEST_FIELD = 2**24  # characters, where csv allows 2**17
 
 
 def read(path: Path, text: str, label: str, length: int) -> Found:
@@ -63,10 +63,13 @@ def _csv(path: Path) -> dict[str, list[str]]:
     except UnicodeDecodeError:
         raise UserError(f"{path} is no text in UTF-8; save it as one") from None
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=SEPARATORS[path.suffix.lower()], strict=True)
+    usual = csv.field_size_limit(LONGEST_FIELD)  # for all that reads CSV in this process
     try:
         header, *rows = [row for row in reader if row] or [[]]
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.line_num}, is no CSV: {error} (is a quote left open?)") from None
+    finally:
+        csv.field_size_limit(usual)
     if wrong := [number for number, row in enumerate(rows, 2) if len(row) != len(header)]:
         raise UserError(f"row {wrong[0]} of {path} has other columns than its header of {len(header)}; mend that row")
     names = _once(path, [name.strip() for name in header])

@@ -1,7 +1,7 @@
 """A suspect's responses in a file: whatever stands in it, the classes that it means or a sentence."""
 
-import io
 import os
+import re
 import unicodedata
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -52,7 +52,8 @@ def meant(line: str, classes: tuple[str, ...]) -> int | None:
 
 def lines_of(text: str, count: int) -> list[str]:
     """By the standard library's universal newlines."""
-    lines = [line.strip() for line in io.StringIO(text.replace("\ufeff", ""), newline=None).read().split("\n")]
+    ended = re.sub(r"\r\n?", "\n", text.replace("\ufeff", ""))
+    lines = [line.strip() for line in ended.removesuffix("\n").split("\n")] if ended else []
     while len(lines) > count and not lines[-1]:
         lines.pop()
     return lines
@@ -188,7 +189,8 @@ def test_names_that_are_other_classes_places_are_taken_alone():
     ("text", "said"),
     [
         ("bag", "responses.txt has 1 responses to 2 queries; give a line for each, an empty one where there is no"),
-        ("", "responses.txt has 1 responses to 2 queries"),
+        ("", "responses.txt has 0 responses to 2 queries"),
+        ("bag\n", "responses.txt has 1 responses to 2 queries"),
         ("bag\n\nbag\n\n", "has 3 responses to 2 queries"),
         ("\n\n", "responses.txt has a class in no line; give the suspect's responses"),
         ("-\nrefused", "responses.txt has a class in no line"),

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from fingerprinting.asking.files import sandbox
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.runtime import REPOSITORY, UserError
 from tests.asking.files.opening import CLASSES, enemy, forward, opened, queries
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system closes network and files on Linux")
@@ -239,7 +239,9 @@ def test_it_ends_with_whoever_asks(tmp_path, monkeypatch):
         f"suspect = opened(Path({str(path)!r}), model='enemy:build')\n"
         "print(suspect._sandbox._process.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    ours = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=ours)
+    assert ended.stdout, ended.stderr
     pid = int(ended.stdout)
     end = time.monotonic() + 20
     while _runs(pid) and time.monotonic() < end:
