@@ -68,9 +68,10 @@ def run(
     chosen = plan.choose(study, recipes, seconds, time, folder)
     asked = min(budget - controls, offered)
     print(_price(study, recipes, chosen, seconds, asked, controls), flush=True)
-    _trained(study, recipes, chosen, adopted)
+    repeated = _twin_jobs(study, recipes, chosen, adopted)
+    _trained(study, recipes, chosen, repeated, adopted)
     if given["weights"] and not all_mine:
-        _check_data(study, _twin_jobs(study, recipes, chosen, adopted), folder)
+        _check_data(study, repeated, folder)
     fitting.calibrated(study, size="pairs" if chosen.pairs else "twins", n=budget - controls, controls=controls)
     fingerprint = store.load(study, METHOD, trained.weights_sha256(study, study.source_id))
     written = queries.write(study, fingerprint, folder / QUERIES, early=False)
@@ -172,8 +173,8 @@ def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds, asked: in
     )
 
 
-def _trained(study: Study, recipes: Recipes, chosen: plan.Plan, adopted: list[Path]) -> None:
-    _train_twins(study, _twin_jobs(study, recipes, chosen, adopted), adopted)
+def _trained(study: Study, recipes: Recipes, chosen: plan.Plan, repeated: list[Job], adopted: list[Path]) -> None:
+    _train_twins(study, repeated, adopted)
     build.train(study, "calibration", plan.calibration_jobs(study, recipes, chosen))
     if chosen.pairs:
         build.train(study, "pairs", plan.pair_jobs(study, recipes, chosen))

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from scipy import stats
 
-from fingerprinting.models import trained
+from fingerprinting.models import suspects, trained
+from fingerprinting.models.suspects import Suspect
 from fingerprinting.study.study import ModelId, Study
-from fingerprinting.training.trainer import predict
 
 NEAR = 0.03  # of held-out examples right: a twin further from its source is no repetition of its training
 FEWEST = 3  # twins, by which chance is known well enough
@@ -58,10 +58,10 @@ def on_other_data(study: Study, twins: list[ModelId]) -> str:
 
 def _gain(study: Study, model: ModelId) -> float:
     """How much more accurate a model is on the owner's part than on examples that no twin learned from."""
-    network = trained.open_model(study, model)
+    asked = Suspect(model, trained.metadata_of(study, model))
 
     def right(name: str) -> torch.Tensor:
         part = study.parts[name]
-        return (predict(network, part.inputs, study.device).argmax(1) == part.targets).double()
+        return (suspects.ask(study, asked, part.inputs).argmax(1) == part.targets).double()
 
     return (right("owner").mean() - torch.cat([right(name) for name in UNSEEN]).mean()).item()

@@ -11,7 +11,7 @@ from fingerprinting.calibrated import verdicts
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data import splits
 from fingerprinting.data.datasets import held_out, physical
-from fingerprinting.models import trained
+from fingerprinting.models import suspects, trained
 from fingerprinting.protecting import command, comparing, deriving, description, plan
 from fingerprinting.protecting.description import Description, Network
 from fingerprinting.protecting.plan import Plan, Recipes
@@ -200,7 +200,8 @@ class Memory(torch.nn.Module):
 def test_a_gain_is_the_accuracy_on_the_owners_part_less_that_on_what_no_twin_saw(study, monkeypatch):
     owner = study.parts["owner"]
     network = Memory(physical(owner.inputs), owner.targets, len(study.classes))
-    monkeypatch.setattr(trained, "open_model", lambda *_: network)
+    monkeypatch.setattr(trained, "metadata_of", lambda *_: {})
+    monkeypatch.setattr(suspects, "ask", lambda _study, _model, inputs: network(physical(inputs)))
     unseen = torch.cat([study.parts[name].targets for name in comparing.UNSEEN])
     assert comparing._gain(study, study.source_id) == pytest.approx(1 - (unseen == 0).double().mean().item())
 
