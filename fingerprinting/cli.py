@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import runpy
+import shlex
 import signal
 import sys
 import time
@@ -304,6 +305,13 @@ def _typed_tuple(name: str, value, default: tuple) -> tuple:
     items = value if isinstance(value, tuple) else (value,)
     like = default[0] if default else "a name"
     return tuple(_typed(name, str(item), like) for item in items)
+
+
+def word(name: str, values: tuple[str, ...]) -> str:
+    """The word on a shell's command line that gives a constant these names, whatever commas and blanks they hold."""
+    plain = ",".join(values)
+    text = f"{name}={plain if _typed(name, plain, ()) == values else repr(values)}"
+    return f'"{text}"' if "'" in text and not set(text) & set('"$`\\!') else shlex.quote(text)
 
 
 def asks_for_help(words: list[str]) -> bool:

@@ -42,7 +42,7 @@ def source(study: Study, *, epochs: int, learning_rate: float, weights: str) -> 
     build.check(study, job.model.architecture, path)
     skipped = build.train(study, "source", [job], partial(stealing.adopted, path))
     print(
-        "compare that accuracy with the one measured where the model was trained; a lower one means that the domain's "
-        "load() scales inputs, or orders classes, in another way"
+        "compare that accuracy with the one measured where the model was trained; a lower one means that "
+        "inputs are scaled, or classes ordered, in another way here"
     )
     return skipped

@@ -27,7 +27,9 @@ def read(path: Path, kind: str, rate: float) -> Found:
         raise UserError(f"x of {path} is {x.dtype}; give numbers")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise UserError(f"x of {path} holds NaN or infinity; leave such examples out")
-    found = KINDS.get(kind) or _kind(path, x)
+    found = KINDS.get(kind) or _kind(x, rate)
+    if rate and found != SIGNALS:
+        raise UserError(f"RATE= is for signals, and x of {path} are something else; leave it out, or give KIND=eeg")
     labels, classes = numbered(y)
     names = [str(place) for place in range(len(x))]
     if found == IMAGES and x.ndim in (3, 4):
@@ -44,9 +46,11 @@ def read(path: Path, kind: str, rate: float) -> Found:
     )
 
 
-def _kind(path: Path, x: np.ndarray) -> str:
+def _kind(x: np.ndarray, rate: float) -> str:
     if x.ndim == 4:
         return IMAGES
+    if rate and x.ndim == 3:
+        return SIGNALS
     like_images = x.ndim == 3 and (x.dtype == np.uint8 or (x.size > 0 and x.min() >= 0 and x.max() <= 1))
     return IMAGES if like_images else SIGNALS if x.ndim == 3 else ""
 

@@ -55,6 +55,8 @@ def run(
     about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
     held, study = deriving.kept(folder, about, found, given)
     print(deriving.cut_of(study, held, folder, given["weights"]), flush=True)
+    if given["weights"] and (given["epochs"] or given["learning_rate"]):
+        print("EPOCHS= and LEARNING_RATE= are those of twins alone, as the source is trained already", flush=True)
     recipes = _recipes(study, held, given)
     source_model.source(
         study, epochs=recipes.own.epochs, learning_rate=recipes.own.learning_rate, weights=str(given["weights"] or "")

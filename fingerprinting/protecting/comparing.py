@@ -47,12 +47,13 @@ def on_other_data(study: Study, twins: list[ModelId]) -> str:
     gains = np.array([_gain(study, twin) for twin in twins])
     source, usual = _gain(study, study.source_id), gains.mean()
     scale = max(gains.std(ddof=1), np.finfo(float).tiny) * sqrt(1 + 1 / len(gains))
-    if source > usual / 2 or stats.t.cdf((source - usual) / scale, len(gains) - 1) > RARE:
+    if usual <= 0 or source > usual / 2 or stats.t.cdf((source - usual) / scale, len(gains) - 1) > RARE:
         return ""
+    more = f"{100 * source:.1f} points" if 100 * source >= 0.05 else "no"
     return (
-        f"the source is {100 * source:.1f} points more accurate on the owner's part than on other examples and its "
-        f"twins are {100 * usual:.1f}, so it learned from other data, and an independent model of those may be called "
-        "stolen"
+        f"its twins are {100 * usual:.1f} points more accurate on the owner's part than on other examples and the "
+        f"source is {more} more accurate there, so it learned from other data, and an independent model of those may "
+        "be called stolen"
     )
 
 

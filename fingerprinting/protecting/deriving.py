@@ -24,13 +24,19 @@ from fingerprinting.protecting import (
     transformers_folder,
 )
 from fingerprinting.protecting.description import Description, Network
-from fingerprinting.protecting.examples import KINDS, SIGNALS, Found, checked
+from fingerprinting.protecting.examples import KINDS, SIGNALS, TEXTS, Found, checked
 from fingerprinting.study import loading
 from fingerprinting.study.domain import TIERS, load_domain
 from fingerprinting.study.study import Study
 
 PARTS = "parts.csv"  # in the owner's folder
 FEWEST_QUERIES = 25
+# Constants that are about one form of the data alone: what that form is, and its suffixes; a folder has none.
+FORMS: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
+    ("size",): ("images in folders", ("",)),
+    ("text", "label", "length"): ("tables", (".csv", ".tsv", ".parquet")),
+    ("kind", "rate"): ("arrays, which do not say it themselves", (".npz",)),
+}
 
 
 def check(given: dict[str, Any], budget: int, data: str) -> None:
@@ -52,9 +58,8 @@ def check(given: dict[str, Any], budget: int, data: str) -> None:
 
 def read(path: Path, network: Network, given: dict[str, Any]) -> Found:
     """What the data are, by the form in which they are given; images for transformers as large as their processor's."""
-    suffix, size = path.suffix.lower(), given["size"]
-    if size and not path.is_dir():
-        raise UserError(f"SIZE= is for images in folders; scale what is in {path} yourself, or leave it out")
+    suffix, size = "" if path.is_dir() else path.suffix.lower(), given["size"]
+    _check_form(path, suffix, given)
     if path.is_dir():
         if not size and networks.is_folder(network):
             size = transformers_folder.side(Path(network.model))
@@ -76,12 +81,29 @@ def read(path: Path, network: Network, given: dict[str, Any]) -> Found:
     return found
 
 
+def _check_form(path: Path, suffix: str, given: dict[str, Any]) -> None:
+    for names, (form, suffixes) in FORMS.items():
+        unread = [name for name in names if given[name] and suffix not in suffixes]
+        if unread:
+            raise UserError(f"{unread[0].upper()}= is for {form}, and DATA={path} is something else; leave it out")
+
+
 def network_of(given: dict[str, Any]) -> Network:
     """What the constants say of the network, before it is looked at."""
     model = networks.absolute(given["model"])
     unset = {"base": "", "prepare": "", "head": "", "prunable": (), "scale": 1.0, "mean": (0.0,), "std": (1.0,)}
     if not model and (lacking := [name for name, value in unset.items() if given[name] != value]):
         raise UserError(f"{lacking[0].upper()}= is about a network of yours; give MODEL= too")
+    if given["train"] and (unread := [name for name in ("epochs", "learning_rate") if given[name]]):
+        raise UserError(f"{unread[0].upper()}= is of the recipe here, and TRAIN= is another; leave one of them out")
+    prepared = [name for name in ("prepare", "scale", "mean", "std") if given[name] != unset[name]]
+    if prepared and model and Path(model).is_dir():
+        raise UserError(
+            f"{prepared[0].upper()}= does not reach MODEL={given['model']}, which takes inputs by its own tokenizer or "
+            "image processor; leave it out"
+        )
+    if prepared[:1] == ["prepare"] and len(prepared) > 1:
+        raise UserError(f"PREPARE= makes all that the network takes, {prepared[1].upper()}= too; give one of them")
     return Network(
         model=model,
         modules=str(Path.cwd()),
@@ -126,6 +148,15 @@ def described(
 ) -> Description:
     """All that is found out, said and checked before anything is written or trained."""
     print(f"{data}: {len(found.labels)} {found.said}; {len(found.classes)} classes: {_counts(found)}", flush=True)
+    if (
+        found.kind == TEXTS
+        and not network.prepare
+        and (unread := [name for name in ("scale", "mean", "std") if given[name] != getattr(Network, name)])
+    ):
+        raise UserError(
+            f"{unread[0].upper()}= is for numbers that are measured, and a text's are code points; give PREPARE= what "
+            "makes of texts what the network takes, or leave it out"
+        )
     if network.model:
         network = inspecting.coloured(network, found)
     name, limit = _before(folder, data)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fingerprinting import cli
 from fingerprinting.core.runtime import UserError
 
 IMAGES, TEXTS, SIGNALS = "cv", "nlp", "bci"  # the domain whose inputs the data are
@@ -54,8 +55,8 @@ def in_order(found: Found, classes: tuple[str, ...]) -> Found:
     """The same with the classes in another order, that of a network's outputs."""
     if sorted(classes) != sorted(found.classes):
         raise UserError(
-            f"CLASSES={','.join(classes)} are not the data's classes; give {', '.join(sorted(found.classes))}, in the "
-            "order of the network's outputs"
+            f"CLASSES= names {listed(classes)}, which are not the data's classes; give "
+            f"{cli.word('CLASSES', found.classes)}, in the order of the network's outputs"
         )
     places = torch.tensor([classes.index(name) for name in found.classes])
     return replace(found, labels=places[found.labels], classes=classes)

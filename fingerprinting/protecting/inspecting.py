@@ -8,6 +8,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import nn
 
+from fingerprinting import cli
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
@@ -121,10 +122,10 @@ def check_weights(network: Network, found: Found, weights: Path, asked_for: bool
         )
     order, reordered = _best_order(logits, labels, len(found.classes))
     if reordered > as_given + IN_ORDER:
-        names = ",".join(found.classes[place] for place in order)
+        named = cli.word("CLASSES", tuple(found.classes[place] for place in order))
         raise UserError(
             f"the network is right on {as_given:.2f} of {len(labels)} examples, and on {reordered:.2f} with its "
-            f"classes in another order; give CLASSES={names} if that is the order of its outputs"
+            f"classes in another order; give {named} if that is the order of its outputs"
         )
     return f"right on {as_given:.2f} of {len(labels)} examples of all parts"
 

@@ -50,7 +50,7 @@ def prunable(domain: Domain, architecture: str, model: nn.Module, inputs: torch.
     if not layers:
         raise UserError(
             f"{architecture!r} has neither a convolution nor a hidden linear layer that could be pruned; give "
-            "prunable= of its Architecture the paths of the modules that make its last features"
+            "prunable= of its Architecture, or PRUNABLE=, the paths of the modules that make its last features"
         )
     last = layers[-1]
     norms = [call for call in before[before.index(last) :] if isinstance(call.module, NORMS)]
@@ -91,8 +91,8 @@ def _head(architecture: str, calls: list[Call], logits: torch.Tensor) -> Call:
         if isinstance(call.module, nn.Linear) and _same(call.output, logits):
             return call
     raise UserError(
-        f"the logits of {architecture!r} are no linear layer's output; give head= of its Architecture the path of its "
-        "last one"
+        f"the logits of {architecture!r} are no linear layer's output; give head= of its Architecture, or HEAD=, "
+        "the path of its last one"
     )
 
 

@@ -159,7 +159,7 @@ def _completed(given: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) 
 def _check_names(path: Path, given: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
     if given.keys() == wanted.keys():
         return
-    advice = "let the domain's architectures build the model that was saved"
+    advice = "build the very network that was saved"
     has, wants = (sorted(name for name in names if not name.endswith(COUNTER)) for names in (given, wanted))
     lacking = ".".join([*_common_parts(wanted), ""])
     if not set(has) & set(wants) and {f"{lacking}{name}" for name in has} & set(wants):
@@ -176,7 +176,7 @@ def _check_shape(path: Path, name: str, given: torch.Tensor, wanted: torch.Tenso
     has, wants = tuple(given.shape), tuple(wanted.shape)
     if has == wants:
         return
-    advice = "let the domain's architectures build the model that was saved"
+    advice = "build the very network that was saved"
     if has == (1, *wants) or wants == (1, *has):
         advice = f"a first dimension of 1 is all that differs: write tensor{'[0]' if has == (1, *wants) else '[None]'}"
     raise UserError(f"{path} does not fit the architecture: of {name} it has {has}, wanted is {wants}; {advice}")

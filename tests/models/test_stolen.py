@@ -86,7 +86,7 @@ def test_a_source_that_was_trained_elsewhere_is_taken_as_it_is(study, tmp_path, 
     [
         ("mlp", {}, "does not fit the architecture: of 1.0.weight it has nothing, wanted is (16, 1, 3, 3)"),
         ("conv3", {"2.bias": None}, "of 2.bias it has nothing, wanted is (10,)"),
-        ("conv3", {"2.bias": torch.zeros(7)}, "of 2.bias it has (7,), wanted is (10,); let the domain's architectures"),
+        ("conv3", {"2.bias": torch.zeros(7)}, "of 2.bias it has (7,), wanted is (10,); build the very network"),
         ("conv3", {"extra": torch.zeros(1)}, "of extra it has (1,), wanted is nothing"),
     ],
 )

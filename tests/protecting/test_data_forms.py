@@ -1,5 +1,7 @@
 """Each form in which an owner hands over data is read as it is meant, or refused in one sentence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -109,8 +111,11 @@ def test_one_class_many_classes_and_few_examples_are_refused(tmp_path, monkeypat
 def test_classes_come_in_the_order_of_the_networks_outputs():
     found = in_order(found_of([1, 2, 3]), ("c", "a", "b"))
     assert found.classes == ("c", "a", "b") and found.labels.tolist() == [1, 2, 2, 0, 0, 0]
-    with pytest.raises(UserError, match="CLASSES=a,b are not the data's classes; give a, b, c, in the order"):
+    with pytest.raises(UserError, match="CLASSES= names a, b, which are not the data's classes; give CLASSES=c,a,b"):
         in_order(found, ("a", "b"))
+    with_commas = replace(found, classes=("a", "b, old", "c"))
+    with pytest.raises(UserError, match="""give "CLASSES=\\('a', 'b, old', 'c'\\)", in the order"""):
+        in_order(with_commas, ("a", "b", "old", "c"))
 
 
 def written(tmp_path, text: str, name: str = "texts.csv"):
@@ -276,3 +281,11 @@ def test_epochs_of_mne_bring_labels_names_and_rate(tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError, match="cannot be read as mne's epochs"):
         signals.epochs(path)
+
+
+def test_a_rate_says_that_an_array_holds_signals(tmp_path):
+    small = saved(tmp_path, x=np.clip(np.abs(eeg()) / 50, 0, 1), y=np.arange(6) % 2)
+    assert arrays.read(small, "", 0.0).kind == IMAGES
+    assert arrays.read(small, "", 250.0).kind == SIGNALS
+    with pytest.raises(UserError, match="RATE= is for signals, and x of .* are something else; leave it out, or give"):
+        arrays.read(small, "images", 250.0)

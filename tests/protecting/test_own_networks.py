@@ -178,6 +178,13 @@ def test_a_folder_of_transformers_brings_tokenizer_weights_and_classes(folder):
         inspecting.ordered(Found(TEXTS, held.inputs, held.labels, ("bad", "good"), [], ""), network, ())
 
 
+def test_a_folder_prepares_its_inputs_itself(folder):
+    given = dict(model=str(folder), base="", prepare="", train="", head="", prunable=(), mean=(0.0,), std=(1.0,))
+    assert deriving.network_of({**given, "scale": 1.0}).model == str(folder)
+    with pytest.raises(UserError, match="SCALE= does not reach MODEL=.*, which takes inputs by its own tokenizer or"):
+        deriving.network_of({**given, "scale": 255.0})
+
+
 def test_a_folder_of_transformers_that_asks_for_more_is_refused(folder):
     config = json.loads((folder / "config.json").read_text())
 

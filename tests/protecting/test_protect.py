@@ -17,7 +17,7 @@ from fingerprinting.protecting.description import Description, Network
 from fingerprinting.protecting.plan import Plan, Recipes
 from fingerprinting.study.domain import load_domain
 from fingerprinting.study.study import Study
-from tests.protecting.conftest import images
+from tests.protecting.conftest import images, write_texts
 
 SMOKE = ("TIER=smoke", "WORKERS=1", "DEVICE=cpu")
 
@@ -42,15 +42,33 @@ def data(mine):
         (["DATA=data.npz", "WEIGHTS=net.safetensors"], "WEIGHTS= needs MODEL=, which says what network they are of"),
         (["DATA=data.npz", "BASE=net.safetensors"], "BASE= is about a network of yours; give MODEL= too"),
         (["DATA=data.npz", "MEAN=0.5"], "MEAN= is about a network of yours; give MODEL= too"),
-        (["DATA=data.npz", "SIZE=8"], "SIZE= is for images in folders; scale what is in data.npz yourself"),
+        (["DATA=data.npz", "SIZE=8"], "SIZE= is for images in folders, and DATA=data.npz is something else"),
+        (["DATA=data.npz", "TEXT=review"], "TEXT= is for tables, and DATA=data.npz is something else; leave it out"),
+        (["DATA=data.npz", "LENGTH=9"], "LENGTH= is for tables, and DATA=data.npz is something else"),
+        (["DATA=reviews.csv", "RATE=128"], "RATE= is for arrays, which do not say it themselves, and DATA=reviews.csv"),
+        (["DATA=reviews.csv", "KIND=text"], "KIND= is for arrays"),
+        (["DATA=data.npz", "RATE=128"], "RATE= is for signals, and x of data.npz are something else"),
+        (["DATA=data.npz", "TRAIN=mine:train", "EPOCHS=2"], "EPOCHS= is of the recipe here, and TRAIN= is another"),
+        (
+            ["DATA=reviews.csv", "LABEL=stars", "MODEL=mine:Words", "MEAN=0.5"],
+            "MEAN= is for numbers that are measured, and a text's are code points; give PREPARE= what",
+        ),
+        (
+            ["DATA=reviews.csv", "MODEL=mine:Bags", "PREPARE=mine:ids", "SCALE=2"],
+            "PREPARE= makes all that the network takes, SCALE= too; give one of them",
+        ),
         (["DATA=data.npz", "TWINS=nowhere"], "TWINS=nowhere holds no safetensors files"),
         (["DATA=data.npz", "MODEL=mine:build", "WEIGHTS=absent.safetensors"], "absent.safetensors does not exist"),
         (["DATA=data.npz", "MODEL=mine:build", "HEAD=nowhere"], "'nowhere' is no linear layer of 'own'"),
         (["DATA=data.npz", "TRAIN=mine:absent"], "TRAIN=mine:absent names no function of mine"),
-        (["DATA=data.npz", "CLASSES=a,b"], "CLASSES=a,b are not the data's classes"),
+        (
+            ["DATA=data.npz", "CLASSES=a,b"],
+            "CLASSES= names a, b, which are not the data's classes; give CLASSES=0,1,2",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_writes_nothing(data, run_here, mine, words, said):
+    write_texts(mine / "reviews.csv", 40)
     ended = run_here("protect.py", *words)
     assert ended.returncode == 2 and said in ended.stderr and len(ended.stderr.strip().splitlines()) == 1
     assert not (mine / "protected").exists()
@@ -165,9 +183,16 @@ def test_a_pilot_that_is_not_near_its_source_limits_verdicts(
 @pytest.mark.parametrize(
     ("source", "twins", "limited"),
     [
-        (0.003, (0.026, 0.039, 0.026, 0.027, 0.035, 0.037), True),
-        (0.025, (0.026, 0.039, 0.026, 0.027, 0.035, 0.037), False),
-        (0.003, (0.026, 0.039), False),
+        (
+            0.003,
+            (0.026, 0.039, 0.026, 0.027, 0.035, 0.037),
+            "its twins are 3.2 points more accurate on the owner's",
+        ),
+        (0.003, (0.026, 0.039, 0.026, 0.027, 0.035, 0.037), "and the source is 0.3 points more accurate there, so it"),
+        (-0.001, (0.026, 0.039, 0.026, 0.027, 0.035, 0.037), "and the source is no more accurate there, so it learned"),
+        (0.025, (0.026, 0.039, 0.026, 0.027, 0.035, 0.037), ""),
+        (0.003, (0.026, 0.039), ""),
+        (-0.03, (-0.002, -0.001, -0.003), ""),
     ],
 )
 def test_a_source_that_learned_from_other_data_than_its_twins_limits_verdicts(
@@ -179,8 +204,7 @@ def test_a_source_that_learned_from_other_data_than_its_twins_limits_verdicts(
     monkeypatch.setattr(comparing, "_gain", lambda _study, model: gains[model])
     command._check_data(study, jobs, tmp_path)
     said, limit = capsys.readouterr().out, description.read(tmp_path).limit
-    assert bool(limit) == limited == ("so it learned from other data" in said)
-    assert not limited or "the source is 0.3 points more accurate on the owner's part than on other examples" in limit
+    assert bool(limit) == bool(limited) == ("so it learned from other data" in said) and limited in limit
 
 
 class Memory(torch.nn.Module):

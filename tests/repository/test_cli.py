@@ -2,11 +2,14 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import cv.domain
 from fingerprinting import cli
@@ -356,3 +359,15 @@ def test_a_domain_of_ones_own_has_its_own_shared_constants(tmp_path):
     path.write_text(head + "EPOCHS = 'many'\n")
     with pytest.raises(UserError, match="constant EPOCHS='many' of .+ has the wrong type; give a whole number like 4"):
         cli.resolve(script, "cv", words)
+
+
+NAMES = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=4).map(tuple)
+
+
+@given(NAMES)
+@example(("01", "1"))
+@example(("1_0", "2"))
+@example(("red, old", "it's", 'a "b"', "$HOME"))
+def test_names_are_read_as_the_word_that_is_proposed_gives_them(names):
+    (word,) = shlex.split(cli.word("CLASSES", names))
+    assert cli.of_no_study({"CLASSES": ()}, [word]) == {"classes": names}
