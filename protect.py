@@ -13,6 +13,7 @@ from fingerprinting.protecting import command
 
 MODEL = ""  # module:function, torchvision:name, a folder of transformers; empty: one of this project's
 WEIGHTS = ""  # safetensors of the trained network; empty: it is trained here, or they lie in the folder
+SOURCE = ""  # the trained model where it can only be asked: an ONNX file or an address (docs/suspects.md)
 DATA = ""  # folder of class folders, .csv, .parquet, .npz or -epo.fif
 TEXT = ""  # column of the texts
 LABEL = ""  # column of the classes
@@ -32,6 +33,7 @@ BASE = ""  # safetensors of the pretrained network that training starts from
 TWINS = ""  # folder of twins trained elsewhere, in safetensors
 EPOCHS = 0  # passes of the source and its twins; 0: as usual
 LEARNING_RATE = 0.0  # peak of the one-cycle schedule; 0: as usual
+SPLIT_ONLY = False  # write parts.csv, the part of each example, and stop: for a model that is still to be trained
 ALL_MINE = False  # whether no part of the data plays the attacker
 TIME = ""  # how long training may take, such as 30m; empty: no limit
 BUDGET = 500  # queries that a suspect may be asked

@@ -52,6 +52,7 @@ def judge(
         _check_early(fingerprint, other_task, alpha, tail)
     _check_support(fingerprint, other_task, alpha, tail)
     warnings = warnings_of(study.tier, fingerprint, other_task, alpha)
+    warnings += [study.domain.scope] if study.domain.scope else []
     if how.suspect and responses:
         raise UserError("SUSPECT= asks for responses and RESPONSES= has them already; give one of the two")
     if Path(how.suspect).suffix.lower() in response_files.SUFFIXES:

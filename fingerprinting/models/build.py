@@ -139,7 +139,7 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
         "domain": study.domain.name,
         "kind": job.model.kind,
         "role": kind.role,
-        "architecture": job.model.architecture,
+        "architecture": job.options.get("architecture", job.model.architecture),
         "copy": job.model.copy,
         "variant": job.model.variant,
         "task": _task(study, job),

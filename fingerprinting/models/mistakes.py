@@ -48,7 +48,7 @@ def candidates(study: Study, n: int) -> Candidates:
     source = trained.open_model(study, study.source_id)
     found = of_source(study, source)
     mix = study.domain.inputs.mix
-    if 1 < len(found) < max(n, FEWEST) and mix:
+    if mix and are_few(found, n):
         found = found.joined(mixtures(study, source, found, mix))
     if len(found) < FEWEST:
         raise UserError(
@@ -57,6 +57,11 @@ def candidates(study: Study, n: int) -> Candidates:
             "from the DOMAIN's load()"
         )
     return found
+
+
+def are_few(found: Candidates, n: int) -> bool:
+    """Whether mixtures of mistakes are needed for n queries, and there are two to be mixed."""
+    return 1 < len(found) < max(n, FEWEST)
 
 
 def of_source(study: Study, source: nn.Module) -> Candidates:
@@ -72,19 +77,25 @@ def of_source(study: Study, source: nn.Module) -> Candidates:
 
 
 def mixtures(study: Study, source: nn.Module, mistakes: Candidates, mix: Callable[..., torch.Tensor]) -> Candidates:
-    """A piece of one mistake laid into another, as far as the source gets the result wrong too; no input twice.
+    """Those of the mixed mistakes that the source gets wrong too."""
+    inputs, truth = mixed(study, mistakes, mix)
+    kept = predict(source, inputs, study.device).argmax(1) != truth
+    return Candidates(inputs[kept], truth[kept], np.full(int(kept.sum()), OF_MIXTURES))
+
+
+def mixed(study: Study, mistakes: Candidates, mix: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """A piece of one mistake laid into another, and the class of the other; no input twice.
 
     Of held-out mistakes where there are some: mixtures of training mistakes tell less.
     """
     held_out = np.flatnonzero(mistakes.group == OF_HELD_OUT)
-    mixed = torch.from_numpy(held_out if len(held_out) >= FEWEST else np.arange(len(mistakes)))
+    pieces = torch.from_numpy(held_out if len(held_out) >= FEWEST else np.arange(len(mistakes)))
     draw = runtime.generator(f"{study.folder}/mixtures of mistakes")
-    first = torch.randint(len(mixed), (MIXTURES,), generator=draw)
-    second = (first + torch.randint(1, len(mixed), (MIXTURES,), generator=draw)) % len(mixed)
-    (below, truth), (above, _) = mistakes.of(mixed[first]), mistakes.of(mixed[second])
+    first = torch.randint(len(pieces), (MIXTURES,), generator=draw)
+    second = (first + torch.randint(1, len(pieces), (MIXTURES,), generator=draw)) % len(pieces)
+    (below, truth), (above, _) = mistakes.of(pieces[first]), mistakes.of(pieces[second])
     inputs = mix(below, above, draw)
     seen: set[bytes] = set()
     first_of_its_content(mistakes.inputs, seen)
     new = first_of_its_content(inputs, seen)
-    kept = new[predict(source, inputs[new], study.device).argmax(1) != truth[new]]
-    return Candidates(inputs[kept], truth[kept], np.full(len(kept), OF_MIXTURES))
+    return inputs[new], truth[new]

@@ -20,7 +20,7 @@ from fingerprinting.judging import queries
 from fingerprinting.models import build, mistakes, source_model, stealing, trained
 from fingerprinting.models.costs import duration
 from fingerprinting.models.kinds import Job, Training
-from fingerprinting.protecting import comparing, deriving, description, inspecting, networks, plan
+from fingerprinting.protecting import asked, comparing, deriving, description, inspecting, networks, plan
 from fingerprinting.protecting.description import Description
 from fingerprinting.protecting.plan import Recipes
 from fingerprinting.study import weights as foreign
@@ -42,29 +42,41 @@ def protect(script: dict) -> None:
 
 
 def run(
-    *, data: str, protected: str, time: str, budget: int, all_mine: bool, twins: str, weights: str, **given
+    *,
+    data: str,
+    protected: str,
+    time: str,
+    budget: int,
+    all_mine: bool,
+    split_only: bool,
+    twins: str,
+    weights: str,
+    **given,
 ) -> None:
     """See protect.py for what the constants mean."""
-    deriving.check(given, budget, data)
+    deriving.check(given, budget, data, weights)
     plan.seconds_of(time)
     adopted = _adopted(Path(twins)) if twins else []
     folder, device = Path(protected), runtime.device(given["device"])
     network = deriving.network_of(given)
     found = inspecting.ordered(deriving.read(Path(data), network, given), network, given["classes"])
-    network, given["weights"] = deriving.weights_of(network, found, weights, folder)
+    network, trained_weights = deriving.weights_of(network, found, weights, folder)
+    given["weights"] = None if given["source"] else trained_weights
+    elsewhere = bool(given["source"] or given["weights"])
     about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
     held, study = deriving.kept(folder, about, found, given)
-    print(deriving.cut_of(study, held, folder, given["weights"]), flush=True)
-    if given["weights"] and (given["epochs"] or given["learning_rate"]):
+    print(deriving.cut_of(study, held, folder, elsewhere), flush=True)
+    if split_only:
+        print("train the model on the owner's part alone, then give it by the same command without SPLIT_ONLY=")
+        return
+    if elsewhere and (given["epochs"] or given["learning_rate"]):
         print("EPOCHS= and LEARNING_RATE= are those of twins alone, as the source is trained already", flush=True)
     recipes = _recipes(study, held, given)
-    source_model.source(
-        study, epochs=recipes.own.epochs, learning_rate=recipes.own.learning_rate, weights=str(given["weights"] or "")
-    )
-    _check_able(study)
     controls = min(CONTROLS, budget // 5)
+    _make_source(study, recipes, folder, given, budget - controls)
+    _check_able(study)
     offered = len(mistakes.candidates(study, budget - controls))
-    pilot = _piloted(study, recipes, held, folder, adopted, bool(given["weights"]))
+    pilot = _piloted(study, recipes, held, folder, adopted, elsewhere)
     study = deriving.study_of(folder, given)  # whose domain knows how far verdicts go
     seconds = plan.estimate(study, recipes, None if adopted else pilot)
     chosen = plan.choose(study, recipes, seconds, time, folder)
@@ -72,7 +84,7 @@ def run(
     print(_price(study, recipes, chosen, seconds, asked, controls), flush=True)
     repeated = _twin_jobs(study, recipes, chosen, adopted)
     _trained(study, recipes, chosen, repeated, adopted)
-    if given["weights"] and not all_mine:
+    if elsewhere and not all_mine:
         _check_data(study, repeated, folder)
     fitting.calibrated(study, size="pairs" if chosen.pairs else "twins", n=budget - controls, controls=controls)
     fingerprint = store.load(study, METHOD, trained.weights_sha256(study, study.source_id))
@@ -82,6 +94,17 @@ def run(
     print(f"{len(places)} queries are in {written}. Ask the suspect, a class a line into responses.txt, then:")
     print(f"{command} RESPONSES=responses.txt")
     print(f"or have it asked: {command} SUSPECT=… (docs/suspects.md)")
+
+
+def _make_source(study: Study, recipes: Recipes, folder: Path, given: dict[str, Any], queries: int) -> None:
+    """The owner's model: asked, taken as it was trained elsewhere, or trained here."""
+    if given["source"]:
+        job = asked.source(study, folder, given["source"], queries)
+        print(f"source {given['source']}: {asked.SCOPE}", flush=True)
+        build.train(study, "source", [job], partial(asked.adopted, folder / asked.FILE))
+        return
+    recipe, weights = recipes.own, str(given["weights"] or "")
+    source_model.source(study, epochs=recipe.epochs, learning_rate=recipe.learning_rate, weights=weights)
 
 
 def _check_able(study: Study) -> None:

@@ -39,7 +39,7 @@ FORMS: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
 }
 
 
-def check(given: dict[str, Any], budget: int, data: str) -> None:
+def check(given: dict[str, Any], budget: int, data: str, weights: str) -> None:
     if not data:
         raise UserError(
             "DATA= is not given; name a folder of images in class folders, or a .csv, .parquet, .npz or -epo.fif"
@@ -52,6 +52,13 @@ def check(given: dict[str, Any], budget: int, data: str) -> None:
         raise UserError(f"unknown KIND={given['kind']}; take {', '.join(KINDS)}, or leave it out")
     if budget < FEWEST_QUERIES:
         raise UserError(f"BUDGET={budget} queries are too few to tell anything; give {FEWEST_QUERIES} or more")
+    if given["source"] and not given["model"]:
+        raise UserError(
+            f"SOURCE={given['source']} can be asked and not trained; give MODEL=module:function too, which builds such "
+            "a network for its twins"
+        )
+    if given["source"] and weights:
+        raise UserError("SOURCE= is the trained model, and WEIGHTS= are those of one; give one of the two")
     if 0.0 in given["std"]:
         raise UserError("STD= holds 0, by which no input can be divided; give deviations above 0")
 
@@ -160,7 +167,7 @@ def described(
     if network.model:
         network = inspecting.coloured(network, found)
     name, limit = _before(folder, data)
-    about = Description(name, found.kind, _plain(data.stem), network, all_mine, limit)
+    about = Description(name, found.kind, _plain(data.stem), network, all_mine, limit, given["source"])
     made = domain.made(about, lambda _name: domain.dataset(about, found.classes, found.inputs, found.labels))
     if network.model:
         weights = given["weights"]
@@ -181,7 +188,7 @@ def described(
 
 def _counts(found: Found) -> str:
     counts = torch.bincount(found.labels, minlength=len(found.classes)).tolist()
-    said = [f"{name} {count}" for name, count in zip(found.classes, counts, strict=True)]
+    said = [f"{repr(name) if ',' in name else name} {count}" for name, count in zip(found.classes, counts, strict=True)]
     return ", ".join(said) if len(said) <= 10 else ", ".join([*said[:9], f"... {said[-1]}"])
 
 
@@ -240,14 +247,14 @@ def _write_parts(study: Study, found: Found, folder: Path) -> None:
     storage.write_text(folder / PARTS, "".join(f"{name},{part}\n" for name, part in zip(names, parts, strict=True)))
 
 
-def cut_of(study: Study, held: Description, folder: Path, weights: Path | None) -> str:
+def cut_of(study: Study, held: Description, folder: Path, elsewhere: bool) -> str:
     """How the data are cut, and what that means for a model that was trained elsewhere."""
     sizes = ", ".join(f"{name} {len(part)}" for name, part in study.parts.items() if len(part))
     said = f"cut: {sizes} ({folder / PARTS} has each example's part)"
     if held.all_owned:
         said += "; no part plays the attacker, so how well attacks would be detected is not measured"
-        if weights:
+        if elsewhere:
             said += "; mistakes on examples that the model has seen tell less, and its accuracy there is too high"
-    elif weights:
+    elif elsewhere:
         said += "; if the model has seen more of them than the owner's part, give ALL_MINE=True"
     return said

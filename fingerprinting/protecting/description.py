@@ -53,6 +53,7 @@ class Description:
     network: Network
     all_owned: bool = False
     limit: str = ""
+    source: str = ""  # where it can only be asked
 
 
 def write(folder: Path, description: Description) -> None:

@@ -8,10 +8,10 @@ import torch
 
 from fingerprinting.core import storage
 from fingerprinting.data.datasets import Dataset, held_out
-from fingerprinting.protecting import description, networks
+from fingerprinting.protecting import asked, description, networks
 from fingerprinting.protecting.description import Description
 from fingerprinting.protecting.examples import IMAGES, Found
-from fingerprinting.study.domain import TIERS, Data, Domain, Networks, load_domain
+from fingerprinting.study.domain import TIERS, Architecture, Data, Domain, Networks, load_domain
 
 STEPS = ("source", "twins", "calibration", "pairs", "calibrated")  # that protect.py runs
 
@@ -36,9 +36,10 @@ def made(held: Description, load: Callable[[str], Dataset]) -> Domain:
             targets={held.dataset: ""},
             pool_size=dict.fromkeys(TIERS),
         ),
-        networks=_networks(held, usual.networks),
+        networks=_with_asked(held, _networks(held, usual.networks)),
         constants=usual.constants | ({"AUGMENT": False} if held.kind == IMAGES else {}),
         limit=held.limit,
+        scope=asked.SCOPE if held.source else "",
     )
 
 
@@ -56,6 +57,14 @@ def _loaded(folder: Path, held: Description) -> Dataset:
 def dataset(held: Description, classes: tuple[str, ...], inputs: torch.Tensor, labels: torch.Tensor) -> Dataset:
     """Every fifth example of each class is held out for dev and test."""
     return replace(held_out(held.dataset, classes, inputs, labels), all_owned=held.all_owned)
+
+
+def _with_asked(held: Description, networks: Networks) -> Networks:
+    """With what looks up the responses of a source that can only be asked, trained by nobody."""
+    if not held.source:
+        return networks
+    looked_up = Architecture(lambda classes, _shape: asked.Asked(classes))
+    return replace(networks, architectures={**networks.architectures, asked.ASKED: looked_up})
 
 
 def _networks(held: Description, usual: Networks) -> Networks:

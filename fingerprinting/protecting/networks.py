@@ -30,9 +30,8 @@ def absolute(model: str) -> str:
     path = Path(model)
     if model.startswith(ENDPOINTS) or path.suffix.lower() == ".onnx":
         raise UserError(
-            f"MODEL={model} can be run and not trained, so it has no twins: such a model can be protected against "
-            "extraction alone, and not by this command yet; give MODEL=module:function, which builds the network, and "
-            "WEIGHTS="
+            f"MODEL={model} can be run and not trained; give SOURCE={model}, and MODEL=module:function, which builds "
+            "such a network for its twins: it is protected against extraction alone"
         )
     if path.suffix.lower() in PICKLES | {".safetensors"}:
         raise UserError(

@@ -157,14 +157,20 @@ def choose(study: Study, recipes: Recipes, seconds: Callable[[Job], float], limi
         return before
     most = seconds_of(limit)
     costs = {plan: wall(study, jobs_of(study, recipes, plan), seconds) for plan in plans}
-    fitting = [plan for plan, cost in costs.items() if not most or cost <= most]
+    fitting = [plan for plan, cost in costs.items() if not limit or cost <= most]
     if not fitting:
         raise UserError(
             f"TIME={limit} is too short: the least, {said(study, jobs_of(study, recipes, plans[0]))}, takes about "
-            f"{duration(costs[plans[0]])}; give TIME= that or more"
+            f"{duration(costs[plans[0]])}; give TIME={_enough(costs[plans[0]])} or more"
         )
     storage.write_text(folder / FILE, json.dumps({"time": limit, "plan": asdict(fitting[-1])}) + "\n")
     return fitting[-1]
+
+
+def _enough(seconds: float) -> str:
+    """A time as TIME= takes it, with a little more for what is measured anew."""
+    wanted = 1.2 * seconds
+    return f"{math.ceil(wanted)}s" if wanted < 2 * MINUTE else f"{math.ceil(wanted / MINUTE)}m"
 
 
 def wall(study: Study, jobs: list[Job], seconds: Callable[[Job], float]) -> float:

@@ -29,7 +29,7 @@ def found(channels: int = 3) -> Found:
     [
         (
             "net.onnx",
-            "can be run and not trained, so it has no twins: such a model can be protected against extraction",
+            "can be run and not trained; give SOURCE=net.onnx, and MODEL=module:function, which builds such",
         ),
         ("https://api.example/net", "can be run and not trained"),
         ("net.pth", "holds weights and no network; give MODEL=module:function"),

@@ -143,7 +143,8 @@ def test_the_largest_plan_that_fits_the_time_is_taken_twins_before_pairs(study, 
     assert choose("5s", tmp_path) == Plan(1, 3, 0)  # 1 twin and 4 calibration models
     assert choose("5s", tmp_path) == Plan(1, 3, 0)  # of the run before
     with pytest.raises(
-        UserError, match="TIME=4s is too short: the least, 1 twin, 4 calibration models, takes about 5 s"
+        UserError,
+        match="TIME=4s is too short: the least, 1 twin, 4 calibration models, takes about 5 s; give TIME=6s or",
     ):
         choose("4s", tmp_path)
     with pytest.raises(UserError, match="TIME=30 is no time"):
