@@ -30,6 +30,11 @@ from fingerprinting.study.study import Study
 CONTROLS = 50  # queries by which a suspect's accuracy is seen, a fifth of a small budget
 PREPARED = ("SCALE", "MEAN", "STD", "PREPARE")  # constants by which the owner says what the network takes
 QUERIES = "queries"
+# Measured: of five independent models of a start, each was flagged at ALPHA=0.1 and two at 0.01.
+OF_A_START = (
+    "with BASE= all calibration models have the start, the network and the data of twins, and independent models of "
+    "other data were called stolen beside them; until they have other data, no verdict goes further"
+)
 RATES = {"base": 5e-5, "folder": 5e-4, "own": 3e-3}  # peak learning rates of an owner's network, where none is given
 WEIGHT_DECAY = 0.01  # of an owner's network: the house's EEG networks have far more
 
@@ -172,6 +177,9 @@ def _piloted(
         advice = "; give protect.py TRAIN=module:function, its own training, until when no verdict goes further"
         limit = "" if held.network.train else found + advice
         print(f"Warning: {limit or found}.", flush=True)
+    if held.network.base and not limit:
+        limit = OF_A_START
+        print(f"Warning: {limit}.", flush=True)
     description.limited(folder, limit)
     return jobs[0]
 

@@ -181,6 +181,15 @@ def test_a_pilot_that_is_not_near_its_source_limits_verdicts(
     assert not limited or verdicts.why(found) == limit
 
 
+def test_calibration_models_of_a_pretrained_start_limit_verdicts(study, tmp_path, monkeypatch, capsys):
+    held = Description("net-1", "cv", "data", Network(model="mine:build", base="start.safetensors"))
+    description.write(tmp_path, held)
+    monkeypatch.setattr(command, "_train_twins", lambda *_: None)
+    command._piloted(study, recipes_of(study), held, tmp_path, [], elsewhere=False)
+    assert description.read(tmp_path).limit == command.OF_A_START
+    assert "independent models of other data were called stolen beside them" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("source", "twins", "limited"),
     [
