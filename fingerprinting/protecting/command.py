@@ -30,7 +30,7 @@ from fingerprinting.study.study import Study
 CONTROLS = 50  # queries by which a suspect's accuracy is seen, a fifth of a small budget
 PREPARED = ("SCALE", "MEAN", "STD", "PREPARE")  # constants by which the owner says what the network takes
 QUERIES = "queries"
-# Measured: of five independent models of a start, each was flagged at ALPHA=0.1 and two at 0.01.
+# Measured: eight independent models of a start were flagged at ALPHA=0.1, four of them at 0.01 (6 calibration models).
 OF_A_START = (
     "with BASE= all calibration models have the start, the network and the data of twins, and independent models of "
     "other data were called stolen beside them; until they have other data, no verdict goes further"
