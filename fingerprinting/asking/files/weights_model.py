@@ -52,10 +52,11 @@ def logits(said: torch.Tensor) -> np.ndarray:
 
 def builder(spec: dict[str, Any]) -> Callable[[int], nn.Module]:
     """From a number of classes to the network, untrained."""
-    domain, model, shape = load_domain(spec["domain"]), spec["model"], tuple(spec["shape"])
-    if model in domain.networks.architectures:
-        return lambda classes: domain.networks.architectures[model].build(classes, shape)
-    if ":" not in model:
+    model, shape = spec["model"], tuple(spec["shape"])
+    if ":" not in model:  # else the domain is not read, which may lie where this process reads nothing
+        domain = load_domain(spec["domain"])
+        if model in domain.networks.architectures:
+            return lambda classes: domain.networks.architectures[model].build(classes, shape)
         raise UserError(f"MODEL={model} is neither {_known(domain)}, torchvision:name nor module:function")
     if model.startswith(TORCHVISION):
         return lambda classes: _of_torchvision(model, classes)
@@ -106,10 +107,12 @@ def _made(model: str, function: Callable, classes: int, shape: tuple[int, ...]) 
 
 def _other_classes(spec: dict[str, Any], model: nn.Module, path: Path) -> int:
     """How many classes the weights have, where it is another number than the source's; 0: as many."""
+    if ":" in spec["model"]:
+        return 0
     inputs = torch.zeros(2, *spec["shape"], dtype=getattr(torch, spec["dtype"]))
     try:
         head = trace.head(load_domain(spec["domain"]), spec["model"], model, inputs)
-    except UserError:  # of a function's network, or one without a linear head
+    except UserError:  # of one without a linear head
         return 0
     given = weights.read(path)
     wanted = model.state_dict()
