@@ -126,6 +126,8 @@ def _check_early(fingerprint: Fingerprint, other_task: bool, alpha: float, tail:
 def warnings_of(tier: str, fingerprint: Fingerprint, other_task: bool, alpha: float) -> list[str]:
     """What makes a verdict weaker than it looks."""
     held, said = CalibratedFingerprint.of(fingerprint), []
+    if limit := verdicts.limit_of(fingerprint, other_task=other_task):
+        said.append(f"every verdict is {verdicts.INCONCLUSIVE}: {limit}")
     known = held.calibration(other_task=other_task)
     independent, stolen = len(known.independent), len(known.stolen)
     if tier not in COMMITTED:
