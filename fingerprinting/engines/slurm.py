@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,10 @@ from fingerprinting.engines.engine import Item, Machines, Result
 if TYPE_CHECKING:
     from submitit import Executor, Job
 
-PAUSE = 2.0  # seconds between two looks at the queue
+PAUSE = 2.0  # seconds between two looks at what the jobs have written
+LOOK = 10.0  # seconds between two looks at the queue
+PATIENCE = 120.0  # seconds for Slurm to come back once it went away
+KEPT = "what is finished is kept: run the same command again"
 MOST = 1000  # jobs of an array at once unless WORKERS= says otherwise, and continuations of one job
 TIME = 240  # minutes of a job unless SBATCH_TIMELIMIT says otherwise; what is not finished then is gone on with
 
@@ -49,13 +54,12 @@ def run(
 ) -> Generator[Result, None, None]:
     """As engine.run; partition, account and time limit come from sbatch's own variables (SBATCH_PARTITION, ...)."""
     executor = _executor(machines, at_a_time, folder)
-    if not items:
-        return
     jobs = dict(zip(_submitted(executor, function, items), map(name, items), strict=True))
-    waiting = list(jobs)
+    waiting, queue = list(jobs), Queue()
     try:
         while waiting:
-            for job in [one for one in waiting if one.done()]:
+            left = queue.lost([job.job_id for job in waiting])
+            for job in [one for one in waiting if _has_ended(one) or one.job_id in left]:
                 waiting.remove(job)
                 yield _result(job, jobs[job], folder)
             if waiting:
@@ -64,6 +68,32 @@ def run(
         for job in waiting:
             with contextlib.suppress(OSError):
                 job.cancel(check=False)
+
+
+class Queue:
+    """What squeue lists, looked at now and then; Slurm need keep no accounts."""
+
+    def __init__(self) -> None:
+        self.looked = self.listed = time.monotonic()
+        self.missing: set[str] = set()
+
+    def lost(self, jobs: Sequence[str]) -> set[str]:
+        """Those of the jobs that two looks did not find: what they wrote is on its way to this machine no longer."""
+        if time.monotonic() < self.looked + LOOK:
+            return set()
+        self.looked = time.monotonic()
+        done = subprocess.run(["squeue", "-h", "-r", "-o", "%i"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            if self.looked > self.listed + PATIENCE:
+                raise UserError(f"Slurm went away ({done.stderr.strip()}); {KEPT}")
+            return set()
+        before, self.listed = self.missing, self.looked
+        self.missing = set(jobs) - set(done.stdout.split())
+        return self.missing & before
+
+
+def _has_ended(job: Job) -> bool:
+    return job.paths.result_pickle.exists()
 
 
 def _executor(machines: Machines, at_a_time: int, folder: Path) -> Executor:
@@ -75,6 +105,7 @@ def _executor(machines: Machines, at_a_time: int, folder: Path) -> Executor:
         raise UserError(
             "ENGINE=slurm needs sbatch, which is not on this machine; run it on a login node of the cluster"
         )
+    logging.getLogger("submitit").setLevel(logging.ERROR)  # it asks the accounts, which need not be kept
     executor = submitit.SlurmExecutor(folder=folder / "%j", max_num_timeout=MOST)
     executor.update_parameters(
         job_name="fingerprinting",
@@ -95,19 +126,19 @@ def _submitted(executor: Executor, function: Callable, items: Sequence) -> list[
             return [executor.submit(Task(function, item)) for item in items]
     except FailedJobError as error:
         said = str(error).strip().splitlines()[-1]
-        raise UserError(f"Slurm takes no jobs: {said}; what is finished is kept: run the same command again") from None
+        raise UserError(f"Slurm takes no jobs: {said}; {KEPT}") from None
 
 
 def _result(job: Job, name: str, folder: Path) -> Any:
     """A bug of the job keeps its traceback; an end without a word is Slurm's."""
-    from submitit.core.utils import FailedJobError, UncompletedJobError
+    from submitit.core.utils import FailedJobError
 
+    if not _has_ended(job):
+        raise UserError(
+            f"Slurm's job {job.job_id} ended before {name} was trained; its output is in {folder / job.job_id}, "
+            "and the same command goes on from there"
+        )
     try:
         return job.result()
-    except UncompletedJobError:
-        raise UserError(
-            f"Slurm's job {job.job_id} ended in state {job.state} before {name} was trained; its output is in "
-            f"{folder / job.job_id}, and the same command goes on from there"
-        ) from None
     except FailedJobError as error:
         raise RuntimeError(f"{name} failed in Slurm's job {job.job_id}:\n{error}") from None
