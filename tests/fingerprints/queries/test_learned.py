@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fingerprinting import cli
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.fingerprints import baselines, store
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
 from fingerprinting.fingerprints.queries import dataset_inference, fuap, irisfp, metafinger
@@ -129,7 +129,10 @@ def test_irisfp_keeps_the_largest_effects(owner, monkeypatch):
 
 
 def test_metafinger_keeps_what_separates_the_models_held_back(owner):
-    own, about = owner("metafinger"), dict(steps=3, learning_rate=0.1, alpha=1.0, sampled=1, noise=0.05)
+    own, about = (
+        owner("metafinger"),
+        dict(steps=3, learning_rate=0.1, alpha=1.0, sampled=1, anchor="source", noise=0.05),
+    )
     every, few = (metafinger.metafinger(own, n, candidates=18 / n, **about).inputs for n in (18, 6))
     assert torch.equal(few, every[:6])
     labels = own.source(every).argmax(1)
@@ -139,6 +142,12 @@ def test_metafinger_keeps_what_separates_the_models_held_back(owner):
     )
     merit = true.double().mean(0) - false.double().mean(0)
     assert (merit.diff() <= 0).all() and merit[0] > merit[-1]
+
+
+def test_another_anchor_is_refused(owner):
+    about = dict(candidates=1, steps=1, learning_rate=0.1, alpha=1.0, sampled=1, anchor="twin", noise=0.05)
+    with pytest.raises(UserError, match="METAFINGER_ANCHOR=twin is unknown; take stolen or source"):
+        metafinger.metafinger(owner("metafinger"), 4, **about)
 
 
 def test_fuaps_encoder_is_told_who_was_stolen(owner, monkeypatch):
