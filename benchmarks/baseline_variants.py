@@ -31,6 +31,7 @@ METHOD = ()  # some of those with variants; empty: all
 N = dict(smoke=20, quick=100, cpu=100, paper=100)  # queries, unless the method fixes them
 CONSTANTS = baselines.CONSTANTS
 
+fewer = dict(points=200, fitted=1_000, directions=1, steps=5, step=0.05)  # features and steps, of more examples
 variants: dict[str, tuple[dict, ...]] = {  # method -> the constants that each variant changes; n among them
     "ipguard": (
         {},
@@ -47,6 +48,7 @@ variants: dict[str, tuple[dict, ...]] = {  # method -> the constants that each v
         {"n": 1_110, "adv_tra_classes": 10, "adv_tra_length": 4},
     ),
     "modeldiff": ({},),
+    "dataset_inference": ({}, {f"dataset_inference_{key}": value for key, value in fewer.items()}),
     "metafinger": ({}, {"metafinger_anchor": "source"}, {"metafinger_steps": 80}),
 }
 SHOWN = (("mean_same_task", "all"), ("transfer", "all"))  # attacks and the independent models beside them

@@ -167,9 +167,32 @@ def test_fuaps_encoder_is_told_who_was_stolen(owner, monkeypatch):
     assert (stolen.int().diff() != 0).sum() == 1
 
 
+@pytest.mark.parametrize("fooled", [0.0, 1.0])
+def test_fuap_says_when_its_perturbation_fools_less_than_was_asked_for(owner, capsys, fooled):
+    about = dict(xi=0.02, fooled=fooled, points=40, steps=1, nearest=2, views=1, hidden=4, code=2)
+    own = owner("fuap")
+    queries = fuap.fuap(own, 8, temperature=0.1, epochs=1, learning_rate=0.1, **about)
+    rate = queries.notes["fooling_rate"]
+    assert rate * 40 == pytest.approx(round(rate * 40)) and 0 <= rate < 1
+    warned = f"label for {rate:.0%} of 40 inputs, not for the 100% that FUAP_FOOLED asks for"
+    assert (warned in capsys.readouterr().out) == (fooled == 1)
+
+
+def test_the_fooling_rate_is_the_share_of_labels_that_change(owner):
+    own = owner("fuap")
+    inputs = own.inputs(own.drawn(30))
+    perturbation = 0.4 * torch.randn(inputs[:1].shape, generator=torch.Generator().manual_seed(0))
+    changed = 0
+    for one in inputs:
+        before, after = (own.source(some[None]).argmax() for some in (one, (one + perturbation[0]).clamp(0, 1)))
+        changed += int(before != after)
+    assert fuap.fooling_rate(own, inputs, perturbation, (0.0, 1.0)) == pytest.approx(changed / 30)
+    assert changed
+
+
 def test_dataset_inference_is_fitted_on_other_examples_than_it_asks_about(owner, monkeypatch):
-    seen, walk, own = [], dataset_inference.walked, owner("dataset_inference")
-    monkeypatch.setattr(dataset_inference, "walked", lambda *given: seen.append(given[0]) or walk(*given))
+    seen, noises, own = [], dataset_inference.noises, owner("dataset_inference")
+    monkeypatch.setattr(dataset_inference, "noises", lambda *given: seen.append(given[0]) or noises(*given))
     about = dict(points=9, fitted=9, directions=1, steps=2, step=0.1, hidden=4, epochs=1, learning_rate=0.1)
     queries = dataset_inference.dataset_inference(own, 1, **about)
     asked, fitted, part = (
