@@ -65,6 +65,26 @@ class BandMaps(nn.Module):
         return torch.stack([spectrum.real[..., 0], *entropies], 1)
 
 
+class FiltersInOne(nn.Sequential):
+    """Layers of which the first two, filters in time and filters across all electrodes, run as the one convolution that
+    they amount to: the maps of each electrode, which are most of the arithmetic, are never made.
+
+    (N, 1, channels, samples) -> (N, maps, 1, samples) behind the second. Where hooks listen, layer runs after layer.
+    """
+
+    def forward(self, scaled: torch.Tensor) -> torch.Tensor:
+        in_time, across, *others = self
+        if any(layer._forward_hooks or layer._forward_pre_hooks for layer in (in_time, across)):
+            return super().forward(scaled)
+        mixed = across.get_parameter("weight")[..., 0]  # (maps, maps in time, channels)
+        kernel = torch.einsum("omc,mt->oct", mixed, in_time.get_parameter("weight")[:, 0, 0])
+        bias = torch.einsum("omc,m->o", mixed, in_time.get_parameter("bias"))
+        features = F.conv1d(scaled[:, 0], kernel, bias, padding=kernel.shape[2] // 2)[:, :, None]
+        for layer in others:
+            features = layer(features)
+        return features
+
+
 class ChannelsFirst(nn.Sequential):
     """A classifier that is faster in torch's usual layout on a CPU, where others are with channels last."""
 
@@ -92,9 +112,13 @@ def _pool(kind: type[nn.Module], size: int) -> nn.Module:
 
 
 def _classifier(
-    body: list[nn.Module], classes: int, shape: Shape, whole: type[nn.Sequential] = nn.Sequential
+    body: list[nn.Module],
+    classes: int,
+    shape: Shape,
+    whole: type[nn.Sequential] = nn.Sequential,
+    inner: type[nn.Sequential] = nn.Sequential,
 ) -> nn.Sequential:
-    features = nn.Sequential(*body)
+    features = inner(*body)
     with torch.no_grad():
         width = features.eval()(torch.zeros(1, 1, *shape)).shape[1]
     features.train()
@@ -113,7 +137,7 @@ def eegnet(classes: int, shape: Shape) -> nn.Module:
 def shallow(classes: int, shape: Shape) -> nn.Module:
     """ShallowConvNet (Schirrmeister et al. 2017): filters in time and space, then the logarithm of their power."""
     body = [_temporal(1, 40, 0.1), nn.Conv2d(40, 40, (shape[0], 1), bias=False), nn.BatchNorm2d(40)]
-    return _classifier([*body, LogPower(), nn.Dropout(0.5), nn.Flatten()], classes, shape)
+    return _classifier([*body, LogPower(), nn.Dropout(0.5), nn.Flatten()], classes, shape, inner=FiltersInOne)
 
 
 def deep(classes: int, shape: Shape) -> nn.Module:
@@ -123,7 +147,7 @@ def deep(classes: int, shape: Shape) -> nn.Module:
     for inputs, outputs in ((25, 50), (50, 100), (100, 200)):
         body += [nn.Dropout(0.5), _temporal(inputs, outputs, 0.04, bias=False)]
         body += [nn.BatchNorm2d(outputs), nn.ELU(), _pool(nn.MaxPool2d, 3)]
-    return _classifier([*body, nn.Flatten()], classes, shape)
+    return _classifier([*body, nn.Flatten()], classes, shape, inner=FiltersInOne)
 
 
 def tsception(classes: int, shape: Shape) -> nn.Module:

@@ -19,6 +19,7 @@ import joblib
 
 from fingerprinting.core import explanations
 from fingerprinting.core.runtime import REPOSITORY, UserError, provenance
+from fingerprinting.engines.engine import Machines
 from fingerprinting.study import checksums
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, load_domain, module_of
 from fingerprinting.study.records import Records
@@ -36,6 +37,11 @@ COMMON = {
     "POOL": 0,  # examples taken of the published training set, in a study apart; 0: as many as the tier takes
     "VARIANT": "",  # a name: a study apart from the usual one, for other constants
     "FORCE": False,  # do again what is finished
+    "ENGINE": "local",  # where models are trained: local, dask://host:8786 or slurm (docs/cluster.md)
+    "CPUS_PER_JOB": 1,  # of Dask's and Slurm's jobs; a model is trained on one
+    "GPUS_PER_JOB": 0,  # likewise
+    "MEMORY_PER_JOB": 0.0,  # likewise, GB; 0: what the engine usually gives
+    "SHARED": True,  # False: Dask's workers do not see the folder of artifacts, and models come back through it
 }
 
 
@@ -139,10 +145,16 @@ def resolve(script: dict, domain: str, words: list[str], *, brief: bool = False)
         precision=values["PRECISION"],
         workers=values["WORKERS"],
         force=values["FORCE"],
+        machines=_machines(values),
         **shared,
     )
     hidden = set(COMMON) | set(chosen.constants) | {"DOMAIN"}
     return study, {name.lower(): values[name] for name in own if name in values and name not in hidden}
+
+
+def _machines(values: dict) -> Machines:
+    cpus, gpus, memory = (values[f"{name}_PER_JOB"] for name in ("CPUS", "GPUS", "MEMORY"))
+    return Machines(values["ENGINE"], cpus, gpus, memory, values["SHARED"])
 
 
 def _values(defaults: dict, overrides: dict[str, str], tier: str, places: Places, may_lack: Iterable[str]) -> dict:

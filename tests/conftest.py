@@ -80,21 +80,15 @@ def outputs(folder, monkeypatch) -> None:
     _write_to(folder, monkeypatch)
 
 
-def _forget_data() -> None:
-    loading.dataset.cache_clear()
-    loading.parts.cache_clear()
-    loading.sha256.cache_clear()
-
-
 @pytest.fixture
 def data_dir(tmp_path, monkeypatch) -> Path:
     """An empty DATA_DIR; what studies remember of other data is forgotten before and after."""
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("DATA_DIR", str(folder))
-    _forget_data()
+    loading.forget()
     yield folder
-    _forget_data()
+    loading.forget()
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@
     python cv/passport/attack.py KIND=residual_block SCHEME=2
     python cv/passport/attack.py TIER=smoke             # seconds
 
-KIND: fake1 (passports of other images), fake1_noise (of noise), fake2 (γ, β trained without passports), fake3
-(passports trained from the owner's), flip (signs of γ turned round), prune (smallest weights zeroed), fine_tune (all
-layers, with the old head or a new one), residual_block (Chen et al. 2023), solve (passports computed, nothing trained),
-none (the owner's passports, for comparison) or all.
+KIND: fake1 (passports of other images), fake1_noise (of noise), fake2 (γ, β trained without passports),
+fake2_published (as released), fake3 (passports trained from the owner's), fake3_published (as released), flip (signs of
+γ turned round), prune (smallest weights of each layer zeroed), prune_global (of the network, as released), fine_tune
+(all layers, with the old head or a new one), residual_block (Chen et al. 2023), solve (passports computed, nothing
+trained), none (the owner's passports, for comparison) or all.
 
 Needs cv/passport/train.py. Writes records, passports.csv, a page and figures to results/; numbers: docs/passports.md.
 """

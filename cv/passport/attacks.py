@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from cv.passport import passports, signature, verification
+from cv.passport.forging import flipped, freed, trainable, with_trained_passports
 from cv.passport.layers import (
     ForgedNorm,
     FreeNorm,
-    TrainedPassportNorm,
     branch_norms,
     convolution_at,
     convolutions,
@@ -23,8 +23,8 @@ from cv.passport.layers import (
     norm_at,
     passport_norms,
 )
-from cv.passport.passports import Passports
-from cv.passport.target import Outcome, Plan, Target, judged, mean, owned
+from cv.passport.published_attacks import fake2_published, fake3_published, prune_global  # noqa: F401 (in ATTACKS)
+from cv.passport.target import Outcome, Pieces, Plan, Target, judged, mean, owned
 from fingerprinting.core import runtime
 from fingerprinting.robustness import passport_attacks
 from fingerprinting.study import trace
@@ -32,8 +32,6 @@ from fingerprinting.training import objectives
 
 FORGER_IMAGES = 20  # of the forger's own, for each of P_γ and P_β, as published
 FORGERY = "this is mine"  # what a forger who is free to choose would like to read, cut to what fits
-
-Pieces = dict[float | str | None, Callable[[], Outcome]]  # strength -> what measures it
 
 
 def none(target: Target, plan: Plan) -> Pieces:
@@ -105,16 +103,11 @@ def fake3(target: Target, plan: Plan) -> Pieces:
 def _fake3(target: Target, plan: Plan, share: float) -> Outcome:
     name = f"fake3/{share:g}"
     claimed, draw = flipped(target.held, share, target.draw(name)), target.draw(f"{name}/noise")
-    net, pairs = target.copied(), convolutions(target.net)
-    for path in claimed.signs:
-        start = []
-        for passport in (target.held.gamma[path], target.held.beta[path]):
-            noise = plan.noise * passport.std() * torch.randn(passport.shape, generator=draw)
-            start.append((passport + noise).to(target.device))
-        plain, convolution = norm_at(net, pairs[path]), convolution_at(net, path)
-        net.set_submodule(pairs[path], TrainedPassportNorm(plain, convolution, *start))
-    trained = [norm for norm in passport_norms(net).values() if isinstance(norm, TrainedPassportNorm)]
-    trainable(net, [passport for norm in trained for passport in norm.passports])
+
+    def noisy(passport: torch.Tensor) -> torch.Tensor:
+        return passport + plan.noise * passport.std() * torch.randn(passport.shape, generator=draw)
+
+    net = with_trained_passports(target, noisy)
     part = target.protected_study.parts["attacker"]
     return judged(target, target.forged(net, part, claimed, plan, plan.forge, name), claimed)
 
@@ -254,31 +247,6 @@ def preimage(net: nn.Module, path: str, norm_path: str, name: str, start: torch.
     linear = torch.func.jacrev(made)(flat)  # (channels, C h w): the map itself, since it is linear
     step = torch.linalg.lstsq(linear, (wanted - made(flat))[:, None], driver="gelsd").solution
     return (flat + step[:, 0]).view(start.shape).float()
-
-
-def flipped(held: Passports, share: float, draw: torch.Generator) -> Passports:
-    """The same passports with a random share of all the signature's signs turned round."""
-    whole = torch.cat(list(held.signs.values()))
-    turned = torch.randperm(len(whole), generator=draw)[: round(share * len(whole))]
-    whole[turned] *= -1
-    pieces = whole.split([len(bits) for bits in held.signs.values()])
-    return replace(held, signs=dict(zip(held.signs, pieces, strict=True)))
-
-
-def freed(target: Target, scales: dict[str, torch.Tensor], shifts: dict[str, torch.Tensor]) -> nn.Module:
-    """The released network with γ and β of its passport layers given directly."""
-    net = target.copied()
-    pairs = convolutions(net)
-    for path in scales:
-        net.set_submodule(pairs[path], FreeNorm(norm_at(net, pairs[path]), scales[path], shifts[path]))
-    return net.to(target.device)
-
-
-def trainable(net: nn.Module, weights: list[nn.Parameter]) -> None:
-    """Freeze all but these."""
-    net.requires_grad_(False)
-    for weight in weights:
-        weight.requires_grad_(True)
 
 
 ATTACKS: dict[str, Callable[[Target, Plan], Pieces]] = {name: globals()[name] for name in passport_attacks.ATTACKS}

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,6 +20,9 @@ from fingerprinting.data.datasets import Examples, physical
 CONFIGS = REPOSITORY / "cv" / "passport" / "configs"
 LARGEST_CONFIG = 1 << 20  # bytes; a line for each of a network's layers takes thousands
 SCHEMES = ("v1", "v2", "v3")
+# DeepIPR's names of layers -> the paths that these have here, behind the normalisation of images
+DEEPIPR_LAYERS = {"0": "1.0", "2": "1.4", "4": "1.8", "5": "1.11", "6": "1.14", "convbnrelu_1": "1.conv1"}
+DEEPIPR_BLOCK = {"convbnrelu_1": "conv1", "convbn_2": "conv2", "shortcut": "downsample.0"}
 Config = dict[str, bool | str]  # path of a convolution -> false, true or a text signature
 
 
@@ -40,30 +45,57 @@ class Passports:
 
 
 def read_config(name: str, architecture: str) -> Config:
-    """A JSON file by its path, or the architecture's own; layers that it leaves out carry no passport."""
+    """A JSON file by its path, or the architecture's own; layers that it leaves out carry no passport.
+
+    DeepIPR's own files are read too, with their names of the layers of AlexNet, ResNet9 and ResNet18.
+    """
     path = Path(name) if name else CONFIGS / f"{architecture.removesuffix('_gn')}.json"
     if not os.path.isfile(path):  # which, unlike Path's, says no to a name that is too long for a file
         raise UserError(f"the passport configuration {path} does not exist; give one with CONFIG=, see {CONFIGS.name}/")
     if path.stat().st_size > LARGEST_CONFIG:
         raise UserError(f"{path} is larger than any passport configuration; give the JSON file with CONFIG=")
     try:
-        config = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+        config = _by_layer(json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once))
     except _RepeatedError as layer:
         raise UserError(f"{path} names {layer} twice; keep the line that is meant") from None
     except (ValueError, OSError, RecursionError):
         raise UserError(f"{path} is no JSON; give false, true or a text signature per layer") from None
-    if not isinstance(config, dict) or not all(isinstance(value, (bool, str)) for value in config.values()):
+    if config is None:
         raise UserError(f"{path} must give false, true or a text signature per layer")
     if wrong := [layer for layer, value in config.items() if isinstance(value, str) and not _is_text(value)]:
         raise UserError(f"{path} signs {wrong[0]} with half of a surrogate pair, which is no text; give another")
     return config
 
 
+def _by_layer(config: object) -> Config | None:
+    """By this repository's paths of the layers; None where a value stands that is none of a layer's.
+
+    In DeepIPR's files a ResNet's stages hold blocks, which hold convolutions; AlexNet's layers count the poolings.
+    """
+    if not isinstance(config, dict):
+        return None
+    found: list[tuple[str, Any]] = []
+    for name, value in config.items():
+        if re.fullmatch(r"layer\d", name) and isinstance(value, dict):
+            blocks = [(place, block) for place, block in value.items() if isinstance(block, dict)]
+            if len(blocks) < len(value):
+                return None
+            found += [
+                (f"1.{name}.{place}.{DEEPIPR_BLOCK.get(layer, layer)}", put)
+                for place, block in blocks
+                for layer, put in block.items()
+            ]
+        else:
+            found.append((DEEPIPR_LAYERS.get(str(name), str(name)), value))
+    layers = _once(found)
+    return layers if all(isinstance(value, (bool, str)) for value in layers.values()) else None
+
+
 class _RepeatedError(Exception):
     pass
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict:
+def _once(pairs: list[tuple[str, Any]]) -> dict:
     """An object of JSON, whose later names would otherwise silently replace earlier ones."""
     found = dict(pairs)
     if len(found) < len(pairs):

@@ -1,6 +1,8 @@
 """A network with passports as its attacker meets it, and what is measured of an attack."""
 
 import copy
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,7 +16,9 @@ from cv.passport.training import protected_loss
 from cv.passport.verification import Reading
 from fingerprinting.core import runtime
 from fingerprinting.data.datasets import Examples
-from fingerprinting.training.trainer import Objective, Recipe, accuracy, fit, predict
+from fingerprinting.training.trainer import Descent, Objective, Recipe, accuracy, fit, predict
+
+MOMENTUM, DECAY = 0.9, 5e-4  # of the released fake-2 and fake-3
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,12 @@ class Plan:
     data_share: float  # of the attacker's part that the residual block is trained on
     chosen_shares: tuple[float, ...]  # of its signature's bits that are fixed beforehand
     expansion: int  # hidden width of the residual block, in channels
+
+
+def published_descent(weights: list[nn.Parameter], recipe: Recipe, steps: int) -> Descent:
+    """SGD with momentum at one learning rate, as in the released fake-2 and fake-3."""
+    optimizer = torch.optim.SGD(weights, recipe.learning_rate, momentum=MOMENTUM, weight_decay=DECAY)
+    return optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,20 @@ class Target:
         objective = protected_loss(claimed.signs, plan.sign_weight, self.device)
         return self._fitted(net, part, objective, recipe, name, keep_last=True)
 
-    def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool):
+    def forged_as_published(
+        self, net: nn.Module, objective: Objective, recipe: Recipe, name: str, clip: float = math.inf
+    ) -> nn.Module:
+        """Trained on the attacker's part by DeepIPR's descent, gradients no longer than `clip`; the last state."""
+
+        def clipped(model: nn.Module) -> None:
+            nn.utils.clip_grad_norm_([weight for weight in model.parameters() if weight.requires_grad], clip)
+
+        part = self.protected_study.parts["attacker"]
+        return self._fitted(
+            net, part, objective, recipe, name, keep_last=True, before_step=clipped, descent=published_descent
+        )
+
+    def _fitted(self, net, part: Examples, objective: Objective, recipe: Recipe, name: str, keep_last: bool, **how):
         dev, name = self.protected_study.parts["dev"], f"{self.protected_study.folder}/{name}"
         fit(
             net,
@@ -76,6 +99,7 @@ class Target:
             augment=self.protected_study.domain.inputs.augment,
             keep_last=keep_last,
             precision=self.protected_study.precision,
+            **how,
         )
         return net
 
@@ -99,6 +123,9 @@ class Outcome:
     claimed: Reading
     owner: Reading
     notes: dict
+
+
+Pieces = dict[float | str | None, Callable[[], Outcome]]  # strength -> what measures it
 
 
 def owned(target: Target, net: nn.Module) -> Outcome:

@@ -54,9 +54,9 @@ def now() -> str:
 
 
 class Journal:
-    """What stands in a journal's file, and the only way to add to it."""
+    """What stands in a journal's file, and the only way to add to it; without a path, one that nobody keeps."""
 
-    def __init__(self, path: Path, about: About, entries: list[Entry]) -> None:
+    def __init__(self, path: Path | None, about: About, entries: list[Entry]) -> None:
         self.path, self.about, self.entries = path, about, entries
 
     @property
@@ -75,7 +75,8 @@ class Journal:
             Entry(index, said.label, said.raw[:LONGEST], said.attempts, round(said.seconds, 6), time, repeat)
             for index, said in zip(indices, responses, strict=True)
         ]
-        _write(self.path, [asdict(entry) for entry in new])
+        if self.path:
+            _write(self.path, [asdict(entry) for entry in new])
         self.entries += new
 
 

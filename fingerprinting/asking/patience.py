@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import quote
 
+from fingerprinting.core import foreign_text
 from fingerprinting.core.runtime import UserError
 
 WORDS = 300  # characters of a server's words in a sentence
@@ -134,8 +135,8 @@ class Client(ABC, Generic[Sent]):
 
     def on_one_line(self, text: str) -> str:
         """A server's words for a sentence: printable, shortened, keys blanked."""
-        words = self.scrub(" ".join("".join(one if one.isprintable() else " " for one in text).split()))
-        return (words if len(words) <= WORDS else f"{words[:WORDS]}…") or "(nothing)"
+        words = self.scrub(foreign_text.visible(" ".join(text.split())))
+        return foreign_text.shortened(words, WORDS) or "(nothing)"
 
 
 def shortened(body: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fingerprinting.asking.classes import NAMED, Classes, clash, written
-from fingerprinting.asking.respondent import UNANSWERED
+from fingerprinting.asking.respondent import UNANSWERED, Response
 from fingerprinting.asking.texts import text_of
 from fingerprinting.core.runtime import UserError
 
@@ -20,9 +20,10 @@ RESPONSES, PLACES = (*NAMED, "response"), ("index", "query", "number", "row")  #
 Row = tuple[int, str]  # the line that it stands on, and what it says
 
 
-def read(path: Path, count: int, classes: Classes) -> list[int]:
-    """The responses in a file, as `parse` has them."""
-    return parse(text_of(path), count, classes, path)
+def read(path: Path, count: int, classes: Classes) -> list[Response]:
+    """The responses in a file to so many queries, as `parse` has them, with the words that they are."""
+    found = _parsed(text_of(path), count, classes, path)
+    return [Response(None if place == UNANSWERED else place, word) for word, place in found]
 
 
 def fewest_and_most(path: Path) -> tuple[int, int]:
@@ -46,11 +47,15 @@ def parse(text: str, count: int, classes: Classes, path: Path) -> list[int]:
     LF, CRLF or CR and nowhere else; blanks around a response, byte order marks and empty lines after the last one do
     not count. Where a class is called as another one's place, names alone are taken: 1 to 5 stars are places 0 to 4.
     """
+    return [place for _, place in _parsed(text, count, classes, path)]
+
+
+def _parsed(text: str, count: int, classes: Classes, path: Path) -> list[tuple[str, int]]:
     kind = path.suffix.lower()
     meant = classes.label if kind == JSON else classes.place
     rows = READERS.get(kind, _of_lines)(text, count, classes, path)
-    found = [_place(row, meant, classes, path) for row in rows]
-    if all(place == UNANSWERED for place in found):
+    found = [(row[1], _place(row, meant, classes, path)) for row in rows]
+    if all(place == UNANSWERED for _, place in found):
         raise UserError(f"{path} has a class in no line; give the suspect's responses")
     return found
 

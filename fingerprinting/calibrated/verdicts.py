@@ -29,6 +29,10 @@ STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
 USUAL = 0.5  # a model that is cleared shows less evidence than this share of independent models
 FEW = 50  # models to compare with: one more or less of them moves a p-value by two points
 MOST_UNANSWERED = 0.1  # of all queries; beyond it what is missing may be what would tell
+OF_TWO_CLASSES = (
+    "of two classes all wrong responses are the same, so that models of other data agree with the source where its "
+    "twins do not; judge by calibrated.py SIZE=full"
+)
 SURE = 0.95  # of the bound on how many independent models a verdict flags
 TRACES = ("evidence_of_extraction", "evidence_of_modification")  # the columns of the evidence
 
@@ -51,6 +55,15 @@ def passed(found: dict) -> str:
     if not found["in_range"] or any(found.get(name) for name in stopped) or too_few(found):
         return INCONCLUSIVE
     return outcome(found["p_independent"], found["p_stolen"], found["alpha"], found["beta"])
+
+
+def limit_of(fingerprint: Fingerprint, *, other_task: bool) -> str:
+    """Why no verdict by it may go further than inconclusive; empty where one may.
+
+    On EEG of people in two states (docs/price.md), twins flag independent models of other people far above alpha.
+    """
+    of_twins = CalibratedFingerprint.of(fingerprint).of_twins
+    return OF_TWO_CLASSES if of_twins and not other_task and fingerprint.metadata["classes"] == 2 else ""
 
 
 def too_few(found: dict) -> bool:
@@ -124,6 +137,8 @@ def measured(
     if about and held.of_twins and not other_task:
         fingerprint, labels = answered(fingerprint, labels)
         held = CalibratedFingerprint.of(fingerprint)
+    if limit := limit_of(fingerprint, other_task=other_task):
+        about["limit"] = limit
     known = held.calibration(other_task=other_task)
     in_range = True
     if controls is not None:

@@ -126,8 +126,9 @@ def deepfool(
 ) -> torch.Tensor:
     """Distance (n,) in L2 from points (n, ...) to the boundary of the class they lie in (Moosavi-Dezfooli et al. 2016).
 
-    Each step goes to the nearest boundary of the model's linear approximation, and a little beyond. After `limit` steps
-    without leaving its class, a point's distance so far is a lower bound.
+    Each step goes to the nearest boundary of the model's linear approximation, and a little beyond; as published, the
+    range of inputs does not stop it. After `limit` steps without leaving its class, a point's distance so far is a
+    lower bound.
     """
     moved, inside = points.clone(), torch.arange(len(points), device=points.device)
     home = None

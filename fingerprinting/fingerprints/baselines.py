@@ -74,9 +74,9 @@ def _make(study: Study, row: Row, n: int, constants: dict) -> bool:
         print(store.finished(study, name))
         return True
     started = begin(study)
-    fingerprint = owner.fingerprint(row.queries(owner, n, **own))
+    queries = row.queries(owner, n, **own)
     used = [model for _, model in sorted(owner.used.items())]
-    finish(study, name, fingerprint, settings, started, trained_besides(used))
+    finish(study, name, owner.fingerprint(queries), settings, started, queries.notes | trained_besides(used))
     return False
 
 

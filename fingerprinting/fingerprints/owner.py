@@ -24,12 +24,13 @@ class UnsuitedError(UserError):
 class Queries:
     """What a method asks: inputs (n, ...) physical and truth (n,), the class each one began from or aims at.
 
-    extra: named tensors that the method's representation needs besides.
+    extra: named tensors that the method's representation needs besides. notes: what a record says of the making.
     """
 
     inputs: torch.Tensor
     truth: torch.Tensor
     extra: dict[str, torch.Tensor] = field(default_factory=dict)
+    notes: dict[str, float | int] = field(default_factory=dict)
 
 
 class Owner:

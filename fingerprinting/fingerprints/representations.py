@@ -7,6 +7,7 @@ from scipy.stats import ttest_ind
 from fingerprinting.fingerprints.queries.primary import COMPONENTS
 from fingerprinting.fingerprints.store import Fingerprint
 
+KEPT = 0.5  # share of a trajectory's labels below which ADV-TRA's released code takes the rest for the source's
 OFF_LABEL = 0.01  # SAC reads a top-1 label as the softmax of a one-hot vector with this value off the label
 
 
@@ -49,10 +50,19 @@ def correlation(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor
     return (1 - cosines(outputs, fingerprint)) / 2
 
 
-def decision_distances(probabilities: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
-    """probabilities (2 m, C') -> (m,): 1 - cosine between each sample and its partner, m places on (ModelDiff)."""
-    first, second = probabilities.double().chunk(2)
+def decision_distances(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """logits or probabilities (2 m, C') -> (m,): 1 - cosine between each sample and its partner, m places on.
+
+    ModelDiff's decision distance vector; its paper and both released codes take logits.
+    """
+    first, second = outputs.double().chunk(2)
     return 1 - F.cosine_similarity(first, second)
+
+
+def distance_matrix(logits: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """logits (n, C') -> (n n,): the Euclidean distances of all pairs, by which ModelDiff's released code compares."""
+    logits = logits.double()
+    return torch.cdist(logits, logits, compute_mode="donot_use_mm_for_euclid_dist").flatten()
 
 
 def code(probabilities: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
@@ -71,6 +81,15 @@ def votes(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
     thresholds = fingerprint.extra["thresholds"]
     agreed = (labels == fingerprint.labels).to(thresholds.dtype)
     return agreed.view(len(thresholds), -1).mean(1) >= thresholds
+
+
+def trajectories_kept(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (trajectories * points,) -> (trajectories,): whether less than half of each one's labels are other ones.
+
+    ADV-TRA's released decision (2024); the share of trajectories that a suspect keeps is its detection rate.
+    """
+    points = int(fingerprint.extra["trajectory_points"])
+    return (labels != fingerprint.labels).view(-1, points).double().mean(1) < KEPT
 
 
 def membership(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:

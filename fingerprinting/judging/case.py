@@ -39,7 +39,7 @@ def judge(study: Study, *, queries: str, commit: bool, key: str, tsa: str, evide
     commitment.check(folder, study, _fingerprint(study), rules, class_map, encoding)
     _stamp_commitment(folder, tsa)
     if asked:
-        judging.judge(study, queries=queries, **constants)
+        judging.judge(study, queries=queries, committed=True, **constants)
         commitment.keep_map(folder, class_map)
     if evidence:
         _pack(folder, Path(evidence).expanduser(), key, tsa)

@@ -20,7 +20,9 @@ KIND = "closing"
 def close(folder: Path, key: str) -> None:
     """State what the journal and the verdict are, unless that is stated already of these very files."""
     if lacking := sorted(name for name in NEEDED if not (folder / name).is_file()):
-        raise UserError(f"EVIDENCE= needs {', '.join(lacking)} in {folder}; ask the suspect by SUSPECT= first")
+        raise UserError(
+            f"EVIDENCE= needs {', '.join(lacking)} in {folder}; ask the suspect by SUSPECT=, or give RESPONSES=, first"
+        )
     path, files = folder / CLOSING, statements.digests(folder, COVERED)
     if not (path.is_file() and read(path.read_bytes(), str(path))["files"] == files):
         for suffix in commitment.SUFFIXES:

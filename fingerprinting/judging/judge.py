@@ -1,9 +1,8 @@
 """A suspect that can only be asked: the queries for it, and the verdict on its responses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-
-import torch
 
 from fingerprinting.asking import classes, response_files
 from fingerprinting.asking.classes import Classes
@@ -14,12 +13,13 @@ from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.judging import by_hand
 from fingerprinting.judging import queries as folder_of_queries
 from fingerprinting.judging import suspect as suspects
 from fingerprinting.judging.page import page, rounded_up
-from fingerprinting.judging.queries import INPUTS, VERDICT, Places
+from fingerprinting.judging.queries import INPUTS, VERDICT
 from fingerprinting.judging.suspect import Asking, encoding_changes
-from fingerprinting.judging.verdict import Levels, Passed, Report, found_by
+from fingerprinting.judging.verdict import Levels, Passed, Report
 from fingerprinting.models import trained
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.study import SKIPPED, Study
@@ -37,12 +37,14 @@ def judge(
     early: bool = False,
     classes: str = "",
     report: Report | None = None,
+    committed: bool = False,
     **asking,
 ) -> str:
     """Write the queries, ask a suspect, or pass the verdict on responses. No step of a study: nothing is recorded.
 
     early: the control queries come first, and a verdict may be passed before all queries are asked. report: writes more
-    for people to read, once the verdict is on the disk. asking: how a suspect is asked, the constants of `Asking`.
+    for people to read, once the verdict is on the disk. committed: the verdict is one of a case, whose journal
+    has to hold responses from a file too. asking: how a suspect is asked, the constants of `Asking`.
     """
     verdicts.check_rates(alpha, beta, tail)
     source_sha256 = trained.weights_sha256(study, study.source_id)
@@ -56,7 +58,7 @@ def judge(
     if how.suspect and responses:
         raise UserError("SUSPECT= asks for responses and RESPONSES= has them already; give one of the two")
     if Path(how.suspect).suffix.lower() in response_files.SUFFIXES:
-        how, responses = Asking(), how.suspect
+        how, responses = replace(how, suspect=""), how.suspect
     if not (how.suspect or responses):
         said = folder_of_queries.asked_by_hand(study, fingerprint, folder, early)
         print("\n".join([said, *_rounded(study, fingerprint, early), *(f"Warning: {one}." for one in warnings)]))
@@ -65,8 +67,7 @@ def judge(
     if how.suspect:
         passed = suspects.judged(study, fingerprint, folder, levels, meant, how)
     else:
-        folder_of_queries.check(folder, fingerprint, early)
-        passed = _by_hand(study, fingerprint, Path(responses), levels, meant)
+        passed = by_hand.judged(study, fingerprint, folder, Path(responses), levels, meant, how, kept=committed)
     if passed:
         found, labels = passed
         found |= {"warnings": warnings}
@@ -87,25 +88,6 @@ def _meant(study: Study, path: str, other_task: bool) -> Classes:
             raise UserError("CLASSES= maps responses to the source's classes; leave it out with OTHER_TASK=True")
         return Classes(None)
     return Classes(study.classes, classes.read_map(Path(path), study.classes) if path else ())
-
-
-def _by_hand(
-    study: Study, fingerprint: Fingerprint, path: Path, levels: Levels, meant: Classes
-) -> tuple[dict, torch.Tensor]:
-    places = Places.of(fingerprint, levels.early)
-    there = _asked_so_far(path, fingerprint) if levels.early else len(places)
-    labels = torch.tensor(response_files.read(path, there, meant))
-    return found_by(study.folder, fingerprint, labels, levels), labels
-
-
-def _asked_so_far(path: Path, fingerprint: Fingerprint) -> int:
-    fewest, most = response_files.fewest_and_most(path)
-    enough = folder_of_queries.enough(fingerprint)
-    found = [count for count in enough if fewest <= count <= most]
-    if not found:
-        counts = folder_of_queries.listed(enough)
-        raise UserError(f"{path} has {fewest} responses; EARLY=True passes a verdict on {counts} of them")
-    return found[0]
 
 
 def _rounded(study: Study, fingerprint: Fingerprint, early: bool) -> list[str]:
@@ -145,6 +127,8 @@ def _check_early(fingerprint: Fingerprint, other_task: bool, alpha: float, tail:
 def warnings_of(tier: str, fingerprint: Fingerprint, other_task: bool, alpha: float) -> list[str]:
     """What makes a verdict weaker than it looks."""
     held, said = CalibratedFingerprint.of(fingerprint), []
+    if limit := verdicts.limit_of(fingerprint, other_task=other_task):
+        said.append(f"every verdict is {verdicts.INCONCLUSIVE}: {limit}")
     known = held.calibration(other_task=other_task)
     independent, stolen = len(known.independent), len(known.stolen)
     if tier not in COMMITTED:

@@ -5,9 +5,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from fingerprinting.core.foreign_text import shortened, visible
 from fingerprinting.core.runtime import UserError
 
 PACKAGES = {"ssh-keygen": "OpenSSH (Debian: openssh-client)", "openssl": "OpenSSL (Debian: openssl)"}
+SHOWN = 200  # characters of its words
 PATIENCE = 120  # seconds; a key's passphrase is typed within them
 
 
@@ -34,6 +36,6 @@ def run(program: str, *words: str | Path, given: Path | None = None) -> subproce
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
-    """The program's own reason, for a sentence: its last line, printable and short."""
+    """The program's own reason, for a sentence: its last line, visible and short."""
     lines = (done.stderr.strip() or done.stdout.strip() or f"exit status {done.returncode}").splitlines()
-    return "".join(letter for letter in lines[-1] if letter.isprintable())[:200]
+    return shortened(visible(lines[-1]), SHOWN)

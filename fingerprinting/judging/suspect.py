@@ -126,11 +126,18 @@ def passed_on(
     meant: Classes,
     ask: Callable[[Sequence[int]], None] = lambda wanted: None,
 ) -> tuple[dict, Sequence[int]]:
-    """The verdict on what a journal holds, and the indices that it needs; ask(indices) comes before they are read."""
+    """The verdict on what a journal holds, and the indices that it needs; ask(indices) comes before they are read.
+
+    Early, it is the first that flags the suspect, or the last one for which there are responses.
+    """
     places = Places.of(fingerprint, levels.early)
+    wanted: Sequence[int] = ()
     for look in stopping.looks(count) if levels.early else (count,):
-        wanted = sorted([*places.queries[:look], *places.controls])
-        ask(wanted)
+        more = sorted([*places.queries[:look], *places.controls])
+        ask(more)
+        if levels.early and wanted and more[-1] not in kept.responses:
+            break
+        wanted = more
         labels = labels_of(kept, wanted, meant, len(places))
         if levels.early:
             found = found_by(study, fingerprint, labels[: len(places.controls) + look], levels)

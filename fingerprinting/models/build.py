@@ -1,21 +1,23 @@
 """Training models: which ones a step promises, which are finished, and the rest in parallel processes."""
 
+import contextlib
 import hashlib
 import inspect
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-import joblib
 import torch
-from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import UserError
-from fingerprinting.models import responses
+from fingerprinting.engines import engine
+from fingerprinting.engines.engine import Machines
+from fingerprinting.models import elsewhere, responses
 from fingerprinting.models.kinds import KINDS, Job, Training, seed_name
 from fingerprinting.models.trained import require, weights_sha256
 from fingerprinting.study import aside, changes, checkpoints
@@ -75,20 +77,43 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
     known = {row["key"]: row for row in records.rows()}
     records.put(record_of(found) for found in before if found and not _is_of(known.get(found["name"]), found))
     begun = not study.force and any(_resume_path(study, job).is_file() for job in todo)
-    parallel = joblib.Parallel(
-        n_jobs=study.at_a_time, return_as="generator_unordered", inner_max_num_threads=1, backend="loky"
-    )
-    finished = parallel(joblib.delayed(train_one)(study, job, prepare) for job in todo)
+    finished = _one_by_one(study, todo, prepare)
     with tqdm(total=len(todo), desc=step, unit="model", disable=not todo) as bar:
         for metadata in finished:
             if "user_error" in metadata:
                 bar.leave = False
                 finished.close()
-                get_reusable_executor().shutdown(kill_workers=True)
                 raise UserError(metadata["user_error"])
             records.put([record_of(metadata)])
             bar.update()
     return len(todo) < len(jobs) or begun
+
+
+def _one_by_one(study: Study, jobs: list[Job], prepare: Prepare | None) -> Generator[dict, None, None]:
+    """The metadata of each model when it is finished, wherever it is trained; closing it ends what still runs."""
+    if study.machines.is_local:
+        yield from engine.run(Machines(), partial(train_one, study, prepare=prepare), jobs, study.at_a_time)
+        return
+    if not jobs:
+        return
+    by_name = {job.model.name: job for job in jobs}
+    with elsewhere.visit(study) as visit:
+        trained = partial(elsewhere.train, visit, study, partial(_train_once, study, prepare=prepare))
+        parcels = [elsewhere.parcel(study, job) for job in jobs]
+        ended = engine.run(
+            study.machines, trained, parcels, study.workers, study.artifacts / "slurm", lambda sent: sent.job.model.name
+        )
+        with contextlib.closing(ended):
+            for found in ended:
+                yield found if "user_error" in found else elsewhere.unpacked(by_name[found["name"]], found)
+
+
+def _train_once(study: Study, job: Job, prepare: Prepare | None = None) -> dict:
+    """As train_one, for an engine that gives a job to a second machine where the first one died with its result.
+
+    What was there before this run was set aside, also under FORCE=True.
+    """
+    return _finished(study, job) or train_one(study, job, prepare)
 
 
 def train_one(study: Study, job: Job, prepare: Prepare | None = None) -> dict:

@@ -214,8 +214,7 @@ def kept(folder: Path, about: Description, found: Found, given: dict[str, Any]) 
     """The description and the data in the owner's folder, and the study of them."""
     domain.keep(folder, found)
     description.write(folder, about)
-    for cache in (loading.dataset, loading.parts, loading.sha256):
-        cache.cache_clear()
+    loading.forget()
     study = study_of(folder, given)
     _write_parts(study, found, folder)
     return about, study

@@ -10,6 +10,7 @@ from fingerprinting.core import runtime, storage, timing
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.pipeline import ROOT, ZOO
+from fingerprinting.reports import baseline_variants
 from fingerprinting.reports.html import index
 from fingerprinting.reports.pages import heading, study_folders
 from fingerprinting.reports.sections import (
@@ -31,6 +32,7 @@ from fingerprinting.training.trainer import PREDICTION_BATCH, SIGNALS_BATCH
 DOCUMENTS = {
     "README.md": ("runs", "verdict", "results"),
     "docs/results.md": ("methods", "deepcore"),
+    "docs/baselines.md": ("variants",),
     "docs/costs.md": ("steps", "benchmarks"),
     "docs/price.md": ("price", "stopping"),
     "docs/calibrated.md": ("calibrated", "rules", "aims", "replication"),
@@ -211,6 +213,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "verdict": verdicts.example,
     "results": lambda: aucs.best(_committed()),
     "methods": lambda: aucs.summary(_committed()),
+    "variants": lambda: baseline_variants.table(replication.beside(_committed())),
     "price": price.block,
     "stopping": price.stopping,
     "calibrated": _calibrated,

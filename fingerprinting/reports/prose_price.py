@@ -11,6 +11,7 @@ from fingerprinting.study.study import SPLIT
 
 PAGE = "docs/price.md"
 REPLICATE, MANY_PASSES = f"{FASHION}{SPLIT}1", f"{FASHION}-many_passes"
+EYES = "bci/eyes/cpu"
 STUDIES = (CIFAR, FASHION, THUOCL, THUCNEWS)
 JUDGED = (CIFAR, FASHION, THUCNEWS, REPLICATE, THUOCL)
 MOVED = (FASHION, REPLICATE, THUOCL)  # studies in which the owner moved its source to another task
@@ -189,6 +190,13 @@ MEASURED = (
     Measured(PAGE, "always help ({:.3f} on the replicate", lambda: [moved(REPLICATE, "auc", 800)]),
     Measured(PAGE, "twins reach {:.3f} on them", lambda: [priced(EEG, 6, 47)]),
     Measured(PAGE, "spliced ones they reach {:.3f}, where", lambda: [varied(EEG, "mixed mistakes", 200)]),
+    Measured(PAGE, "a mean AUC of {:.3f} there with", lambda: [priced(EYES, 6, 800)]),
+    Measured(
+        PAGE,
+        "flag {:.3f} of the independent models, or {:.3f} after",
+        lambda: [flagged(EYES, 6, queries, "independent") for queries in (800, 400)],
+    ),
+    Measured(PAGE, "Plain agreement reaches {:.3f} with", lambda: [priced(EYES, 0, 200)]),
     Measured(
         PAGE,
         "flag {:.2f} of the stolen models on CIFAR-10, {:.2f} on Fashion-MNIST and {:.2f} on THUCNews, "

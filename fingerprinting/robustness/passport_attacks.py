@@ -6,11 +6,14 @@ ATTACKS = {
     "fake1": "",
     "fake1_noise": "",
     "fake2": "",
+    "fake2_published": "",
     "fake3": "",
+    "fake3_published": "",
     "residual_block": "",
     "solve": "",
     "fine_tune": "",
     "flip": "share of signs flipped",
     "prune": "share of weights pruned",
+    "prune_global": "share of weights pruned, one threshold",
 }
 SWEEPS = {attack: share for attack, share in ATTACKS.items() if share}

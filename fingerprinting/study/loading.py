@@ -52,3 +52,9 @@ def sha256(address: str, name: str, tier: str, split_seed: int, pool: int = 0) -
     """The content of all parts."""
     held = parts(address, name, tier, split_seed, pool).items()
     return storage.digest({f"{part}/{field}": value for part, of in held for field, value in vars(of).items()})
+
+
+def forget() -> None:
+    """What was read: data of the same names lie elsewhere now."""
+    for kept in (dataset, parts, sha256):
+        kept.cache_clear()

@@ -11,6 +11,7 @@ import torch
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.data.datasets import Examples
+from fingerprinting.engines.engine import Machines
 from fingerprinting.study import loading
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, is_folder, load_domain
 from fingerprinting.training.trainer import Recipe
@@ -81,6 +82,7 @@ class Study:
     force: bool = False  # train and compute again what is finished
     variant: str = ""  # the name of a study with other constants, which keeps its models and records apart
     pool: int = 0  # examples taken from the published training set; 0: as many as the tier takes
+    machines: Machines = Machines()  # where models are trained
 
     def __post_init__(self) -> None:
         if self.tier not in TIERS:

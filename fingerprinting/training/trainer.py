@@ -22,6 +22,7 @@ LARGEST_SEED = 2**31  # what torch, NumPy and Python's random all take
 RESUME_EVERY = 30.0  # seconds of training between two resumable states
 
 Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+Descent = tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return (logits.argmax(1) == labels).double().mean().item()
 
 
+def one_cycle(weights: list[nn.Parameter], recipe: Recipe, steps: int) -> Descent:
+    """AdamW on one cycle of the learning rate: how all models here are trained."""
+    optimizer = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps)
+
+
 def fit(
     model: nn.Module,
     train: Examples,
@@ -87,23 +94,21 @@ def fit(
     resume: Path | None = None,
     keep_last: bool = False,
     precision: str = "float32",
+    before_step: Callable[[nn.Module], None] = lambda model: None,
+    descent: Callable[[list[nn.Parameter], Recipe, int], Descent] = one_cycle,
 ) -> dict:
     """Train `model` in place and leave it with the weights of the epoch that did best on dev, or of the last.
 
+    before_step stands between the gradients and the update. descent(weights, recipe, updates) makes what updates.
     Every epoch draws from generators named after the model and the epoch, so a run that is killed and resumed at an
     epoch's end reaches the same bits as one that was not.
     """
     if len(train) < FEWEST:
         raise UserError(f"{name} is to be trained on {len(train)} examples; give its part or share {FEWEST} or more")
     runtime.place(model, device)
-    optimizer = torch.optim.AdamW(
-        [weight for weight in model.parameters() if weight.requires_grad],
-        lr=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
     updates, passes = recipe.updates(len(train)), recipe.passes(len(train))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=updates * passes)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer, schedule = descent(trained, recipe, updates * passes)
     progress = {"epoch": 0, "best_epoch": 0, "dev_accuracy": -1.0, "seconds": 0.0}
     best: dict[str, torch.Tensor] = {}  # of the first epoch at the latest
     if state := _resumable(resume, model, device):
@@ -123,6 +128,7 @@ def fit(
                 loss = objective(model, augment(inputs) if recipe.augment else inputs, targets)
             optimizer.zero_grad()
             loss.backward()
+            before_step(model)
             optimizer.step()
             schedule.step()
             after_step(model)

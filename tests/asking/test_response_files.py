@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from fingerprinting.asking import response_files
 from fingerprinting.asking import texts as text_files
 from fingerprinting.asking.classes import Classes
-from fingerprinting.asking.response_files import parse, read
+from fingerprinting.asking.response_files import parse
 from fingerprinting.core.runtime import UserError
 
 CLASSES = ("ankle boot", "bag", "7")
@@ -21,6 +22,13 @@ ODD = ("a\x0bb", "a\x1cb", "a\u2028b", "a\x85b", "e\u0301t\u00e9", "StraÃŸe", "æ
 STARS = ("1", "2", "3", "4", "5")
 CASED = ("a", "A", "b")
 PATH = Path("responses.txt")
+
+
+def read(path: Path, count: int, classes: Classes) -> list[int]:
+    """The places in a file, which are what its words mean wherever these are read again."""
+    found = response_files.read(path, count, classes)
+    assert [said.label for said in found] == [classes.label(said.raw) for said in found]
+    return [-1 if said.label is None else said.label for said in found]
 
 
 def folded(text: str) -> str:

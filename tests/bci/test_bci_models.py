@@ -63,6 +63,21 @@ def test_recordings_of_any_size_become_logits_of_the_head(name, shape):
     assert torch.equal(output_of(model, path, inputs), logits)
 
 
+@pytest.mark.parametrize("name", ["deep", "shallow"])
+def test_filters_that_run_as_one_convolution_respond_and_learn_as_layer_after_layer(name):
+    inputs = recordings(5, (19, 256)).double()  # exact enough for max pooling to take the same of nearly equal values
+    model = built(name, (19, 256)).double()
+    scale, features, head = model
+    in_one = model(inputs)
+    one_by_one = head(nn.Sequential(*features)(scale(inputs)))
+    assert torch.allclose(in_one, one_by_one, atol=1e-9)
+    learnt = torch.autograd.grad(in_one.square().sum(), list(model.parameters()))
+    for found, expected in zip(
+        learnt, torch.autograd.grad(one_by_one.square().sum(), list(model.parameters())), strict=True
+    ):
+        assert torch.allclose(found, expected, rtol=1e-6, atol=1e-8 * expected.abs().max())
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_silence_and_the_ends_of_the_range_are_classified(name):
     model, extreme = built(name, (4, 448)), torch.tensor(INPUT_RANGE).repeat(224)
@@ -107,7 +122,7 @@ def test_pruned_units_contribute_exactly_nothing(name, shape):
     assert torch.equal(after[:, kept], before[:, kept])
     assert (output_of(model.train(), paths[-1], inputs)[:, units] == 0).all()
     model.eval()
-    features = model[1]
+    features = nn.Sequential(*model[1])
     place = int(paths[-1].split(".")[1])
     with torch.no_grad():
         flat = features[place + 1 :](after)

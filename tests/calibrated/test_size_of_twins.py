@@ -102,6 +102,17 @@ def test_the_source_itself_is_stolen_and_no_calibration_model_is(small, outputs)
     assert of_source["extrapolated"] and of_source["n_stolen"] == 0 and of_source["p_stolen"] == 1
 
 
+def test_of_two_classes_nobody_is_flagged_and_that_is_said_before(small, outputs):
+    fingerprint = opened(small)
+    controls = CalibratedFingerprint.of(fingerprint).controls.truth
+    for classes, expected in ((2, "inconclusive"), (10, "stolen")):
+        asked = replace(fingerprint, metadata={**fingerprint.metadata, "classes": classes})
+        found = verdicts.measured(asked, asked.labels, controls, 0.2, 0.2)
+        assert verdicts.passed(found) == expected
+        said = judge.warnings_of(small.tier, asked, False, 0.2)
+        assert any("every verdict is inconclusive: of two classes" in one for one in said) == (classes == 2)
+
+
 def test_who_can_only_be_asked_gets_that_verdict_and_is_told_what_it_rests_on(small, outputs, tmp_path, capsys):
     asked = dict(queries=str(tmp_path), other_task=False, **LEVELS)
     judge.judge(small, responses="", **asked)

@@ -24,7 +24,9 @@ def made(seed: int = 0) -> Fingerprint:
     controls = Controls(torch.rand(4, 1, 8, 8), torch.arange(4), torch.full((MODELS,), 0.5))
     labels = torch.zeros(N, dtype=torch.long)
     extra = CalibratedFingerprint(known, None, controls).extra
-    return Fingerprint(torch.rand(N, 1, 8, 8), labels, labels + 3, labels - 1, torch.eye(4)[labels], {}, extra)
+    return Fingerprint(
+        torch.rand(N, 1, 8, 8), labels, labels + 3, labels - 1, torch.eye(4)[labels], {"classes": 4}, extra
+    )
 
 
 @pytest.mark.parametrize(("n", "when"), [(10, (10,)), (25, (25,)), (60, (25, 50, 60)), (200, (25, 50, 100, 200))])

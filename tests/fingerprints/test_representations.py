@@ -15,7 +15,7 @@ from fingerprinting.methods import METHODS, Method, and_minus_twins
 
 # Their readings need what their queries learnt: tests of their own.
 LEARNED = {"fuap", "irisfp", "dataset_inference", "calibrated"}
-PLAIN = [method for method in METHODS if method.name not in LEARNED]
+PLAIN = [method for method in METHODS if method.name not in LEARNED and not method.needs]
 BY_LABELS = [method for method in PLAIN if method.output == "labels"]
 BY_PROBABILITIES = [method for method in PLAIN if method.output == "probabilities"]
 

@@ -144,14 +144,15 @@ def test_a_suspect_may_be_asked_in_the_same_command(study, protected, tmp_path):
     path = tmp_path / "responses.txt"
     path.write_text("".join(f"{label}\n" for label in cases.copy_of(protected)))
     cases.run(study, tmp_path / "queries", commit=True, responses=str(path))
-    with pytest.raises(UserError, match="needs responses.jsonl in .*; ask the suspect by SUSPECT= first"):
-        cases.run(study, tmp_path / "queries", responses=str(path), evidence=str(tmp_path / "case.zip"))
     assert json.loads((tmp_path / "queries" / "verdict.json").read_text())["outcome"] == "stolen"
     assert commitment.is_there(tmp_path / "queries")
 
 
 def test_evidence_needs_what_the_suspect_said(study, committed, tmp_path):
-    with pytest.raises(UserError, match="needs responses.jsonl, verdict.json in .*; ask the suspect by SUSPECT= first"):
+    with pytest.raises(
+        UserError,
+        match="needs responses.jsonl, verdict.json in .*; ask the suspect by SUSPECT=, or give RESPONSES=, first",
+    ):
         cases.run(study, committed, evidence=str(tmp_path / "case.zip"))
     assert not (tmp_path / "case.zip").exists()
 

@@ -123,13 +123,10 @@ PLACES = {
     "fuap": lambda model, x: fuap.universal(model, x, torch.ones(1), BOUNDS, 0.2, 0.9, 3, 3),
     "irisfp": lambda model, x: irisfp.to_meeting_point(model, x, LABELS, torch.ones(1), BOUNDS, 0.1, 3, 0.1),
     "metafinger": lambda model, x: metafinger.optimised(
-        model, [model], [model], x, torch.ones(1), BOUNDS, 3, 0.1, 0.5, 1, 0.1, drawn()
+        [model], [model], [model], x, torch.ones(1), BOUNDS, 3, 0.1, 0.5, 1, 0.1, drawn()
     ),
-    "cae": lambda model, x: cae.confer(
-        cae.Ensemble(model, [model], [model], 1, 0.3, drawn()), x, LABELS, 3, 0.1, 0.1, BOUNDS
-    ),
-    "conferrable_classes": lambda model, x: cae.conferrable_classes([model], [model, model], x, LABELS),
-    "conferrability": lambda model, x: cae.conferrability([model, model], [model], x, LABELS),
+    "cae": lambda model, x: cae.confer(cae.Ensemble(model, [model], [model], 0.3, drawn()), x, 3, 0.1, 0.1, BOUNDS),
+    "conferrability": lambda model, x: cae.Ensemble(model, [model] * 2, [model], 0.0, drawn()).conferrability(x),
     "deepcore": lambda model, x: (
         core_points.core_points(model, x, LABELS, core_points.Ascent(4, 0.1, 2, 0.0, 0.02, 3), BOUNDS)[-1].inputs
     ),

@@ -14,7 +14,19 @@ PACKAGE = Path(fingerprinting.__file__).parent
 # From what everything stands on to what stands on everything; `pipeline` is a list of names, `methods` the whole table
 # of fingerprints, whose rows the stages before it add.
 LEVELS = (
-    *("core", "pipeline", "data", "training", "study", "models", "fingerprints", "deepcore", "asking", "calibrated"),
+    *(
+        "core",
+        "engines",
+        "pipeline",
+        "data",
+        "training",
+        "study",
+        "models",
+        "fingerprints",
+        "deepcore",
+        "asking",
+        "calibrated",
+    ),
     *("methods", "judging"),
     *("robustness", "evaluation", "reports", "cli", "protecting"),
 )

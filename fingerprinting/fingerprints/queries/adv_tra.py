@@ -9,8 +9,10 @@ from torch import nn
 
 from fingerprinting.core.runtime import place
 from fingerprinting.fingerprints import registry
+from fingerprinting.fingerprints.distances import hamming
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
-from fingerprinting.fingerprints.registry import agreement
+from fingerprinting.fingerprints.registry import Method, agreement
+from fingerprinting.fingerprints.representations import trajectories_kept
 
 ADV_TRA_CANDIDATES = 2  # starts per trajectory kept
 ADV_TRA_CLASSES = 4  # that a trajectory passes, its own included
@@ -26,6 +28,7 @@ def adv_tra(
     """Trajectories, as many as n queries hold or one, through `classes` classes (or all) with `length` steps to each.
 
     Of `candidates` times as many starts, the first ones whose trajectories cross every boundary where they should.
+    extra: how many points a trajectory has.
     """
     bounds = owner.movable()
     hops = min(classes, owner.source_logits.shape[1]) - 1
@@ -38,10 +41,17 @@ def adv_tra(
     if not len(kept):
         raise UnsuitedError(f"no trajectory of {owner.method} crosses the boundaries where it should")
     truth = torch.cat([owner.source_logits[chosen].argmax(1)[:, None], tour.repeat_interleave(length, 1)], 1)
-    return Queries(paths[kept].flatten(0, 1).cpu(), truth[kept.cpu()].flatten())
+    points = {"trajectory_points": torch.tensor(truth.shape[1])}
+    return Queries(paths[kept].flatten(0, 1).cpu(), truth[kept.cpu()].flatten(), points)
 
 
-registry.add(agreement("adv_tra"), queries=adv_tra, cheap=True, least=dict(candidates=1, length=1, classes=2))
+registry.add(
+    agreement("adv_tra"),
+    Method("adv_tra", "labels", trajectories_kept, hamming, judges="source", needs="trajectory_points"),
+    queries=adv_tra,
+    cheap=True,
+    least=dict(candidates=1, length=1, classes=2),
+)
 
 
 def tours(labels: torch.Tensor, classes: int, hops: int, generator: torch.Generator) -> torch.Tensor:

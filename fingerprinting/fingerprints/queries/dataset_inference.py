@@ -11,16 +11,16 @@ from fingerprinting.fingerprints.registry import Method
 from fingerprinting.fingerprints.representations import membership, membership_confidence, steps_until_flip
 from fingerprinting.training.trainer import predict
 
-KINDS = 3  # of noise: uniform, normal, Laplace
+AT_ONCE = 16  # examples that are walked away from and asked about before the next: 50 steps of 30 walks take memory
 
 
-DATASET_INFERENCE_POINTS = dict(smoke=10, quick=200, cpu=200, paper=50)  # of each part in the sample, at most half
-DATASET_INFERENCE_FITTED = dict(smoke=20, quick=1_000, cpu=1_000, paper=500)  # of each part for the regressor
-DATASET_INFERENCE_DIRECTIONS = dict(smoke=1, quick=1, cpu=1, paper=10)  # of each of three kinds of noise (paper: 10)
-DATASET_INFERENCE_STEPS = dict(smoke=5, quick=5, cpu=5, paper=50)  # of a walk
+DATASET_INFERENCE_POINTS = dict(smoke=10, quick=200, cpu=10, paper=50)  # of each part in the sample, at most half
+DATASET_INFERENCE_FITTED = dict(smoke=20, quick=1_000, cpu=500, paper=500)  # of each part for the regressor
+DATASET_INFERENCE_DIRECTIONS = dict(smoke=1, quick=1, cpu=10, paper=10)  # of each of three kinds of noise (paper: 10)
+DATASET_INFERENCE_STEPS = dict(smoke=5, quick=5, cpu=50, paper=50)  # of a walk (released code: 50)
 DATASET_INFERENCE_STEP = dict(
-    cv=dict(smoke=0.05, quick=0.05, cpu=0.05, paper=0.005), bci=dict(smoke=2.5, quick=2.5, cpu=2.5, paper=0.25)
-)  # scale of a step's noise: the same length of walk in every tier; EEG: microvolt
+    cv=dict(smoke=0.05, quick=0.05, cpu=0.005, paper=0.005), bci=dict(smoke=2.5, quick=2.5, cpu=0.25, paper=0.25)
+)  # scale of a step's noise (released code: 0.005): the same length of walk in every tier; EEG: microvolt
 DATASET_INFERENCE_HIDDEN = 100  # units of the regressor (released code)
 DATASET_INFERENCE_EPOCHS = 1_000  # of the regressor (released code)
 DATASET_INFERENCE_LEARNING_RATE = 0.1  # of the regressor (released code)
@@ -53,12 +53,20 @@ def dataset_inference(
     count = min(points, *[len(part) // 2 for part in shuffled])
     sample, inside = _joined(shuffled, slice(0, count))
     others, others_inside = _joined(shuffled, slice(count, count + fitted))
-    asked, learnt = (
-        walked(physical(both.inputs), directions, steps, step * movable, bounds, owner.generator(purpose))
-        for purpose, both in (("sample", sample), ("fitted", others))
+    inputs, others_inputs = physical(sample.inputs), physical(others.inputs)
+    noise, others_noise = (
+        noises(some, directions, step * movable, owner.generator(purpose))
+        for purpose, some in (("sample", inputs), ("fitted", others_inputs))
     )
-    labels = predict(owner.source, learnt.flatten(0, 2), owner.device).argmax(1)
-    flips = steps_until_flip(labels.view(learnt.shape[:3]), others.targets)
+    asked = walked(inputs, noise, steps, bounds)
+    flips = torch.cat(
+        [
+            steps_until_flip(_labels(owner, walked(some, away, steps, bounds)), truth)
+            for some, away, truth in zip(
+                *(part.split(AT_ONCE) for part in (others_inputs, others_noise, others.targets)), strict=True
+            )
+        ]
+    )
     weights = regressor(flips, others_inside, hidden, epochs, learning_rate, owner.generator("regressor"))
     queries = Queries(
         asked.flatten(0, 2),
@@ -82,24 +90,29 @@ def _joined(parts: list[Examples], rows: slice) -> tuple[Examples, torch.Tensor]
     return training.joined(held_out), torch.arange(len(training) + len(held_out)) < len(training)
 
 
-def walked(
-    inputs: torch.Tensor,
-    directions: int,
-    steps: int,
-    step: torch.Tensor,
-    bounds: tuple[float, float],
-    generator: torch.Generator,
-) -> torch.Tensor:
-    """Inputs (N, ...) -> (N, walks, steps, ...): 1 to `steps` times the same noise away (the blind walk).
+def _labels(owner: Owner, walks: torch.Tensor) -> torch.Tensor:
+    """The source's labels (N, walks, steps) along walks (N, walks, steps, ...)."""
+    return predict(owner.source, walks.flatten(0, 2), owner.device).argmax(1).view(walks.shape[:3])
 
-    A walk's noise is uniform or normal with scale `step`, or Laplace with twice that (the released code's proportion).
+
+def noises(inputs: torch.Tensor, directions: int, step: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """For inputs (N, ...) what each step of their walks adds (N, walks, ...): `directions` of each kind of noise.
+
+    It is uniform or normal with scale `step`, or Laplace with twice that (the released code's proportion).
     """
     shape = (len(inputs), directions, *inputs.shape[1:])
     uniform, centred = (2 * torch.rand(shape, generator=generator) - 1 for _ in range(2))
     normal = torch.randn(shape, generator=generator)
     # By the inverse of its distribution function; rand() may be 0, of which the logarithm is infinite.
     laplace = -2 * centred.sign() * torch.log1p(-centred.abs().clamp_max(1 - 1e-6))
-    noise = step * torch.cat([uniform, normal, laplace], 1)
+    return step * torch.cat([uniform, normal, laplace], 1)
+
+
+def walked(inputs: torch.Tensor, noise: torch.Tensor, steps: int, bounds: tuple[float, float]) -> torch.Tensor:
+    """Inputs (N, ...) and noise (N, walks, ...) -> (N, walks, steps, ...): 1 to `steps` times the same noise away.
+
+    The blind walk of the released code.
+    """
     counts = torch.arange(1, steps + 1).view(-1, *[1] * (inputs.dim() - 1))
     return (inputs[:, None, None] + counts * noise[:, :, None]).clamp(*bounds)
 

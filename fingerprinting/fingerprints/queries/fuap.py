@@ -59,6 +59,12 @@ def fuap(
     perturbation = universal(
         owner.source, inputs.to(owner.device), owner.recorded.to(owner.device), bounds, xi, fooled, steps, nearest
     ).cpu()
+    reached = fooling_rate(owner, inputs, perturbation, bounds)
+    if reached < fooled:
+        print(
+            f"fuap: the perturbation changes the source's label for {reached:.0%} of {len(inputs)} inputs, not for the "
+            f"{fooled:.0%} that FUAP_FOOLED asks for; a larger FUAP_XI or more FUAP_STEPS change more"
+        )
     outputs = torch.softmax(owner.source_logits[pool], 1)
     cluster, anchors = clustered(outputs, max(1, n // 2), owner.generator("clusters"))
     drawn = [anchors] + [_members(cluster, owner.generator(f"view {view}")) for view in range(views)]
@@ -76,7 +82,7 @@ def fuap(
         learning_rate,
     )
     truth = owner.part.targets[pool[anchors]]
-    return Queries(asked[: 2 * len(anchors)], truth.repeat(2), weights)
+    return Queries(asked[: 2 * len(anchors)], truth.repeat(2), weights, {"fooling_rate": reached})
 
 
 registry.add(
@@ -89,6 +95,14 @@ registry.add(
 def paired(anchors: torch.Tensor, perturbation: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
     """Anchors (a, ...) and the same perturbed, inside the bounds: (2a, ...)."""
     return torch.cat([anchors, (anchors + perturbation).clamp(*bounds)])
+
+
+def fooling_rate(owner: Owner, inputs: torch.Tensor, perturbation: torch.Tensor, bounds: tuple[float, float]) -> float:
+    """The share of inputs (n, ...) whose label by the source the perturbation (1, ...) changes."""
+    before, after = (
+        predict(owner.source, some, owner.device).argmax(1) for some in paired(inputs, perturbation, bounds).chunk(2)
+    )
+    return (before != after).double().mean().item()
 
 
 def universal(

@@ -1,17 +1,17 @@
 """MetaFinger (Yang et al., IJCAI 2022): inputs on which stolen copies say what the source says, and others do not."""
 
-from collections.abc import Callable
-
 import torch
-import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
+from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
 from fingerprinting.fingerprints.queries.descent import descend, some_responses
+from fingerprinting.fingerprints.queries.transforms import any_transform
 from fingerprinting.fingerprints.registry import agreement
 from fingerprinting.training.trainer import predict
 
+ANCHORS = ("stolen", "source")
 HELD_BACK = 3  # every third reference model of a role validates, the others make the queries (the paper's 2 : 1)
 
 
@@ -22,6 +22,7 @@ METAFINGER_LEARNING_RATE = dict(
 )  # of Adam (released code: 0.01 and 0.04, many more updates); EEG: microvolt
 METAFINGER_ALPHA = 1.0  # weight of the independents' term
 METAFINGER_SAMPLED = dict(smoke=2, quick=2, cpu=2, paper=3)  # models of each role per update (released code: 3)
+METAFINGER_ANCHOR = "stolen"  # each of them in turn (released code), or source: whose responses the others are led to
 METAFINGER_NOISE = dict(cv=0.05, bci=2.5)  # deviation of the noise among the transforms; EEG: microvolt
 
 
@@ -34,17 +35,21 @@ def metafinger(
     learning_rate: float,
     alpha: float,
     sampled: int,
+    anchor: str,
     noise: float,
 ) -> Queries:
     """The n of `candidates` * n optimised inputs that separate the validating reference models best."""
     bounds = owner.movable()
+    if anchor not in ANCHORS:
+        raise UserError(f"METAFINGER_ANCHOR={anchor} is unknown; take {' or '.join(ANCHORS)}")
     pirated, independent = owner.references("pirated"), owner.references("independent")
     if min(len(pirated), len(independent)) < HELD_BACK:
         raise UnsuitedError(f"{owner.method} needs {HELD_BACK} reference models of each role, pirated and independent")
     chosen = owner.drawn(round(candidates * n))
+    stolen = [owner.opened(model) for model in training_of(pirated)]
     inputs = optimised(
-        owner.source,
-        [owner.opened(model) for model in training_of(pirated)],
+        stolen if anchor == "stolen" else [owner.source],
+        stolen,
         [owner.opened(model) for model in training_of(independent)],
         owner.inputs(chosen).to(owner.device),
         owner.recorded.to(owner.device),
@@ -85,7 +90,7 @@ def validating(models: list) -> list:
 
 
 def optimised(
-    source: nn.Module,
+    anchors: list[nn.Module],
     pirated: list[nn.Module],
     independent: list[nn.Module],
     inputs: torch.Tensor,
@@ -98,11 +103,17 @@ def optimised(
     noise: float,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Adam on the inputs (N, ...), `sampled` models of each role and one random transform a step, kept in bounds."""
+    """Adam on the inputs (N, ...), kept in bounds. A step has one random transform and `sampled` models of each role.
+
+    Each of the anchors has its turn, in random order, and then in another.
+    """
+    order: list[int] = []
 
     def loss(moved: torch.Tensor) -> torch.Tensor:
-        seen = transform(generator, noise)(moved)
-        own = source(seen)  # first: the order of the passes is that in which their gradients are added
+        if not order:
+            order.extend(torch.randperm(len(anchors), generator=generator).tolist())
+        seen = any_transform(generator, noise, bounds, images=inputs.dim() == 4)(moved)
+        own = anchors[order.pop()](seen)  # first: the order of the passes is that in which their gradients are added
         stolen, others = (some_responses(models, seen, sampled, generator) for models in (pirated, independent))
         return objective(own, stolen, others, alpha)
 
@@ -118,22 +129,3 @@ def divergence(of: torch.Tensor, from_: torch.Tensor) -> torch.Tensor:
     """KL(softmax(of) || softmax(from_)) over the last dimension."""
     of = of.log_softmax(-1)
     return (of.exp() * (of - from_.log_softmax(-1))).sum(-1)
-
-
-def transform(generator: torch.Generator, noise: float) -> Callable[[torch.Tensor], torch.Tensor]:
-    """One input transform, the same for a batch: none, noise, a blur, or a shift along the last axis."""
-    kind, shift, seed = torch.randint(2**31, (3,), generator=generator).tolist()
-
-    def noisy(inputs: torch.Tensor) -> torch.Tensor:
-        drawn = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(seed))
-        return inputs + noise * drawn.to(inputs.device)
-
-    def blurred(inputs: torch.Tensor) -> torch.Tensor:
-        pool = F.avg_pool2d if inputs.dim() == 4 else F.avg_pool1d
-        return pool(inputs, 3, stride=1, padding=1, count_include_pad=False)
-
-    def shifted(inputs: torch.Tensor) -> torch.Tensor:
-        most = max(1, inputs.shape[-1] // 8)
-        return inputs.roll(shift % (2 * most + 1) - most, -1)
-
-    return (lambda inputs: inputs, noisy, blurred, shifted)[kind % 4]

@@ -13,7 +13,7 @@ from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.distances import cosine
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.fingerprints.registry import Method
-from fingerprinting.fingerprints.representations import decision_distances
+from fingerprinting.fingerprints.representations import decision_distances, distance_matrix
 
 MODELDIFF_STEPS = dict(smoke=10, quick=20, cpu=20, paper=100)  # up the score's gradient
 MODELDIFF_EPSILON = dict(cv=0.2, bci=10.0)  # infinity norm of x' - x (0.2 in the released code); EEG: microvolt
@@ -29,7 +29,13 @@ def modeldiff(owner: Owner, n: int, *, steps: int, epsilon: float) -> Queries:
     return Queries(torch.cat([start, partners]).cpu(), owner.part.targets[chosen].repeat(2))
 
 
-registry.add(Method("modeldiff", "probabilities", decision_distances, cosine), queries=modeldiff, cheap=True)
+registry.add(
+    Method("modeldiff", "probabilities", decision_distances, cosine),
+    Method("modeldiff", "logits", decision_distances, cosine),
+    Method("modeldiff", "logits", distance_matrix, cosine),
+    queries=modeldiff,
+    cheap=True,
+)
 
 
 def score(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:

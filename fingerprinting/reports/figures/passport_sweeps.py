@@ -13,16 +13,17 @@ def figure(study_folder: str, attacks: list[dict]) -> None:
         own = [row for row in rows if row["architecture"] == name]
         schemes = schemes_of(own)
         title = f"{name}: passports under flipped signs and pruning"
-        size = (3.2 * len(schemes), 5.4)
-        with canvas(study_folder, f"passports-{name}", title, 2, len(schemes), size) as (drawn, axes):
-            for line, (attack, label) in zip(axes, SWEEPS.items(), strict=True):
+        sweeps = {attack: label for attack, label in SWEEPS.items() if any(row["attack"] == attack for row in own)}
+        size = (3.2 * len(schemes), 2.7 * len(sweeps))
+        with canvas(study_folder, f"passports-{name}", title, len(sweeps), len(schemes), size) as (drawn, axes):
+            for line, (attack, label) in zip(axes, sweeps.items(), strict=True):
                 for axis, scheme in zip(line, schemes, strict=True):
                     found = [row for row in own if (row["attack"], row["scheme"]) == (attack, scheme)]
                     shares = [row["strength"] for row in found]
                     axis.plot(shares, [row["accuracy"] for row in found], "o-", ms=3, label="accuracy, valid passports")
                     detected = [row["signature_detection"] for row in found]
                     axis.plot(shares, detected, "s--", ms=3, label="signature detection")
-                    if attack == "prune":
+                    if attack != "flip":
                         released = [row["released_accuracy"] for row in found]
                         axis.plot(shares, released, "^:", ms=3, label="accuracy as released")
                     else:

@@ -93,7 +93,7 @@ def sweep(rows: list[dict], attack: str) -> list[str]:
     if not cells:
         return []
     schemes = schemes_of(rows)
-    names = ["accuracy", "detection"] + ["accuracy as released"] * (attack == "prune")
+    names = ["accuracy", "detection"] + ["accuracy as released"] * (attack != "flip")
     keys = ["accuracy", "signature_detection", "released_accuracy"]
     lines = []
     for scheme in schemes:

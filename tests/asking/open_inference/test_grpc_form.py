@@ -100,12 +100,20 @@ def test_who_is_too_slow_is_asked_again(served):
 @pytest.mark.parametrize(
     ("fault", "count", "said"),
     [
-        ("INVALID_ARGUMENT", 1, "responded with INVALID_ARGUMENT: not today"),
-        ("NOT_FOUND", 1, "responded with NOT_FOUND: not today"),
-        ("UNAUTHENTICATED", 1, "responded with UNAUTHENTICATED: not today"),
-        ("UNIMPLEMENTED", 1, "responded with UNIMPLEMENTED: not today"),
-        ("INTERNAL", 2, "responded with INTERNAL: not today, twice to the same request; what was asked before is kept"),
-        ("UNAVAILABLE", 10, "responded with UNAVAILABLE: not today, 10 times; what was asked before is kept: run the"),
+        ("INVALID_ARGUMENT", 1, "responded with INVALID_ARGUMENT: not today\\\\u0007"),
+        ("NOT_FOUND", 1, "responded with NOT_FOUND: not today\\\\u0007"),
+        ("UNAUTHENTICATED", 1, "responded with UNAUTHENTICATED: not today\\\\u0007"),
+        ("UNIMPLEMENTED", 1, "responded with UNIMPLEMENTED: not today\\\\u0007"),
+        (
+            "INTERNAL",
+            2,
+            "responded with INTERNAL: not today\\\\u0007, twice to the same request; what was asked before is kept",
+        ),
+        (
+            "UNAVAILABLE",
+            10,
+            "responded with UNAVAILABLE: not today\\\\u0007, 10 times; what was asked before is kept: run the",
+        ),
         ("page", 2, "responded with what is no response of the protocol: 20 bytes, twice to the same request"),
         ("few", 2, "responded with what has 3 values for 7 queries: .* bytes, twice to the same request"),
         ("huge", 1, "responded with RESOURCE_EXHAUSTED: .*larger than max .*; lower BATCH, or give OUTPUT="),

@@ -5,17 +5,28 @@ import inspect
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
-from cv.passport import attacks, measuring, passports, protected_study, stealing_attacks, target, verification
-from cv.passport.layers import ForgedNorm, PassportNorm
+from cv.passport import (
+    attacks,
+    measuring,
+    passports,
+    protected_study,
+    published_attacks,
+    stealing_attacks,
+    target,
+    verification,
+)
+from cv.passport.layers import ForgedNorm, PassportNorm, branch_norms
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import REPOSITORY
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.robustness import passport_attacks
+from fingerprinting.training.trainer import Recipe
 from tests.cv.passport.small_passports import CONFIG, made, net
 
 # Fake-1.
@@ -151,6 +162,90 @@ def test_flipping_turns_exactly_the_share():
     both = [torch.cat(list(part.signs.values())) for part in (held, turned)]
     assert (both[0] != both[1]).sum() == 24  # of 96
     assert turned.signs["1.3"].shape == held.signs["1.3"].shape
+
+
+def test_pruning_by_one_threshold_is_the_released_one():
+    """Numpy's percentile over every parameter's absolute values; what does not lie above it becomes 0."""
+    for share in (0.0, 0.3, 0.8, 1.0):
+        plain = net()
+        sizes = np.concatenate([weight.detach().abs().numpy().flatten() for weight in plain.parameters()])
+        threshold = np.percentile(sizes, 100 * share)
+        expected = [
+            np.where(np.abs(weight) > threshold, weight, 0) if share else weight
+            for weight in (weight.detach().numpy().copy() for weight in plain.parameters())
+        ]
+        pruned = published_attacks.pruned_globally(plain, share)
+        apart = [
+            np.abs(one[weight.detach().numpy() != one])
+            for weight, one in zip(pruned.parameters(), expected, strict=True)
+        ]
+        assert (
+            sum(map(len, apart)) <= 1
+        )  # the percentile lies between two values, and takes or leaves the one that cuts
+        zeros = np.concatenate([weight.detach().numpy().flatten() for weight in pruned.parameters()]) == 0
+        assert abs(int(zeros.sum()) - share * len(sizes)) <= int((sizes == 0).sum()) + 1
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list:
+    """What the published forgers would train: (network, objective, clip), and they leave it as it is."""
+    found: list = []
+
+    def forged(_self, released, objective, _recipe, _name, clip=float("inf")):
+        found.append((released, objective, clip))
+        return released
+
+    monkeypatch.setattr(target.Target, "forged_as_published", forged)
+    return found
+
+
+def test_fake2_as_released_begins_at_the_claimed_signs_and_trains_by_cross_entropy_alone(study, trained, monkeypatch):
+    monkeypatch.setattr(published_attacks, "judged", lambda _target, _net, claimed: claimed)
+    hit = attacked(study)
+    claimed = published_attacks._fake2_published(hit, SimpleNamespace(forge=None), 0.5)
+    ((released, objective, clip),) = trained
+    weights = {name: weight for name, weight in released.named_parameters() if weight.requires_grad}
+    assert len(weights) == 4 and clip == float("inf")
+    norms = branch_norms(released)
+    for path, bits in claimed.signs.items():
+        scale, shift = norms[path].affine()
+        assert torch.equal(scale, bits) and not shift.any()
+    inputs, labels = torch.rand(6, 1, 8, 8), torch.randint(10, (6,))
+    assert objective(released, inputs, labels).item() == pytest.approx(F.cross_entropy(released(inputs), labels).item())
+
+
+def test_fake3_as_released_is_driven_away_by_the_sum_of_inverse_squares(study, trained):
+    hit = attacked(study)
+    outcome = published_attacks._fake3_published(hit, SimpleNamespace(forge=None, sign_weight=0.1), 0.5)
+    ((released, objective, clip),) = trained
+    assert clip == 2 and len([weight for weight in released.parameters() if weight.requires_grad]) == 4
+    assert min(outcome.notes["cosine"]) > 0.99 and len(outcome.notes["cosine"]) == 4  # nothing was trained yet
+    claimed = attacks.flipped(hit.held, 0.5, hit.draw("fake3_published/0.5"))
+    inputs, labels = torch.rand(6, 1, 8, 8), torch.randint(10, (6,))
+    norms, away, signed = branch_norms(released), 0.0, 0.0
+    for path, bits in claimed.signs.items():
+        for forged, own in zip(norms[path].passports, (hit.held.gamma[path], hit.held.beta[path]), strict=True):
+            step = (forged.detach() - own).numpy()
+            assert step.std() == pytest.approx(0.001, rel=0.2)
+            away += 1 / np.mean(step**2)
+        scale = norms[path].affine()[0].detach()
+        signed += torch.relu(0.1 - bits * scale).sum().item()
+    expected = F.cross_entropy(released(inputs), labels).item() + 0.1 * signed + away
+    assert objective(released, inputs, labels).item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_released_descent_is_sgd_with_momentum_at_one_rate():
+    weight = nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimizer, schedule = target.published_descent([weight], Recipe(3, 0.01, 64, 0.3, 0, False), 10)
+    by_hand, velocity = np.array([1.0, -2.0]), np.zeros(2)
+    for _ in range(4):
+        optimizer.zero_grad()
+        weight.square().sum().backward()
+        optimizer.step()
+        schedule.step()
+        velocity = 0.9 * velocity + 2 * by_hand + 5e-4 * by_hand
+        by_hand = by_hand - 0.01 * velocity
+        np.testing.assert_allclose(weight.detach().numpy(), by_hand, rtol=1e-5)
 
 
 @pytest.mark.parametrize("forge", [attacks._fake2, attacks._fake3])

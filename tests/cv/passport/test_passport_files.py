@@ -169,7 +169,8 @@ def test_a_configuration_is_what_json_says_or_refused(tmp_path_factory, content)
     except UserError as refusal:
         assert str(path) in str(refusal) and "\n" not in str(refusal).replace(str(path), "")
     else:
-        assert found == json.loads(content.decode("utf-8-sig"))
+        said = json.loads(content.decode("utf-8-sig"))
+        assert found == {passports.DEEPIPR_LAYERS.get(name, name): value for name, value in said.items()}
         assert all(isinstance(value, (bool, str)) for value in found.values())
 
 
@@ -183,16 +184,72 @@ def test_a_configuration_is_what_json_says_or_refused(tmp_path_factory, content)
         (b'{"1.3": NaN}', "must give false, true or a text"),
         (b'{"1.3": 1e999}', "must give false, true or a text"),
         (b'{"1.3": {"0": true}}', "must give false, true or a text"),
+        (b'{"layer4": {"0": true}}', "must give false, true or a text"),
+        (b'{"layer4": {"0": {"convbn_2": {}}}}', "must give false, true or a text"),
         (b'{"1.3": true, "1.6": false, "1.3": false}', "names '1.3' twice"),
+        (b'{"1.0": true, "0": false}', "names '1.0' twice"),
         (b" " * (passports.LARGEST_CONFIG + 1), "larger than any passport configuration"),
     ],
-    ids=["deep", "deep objects", "cut", "UTF-16", "NaN", "infinite", "nested", "twice", "large"],
+    ids=[
+        "deep",
+        "deep objects",
+        "cut",
+        "UTF-16",
+        "NaN",
+        "infinite",
+        "nested",
+        "a block alone",
+        "too deep",
+        "twice",
+        "by two names",
+        "large",
+    ],
 )
 def test_configurations_that_are_damaged(tmp_path, content, said):
     path = tmp_path / "config.json"
     path.write_bytes(content)
     with pytest.raises(UserError, match=said):
         passports.read_config(str(path), "conv3")
+
+
+BLOCK, LAST = ("conv1", "conv2", "downsample.0"), ("1.layer4.1.conv1", "1.layer4.1.conv2")
+
+
+def deepiprs_resnet(blocks: int) -> dict:
+    """As in DeepIPR's files for ResNet9 (one block a stage) and ResNet18 (two): passports in the last stage alone."""
+    config: dict = {"convbnrelu_1": False}
+    for stage in range(1, 5):
+        config[f"layer{stage}"] = {}
+        for place in range(blocks):
+            names = ["convbnrelu_1", "convbn_2", *(["shortcut"] if stage > 1 and not place else [])]
+            config[f"layer{stage}"][str(place)] = dict.fromkeys(names, stage == 4)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("config", "architecture", "signed"),
+    [
+        ({"0": False, "2": False, "4": True, "5": True, "6": True}, "alexnet", ["1.8", "1.11", "1.14"]),
+        (deepiprs_resnet(1), "small_resnet18", [f"1.layer4.0.{name}" for name in BLOCK]),
+        (deepiprs_resnet(2), "resnet18", [*(f"1.layer4.0.{name}" for name in BLOCK), *LAST]),
+    ],
+    ids=["AlexNet", "ResNet9", "ResNet18"],
+)
+def test_deepiprs_own_configurations_are_read(tmp_path, config, architecture, signed):
+    path = tmp_path / "deepipr.json"
+    path.write_text(json.dumps(config))
+    read = passports.read_config(str(path), architecture)
+    plain = checkpoints.build(DOMAIN, architecture, 10, (3, 32, 32))
+    signs = passports.signatures(plain, read, torch.Generator().manual_seed(0))
+    assert list(signs) == signed
+    assert set(read) <= set(convolutions(plain))
+
+
+def test_a_text_in_deepiprs_configuration_is_the_layers_signature(tmp_path):
+    path = tmp_path / "deepipr.json"
+    path.write_text(json.dumps(deepiprs_resnet(2) | {"layer4": {"1": {"convbn_2": "this is mine"}}}))
+    read = passports.read_config(str(path), "small_resnet18")
+    assert read["1.layer4.1.conv2"] == "this is mine" and not any(read[name] for name in read if "layer4" not in name)
 
 
 @pytest.mark.parametrize("name", ["x" * 5_000, '{"1.3": true, "1.6": "' + "my model " * 40 + '"}', "no\0where", "."])

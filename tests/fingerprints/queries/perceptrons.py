@@ -10,8 +10,8 @@ from fingerprinting.study.study import Study
 SHAPE = (1, 8, 8)
 BOUNDS = (0.0, 1.0)
 CONSTANTS = {
-    "ipguard": dict(steps=60, learning_rate=0.02, margin=0.3),
-    "cae": dict(candidates=1.5, steps=15, learning_rate=0.02, epsilon=0.15, dropout=0.3, sampled=2),
+    "ipguard": dict(steps=60, learning_rate=0.02, margin=0.3, target="runner_up"),
+    "cae": dict(candidates=1.5, steps=15, learning_rate=0.02, epsilon=0.15, dropout=0.3),
     "adv_tra": dict(candidates=2, classes=4, length=4, step=0.02, decay=0.9, rounds=20),
     "modeldiff": dict(steps=10, epsilon=0.1),
 }

@@ -7,6 +7,9 @@ from torch import nn
 from fingerprinting.fingerprints import owner as owners
 from fingerprinting.fingerprints.owner import UnsuitedError
 from fingerprinting.fingerprints.queries.adv_tra import adv_tra, crossing_scale, tours, trajectories, walk
+from fingerprinting.fingerprints.representations import trajectories_kept
+from fingerprinting.fingerprints.store import Fingerprint
+from fingerprinting.methods import METHODS
 from tests.fingerprints.queries.perceptrons import BOUNDS, CONSTANTS, SHAPE, images, network, top_two
 
 
@@ -95,3 +98,40 @@ def test_a_source_that_responses_one_class_only_has_no_trajectories(owner):
     used.source_logits = used.source(owners.physical(used.part.inputs))
     with pytest.raises(UnsuitedError, match="no trajectory"):
         adv_tra(used, 20, **CONSTANTS["adv_tra"])
+
+
+def released_rate(labels: list[list[int]], recorded: list[list[int]]) -> float:
+    """The share of trajectories that the released code takes for the source's: by their share of mutated labels."""
+    detected = 0
+    for found, own in zip(labels, recorded, strict=True):
+        mutated = sum(one != other for one, other in zip(found, own, strict=True)) / len(own)
+        detected += mutated < 0.5
+    return detected / len(recorded)
+
+
+def test_the_released_decision_counts_the_trajectories_that_are_mostly_kept(owner):
+    used = owner("adv_tra")
+    queries = adv_tra(used, 80, **CONSTANTS["adv_tra"])
+    fingerprint = used.fingerprint(queries)
+    points = int(queries.extra["trajectory_points"])
+    assert points == 13 and len(fingerprint) % points == 0
+    (method,) = (method for method in METHODS if method.representation is trajectories_kept)
+    draw = torch.Generator().manual_seed(0)
+    recorded, seen = fingerprint.labels.view(-1, points).tolist(), set()
+    for share in (0.2, 0.5, 0.7):
+        logits = fingerprint.source_logits.clone()
+        other = torch.rand(len(logits), generator=draw) < share
+        logits[other] = logits[other].roll(1, 1)
+        rate = released_rate(logits.argmax(1).view(-1, points).tolist(), recorded)
+        assert method.score(logits, fingerprint) == pytest.approx(1 - rate)
+        seen.add(rate)
+    assert len(seen) > 1
+    assert method.score(fingerprint.source_logits, fingerprint) == 0 and method.needs in queries.extra
+
+
+def test_half_of_the_labels_mutated_is_too_much():
+    recorded = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3])
+    logits, extra = torch.eye(4)[recorded], {"trajectory_points": torch.tensor(4)}
+    fingerprint = Fingerprint(torch.zeros(8, 1), recorded, recorded, torch.full((8,), -1), logits, {}, extra)
+    kept = trajectories_kept(torch.tensor([0, 1, 0, 0, 0, 1, 2, 0]), fingerprint)
+    assert kept.tolist() == [False, True]

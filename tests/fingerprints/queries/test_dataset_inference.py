@@ -7,9 +7,14 @@ from scipy.stats import ttest_ind
 
 from fingerprinting.fingerprints.distances import shortfall
 from fingerprinting.fingerprints.queries import dataset_inference
+from fingerprinting.fingerprints.queries.dataset_inference import (
+    DATASET_INFERENCE_DIRECTIONS,
+    DATASET_INFERENCE_STEP,
+    DATASET_INFERENCE_STEPS,
+)
 from fingerprinting.fingerprints.representations import membership, steps_until_flip
 from fingerprinting.fingerprints.store import Fingerprint
-from tests.fingerprints.queries.linear import BOUNDS, EVERYWHERE, fingerprint_of, generator
+from tests.fingerprints.queries.linear import BOUNDS, EVERYWHERE, fingerprint_of, generator, images, linear_model
 
 
 def flips_by_loops(labels: np.ndarray, truth: np.ndarray) -> list[list[int]]:
@@ -33,23 +38,54 @@ def test_steps_until_the_flip_equal_a_loop():
     assert {0, 6} <= set(found.flatten().tolist())
 
 
+def noises(inputs: torch.Tensor, directions: int, step: float) -> torch.Tensor:
+    return dataset_inference.noises(inputs, directions, step * EVERYWHERE, generator())
+
+
 def test_a_walk_goes_straight_on_inside_the_range():
     inputs = 0.5 * torch.ones(4, 1, 4, 4)
-    found = dataset_inference.walked(inputs, 2, 5, 0.01 * EVERYWHERE, BOUNDS, generator())
+    noise = noises(inputs, 2, 0.01)
+    found = dataset_inference.walked(inputs, noise, 5, BOUNDS)
     assert found.shape == (4, 6, 5, 1, 4, 4)
-    step = found[:, :, :1] - 0.5
-    torch.testing.assert_close(found - 0.5, torch.arange(1, 6).view(5, 1, 1, 1) * step, atol=1e-6, rtol=0)
-    assert step[:, :2].abs().max() <= 0.01 < step[:, 2:].abs().max()
-    far = dataset_inference.walked(inputs, 2, 5, 10.0 * EVERYWHERE, BOUNDS, generator())
+    torch.testing.assert_close(found - 0.5, torch.arange(1, 6).view(5, 1, 1, 1) * noise[:, :, None], atol=1e-6, rtol=0)
+    assert noise[:, :2].abs().max() <= 0.01 < noise[:, 2:].abs().max()
+    far = dataset_inference.walked(inputs, noises(inputs, 2, 10.0), 5, BOUNDS)
     assert far.min() == 0 and far.max() == 1
 
 
 def test_a_walks_noise_has_the_spread_of_its_kind():
-    noise = dataset_inference.walked(
-        torch.zeros(1, 1, 100, 100), 1, 1, torch.ones(()), (-torch.inf, torch.inf), generator()
-    )
+    noise = noises(torch.zeros(1, 1, 100, 100), 1, 1.0)
     expected = [1 / 3**0.5, 1.0, 2 * 2**0.5]  # uniform on [-1, 1], normal, Laplace of scale 2
     np.testing.assert_allclose(noise.flatten(2).std(2)[0].numpy(), expected, rtol=0.05)
+
+
+def blind_walk(label, image: np.ndarray, delta: np.ndarray, own: int, steps: int) -> int:
+    """Steps of a label-only attack that repeats one random direction, clipped to the range, until the label flips."""
+    for magnitude in range(1, steps + 1):
+        if label(np.clip(image + magnitude * delta, *BOUNDS)) != own:
+            return magnitude - 1
+    return steps
+
+
+def test_the_published_constants_give_thirty_features_of_fifty_steps_by_the_blind_walk():
+    directions, steps = DATASET_INFERENCE_DIRECTIONS["cpu"], DATASET_INFERENCE_STEPS["cpu"]
+    step = DATASET_INFERENCE_STEP["cv"]["cpu"]
+    assert (3 * directions, steps, step) == (30, 50, 0.005)
+    model, inputs = linear_model(scale=12.0), images(5)
+    noise = noises(inputs, directions, step)
+    walks = dataset_inference.walked(inputs, noise, steps, BOUNDS)
+    truth = model(inputs).argmax(1)
+    flips = steps_until_flip(model(walks.flatten(0, 2)).argmax(1).view(5, 30, 50), truth)
+
+    def label(image: np.ndarray) -> int:
+        return model(torch.from_numpy(image)[None].float()).argmax(1).item()
+
+    expected = [
+        [blind_walk(label, image.numpy(), delta.numpy(), own, steps) for delta in deltas]
+        for image, deltas, own in zip(inputs, noise, truth.tolist(), strict=True)
+    ]
+    assert flips.tolist() == expected
+    assert flips.shape == (5, 30) and 0 < (flips < 50).double().mean() < 1
 
 
 def inference_case(separation: int) -> tuple[torch.Tensor, Fingerprint]:

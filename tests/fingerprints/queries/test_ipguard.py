@@ -1,8 +1,10 @@
 """IPGuard: the loss by hand, and a batch against one sample at a time."""
 
+import pytest
 import torch
 
-from fingerprinting.fingerprints.queries.ipguard import boundary_loss, ipguard, to_boundary
+from fingerprinting.core.runtime import UserError
+from fingerprinting.fingerprints.queries.ipguard import TARGETS, boundary_loss, ipguard, to_boundary
 from tests.fingerprints.queries.perceptrons import BOUNDS, CONSTANTS, each, images, network, top_two
 
 
@@ -52,3 +54,30 @@ def test_ipguard_goes_from_the_sources_class_to_its_runner_up(owner):
     i, j = used.source_logits[chosen].topk(2).indices.unbind(1)
     assert torch.equal(queries.truth, i)
     assert (used.source(queries.inputs).argmax(1) == j).double().mean() > 0.8
+
+
+def test_the_three_targets_by_hand():
+    logits = torch.tensor([[3.0, 1.0, 2.0, 0.0], [0.0, 1.0, 5.0, 2.0]]).repeat(200, 1)
+    found = {name: target(logits, torch.Generator().manual_seed(0)) for name, target in TARGETS.items()}
+    assert found["runner_up"].tolist() == [2, 3] * 200
+    assert found["least_likely"].tolist() == [3, 0] * 200
+    own = logits.argmax(1)
+    assert (found["random"] != own).all()
+    for label in (0, 2):
+        counts = found["random"][own == label].bincount(minlength=4)
+        assert counts[label] == 0 and counts.sum() == 200 and (counts[counts > 0] > 40).all()
+
+
+@pytest.mark.parametrize("target", ["least_likely", "random"])
+def test_ipguard_goes_to_the_target_that_is_asked_for(owner, target):
+    used = owner("ipguard")
+    queries = ipguard(used, 20, **CONSTANTS["ipguard"] | dict(target=target, steps=200))
+    logits = used.source_logits[used.drawn(20)]
+    aim = TARGETS[target](logits, used.generator("targets"))
+    assert torch.equal(queries.truth, logits.argmax(1))
+    assert (used.source(queries.inputs).argmax(1) == aim).double().mean() > 0.8
+
+
+def test_another_target_is_refused(owner):
+    with pytest.raises(UserError, match="IPGUARD_TARGET=nearest is unknown; take one of runner_up, least_likely, rand"):
+        ipguard(owner("ipguard"), 20, **CONSTANTS["ipguard"] | dict(target="nearest"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fingerprinting import cli
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.fingerprints import baselines, store
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
 from fingerprinting.fingerprints.queries import dataset_inference, fuap, irisfp, metafinger
@@ -129,7 +129,10 @@ def test_irisfp_keeps_the_largest_effects(owner, monkeypatch):
 
 
 def test_metafinger_keeps_what_separates_the_models_held_back(owner):
-    own, about = owner("metafinger"), dict(steps=3, learning_rate=0.1, alpha=1.0, sampled=1, noise=0.05)
+    own, about = (
+        owner("metafinger"),
+        dict(steps=3, learning_rate=0.1, alpha=1.0, sampled=1, anchor="source", noise=0.05),
+    )
     every, few = (metafinger.metafinger(own, n, candidates=18 / n, **about).inputs for n in (18, 6))
     assert torch.equal(few, every[:6])
     labels = own.source(every).argmax(1)
@@ -139,6 +142,12 @@ def test_metafinger_keeps_what_separates_the_models_held_back(owner):
     )
     merit = true.double().mean(0) - false.double().mean(0)
     assert (merit.diff() <= 0).all() and merit[0] > merit[-1]
+
+
+def test_another_anchor_is_refused(owner):
+    about = dict(candidates=1, steps=1, learning_rate=0.1, alpha=1.0, sampled=1, anchor="twin", noise=0.05)
+    with pytest.raises(UserError, match="METAFINGER_ANCHOR=twin is unknown; take stolen or source"):
+        metafinger.metafinger(owner("metafinger"), 4, **about)
 
 
 def test_fuaps_encoder_is_told_who_was_stolen(owner, monkeypatch):
@@ -158,9 +167,32 @@ def test_fuaps_encoder_is_told_who_was_stolen(owner, monkeypatch):
     assert (stolen.int().diff() != 0).sum() == 1
 
 
+@pytest.mark.parametrize("fooled", [0.0, 1.0])
+def test_fuap_says_when_its_perturbation_fools_less_than_was_asked_for(owner, capsys, fooled):
+    about = dict(xi=0.02, fooled=fooled, points=40, steps=1, nearest=2, views=1, hidden=4, code=2)
+    own = owner("fuap")
+    queries = fuap.fuap(own, 8, temperature=0.1, epochs=1, learning_rate=0.1, **about)
+    rate = queries.notes["fooling_rate"]
+    assert rate * 40 == pytest.approx(round(rate * 40)) and 0 <= rate < 1
+    warned = f"label for {rate:.0%} of 40 inputs, not for the 100% that FUAP_FOOLED asks for"
+    assert (warned in capsys.readouterr().out) == (fooled == 1)
+
+
+def test_the_fooling_rate_is_the_share_of_labels_that_change(owner):
+    own = owner("fuap")
+    inputs = own.inputs(own.drawn(30))
+    perturbation = 0.4 * torch.randn(inputs[:1].shape, generator=torch.Generator().manual_seed(0))
+    changed = 0
+    for one in inputs:
+        before, after = (own.source(some[None]).argmax() for some in (one, (one + perturbation[0]).clamp(0, 1)))
+        changed += int(before != after)
+    assert fuap.fooling_rate(own, inputs, perturbation, (0.0, 1.0)) == pytest.approx(changed / 30)
+    assert changed
+
+
 def test_dataset_inference_is_fitted_on_other_examples_than_it_asks_about(owner, monkeypatch):
-    seen, walk, own = [], dataset_inference.walked, owner("dataset_inference")
-    monkeypatch.setattr(dataset_inference, "walked", lambda *given: seen.append(given[0]) or walk(*given))
+    seen, noises, own = [], dataset_inference.noises, owner("dataset_inference")
+    monkeypatch.setattr(dataset_inference, "noises", lambda *given: seen.append(given[0]) or noises(*given))
     about = dict(points=9, fitted=9, directions=1, steps=2, step=0.1, hidden=4, epochs=1, learning_rate=0.1)
     queries = dataset_inference.dataset_inference(own, 1, **about)
     asked, fitted, part = (

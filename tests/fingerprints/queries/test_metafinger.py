@@ -1,4 +1,4 @@
-"""MetaFinger: its objective against scipy and finite differences, its inputs and transforms."""
+"""MetaFinger: its objective against scipy and finite differences, its anchors and inputs."""
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ def test_metafingers_inputs_make_its_objective_fall_and_stay_in_range():
     source, pirated, independent = toy_pool()
     start = images(30)
     found = metafinger.optimised(
-        source, pirated, independent, start, EVERYWHERE, BOUNDS, 60, 0.03, 1.0, 2, 0.05, generator()
+        pirated, pirated, independent, start, EVERYWHERE, BOUNDS, 90, 0.03, 1.0, 2, 0.05, generator()
     )
 
     def value(inputs: torch.Tensor) -> float:
@@ -60,12 +60,25 @@ def test_metafingers_inputs_make_its_objective_fall_and_stay_in_range():
     assert agreed[0] > 0.9 and agreed[1] < 0.4
 
 
-def test_metafingers_transforms_keep_the_shape_and_are_not_all_the_same():
-    for inputs in (images(3), torch.randn(3, 2, 40, generator=generator())):
-        seen = [metafinger.transform(generator(seed), 0.1)(inputs) for seed in range(30)]
-        assert all(one.shape == inputs.shape for one in seen)
-        assert any(torch.equal(one, inputs) for one in seen)
-        assert len({round(one.square().sum().item(), 4) for one in seen}) > 3
+def test_every_stolen_model_is_the_anchor_once_before_one_is_again(monkeypatch):
+    _, pirated, independent = toy_pool()
+    anchors, objective = [], metafinger.objective
+
+    def watched(anchor, positive, negative, alpha):
+        seen = watched.inputs[-1]
+        anchors.append([index for index, model in enumerate(pirated) if torch.equal(model(seen), anchor)][0])
+        return objective(anchor, positive, negative, alpha)
+
+    watched.inputs = []
+    for model in pirated:
+        model.register_forward_pre_hook(lambda _, given: watched.inputs.append(given[0]))
+    monkeypatch.setattr(metafinger, "objective", watched)
+    metafinger.optimised(
+        pirated, pirated, independent, images(4), EVERYWHERE, BOUNDS, 12, 0.03, 1.0, 2, 0.05, generator()
+    )
+    turns = [anchors[start : start + 3] for start in range(0, 12, 3)]
+    assert [sorted(turn) for turn in turns] == [[0, 1, 2]] * 4
+    assert len({tuple(turn) for turn in turns}) > 1
 
 
 def test_metafinger_never_validates_on_what_it_trained_on():

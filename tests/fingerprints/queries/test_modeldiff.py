@@ -3,17 +3,24 @@
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cosine as cosine_distance
 
 from fingerprinting.fingerprints.distances import cosine
 from fingerprinting.fingerprints.queries.modeldiff import diverged, modeldiff, score
-from fingerprinting.fingerprints.representations import decision_distances
+from fingerprinting.fingerprints.representations import decision_distances, distance_matrix
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.methods import METHODS
 from tests.fingerprints.queries.perceptrons import BOUNDS, CONSTANTS, images, network
 
+ROWS = {(method.output, method.representation): method for method in METHODS if method.name == "modeldiff"}
 
-def distances_by_hand(logits: np.ndarray) -> np.ndarray:
-    outputs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+
+def distances_by_hand(outputs: np.ndarray) -> np.ndarray:
     half = len(outputs) // 2
     return np.array(
         [
@@ -23,16 +30,50 @@ def distances_by_hand(logits: np.ndarray) -> np.ndarray:
     )
 
 
-def test_modeldiffs_distance_against_numpy_also_between_tasks():
+def fingerprint_of(source: torch.Tensor) -> Fingerprint:
+    return Fingerprint(images(), source.argmax(1), source.argmax(1), torch.full((12,), -1), source, {})
+
+
+@pytest.mark.parametrize("output", ["probabilities", "logits"])
+def test_modeldiffs_distance_against_numpy_also_between_tasks(output):
     source, suspect = network(0)(images()), network(1, classes=3)(images())
-    fingerprint = Fingerprint(images(), source.argmax(1), source.argmax(1), torch.full((12,), -1), source, {})
-    first, second = (distances_by_hand(logits.numpy()) for logits in (suspect, source))
-    np.testing.assert_allclose(decision_distances(source.softmax(1), fingerprint).numpy(), second, atol=1e-12)
-    (method,) = (method for method in METHODS if method.name == "modeldiff")
+    fingerprint, method = fingerprint_of(source), ROWS[output, decision_distances]
+    first, second = (
+        distances_by_hand(softmax(logits.numpy()) if output == "probabilities" else logits.numpy())
+        for logits in (suspect, source)
+    )
     expected = 1 - first @ second / np.sqrt(first @ first * (second @ second))
     assert method.score(suspect, fingerprint) == pytest.approx(expected)
     assert method.score(source, fingerprint) == 0
     assert method.distance is cosine and method.judges == "any"
+
+
+def released(source: np.ndarray, suspect: np.ndarray) -> float:
+    """The number that the released comparison returns, from what its formulas say: it falls with similarity."""
+    matrices = [cdist(logits, logits) for logits in (source, suspect)]
+    similar = 1 - cosine_distance(*(matrix.ravel() for matrix in matrices))
+    return 1 - (similar + 1) / 2
+
+
+def test_the_matrix_of_distances_orders_suspects_as_the_released_comparison_does_the_other_way_round():
+    source, method = network(0)(images()), ROWS["logits", distance_matrix]
+    fingerprint = fingerprint_of(source)
+    suspects = [network(seed, classes)(images()) for seed, classes in ((1, 3), (2, 5), (3, 7))]
+    np.testing.assert_allclose(
+        distance_matrix(source, fingerprint).view(12, 12).numpy(), cdist(source.numpy(), source.numpy()), atol=1e-12
+    )
+    for logits in suspects:
+        assert method.score(logits, fingerprint) == pytest.approx(2 * released(source.numpy(), logits.numpy()))
+    assert method.score(source, fingerprint) == 0 == pytest.approx(released(source.numpy(), source.numpy()))
+    assert method.judges == "any"
+
+
+def test_all_three_ways_to_read_modeldiff_are_rows_and_the_first_asks_least():
+    assert list(ROWS) == [
+        ("probabilities", decision_distances),
+        ("logits", decision_distances),
+        ("logits", distance_matrix),
+    ]
 
 
 def test_modeldiffs_score_by_hand():
