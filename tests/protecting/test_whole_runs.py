@@ -86,7 +86,8 @@ def test_texts_with_a_plain_network_of_ones_own(mine, run_here):
     ended = protected(run_here, *words, "PRUNABLE=embedding")
     assert "prunable embedding" in ended.stdout
     assert (mine / "protected" / "queries" / "queries.txt").is_file()
-    assert verdict(run_here, mine, fine_tuned(study_of(mine)))["outcome"] == "stolen"
+    found = verdict(run_here, mine, fine_tuned(study_of(mine)))
+    assert found["evidence"] > 0 and found["outcome"] == "inconclusive"  # as of all with two classes
 
 
 def test_eeg_without_a_model(mine, run_here):
@@ -95,7 +96,8 @@ def test_eeg_without_a_model(mine, run_here):
     assert "no part plays the attacker" in ended.stdout
     study = study_of(mine)
     assert len(study.parts["attacker"]) == 0
-    assert verdict(run_here, mine, trained.open_model(study, study.source_id))["outcome"] == "stolen"
+    found = verdict(run_here, mine, trained.open_model(study, study.source_id))
+    assert found["evidence"] > 0 and found["outcome"] == "inconclusive"  # as of all with two classes
 
 
 def test_resnet18_of_torchvision_is_built_and_looked_at(mine, run_here):
