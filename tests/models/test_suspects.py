@@ -419,7 +419,7 @@ def test_what_is_outdated_is_gone_before_it_is_trained_again(study, monkeypatch)
     training_zoo.train(study, "irrelevant", jobs)
     longer = [replace(job, recipe=study.recipe(2, 0.01)) for job in jobs]
 
-    def stopped(*_):
+    def stopped(*_, **__):
         assert not any(job.model.path.exists() for job in jobs)
         raise KeyboardInterrupt
 

@@ -28,9 +28,14 @@ LATE = {
     "eeg": ("bci/recordings.py",),
     "onnx": ("fingerprinting/asking/files/onnx_model.py",),
     "grpc": ("fingerprinting/asking/open_inference/channel.py",),
+    "cluster": (
+        "fingerprinting/engines/dask_scheduler.py",
+        "fingerprinting/engines/slurm.py",
+        "tests/engines/test_dask.py",
+    ),
     "tables": ("fingerprinting/protecting/tables.py",),
 }
-UNPINNED = {"onnx", "grpc", "tables"}  # extras that requirements.txt does not install
+UNPINNED = {"onnx", "grpc", "cluster", "tables"}  # extras that requirements.txt does not install
 OTHERWISE = {
     "grpc": "grpcio",
     "PIL": "pillow",
