@@ -62,8 +62,13 @@ def limit_of(fingerprint: Fingerprint, *, other_task: bool) -> str:
 
     On EEG of people in two states (docs/price.md), twins flag independent models of other people far above alpha.
     """
-    of_twins = CalibratedFingerprint.of(fingerprint).of_twins
-    return OF_TWO_CLASSES if of_twins and not other_task and fingerprint.metadata["classes"] == 2 else ""
+    of_twins = CalibratedFingerprint.of(fingerprint).of_twins and not other_task
+    return limit_of_twins(fingerprint.metadata["classes"]) if of_twins else ""
+
+
+def limit_of_twins(classes: int) -> str:
+    """The same before there is a fingerprint."""
+    return OF_TWO_CLASSES if classes == 2 else ""
 
 
 def too_few(found: dict) -> bool:

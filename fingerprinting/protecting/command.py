@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from fingerprinting import cli
-from fingerprinting.calibrated import fitting
+from fingerprinting.calibrated import fitting, verdicts
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import UserError
@@ -71,6 +71,8 @@ def run(
     about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
     held, study = deriving.kept(folder, about, found, given)
     print(deriving.cut_of(study, held, folder, elsewhere), flush=True)
+    if limit := verdicts.limit_of_twins(len(found.classes)):
+        print(f"every verdict will be {verdicts.INCONCLUSIVE}: {limit}", flush=True)
     if split_only:
         print("train the model on the owner's part alone, then give it by the same command without SPLIT_ONLY=")
         return

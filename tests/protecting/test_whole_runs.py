@@ -85,6 +85,8 @@ def test_texts_with_a_plain_network_of_ones_own(mine, run_here):
     words = ("DATA=reviews.csv", "TEXT=review", "LABEL=stars", "MODEL=mine:Words", "LEARNING_RATE=0.02")
     ended = protected(run_here, *words, "PRUNABLE=embedding")
     assert "prunable embedding" in ended.stdout
+    said = ended.stdout.index("every verdict will be inconclusive: of two classes all wrong responses are the same")
+    assert said < ended.stdout.index("twins: ")
     assert (mine / "protected" / "queries" / "queries.txt").is_file()
     found = verdict(run_here, mine, fine_tuned(study_of(mine)))
     assert found["evidence"] > 0 and found["outcome"] == "inconclusive"  # as of all with two classes
