@@ -19,7 +19,7 @@ import joblib
 
 from fingerprinting.core import explanations
 from fingerprinting.core.runtime import REPOSITORY, UserError, provenance
-from fingerprinting.engines.engine import Machines
+from fingerprinting.engines.machines import Machines
 from fingerprinting.study import checksums
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, load_domain, module_of
 from fingerprinting.study.records import Records

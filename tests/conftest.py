@@ -5,6 +5,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,9 @@ def run_here(tmp_path, monkeypatch, capfd):
 def study() -> Study:
     """Vision on scikit-learn's own digits at the smallest tier: needs no download."""
     return Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=60, workers=1)
+
+
+@pytest.fixture
+def quick(study) -> Study:
+    """The same, whose models take two updates."""
+    return replace(study, min_updates=2, batch_size=256)

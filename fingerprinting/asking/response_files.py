@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fingerprinting.asking.classes import NAMED, Classes, clash, written
-from fingerprinting.asking.respondent import UNANSWERED, Response
+from fingerprinting.asking.respondent import Response
 from fingerprinting.asking.texts import text_of
 from fingerprinting.core.runtime import UserError
 
@@ -21,9 +21,8 @@ Row = tuple[int, str]  # the line that it stands on, and what it says
 
 
 def read(path: Path, count: int, classes: Classes) -> list[Response]:
-    """The responses in a file to so many queries, as `parse` has them, with the words that they are."""
-    found = _parsed(text_of(path), count, classes, path)
-    return [Response(None if place == UNANSWERED else place, word) for word, place in found]
+    """The responses in a file to so many queries, as `parse` has them."""
+    return parse(text_of(path), count, classes, path)
 
 
 def fewest_and_most(path: Path) -> tuple[int, int]:
@@ -40,22 +39,18 @@ def _split(text: str) -> list[str]:
     return [line.strip() for line in io.StringIO(text.replace("\ufeff", ""), newline=None)]
 
 
-def parse(text: str, count: int, classes: Classes, path: Path) -> list[int]:
-    """Responses, one to each query: places among the classes; UNANSWERED where there is none, or the suspect refused.
+def parse(text: str, count: int, classes: Classes, path: Path) -> list[Response]:
+    """A response to each query in its words, without a label where there is none, or the suspect refused.
 
     A line each, of names or places; a file called .csv has columns, one called .jsonl a JSON value a line. Lines end in
     LF, CRLF or CR and nowhere else; blanks around a response, byte order marks and empty lines after the last one do
     not count. Where a class is called as another one's place, names alone are taken: 1 to 5 stars are places 0 to 4.
     """
-    return [place for _, place in _parsed(text, count, classes, path)]
-
-
-def _parsed(text: str, count: int, classes: Classes, path: Path) -> list[tuple[str, int]]:
     kind = path.suffix.lower()
     meant = classes.label if kind == JSON else classes.place
     rows = READERS.get(kind, _of_lines)(text, count, classes, path)
-    found = [(row[1], _place(row, meant, classes, path)) for row in rows]
-    if all(place == UNANSWERED for _, place in found):
+    found = [Response(_label(row, meant, classes, path), row[1]) for row in rows]
+    if all(said.label is None for said in found):
         raise UserError(f"{path} has a class in no line; give the suspect's responses")
     return found
 
@@ -154,15 +149,12 @@ def _in_order(rows: list[tuple[object, Row]], count: int, path: Path) -> list[Ro
 READERS = {".csv": _of_columns, JSON: _of_json}
 
 
-def _place(row: Row, meant: Callable[[str], int | None], classes: Classes, path: Path) -> int:
+def _label(row: Row, meant: Callable[[str], int | None], classes: Classes, path: Path) -> int | None:
     number, word = row
-    if not word:
-        return UNANSWERED
-    if (place := meant(word)) is not None:
-        return place
-    if word.casefold() in REFUSED:
-        return UNANSWERED
-    raise UserError(f"line {number} of {path} says {_shown(word)!r}, which is no class; {_take(classes)}")
+    label = meant(word) if word else None
+    if label is None and word and word.casefold() not in REFUSED:
+        raise UserError(f"line {number} of {path} says {_shown(word)!r}, which is no class; {_take(classes)}")
+    return label
 
 
 def _shown(word: str) -> str:

@@ -9,13 +9,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fingerprinting.core.runtime import UserError
-from fingerprinting.engines.engine import DASK, Item, Machines, Result
+from fingerprinting.engines.machines import DASK, KEPT, Item, Machines, Result
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 PATIENCE = 20  # seconds for a scheduler to be found, and to come back once it went away
-GONE = "what is finished is kept: run the same command again when there is one"
 
 
 def run(
@@ -28,10 +27,8 @@ def run(
 
     with _opened(machines) as client:
         _check_workers(client, machines)
-        futures = {
-            client.submit(function, item, pure=False, resources=_resources(machines), retries=0): name(item)
-            for item in items
-        }
+        wanted = _resources(machines)
+        futures = {client.submit(function, item, pure=False, resources=wanted): name(item) for item in items}
         try:
             for future in distributed.as_completed(futures):
                 yield _result(future, futures[future], machines)
@@ -46,7 +43,7 @@ def _result(future: Future, name: str, machines: Machines) -> Any:
     from distributed.scheduler import KilledWorker
 
     if future.status in ("cancelled", "lost"):
-        raise UserError(f"the scheduler at {machines.engine} went away; {GONE}")
+        raise UserError(f"the scheduler at {machines.engine} went away; {KEPT} when there is one")
     try:
         return future.result()
     except KilledWorker as error:

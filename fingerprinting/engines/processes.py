@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 import joblib
 from joblib.externals.loky import get_reusable_executor
 
-from fingerprinting.engines.engine import Item, Result
+from fingerprinting.engines.machines import Item, Result
 
 
 def run(function: Callable[[Item], Result], items: Sequence[Item], at_a_time: int) -> Generator[Result, None, None]:

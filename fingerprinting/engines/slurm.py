@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fingerprinting.core.runtime import UserError
-from fingerprinting.engines.engine import Item, Machines, Result
+from fingerprinting.engines.machines import KEPT, Item, Machines, Result
 
 if TYPE_CHECKING:
     from submitit import Executor, Job
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 PAUSE = 2.0  # seconds between two looks at what the jobs have written
 LOOK = 10.0  # seconds between two looks at the queue
 PATIENCE = 120.0  # seconds for Slurm to come back once it went away
-KEPT = "what is finished is kept: run the same command again"
 MOST = 1000  # jobs of an array at once unless WORKERS= says otherwise, and continuations of one job
 TIME = 240  # minutes of a job unless SBATCH_TIMELIMIT says otherwise; what is not finished then is gone on with
 

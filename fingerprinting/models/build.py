@@ -16,7 +16,6 @@ from tqdm import tqdm
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.engines import engine
-from fingerprinting.engines.engine import Machines
 from fingerprinting.models import elsewhere, responses
 from fingerprinting.models.kinds import KINDS, Job, Training, seed_name
 from fingerprinting.models.trained import require, weights_sha256
@@ -92,7 +91,7 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
 def _one_by_one(study: Study, jobs: list[Job], prepare: Prepare | None) -> Generator[dict, None, None]:
     """The metadata of each model when it is finished, wherever it is trained; closing it ends what still runs."""
     if study.machines.is_local:
-        yield from engine.run(Machines(), partial(train_one, study, prepare=prepare), jobs, study.at_a_time)
+        yield from engine.run(study.machines, partial(train_one, study, prepare=prepare), jobs, study.at_a_time)
         return
     if not jobs:
         return

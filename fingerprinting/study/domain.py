@@ -115,7 +115,7 @@ class Domain:
     inputs: Inputs
     constants: dict[str, object] = field(default_factory=dict)  # shared by all steps, overridable in each
     limit: str = ""  # why no verdict by its models goes further than inconclusive; empty: they may
-    scope: str = ""  # what verdicts by its models cover, where that is less than all attacks
+    scope: str = ""  # what verdicts cover where its source could be asked once and can be no more; empty: all attacks
     commands: dict[str, str] = field(default_factory=dict)  # step -> the command that runs it for this domain alone
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ import torch
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.data.datasets import Examples
-from fingerprinting.engines.engine import Machines
+from fingerprinting.engines.machines import Machines
 from fingerprinting.study import loading
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, is_folder, load_domain
 from fingerprinting.training.trainer import Recipe

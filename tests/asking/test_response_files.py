@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fingerprinting.asking import response_files
 from fingerprinting.asking import texts as text_files
 from fingerprinting.asking.classes import Classes
-from fingerprinting.asking.response_files import parse
+from fingerprinting.asking.respondent import Response
 from fingerprinting.core.runtime import UserError
 
 CLASSES = ("ankle boot", "bag", "7")
@@ -28,7 +28,16 @@ def read(path: Path, count: int, classes: Classes) -> list[int]:
     """The places in a file, which are what its words mean wherever these are read again."""
     found = response_files.read(path, count, classes)
     assert [said.label for said in found] == [classes.label(said.raw) for said in found]
-    return [-1 if said.label is None else said.label for said in found]
+    return places_of(found)
+
+
+def parse(text: str, count: int, classes: Classes, path: Path) -> list[int]:
+    return places_of(response_files.parse(text, count, classes, path))
+
+
+def places_of(responses: list[Response]) -> list[int]:
+    """-1 where there is no class."""
+    return [-1 if said.label is None else said.label for said in responses]
 
 
 def folded(text: str) -> str:

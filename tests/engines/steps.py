@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from fingerprinting.core import storage
@@ -41,3 +42,12 @@ def alone(quick: Study, tmp_path: Path, monkeypatch) -> dict[str, str]:
 def begun(notes: Path) -> list[list[str]]:
     """Name and process of each model that was begun."""
     return [line.split() for line in notes.read_text().splitlines()] if notes.exists() else []
+
+
+def in_a_process_of_its_own(act: Callable[[], None]) -> None:
+    """For the step holds this one."""
+    if os.fork() == 0:
+        try:
+            act()
+        finally:
+            os._exit(0)

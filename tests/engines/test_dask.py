@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from fingerprinting.core.runtime import UserError
-from fingerprinting.engines.engine import Machines
+from fingerprinting.engines.machines import Machines
 from fingerprinting.models import build
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, Study
-from tests.engines.steps import COPIES, alone, begun, digests, jobs_of, noted
+from tests.engines.steps import COPIES, alone, begun, digests, in_a_process_of_its_own, jobs_of, noted
+from tests.ports import free_port
 
 pytestmark = pytest.mark.external
 PATIENCE = 60  # seconds until a worker runs
@@ -31,9 +31,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         pytest.importorskip("distributed")
         self.folder, self.workers = folder, []
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port = one.getsockname()[1]
+        self.port = free_port()
         self.engine = f"dask://127.0.0.1:{self.port}"
         self.scheduler = self._begin("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
 
@@ -76,19 +74,16 @@ def cluster(tmp_path) -> Iterator[Cluster]:
     found.end()
 
 
-@pytest.fixture
-def quick(study) -> Study:
-    return replace(study, min_updates=2, batch_size=256)
-
-
 def kill_once_begun(process: subprocess.Popen, notes: Path, count: int) -> None:
-    """When so many models were begun; by a process of its own, for the step holds this one."""
-    if os.fork() == 0:
+    """When so many models were begun."""
+
+    def kill() -> None:
         while len(begun(notes)) < count:
             time.sleep(0.05)
         time.sleep(0.2)
         os.killpg(process.pid, signal.SIGKILL)
-        os._exit(0)
+
+    in_a_process_of_its_own(kill)
 
 
 def test_a_killed_worker_costs_nothing_but_time(quick, cluster, tmp_path, monkeypatch):

@@ -15,17 +15,12 @@ import pytest
 from fingerprinting.core import storage
 from fingerprinting.core.runtime import UserError
 from fingerprinting.engines import dask_scheduler, engine, processes, slurm
-from fingerprinting.engines.engine import Machines
+from fingerprinting.engines.machines import Machines
 from fingerprinting.models import build, elsewhere
 from fingerprinting.models.elsewhere import Parcel
 from fingerprinting.models.kinds import Job
-from fingerprinting.study.study import SKIPPED, Study
+from fingerprinting.study.study import SKIPPED
 from tests.engines.steps import COPIES, begun, digests, jobs_of, noted
-
-
-@pytest.fixture
-def quick(study) -> Study:
-    return replace(study, min_updates=2, batch_size=256)
 
 
 @pytest.mark.parametrize(

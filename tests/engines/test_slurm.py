@@ -16,20 +16,15 @@ import pytest
 
 from fingerprinting.core.runtime import REPOSITORY, UserError
 from fingerprinting.engines import slurm
-from fingerprinting.engines.engine import Machines
+from fingerprinting.engines.machines import Machines
 from fingerprinting.models import build
-from fingerprinting.study.study import SKIPPED, Study
-from tests.engines.steps import COPIES, alone, begun, digests, jobs_of, noted
+from fingerprinting.study.study import SKIPPED
+from tests.engines.steps import COPIES, alone, begun, digests, in_a_process_of_its_own, jobs_of, noted
+from tests.ports import free_port
 
 pytestmark = pytest.mark.external
 PATIENCE = 60  # seconds until a node is there
 PROGRAMS = ("munged", "slurmctld", "slurmd")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Cluster:
@@ -111,20 +106,6 @@ def cluster(tmp_path, monkeypatch) -> Iterator[Cluster]:
     found = Cluster(tmp_path / "slurm")
     yield found
     found.end()
-
-
-@pytest.fixture
-def quick(study) -> Study:
-    return replace(study, min_updates=2, batch_size=256)
-
-
-def in_a_process_of_its_own(act) -> None:
-    """For the step holds this one."""
-    if os.fork() == 0:
-        try:
-            act()
-        finally:
-            os._exit(0)
 
 
 def test_a_job_that_is_requeued_ends_as_all_others(quick, cluster, tmp_path, monkeypatch):

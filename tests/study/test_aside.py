@@ -29,12 +29,6 @@ def jobs_of(study, epochs: int, copies: int = 3) -> list[Job]:
     return [Job(name, study.recipe(epochs, 0.01), {"part": "attacker"}) for name in names]
 
 
-@pytest.fixture
-def quick(study):
-    """A study whose models take two updates."""
-    return replace(study, min_updates=2, batch_size=256)
-
-
 def state(study) -> dict[str, bytes | str]:
     """Content of all that a step may change: plans, models by their digest, records."""
     found = {path.name: path.read_text() for path in (study.artifacts / "plans").glob("*.json")}

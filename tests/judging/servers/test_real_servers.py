@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from fingerprinting.judging import judge as judging
 from fingerprinting.judging.queries import INPUTS, VERDICT
 from fingerprinting.study.study import Study
 from tests.judging.protection import LEVELS, keep
+from tests.ports import free_port
 
 pytestmark = pytest.mark.external
 HERE = Path(__file__).parent
@@ -53,12 +53,6 @@ def environment(name: str, needed: str, requirements: str) -> str:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         subprocess.run([str(found), "-m", "pip", "install", "-q", "-r", str(HERE / requirements)], check=True)
     return str(found)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @contextlib.contextmanager
