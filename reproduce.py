@@ -15,8 +15,9 @@ import sys
 import time
 
 from fingerprinting import cli
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core import places
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
 from fingerprinting.reports import documents, everything
 from fingerprinting.study.domain import DOMAINS, load_domain
@@ -58,7 +59,7 @@ def main(words: list[str]) -> None:
             raise UserError(
                 f"no step knows {word!r}; give constants as NAME=value, each script lists its own by --help"
             )
-    fresh = not storage.artifacts_dir().exists()
+    fresh = not places.artifacts_dir().exists()
     started = time.perf_counter()
     for number, (script, own, known) in enumerate(steps, 1):
         given = own + [word for word in overrides if word.split("=")[0] in known]

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 MAGIC = b"\xffBIOSEMI"
 FIXED = {"header": (184, 8), "kind": (192, 44), "records": (236, 8), "duration": (244, 8), "channels": (252, 4)}

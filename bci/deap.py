@@ -21,8 +21,8 @@ from bci.recordings import (
     visible,
     windowed,
 )
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Dataset
 from fingerprinting.data.safe_pickle import load_arrays
 
@@ -39,7 +39,7 @@ MANY = 10  # trials; in so many somebody says more than the middle of a scale at
 
 
 def deap(name: str, by_subject: bool) -> Dataset:
-    folder = storage.data_dir() / "DEAP" / FOLDER
+    folder = places.data_dir() / "DEAP" / FOLDER
     paths = _subjects(folder)
     if not paths:
         raise UserError(f"{folder} holds no s01.dat to s32.dat; data/README.md says where they come from")

@@ -8,7 +8,7 @@ import numpy as np
 
 from bci.recordings import mne
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 # How mne's warnings begin that speak of samples which are not those that were recorded.
 DAMAGES = "Number of records|Scaling factor|Physical range|Header information is incorrect"

@@ -9,8 +9,8 @@ import numpy as np
 
 from bci import edf
 from bci.recordings import RATE, Trial, check, check_unit, mne, resampled, visible, windowed
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Dataset
 
 FOLDER = Path("MNE-eegbci-data", "files", "eegmmidb", "1.0.0")  # below DATA_DIR, where mne puts it
@@ -30,7 +30,7 @@ ELECTRODES = (
 
 def eegbci() -> Dataset:
     """The trials' windows of all people whose files are there; test and dev are whole people."""
-    folder = storage.data_dir() / FOLDER
+    folder = places.data_dir() / FOLDER
     names = {f"s{subject:03}r{run:02}.edf" for subject in SUBJECTS for run in RUNS}
     people = [place for place in storage.visible(folder) if place.is_dir()]
     paths = [path for place in people for path in visible(place, ".edf") if path.name.lower() in names]
@@ -45,7 +45,7 @@ def eegbci() -> Dataset:
 def prepare() -> None:
     """The runs of imagined fists by mne, 0.8 GB, each checked by the sha256 that mne knows."""
     try:
-        mne().datasets.eegbci.load_data(list(SUBJECTS), RUNS, path=storage.data_dir(), update_path=False)
+        mne().datasets.eegbci.load_data(list(SUBJECTS), RUNS, path=places.data_dir(), update_path=False)
     except (OSError, ValueError) as error:  # no network; a file of another checksum
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"eegbci could not be fetched ({reason}); connect to a network and run again") from None

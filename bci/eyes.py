@@ -13,8 +13,8 @@ import numpy as np
 
 from bci import edf
 from bci.recordings import RATE, Trial, check, check_unit, only, resampled, visible, windowed, without_repeats
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Dataset
 
 FOLDER = "eyes"
@@ -42,7 +42,7 @@ class Name:
 
 
 def eyes() -> Dataset:
-    folder = storage.data_dir() / FOLDER
+    folder = places.data_dir() / FOLDER
     named = {path: name for path in visible(folder, ".edf") if (name := name_of(path)).state in STATES}
     if not named:
         raise UserError(f"{folder} holds no recording such as 'H S1 EC.edf'; data/README.md says where to get them")

@@ -12,8 +12,8 @@ import numpy as np
 from bci import bdf
 from bci.deap import ELECTRODES
 from bci.recordings import RATE, RATINGS, WINDOW, Trial, check, check_unit, classes_of, mne, only, visible, windowed
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Dataset
 
 BAND = (4.0, 45.0)  # Hz
@@ -26,7 +26,7 @@ WHOLE_RATINGS = {str(rating) for rating in range(RATINGS[0], RATINGS[1] + 1)}
 
 
 def mahnob(name: str, by_subject: bool) -> Dataset:
-    folder = storage.data_dir() / "MAHNOB-HCI" / "Sessions"
+    folder = places.data_dir() / "MAHNOB-HCI" / "Sessions"
     sessions = _sessions(folder)
     _check_once(sessions)
     trials = [trial for path in sessions if (trial := read(path))]

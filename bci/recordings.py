@@ -13,7 +13,7 @@ import torch
 from scipy.signal import resample_poly
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Dataset, Examples
 
 RATE = 128  # samples a second, DEAP's; recordings of other rates are resampled

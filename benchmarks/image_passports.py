@@ -24,7 +24,7 @@ from cv.passport.layers import branch_norms, mean_patch, passport_norms
 from cv.passport.passports import Passports
 from fingerprinting import cli
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Examples, physical
 from fingerprinting.reports.sections import passport_pages
 from fingerprinting.study import checkpoints

@@ -17,7 +17,7 @@ import torch
 from cv.passport import passports, protected_study, training
 from fingerprinting import cli
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.core.timing import in_turns, ratio, shown, thread_counts
 from fingerprinting.reports.sections import passport_pages
 from fingerprinting.study import checkpoints

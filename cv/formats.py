@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.safe_pickle import load_arrays
 
 PACKED = b"\x1f\x8b"  # how a gzipped file begins

@@ -18,7 +18,9 @@ from pathlib import Path
 import joblib
 
 from fingerprinting.core import explanations
-from fingerprinting.core.runtime import REPOSITORY, UserError, provenance
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
+from fingerprinting.core.runtime import provenance
 from fingerprinting.engines.machines import Machines
 from fingerprinting.study import checksums
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, load_domain, module_of

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places
+from fingerprinting.core.errors import UserError
 from nlp.characters import ROWS, Characters
 from nlp.data import decode
 
@@ -174,7 +174,7 @@ def _pretrained(settings: dict, weights: dict[str, torch.Tensor]) -> tuple["Bert
 def _published_files() -> Path:
     from huggingface_hub import snapshot_download
 
-    folder = Path(os.environ.get(FOLDER) or storage.data_dir() / PUBLISHED)
+    folder = Path(os.environ.get(FOLDER) or places.data_dir() / PUBLISHED)
     if folder.is_dir():
         return folder
     try:

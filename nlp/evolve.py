@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.queries.evolved import Evolution
 from nlp.characters import gb2312
 from nlp.models import TextModel, continuous

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.domain import Architecture
 from nlp import bert
 from nlp.characters import PADDING, ROWS, Characters

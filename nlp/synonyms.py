@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
 from nlp import data
 
 MARK = re.compile(r"[A-Z][a-z][0-9]{2}[A-Z][0-9]{2}[=#@]")
@@ -64,7 +64,7 @@ def read() -> Lexicon | None:
 
     Lines marked `#` hold words that are related without meaning the same, those marked `@` a word without synonyms.
     """
-    path = storage.data_dir() / "synonyms" / "cilin.txt"
+    path = places.data_dir() / "synonyms" / "cilin.txt"
     if not path.is_file():
         print("no synonyms: run python data/prepare.py DOMAIN=nlp to fetch the lexicon, see data/README.md")
         return None

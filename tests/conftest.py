@@ -13,7 +13,7 @@ import torch
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.study import loading
 from fingerprinting.study.study import Study
 

@@ -10,7 +10,7 @@ from cv.passport.attacks import ATTACKS
 from cv.passport.protected_study import ProtectedStudy
 from cv.passport.target import Outcome, Plan, Target
 from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, ModelId, Study
 

@@ -14,7 +14,8 @@ from torch import nn
 from cv.passport import signature
 from cv.passport.layers import BranchNorm, PassportNorm, branch_norms, convolution_at, convolutions, norm_at, padding_of
 from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.data.datasets import Examples, physical
 
 CONFIGS = REPOSITORY / "cv" / "passport" / "configs"

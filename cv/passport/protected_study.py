@@ -7,7 +7,7 @@ from pathlib import Path
 from cv.passport import passports
 from cv.passport.passports import Passports
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import trained
 from fingerprinting.study.study import ModelId, Study
 

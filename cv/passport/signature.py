@@ -2,7 +2,7 @@
 
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 
 def encode(text: str, channels: int, draw: torch.Generator) -> torch.Tensor:

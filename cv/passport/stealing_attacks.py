@@ -11,7 +11,7 @@ from cv.passport.layers import convolutions
 from cv.passport.passports import Passports
 from cv.passport.protected_study import ProtectedStudy
 from fingerprinting.core import runtime, statistics, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import baselines, generate, store
 from fingerprinting.methods import METHODS
 from fingerprinting.models import build, suspects, trained

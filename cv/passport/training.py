@@ -12,7 +12,7 @@ from cv.passport.layers import branch_norms, private_branch, sign_loss
 from cv.passport.passports import Passports
 from cv.passport.protected_study import PLAIN, ProtectedStudy
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Examples, physical
 from fingerprinting.models import build, stealing, trained
 from fingerprinting.models.kinds import Job, Training

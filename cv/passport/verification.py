@@ -14,8 +14,8 @@ from cv.passport import passports, protected_study, signature
 from cv.passport.layers import BranchNorm, passport_norms, private_branch
 from cv.passport.passports import Passports
 from fingerprinting.core import runtime
+from fingerprinting.core.errors import UserError
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import Examples
 from fingerprinting.study import checkpoints
 from fingerprinting.study.study import Study

@@ -15,7 +15,7 @@ from fingerprinting.asking.open_inference.grpc_form import OverGrpc
 from fingerprinting.asking.open_inference.rest import OverRest
 from fingerprinting.asking.python_function import PythonFunction
 from fingerprinting.asking.respondent import Respondent
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.domain import Inputs
 
 

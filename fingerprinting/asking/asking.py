@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from fingerprinting.asking.journal import Journal
 from fingerprinting.asking.respondent import Respondent
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 REPEATED = 0.05  # of the queries, asked once more at the end
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fingerprinting.asking.respondent import LONGEST, Response
 from fingerprinting.asking.texts import text_of
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 NUMBER = re.compile(r"\+?[0-9]+(\.[0-9]*)?(e\+?[0-9]+)?")  # also as NumPy's savetxt writes it: 3.000e+00
 NAMED = ("label", "class", "prediction", "category", "name")  # under which a JSON object has its class

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.domain import Inputs
 
 ARRAY, PNG, BYTES, TEXT = NAMES = ("array", "png", "bytes", "text")

@@ -21,7 +21,7 @@ import httpx2
 
 from fingerprinting.asking import patience
 from fingerprinting.asking.patience import BLANKED, LARGEST, WORDS, FailedError, UnreadableError, forms, shortened
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 AGAIN = (408, 429, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)

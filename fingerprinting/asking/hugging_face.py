@@ -14,7 +14,7 @@ from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import PNG, TEXT, Encoding
 from fingerprinting.asking.over_http import OverHttp
 from fingerprinting.asking.patience import UnreadableError
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.domain import Inputs
 
 PREFIX = "hf+"

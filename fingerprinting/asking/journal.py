@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from fingerprinting.asking.respondent import LONGEST, Response
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 FORMAT = 1
 NAME = "responses.jsonl"

@@ -23,7 +23,7 @@ from fingerprinting.asking.encodings import Encoding
 from fingerprinting.asking.over_http import OverHttp
 from fingerprinting.asking.patience import UnreadableError
 from fingerprinting.asking.texts import text_of
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 ONE, ALL = "{input}", "{inputs}"
 BATCH = 16  # queries of a request with {inputs}, unless BATCH= says otherwise

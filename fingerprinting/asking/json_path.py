@@ -8,7 +8,7 @@ or .*, all of a list or of an object. No filters, no slices, no `..`.
 
 import re
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 Step = str | int | None  # a name, a place, or all of them
 STEP = re.compile(

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from fingerprinting.core import foreign_text
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 WORDS = 300  # characters of a server's words in a sentence
 SHOWN = 2_000  # characters of a request's body that DRY_RUN shows

@@ -12,7 +12,7 @@ import numpy as np
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import Encoding
 from fingerprinting.asking.respondent import Response
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 BATCH = 64  # inputs of a call, unless BATCH= says otherwise
 

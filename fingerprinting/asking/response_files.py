@@ -10,7 +10,7 @@ from pathlib import Path
 from fingerprinting.asking.classes import NAMED, Classes, clash, written
 from fingerprinting.asking.respondent import Response
 from fingerprinting.asking.texts import text_of
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 JSON = ".jsonl"
 SUFFIXES = (".txt", ".csv", JSON)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 LARGEST = 10_000_000  # bytes of a file that is read here; responses to some hundred queries are far smaller
 

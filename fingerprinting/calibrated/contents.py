@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fingerprinting.calibrated.evidence import Weights, combined, same_response
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.store import Fingerprint
 

@@ -18,7 +18,7 @@ from fingerprinting.calibrated.contents import CalibratedFingerprint, Calibratio
 from fingerprinting.calibrated.responses import bits_of, labels_of, of_task
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.generate import begin, finish, trained_besides

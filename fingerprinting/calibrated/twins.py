@@ -12,7 +12,7 @@ from fingerprinting.calibrated import evidence
 from fingerprinting.calibrated.contents import CalibratedFingerprint, Controls, TwinsCalibration
 from fingerprinting.calibrated.responses import controls_of, labels_of, made_of, of_task
 from fingerprinting.calibrated.verdicts import METHOD
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.generate import begin, finish, trained_besides

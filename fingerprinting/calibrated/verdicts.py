@@ -16,7 +16,7 @@ from fingerprinting.calibrated.contents import (
 )
 from fingerprinting.calibrated.representation import traces
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import suspects
 from fingerprinting.models.suspects import Suspect

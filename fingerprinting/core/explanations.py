@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 
 WIDTH = 110  # of a line of --help
 SCREEN = 100  # of a line where it fits a screen

@@ -1,4 +1,4 @@
-"""Device, dtype, seeds and the one exception that a user may see."""
+"""Device, dtype and seeds."""
 
 import contextlib
 import hashlib
@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TypeVar
 
 import joblib
@@ -15,14 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
+
 PRECISIONS = ("float32", "bfloat16")  # bfloat16 has float32's range, so that gradients need no scaling
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class UserError(Exception):
-    """A mistake that the user can mend: one clear sentence that says what to do, exit status 2, no traceback."""
 
 
 def device(name: str = "auto") -> torch.device:

@@ -1,4 +1,4 @@
-"""Where files lie, and how they are written: all at once or not at all."""
+"""How files are written: all at once or not at all."""
 
 import contextlib
 import errno
@@ -16,7 +16,8 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import results_dir
 
 # What the system says of a folder that is a file, belongs to somebody else, or lies on what is only read.
 UNWRITABLE = (
@@ -25,21 +26,6 @@ UNWRITABLE = (
 )
 LOCK = ".lock"  # in the folder of results
 SHARED = "shared_tensors"  # in metadata, where there are any: name -> the name under which that tensor is stored
-
-
-def data_dir() -> Path:
-    """Data sets in their genuine layouts (environment variable DATA_DIR, default `data/`)."""
-    return Path(os.environ.get("DATA_DIR") or REPOSITORY / "data")
-
-
-def artifacts_dir() -> Path:
-    """Models, fingerprints and responses (ARTIFACTS_DIR, default `data/artifacts/`): large and regenerable."""
-    return Path(os.environ.get("ARTIFACTS_DIR") or REPOSITORY / "data" / "artifacts")
-
-
-def results_dir() -> Path:
-    """Records, tables and figures (RESULTS_DIR, default `results/`): small, committed, written by code only."""
-    return Path(os.environ.get("RESULTS_DIR") or REPOSITORY / "results")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 
 def thread_counts() -> Iterator[int]:

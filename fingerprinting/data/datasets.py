@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 
 def physical(inputs: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 PATIENCE = 240.0  # seconds that a download may take in all
 SILENCE = 10  # seconds without an answer after which a server is given up

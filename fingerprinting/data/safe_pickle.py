@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 # A truth value, whole numbers, floating-point numbers, text: no objects, and no fields, which could hide some.
 PLAIN = re.compile(r"b1|[iu][1248]|f\d{1,2}|[SU][1-9]\d{0,5}")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from fingerprinting.core.runtime import UserError, seed_from
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.runtime import seed_from
 from fingerprinting.data.datasets import Dataset, Examples
 
 PARTIES = {"owner": 2 / 5, "attacker": 2 / 5, "reference": 1 / 5}

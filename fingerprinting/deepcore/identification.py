@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from fingerprinting.core import runtime, statistics
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.deepcore.clustering import ALGORITHMS, flagged_beside_references, flagged_together
 from fingerprinting.deepcore.core_points import STARTS, Ascent, core_queries
 from fingerprinting.deepcore.core_responses import GROUPS, SCORES, CoreResponses, grouped, responses_at_core_points

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.engines.machines import DASK, KEPT, Item, Machines, Result
 
 if TYPE_CHECKING:

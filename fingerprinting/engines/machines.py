@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 LOCAL, DASK, SLURM = "local", "dask://", "slurm"
 KEPT = "what is finished is kept: run the same command again"  # where a cluster ends a step

@@ -15,7 +15,7 @@ from fingerprinting.calibrated import evidence, fitting
 from fingerprinting.calibrated.candidates import WITH_MODELS, Making
 from fingerprinting.calibrated.responses import labels_of, of_task
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.evaluation.score_combinations import CONTROLS, SCORES, Responses
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import auc_rows

@@ -10,8 +10,8 @@ import torch
 
 from fingerprinting.calibrated.responses import labels_of
 from fingerprinting.calibrated.twins import margin_of
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.models import suspects
@@ -64,7 +64,7 @@ class Labels:
 
 
 def path_of(study_folder: str) -> Path:
-    return storage.results_dir() / "records" / study_folder / "labels.npz"
+    return places.results_dir() / "records" / study_folder / "labels.npz"
 
 
 def read(study_folder: str) -> Labels:

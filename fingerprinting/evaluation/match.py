@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from fingerprinting.calibrated import verdicts
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.evaluation import overlap_sweep, query_budget
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import auc_rows, by_kind, error_rows

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fingerprinting.calibrated import p_values, stopping
 from fingerprinting.core import runtime, statistics
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.evaluation import labels as kept
 from fingerprinting.evaluation import price_beside
 from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels

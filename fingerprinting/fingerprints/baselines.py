@@ -4,7 +4,7 @@ import pkgutil
 from importlib import import_module
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import queries, store
 from fingerprinting.fingerprints.generate import begin, finish, trained_besides
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import registry, store
 from fingerprinting.fingerprints.distances import euclidean, mean_absolute

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Examples, physical
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models import suspects, trained

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.fingerprints.queries.primary import COMPONENTS
 from fingerprinting.models import suspects
 from fingerprinting.study import aside

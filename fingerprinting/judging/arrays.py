@@ -8,7 +8,7 @@ import torch
 
 from fingerprinting.calibrated import contents
 from fingerprinting.calibrated.contents import TRANSFER
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
 

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging import commitment, signature, statements, timestamp
 from fingerprinting.judging.closing import CLOSING, NEEDED, REPORT
 from fingerprinting.judging.commitment import COMMITMENT, MAP, QUERIES

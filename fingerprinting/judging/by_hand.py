@@ -10,7 +10,7 @@ from fingerprinting.asking import encodings, journal, response_files
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.journal import About, Journal
 from fingerprinting.asking.respondent import Response
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging import queries, suspect
 from fingerprinting.judging.queries import Places

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fingerprinting.calibrated.verdicts import METHOD
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging import bundle, closing, commitment, timestamp, verification

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging import commitment, queries, signature, statements, timestamp
 from fingerprinting.judging.commitment import COMMITMENT, JOURNAL, MAP
 

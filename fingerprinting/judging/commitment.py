@@ -14,7 +14,7 @@ from typing import Any
 from fingerprinting.asking import encodings, journal, texts
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging import arrays, queries, signature, statements, timestamp

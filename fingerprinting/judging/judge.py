@@ -10,7 +10,7 @@ from fingerprinting.calibrated import p_values, stopping, verdicts
 from fingerprinting.calibrated.contents import CONTRIBUTIONS, CalibratedFingerprint
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging import by_hand

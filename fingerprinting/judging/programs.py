@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from fingerprinting.core.errors import UserError
 from fingerprinting.core.foreign_text import shortened, visible
-from fingerprinting.core.runtime import UserError
 
 PACKAGES = {"ssh-keygen": "OpenSSH (Debian: openssh-client)", "openssl": "OpenSSL (Debian: openssl)"}
 SHOWN = 200  # characters of its words

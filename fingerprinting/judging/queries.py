@@ -13,7 +13,7 @@ from fingerprinting.asking.texts import text_of
 from fingerprinting.calibrated import stopping, verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging import statements
 from fingerprinting.study.study import Study

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
+from fingerprinting.core.errors import UserError
 from fingerprinting.core.foreign_text import visible
-from fingerprinting.core.runtime import UserError
 
 MOST = 4_000_000  # bytes of a statement
 SHOWN = 60  # characters of foreign text in a sentence

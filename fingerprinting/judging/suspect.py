@@ -16,7 +16,7 @@ from fingerprinting.asking.journal import About, Journal
 from fingerprinting.asking.respondent import UNANSWERED, Previewed, Respondent
 from fingerprinting.calibrated import stopping, verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging import queries
 from fingerprinting.judging.queries import Places

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging import programs
 from fingerprinting.judging.statements import shown
 

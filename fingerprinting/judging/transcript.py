@@ -7,7 +7,7 @@ from pathlib import Path
 from fingerprinting.asking import journal
 from fingerprinting.asking.journal import Journal
 from fingerprinting.asking.respondent import LONGEST
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging import statements
 from fingerprinting.judging.statements import is_time, time_of
 

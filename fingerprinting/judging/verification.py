@@ -17,9 +17,9 @@ from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.journal import Journal
 from fingerprinting.calibrated import verdicts
 from fingerprinting.calibrated.contents import CONTRIBUTIONS, CalibratedFingerprint, TwinsCalibration
+from fingerprinting.core.errors import UserError
 from fingerprinting.core.foreign_text import in_markdown
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.judging import (

@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.engines import engine
 from fingerprinting.models import elsewhere, responses
 from fingerprinting.models.kinds import KINDS, Job, Training, seed_name

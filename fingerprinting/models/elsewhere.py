@@ -14,8 +14,8 @@ from threading import Lock
 
 import torch
 
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core import places, storage
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.models.kinds import Job
 from fingerprinting.study import loading
 from fingerprinting.study.domain import DOMAINS
@@ -52,12 +52,12 @@ class Parcel:
 @contextlib.contextmanager
 def visit(study: Study) -> Iterator[Visit]:
     """The token lies there until the block ends."""
-    artifacts = storage.artifacts_dir().resolve()
+    artifacts = places.artifacts_dir().resolve()
     token = study.artifacts.resolve() / f".{uuid.uuid4().hex}.seen" if study.machines.shared else None
     if token:
         storage.write_text(token, "")
     try:
-        data = str(storage.data_dir().resolve())
+        data = str(places.data_dir().resolve())
         yield Visit(str(artifacts), data, str(token or ""), code_sha256(study.address), torch.__version__)
     finally:
         if token:
@@ -69,7 +69,7 @@ def parcel(study: Study, job: Job) -> Parcel:
     if study.machines.shared:
         return Parcel(job)
     paths = {model.path for model in (job.parent, study.source_id) if model and model != job.model}
-    folder = storage.artifacts_dir()
+    folder = places.artifacts_dir()
     return Parcel(job, {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()})
 
 

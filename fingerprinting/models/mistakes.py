@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.data.splits import first_of_its_content
 from fingerprinting.models import trained

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import product
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import build
 from fingerprinting.models.kinds import KINDS, Job, seed_name
 from fingerprinting.study.study import Study

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import predict
 

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import build, stealing
 from fingerprinting.models.kinds import Job
 from fingerprinting.study import weights as foreign

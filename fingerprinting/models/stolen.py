@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import build
 from fingerprinting.models.kinds import Job
 from fingerprinting.study.study import Study

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import build, responses, trained
 from fingerprinting.models.kinds import KINDS, Kind
 from fingerprinting.study.study import ModelId, Study

@@ -3,7 +3,7 @@
 from torch import nn
 
 from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.study import checkpoints
 from fingerprinting.study.study import ModelId, Study

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import product
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import build, costs, mistakes, trained
 from fingerprinting.models.kinds import Job
 from fingerprinting.models.reference import ALL, TARGET_PARTS

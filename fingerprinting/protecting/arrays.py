@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.protecting import pictures, signals
 from fingerprinting.protecting.examples import IMAGES, KINDS, LARGEST, SIGNALS, Found, listed, numbered, too_large
 

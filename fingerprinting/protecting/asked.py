@@ -18,7 +18,7 @@ from fingerprinting.asking.files.file_suspect import Source
 from fingerprinting.asking.journal import About
 from fingerprinting.asking.respondent import Respondent
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.data.splits import content_of
 from fingerprinting.models import mistakes

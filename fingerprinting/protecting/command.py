@@ -14,7 +14,7 @@ from fingerprinting import cli
 from fingerprinting.calibrated import fitting, verdicts
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.judging import queries
 from fingerprinting.models import build, mistakes, source_model, stealing, trained

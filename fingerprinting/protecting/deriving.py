@@ -10,7 +10,7 @@ import torch
 
 from fingerprinting import cli
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.splits import content_of
 from fingerprinting.protecting import (
     arrays,

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 FORMAT = 1
 FILE, DATA, DOMAIN = "protect.json", "data.safetensors", "domain.py"  # in the owner's folder

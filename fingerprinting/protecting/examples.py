@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fingerprinting import cli
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 IMAGES, TEXTS, SIGNALS = "cv", "nlp", "bci"  # the domain whose inputs the data are
 KINDS = {"images": IMAGES, "text": TEXTS, "eeg": SIGNALS}  # as the owner calls them

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.protecting import transformers_folder
 from fingerprinting.protecting.description import Network
 from fingerprinting.protecting.examples import TEXTS

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageOps
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.protecting.examples import IMAGES, LARGEST, Found, listed, numbered, too_large
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # the field's standard name
 
 from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import handed_out
 from fingerprinting.models import reference, trained, twins
 from fingerprinting.models.costs import HOUR, MINUTE, duration, updates_of

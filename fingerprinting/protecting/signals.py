@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from bci import recordings
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.protecting.examples import LARGEST, SIGNALS, Found, numbered, too_large
 
 MICROVOLT = 1e6  # in a volt

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.protecting.examples import LARGEST, TEXTS, Found, listed, numbered, too_large
 from nlp.data import MISSING, encode
 

@@ -10,7 +10,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.protecting.examples import IMAGES, TEXTS
 from fingerprinting.study import transformers_classifier
 from fingerprinting.study import weights as foreign

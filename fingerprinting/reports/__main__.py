@@ -11,7 +11,7 @@ import sys
 import time
 
 from fingerprinting import cli
-from fingerprinting.core import storage
+from fingerprinting.core import places
 from fingerprinting.reports import everything
 
 STUDY = ""  # the beginning of domain/dataset/tier: only these studies' figures are drawn; empty: all
@@ -22,4 +22,4 @@ if __name__ == "__main__":
     with cli.endings():
         started, constants = time.perf_counter(), cli.of_no_study(globals(), sys.argv[1:])
         everything.write(**constants)
-        print(f"written to {storage.results_dir()}: {time.perf_counter() - started:.0f} s")
+        print(f"written to {places.results_dir()}: {time.perf_counter() - started:.0f} s")

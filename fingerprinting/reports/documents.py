@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import joblib
 
-from fingerprinting.core import runtime, storage, timing
+from fingerprinting.core import places, runtime, storage, timing
+from fingerprinting.core.errors import UserError
 from fingerprinting.core.markdown import markdown_table
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.pipeline import ROOT, ZOO
 from fingerprinting.reports import baseline_variants
 from fingerprinting.reports.html import index
@@ -46,7 +47,7 @@ LINK = re.compile(r"\]\((?=results/)")  # blocks' links begin at the repository'
 @storage.alone_in_results()
 def write() -> None:
     """Replace what stands between each pair of markers; only when these are the repository's own results."""
-    if storage.results_dir() != REPOSITORY / "results":
+    if places.results_dir() != REPOSITORY / "results":
         return
     for document in DOCUMENTS:
         path = REPOSITORY / document
@@ -81,13 +82,13 @@ def record_run(overrides: list[str], domains: tuple[str, ...] | list[str], secon
         "cores": joblib.cpu_count(),
         "provenance": runtime.provenance(runtime.device()),
     }
-    Records(storage.results_dir() / "records" / "runs.jsonl").put([row])
+    Records(places.results_dir() / "records" / "runs.jsonl").put([row])
     write()
     index.write()
 
 
 def _runs() -> str:
-    rows = Records(storage.results_dir() / "records" / "runs.jsonl").rows()
+    rows = Records(places.results_dir() / "records" / "runs.jsonl").rows()
     cells = []
     for row in rows:
         before = [f"{row[name.lower()]:.0f} s" if row.get(name.lower()) else "" for name in BEFORE]

@@ -1,6 +1,6 @@
 """All tables, pages, figures and the numbers of README and docs, from records alone."""
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.reports import documents, pages, show
 from fingerprinting.reports.html import index
 from fingerprinting.reports.sections import deepcore, overlap, passport_pages, price, study_page

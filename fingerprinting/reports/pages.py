@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from fingerprinting.core import storage
+from fingerprinting.core import places
 from fingerprinting.study.domain import DOMAINS
 from fingerprinting.study.renamed import TOPICS
 from fingerprinting.study.study import apart
 
 
 def folder() -> Path:
-    return storage.results_dir() / "tables"
+    return places.results_dir() / "tables"
 
 
 def study_folders() -> list[str]:
@@ -20,7 +20,7 @@ def study_folders() -> list[str]:
 
 def with_records(*topics: str) -> list[str]:
     """`domain/dataset/tier` of every study that has records of any of these topics, in alphabetical order."""
-    records = storage.results_dir() / "records"
+    records = places.results_dir() / "records"
     names = {*topics, *(TOPICS[topic] for topic in topics if topic in TOPICS)}
     found = [path for name in names for path in records.glob(f"*/*/*/{name}.jsonl")]
     return sorted({path.parent.relative_to(records).as_posix() for path in found})
@@ -51,4 +51,4 @@ def heading(study_folder: str) -> str:
 def links(studies: Iterable[str], topic: str = "") -> str:
     """To the pages of studies, from the repository's root."""
     paths = [page_path(study, topic) for study in studies]
-    return ", ".join(f"[{path.stem}]({path.relative_to(storage.results_dir().parent)})" for path in paths)
+    return ", ".join(f"[{path.stem}]({path.relative_to(places.results_dir().parent)})" for path in paths)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 
 README = "README.md"
 CIFAR, FASHION = "cv/cifar10/cpu", "cv/fashion_mnist/cpu"

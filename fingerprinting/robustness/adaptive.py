@@ -16,7 +16,7 @@ from tqdm import tqdm
 from fingerprinting.calibrated import verdicts
 from fingerprinting.calibrated.contents import TWINS
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.metrics import by_kind
 from fingerprinting.fingerprints.registry import identity_of

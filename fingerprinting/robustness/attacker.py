@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 
 from fingerprinting.core import runtime, statistics
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.robustness import autoencoder, evasion
 from fingerprinting.robustness.attacker import Attacker
 from fingerprinting.robustness.evasion import QueryDetector

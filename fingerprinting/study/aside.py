@@ -10,7 +10,7 @@ from glob import escape
 from pathlib import Path
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 DIGITS, SUFFIX = 12, ".aside"
 

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
-from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, runtime, storage
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Examples, handed_out
 from fingerprinting.study import trace
 from fingerprinting.study.domain import DOMAINS, Architecture, Domain
@@ -227,6 +227,6 @@ def said(what: str) -> Iterator[None]:
 def _where(error: Exception) -> str:
     """The line that raised, of the innermost file that is neither an installed package's nor this one's."""
     frames = traceback.extract_tb(error.__traceback__)
-    elsewhere = (sys.prefix, sys.base_prefix, str(runtime.REPOSITORY / "fingerprinting"), "<")
+    elsewhere = (sys.prefix, sys.base_prefix, str(places.REPOSITORY / "fingerprinting"), "<")
     own = [frame for frame in frames if not frame.filename.startswith(elsewhere)]
     return f" in {own[-1].filename}, line {own[-1].lineno}" if own else ""

@@ -3,7 +3,7 @@
 A file of one's own under a published name may be meant so: it is used. What is measured on it is another data set's.
 """
 
-from fingerprinting.core import storage
+from fingerprinting.core import places, storage
 from fingerprinting.data import download
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
@@ -16,7 +16,7 @@ def altered(study: Study) -> list[dict]:
     rows = []
     for name in dict.fromkeys((study.dataset, study.target, *study.domain.data.lexicons)):
         for place, published in study.domain.data.published.get(name, {}).items():
-            path = storage.data_dir() / place
+            path = places.data_dir() / place
             if path.is_file() and (found := download.checksum(path, published)) != published:
                 rows.append({"key": place, "data": name, "published": published, "found": found})
     return rows

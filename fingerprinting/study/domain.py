@@ -13,7 +13,8 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.data.datasets import Dataset
 
 TIERS = ("smoke", "quick", "cpu", "paper")

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data import splits
 from fingerprinting.data.datasets import Dataset, Examples, physical
 from fingerprinting.study.domain import Domain, load_domain

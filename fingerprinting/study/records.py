@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
 from fingerprinting.study import record_format
 from fingerprinting.study.renamed import TOPICS, in_todays_words
 from fingerprinting.study.study import Study
@@ -23,7 +23,7 @@ class Records:
     @classmethod
     def at(cls, study_folder: str, topic: str) -> "Records":
         """By `domain/dataset/tier`, for whoever reads all studies."""
-        return cls(storage.results_dir() / "records" / study_folder / f"{topic}.jsonl")
+        return cls(places.results_dir() / "records" / study_folder / f"{topic}.jsonl")
 
     def rows(self) -> list[dict]:
         path = self.path if self.path.is_file() else self._of_before

@@ -8,8 +8,9 @@ from pathlib import Path
 import joblib
 import torch
 
-from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core import places, runtime
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.data.datasets import Examples
 from fingerprinting.engines.machines import Machines
 from fingerprinting.study import loading
@@ -60,7 +61,7 @@ class ModelId:
     @property
     def path(self) -> Path:
         folder, stem = self.name.rsplit(f"/{self.kind}/", 1)  # a data set may be called as a kind
-        return storage.artifacts_dir() / folder / "models" / self.kind / f"{stem}.safetensors"
+        return places.artifacts_dir() / folder / "models" / self.kind / f"{stem}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class Study:
 
     @property
     def artifacts(self) -> Path:
-        return storage.artifacts_dir() / self.folder
+        return places.artifacts_dir() / self.folder
 
     @property
     def parts(self) -> dict[str, Examples]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 CONFIG = "config.json"
 CODE = ("auto_map", "custom_pipelines")  # entries by which a folder asks for code of its own

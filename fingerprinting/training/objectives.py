@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.training.adversarial import perturbation
 from fingerprinting.training.trainer import Objective
 

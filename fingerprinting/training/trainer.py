@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Examples, handed_out
 
 PREDICTION_BATCH = 256  # on a CPU larger batches leave the cache and are slower

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fingerprinting.asking.classes import Classes, read_map
 from fingerprinting.asking.respondent import LONGEST
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 NAMES = ("ankle boot", "bag", "7")
 OWN = Classes(NAMES)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fingerprinting.asking.encodings import are_images, encoding, of_png, png
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.domain import Inputs
 from nlp import data
 from nlp.domain import DOMAIN as TEXTS

@@ -20,7 +20,8 @@ from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import encoding
 from fingerprinting.asking.patience import Patience
 from fingerprinting.asking.respondent import Respondent
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.study.domain import Inputs
 from tests.asking.server import HUGGING_FACE, MANY, OIP, ONE, Server, serving
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fingerprinting.asking import journal
 from fingerprinting.asking.journal import About
 from fingerprinting.asking.respondent import Response
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 ABOUT = About("f" * 64, "q" * 64, "my_module:ask", "array")
 SAID = [Response(2, "bag"), Response(None, "I'd rather not\n\ud800", 3, 0.25), Response(0, "Größe\u2028", 1, 1e-9)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinting.asking.json_path import has_all, matches, parse
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 VALUE = {"a": {"b c": [1, {"d": 2}, [3]]}, "e": [], "*": 4, "it's": 5, 'say "hi"': 6, "ü": 7, "0": 8}
 

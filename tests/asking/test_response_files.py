@@ -15,7 +15,7 @@ from fingerprinting.asking import response_files
 from fingerprinting.asking import texts as text_files
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.respondent import Response
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 CLASSES = ("ankle boot", "bag", "7")
 ODD = ("a\x0bb", "a\x1cb", "a\u2028b", "a\x85b", "e\u0301t\u00e9", "Straße", "教育", "3rd", "1.5", " blank ")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bci import bdf
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from tests.bci.eeg_files import bdf as written
 
 NAMES = ("Fp1", "Cz", "O2")

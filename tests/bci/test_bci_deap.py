@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bci import data, deap
 from bci.recordings import RATE, WINDOW
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from tests.bci.eeg_files import SECONDS, Malicious, dat, subject_of, write_deap
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bci import data, eegbci
 from bci.recordings import RATE
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data import splits
 from tests.bci.eeg_files import FILLED, TRIALS, edf, moving, write_eegbci
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bci import data, eyes
 from bci.recordings import INPUT_RANGE, RATE
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data import splits
 from tests.bci.eeg_files import edf, resting, sine, write_eyes, write_ts
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bci import data, mahnob
 from bci.recordings import RATE, WINDOW
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from tests.bci.eeg_files import BEFORE, LABELS, SESSION, STIMULUS, bdf, session_signals, sine, write_session
 
 

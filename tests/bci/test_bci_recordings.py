@@ -6,7 +6,7 @@ import torch
 
 from bci import recordings
 from bci.recordings import INPUT_RANGE, RATE, WINDOW, Trial, only, visible, windowed
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data import splits
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from bci import data, recordings, ts
 from bci.recordings import RATE
 from fingerprinting import cli as constants
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.data import download
 from fingerprinting.study.study import Study
 from tests.bci.eeg_files import DRAW, PARTS, SCP1_LABELS, scp1_cases, sine, ts_text, write_ts

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fingerprinting import cli
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.models import source_model, suspects
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.reports import baseline_variants

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.core.timing import in_turns, ratio, thread_counts
 from fingerprinting.study.records import Records
 

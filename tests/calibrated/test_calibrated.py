@@ -17,7 +17,7 @@ from fingerprinting.calibrated.candidates import CANDIDATES, Making
 from fingerprinting.calibrated.contents import WEIGHTS
 from fingerprinting.calibrated.evidence import Weights
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.evaluation import ablation
 from fingerprinting.evaluation.ablation import Variant

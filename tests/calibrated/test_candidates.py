@@ -6,7 +6,7 @@ import torch
 
 from fingerprinting.calibrated import fitting
 from fingerprinting.calibrated.candidates import CANDIDATES, Making, contrast
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.owner import Owner
 from fingerprinting.study.study import Study
 

@@ -6,7 +6,7 @@ import torch
 
 from fingerprinting.calibrated.contents import CalibratedFingerprint, Calibration, Controls
 from fingerprinting.calibrated.evidence import Weights, combined
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.store import Fingerprint
 
 # Digests of files that records hold depend on these names.

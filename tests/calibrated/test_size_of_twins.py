@@ -10,7 +10,7 @@ import torch
 
 from fingerprinting.calibrated import fitting, twins, verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.evaluation import ablation
 from fingerprinting.fingerprints import minus_twins, store

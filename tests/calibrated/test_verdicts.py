@@ -10,7 +10,7 @@ from scipy.stats import binom
 from fingerprinting.calibrated import evidence, verdicts
 from fingerprinting.calibrated.contents import WEIGHTS
 from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.methods import METHODS, readable
 from fingerprinting.reports.pages import with_records

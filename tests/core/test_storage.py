@@ -19,7 +19,8 @@ from torch import nn
 from cv.domain import DOMAIN
 from fingerprinting.cli import endings
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.study import checkpoints
 from fingerprinting.study.records import Records
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cv import corruptions, data
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from tests.cv.test_cv_data import channel_major, write_cifar10
 
 # CIFAR-10-C

@@ -18,7 +18,7 @@ import torch
 
 from cv import corruptions, data
 from fingerprinting import cli
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 DRAW = np.random.default_rng(0)
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from cv.domain import DOMAIN, shifted_and_flipped
 from cv.models import ARCHITECTURES, Normalise
-from fingerprinting.core.runtime import UserError, seed_everything
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.runtime import seed_everything
 from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.domain import TIERS, Domain, load_domain
 from fingerprinting.study.study import Study

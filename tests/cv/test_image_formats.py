@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cv import formats
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from tests.cv.test_cv_data import DRAW, idx, python2
 
 DAMAGE = st.lists(st.tuples(st.integers(0, 10_000), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Dataset, Examples
 
 FINE = Examples(torch.rand(2, 3), torch.tensor([0, 1]))

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from cv import data
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data import download as fetch
 from tests.cv.test_cv_data import idx, write_cifar10, write_fashion, written
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.study.domain import DOMAINS, load_domain
 from fingerprinting.study.records import Records
 from tests.cv.test_cv_data import write_cifar10, write_fashion, write_mnist

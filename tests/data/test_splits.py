@@ -12,7 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinting.core.runtime import UserError, seed_everything
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.runtime import seed_everything
 from fingerprinting.data import splits
 from fingerprinting.data.datasets import Dataset, Examples
 from fingerprinting.study.study import Study

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from fingerprinting.core import storage
+from fingerprinting.core import places, storage
 from fingerprinting.deepcore import clustering, identification
 from fingerprinting.deepcore.core_points import STARTS, Ascent, core_points, core_queries, deepfool
 from fingerprinting.deepcore.core_responses import SCORES
@@ -453,7 +453,7 @@ def test_overlap_rows_by_hand(study):
     records.Records.of(study, "overlap").put([same, other])
     records.Records.of(study, "auc").put([{"key": "any"}])
     overlap.write()
-    with (storage.results_dir() / "tables" / "overlap-smoke.csv").open() as file:
+    with (places.results_dir() / "tables" / "overlap-smoke.csv").open() as file:
         table = list(csv.DictReader(file))
     assert list(table[0]) == overlap.COLUMNS.split(",") and [row["overlap"] for row in table] == ["0.5000"] * 2
     text = pages.page_path(study.folder, "overlap").read_text()

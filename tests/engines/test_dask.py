@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.engines.machines import Machines
 from fingerprinting.models import build
 from fingerprinting.study.records import Records

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places
+from fingerprinting.core.errors import UserError
 from fingerprinting.engines import dask_scheduler, engine, processes, slurm
 from fingerprinting.engines.machines import Machines
 from fingerprinting.models import build, elsewhere
@@ -78,7 +78,7 @@ def double(monkeypatch) -> Machines:
         yield from map(function, items)
 
     monkeypatch.setattr(dask_scheduler, "run", run)
-    for variable, folder in (("ARTIFACTS_DIR", storage.artifacts_dir()), ("DATA_DIR", storage.data_dir())):
+    for variable, folder in (("ARTIFACTS_DIR", places.artifacts_dir()), ("DATA_DIR", places.data_dir())):
         monkeypatch.setenv(variable, str(folder))
     return Machines("dask://double:1")
 
@@ -98,7 +98,7 @@ def test_models_from_elsewhere_are_those_from_here_and_none_is_trained_twice(qui
     assert build.train(there, "irrelevant", jobs_of(there)) is SKIPPED
     build.train(replace(there, force=True), "irrelevant", jobs_of(there), partial(noted, str(notes), 0.0))
     assert len(begun(notes)) == 2 * COPIES
-    assert not list(storage.artifacts_dir().rglob("*.seen"))
+    assert not list(places.artifacts_dir().rglob("*.seen"))
 
 
 def test_what_shares_no_folder_gets_what_it_starts_from_and_sends_back_what_it_made(
@@ -118,7 +118,7 @@ def test_what_shares_no_folder_gets_what_it_starts_from_and_sends_back_what_it_m
     assert digests(there) == expected
     (first, *_) = jobs_of(there)
     made = Job(there.model_id("fine_tune_all", "mlp", 0), first.recipe, {}, first.model)
-    assert list(elsewhere.parcel(there, made).files) == [str(first.model.path.relative_to(storage.artifacts_dir()))]
+    assert list(elsewhere.parcel(there, made).files) == [str(first.model.path.relative_to(places.artifacts_dir()))]
     assert elsewhere.parcel(quick, made).files == {}
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.engines import slurm
 from fingerprinting.engines.machines import Machines
 from fingerprinting.models import build

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.evaluation import labels, price, price_beside
 from fingerprinting.evaluation.labels import CANDIDATES, Labels
 from fingerprinting.models import independent, reference, source_model, stolen, suspects, trained, twins

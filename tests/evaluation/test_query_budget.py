@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from fingerprinting.core import statistics, storage
+from fingerprinting.core import places, statistics
 from fingerprinting.evaluation import query_budget
 from fingerprinting.methods import METHODS
 from fingerprinting.models.suspects import NEGATIVES, Suspect
@@ -64,7 +64,7 @@ def test_table_page_and_picture(study, found):
     Records.of(study, "extraction").replace(found)
     Records.of(study, "auc").replace([])
     study_page.write()
-    with (storage.results_dir() / "tables" / "extraction-smoke.csv").open() as file:
+    with (places.results_dir() / "tables" / "extraction-smoke.csv").open() as file:
         table = list(csv.DictReader(file))
     assert list(table[0]) == sweep.COLUMNS.split(",")
     assert [(row["asked"], row["n_pirated"], row["auc"]) for row in table] == [

@@ -14,7 +14,8 @@ from bci.domain import spliced as spliced_recordings
 from cv.domain import BOX, cutmix
 from fingerprinting import cli
 from fingerprinting.core import statistics, storage
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.data.datasets import Examples
 from fingerprinting.fingerprints import baselines, metrics, registry, store
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError

@@ -13,7 +13,7 @@ from fingerprinting.asking import journal, python_function
 from fingerprinting.asking.respondent import UNANSWERED
 from fingerprinting.calibrated import fitting, twins, verdicts
 from fingerprinting.calibrated.contents import CONTRIBUTIONS, CalibratedFingerprint
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import minus_twins
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.queries import INPUTS, VERDICT

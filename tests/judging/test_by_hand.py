@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fingerprinting.asking import journal
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging import bundle, verification
 from tests import cases
 from tests.cases import CONTROLS, QUERIES

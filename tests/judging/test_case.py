@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.judging import bundle, case, commitment, signature, timestamp, verification
 from tests import cases

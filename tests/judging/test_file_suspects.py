@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from fingerprinting.asking import journal
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.queries import INPUTS, VERDICT
 from fingerprinting.study.domain import load_domain

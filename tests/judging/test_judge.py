@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fingerprinting.calibrated import verdicts
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging.judge import judge
 from fingerprinting.judging.queries import ABOUT, IMAGES, INPUTS, TEXTS, VERDICT
 from fingerprinting.study.study import SKIPPED, Study

@@ -10,7 +10,7 @@ import torch
 
 from fingerprinting.asking import journal
 from fingerprinting.calibrated import verdicts
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.queries import INPUTS, VERDICT
 from fingerprinting.study.study import SKIPPED, Study

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fingerprinting.asking.classes import Classes
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging import bundle, commitment, signature, statements, timestamp, transcript, verification
 from fingerprinting.judging.closing import CLOSING, VERDICT
 from fingerprinting.judging.commitment import COMMITMENT, JOURNAL

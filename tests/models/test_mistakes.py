@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import build, costs, mistakes, trained, twins
 from fingerprinting.models.kinds import Job
 from fingerprinting.models.mistakes import Candidates

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import build, reference, source_model, stealing, trained
 from fingerprinting.models.kinds import KINDS, Job, seed_name
 from fingerprinting.study import checkpoints

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.queries.primary import COMPONENTS
 from fingerprinting.fingerprints.store import Fingerprint

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import stealing, suspects, twins
 from fingerprinting.models.kinds import KINDS, Job, seed_name
 from fingerprinting.models.source_model import source

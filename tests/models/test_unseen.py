@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.evaluation import price_beside
 from fingerprinting.models import source_model, stealing, stolen, suspects, trained

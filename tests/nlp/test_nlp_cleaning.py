@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Dataset, Examples
 from fingerprinting.data.splits import cut
 from nlp import data, synonyms

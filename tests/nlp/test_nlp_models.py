@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from fingerprinting.core.runtime import REPOSITORY, UserError, seed_everything
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
+from fingerprinting.core.runtime import seed_everything
 from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.domain import TIERS
 from fingerprinting.training import objectives, pruning

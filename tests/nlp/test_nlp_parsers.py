@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Dataset
 from nlp import data, synonyms
 from nlp.data import GOODS, LENGTH, REVIEWS, TOPICS

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import trained
 from fingerprinting.protecting import asked
 from fingerprinting.protecting.asked import Asked

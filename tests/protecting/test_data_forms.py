@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.protecting import arrays, examples, pictures, signals, tables
 from fingerprinting.protecting.examples import IMAGES, SIGNALS, Found, checked, in_order
 from nlp.data import decode

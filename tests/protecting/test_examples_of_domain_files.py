@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.study import checkpoints, trace
 from fingerprinting.study.study import Study
 from tests.protecting.conftest import images, recordings

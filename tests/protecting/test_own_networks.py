@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.protecting import deriving, inspecting, networks, transformers_folder
 from fingerprinting.protecting.description import Network
 from fingerprinting.protecting.examples import IMAGES, TEXTS, Found

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fingerprinting.calibrated import verdicts
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data import splits
 from fingerprinting.data.datasets import held_out, physical
 from fingerprinting.models import suspects, trained

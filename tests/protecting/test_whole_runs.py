@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fingerprinting.core import storage
+from fingerprinting.core import places
 from fingerprinting.models import trained
 from fingerprinting.protecting import networks
 from fingerprinting.study.study import Study
@@ -74,7 +74,7 @@ def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
     other = train(build(3, (3, 8, 8)), attacker.inputs / 255, attacker.targets, 2)
     # Four calibration models let chance pass a verdict on it now and then: seeds are of the folder's place.
     assert verdict(run_here, mine, other.eval())["evidence"] < stolen["evidence"]
-    times = {path: path.stat().st_mtime_ns for path in storage.artifacts_dir().rglob("models/**/*.safetensors")}
+    times = {path: path.stat().st_mtime_ns for path in places.artifacts_dir().rglob("models/**/*.safetensors")}
     again = protected(run_here, *words)
     assert "8 models, 0 still to train" in again.stdout
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.judging.closing import REPORT
 from fingerprinting.reports.html import verdict
 from fingerprinting.study.study import Study

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.reports.html import index
 from tests.pages import Page
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fingerprinting.core.foreign_text import visible
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.judging import bundle, case
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.closing import REPORT

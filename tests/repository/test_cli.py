@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import cv.domain
 from fingerprinting import cli
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.study.domain import load_domain
 from fingerprinting.study.study import Study
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from fingerprinting import cli
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Examples
 from fingerprinting.study.study import MANY, Study
 from fingerprinting.training import objectives

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 
 DOCUMENT = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
 CHANGES = dict(re.findall(r"<!-- (\w+) -->\n\n```diff\n(.*?)```\n", DOCUMENT, re.DOTALL))

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import pytest
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 
 DOCUMENT = REPOSITORY / "docs" / "inputs.md"
 HEADER = ["input", "accepted", "refused", "sentence", "test"]

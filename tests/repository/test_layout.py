@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import fingerprinting
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 
 PACKAGE = Path(fingerprinting.__file__).parent
 # From what everything stands on to what stands on everything; `pipeline` is a list of names, `methods` the whole table

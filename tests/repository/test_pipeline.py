@@ -24,7 +24,8 @@ from safetensors.torch import load_file
 
 from fingerprinting.calibrated import verdicts
 from fingerprinting.core import statistics
-from fingerprinting.core.runtime import REPOSITORY, seed_from
+from fingerprinting.core.places import REPOSITORY
+from fingerprinting.core.runtime import seed_from
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
 from fingerprinting.reports.sections import aucs

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.reports import sentences
 from fingerprinting.reports.prose import MEASURED
 from fingerprinting.reports.sentences import CONSTANTS, NOT_READ, NUMBER, Measured, places, unlisted

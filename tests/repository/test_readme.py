@@ -9,8 +9,9 @@ import pytest
 
 from cv.domain import DOMAIN
 from fingerprinting import cli
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core import places
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.fingerprints.registry import METHODS
 from fingerprinting.judging import page
 from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
@@ -142,7 +143,7 @@ def test_numbers_are_written_from_the_records(document, monkeypatch):
 
 def test_committed_tables_are_written_from_the_records(monkeypatch):
     others = shutil.ignore_patterns("*quick*", "*smoke*")  # of somebody's own runs, which git ignores
-    shutil.copytree(REPOSITORY / "results" / "records", storage.results_dir() / "records", ignore=others)
+    shutil.copytree(REPOSITORY / "results" / "records", places.results_dir() / "records", ignore=others)
     for report in (study_page, overlap, deepcore):
         report.write()
     monkeypatch.setattr(passport_pages, "figure", lambda *_: None)
@@ -167,4 +168,4 @@ def test_the_repository_holds_no_path_of_a_machine():
 
 
 def test_results_go_where_the_tests_say():
-    assert storage.results_dir() != REPOSITORY / "results"
+    assert places.results_dir() != REPOSITORY / "results"

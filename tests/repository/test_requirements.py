@@ -9,7 +9,7 @@ from functools import lru_cache
 import pytest
 from packaging.requirements import Requirement
 
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 
 if sys.version_info >= (3, 11):
     import tomllib

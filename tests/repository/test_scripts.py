@@ -7,7 +7,7 @@ from importlib import import_module
 import pytest
 
 from fingerprinting import pipeline
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 
 DOMAINS = [name for name in ("cv", "nlp", "bci") if (REPOSITORY / name).is_dir()]
 STEPS = pipeline.ZOO

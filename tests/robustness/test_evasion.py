@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.robustness import evasion
 from fingerprinting.robustness.attacker import Attacker
 from fingerprinting.robustness.evasion import PERTURBATIONS

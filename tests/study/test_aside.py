@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import baselines, generate, store
 from fingerprinting.fingerprints.owner import UnsuitedError
 from fingerprinting.methods import ROWS

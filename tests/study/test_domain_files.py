@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import cv.domain
 from fingerprinting import cli
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.domain import FIELDS, Architecture, holder_of, load_domain
 from fingerprinting.study.study import Study
 from tests.domains import changed

@@ -11,8 +11,9 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 import cv.domain
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.models import build as zoo
 from fingerprinting.models.kinds import Job
 from fingerprinting.study import checkpoints
@@ -289,7 +290,7 @@ def test_a_network_is_refused_before_a_step_writes_anything(study, kind):
         patch.setattr("fingerprinting.study.loading.load_domain", lambda address: own)
         with pytest.raises(UserError):
             zoo.train(study, "irrelevant", jobs)
-    assert not storage.artifacts_dir().exists()
+    assert not places.artifacts_dir().exists()
 
 
 @pytest.mark.parametrize("build", [shared_module, tied_weights], ids=lambda build: build.__name__)

@@ -11,8 +11,8 @@ from torch import nn
 
 from cv.models import mlp
 from fingerprinting import cli
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Dataset, Examples
 from fingerprinting.models import build, trained
 from fingerprinting.models.kinds import Job
@@ -133,7 +133,7 @@ def test_an_architecture_is_looked_at_before_anything_is_trained(own, architectu
     jobs = [Job(study.model_id("reference_prune", "own", 0), study.recipe(1, 0.01))]
     with pytest.raises(UserError, match=said):
         build.train(study, "references", jobs)
-    assert not list(storage.artifacts_dir().rglob("*.safetensors"))
+    assert not list(places.artifacts_dir().rglob("*.safetensors"))
 
 
 SOME = Examples(torch.rand(6, 1, 8, 8), torch.arange(6) % 2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import trained
 from fingerprinting.reports import pages
 from fingerprinting.study.study import Study, apart, tier_of

@@ -9,7 +9,7 @@ from torch import nn
 
 import cv.domain
 from cv.models import ARCHITECTURES, INSIDE_LAST_BLOCK
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study import trace
 from fingerprinting.study.domain import Architecture
 from tests.domains import changed

@@ -13,8 +13,8 @@ from safetensors.torch import load, load_file, save, save_file, save_model
 from torch import nn
 
 from cv.models import conv3
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core import places, storage
+from fingerprinting.core.errors import UserError
 from fingerprinting.models import source_model, trained
 from fingerprinting.study import weights
 
@@ -267,7 +267,7 @@ def test_weights_that_do_not_work_in_the_network_are_refused_before_the_source_i
     path = written(tmp_path, floats(lambda value: value * 1e30))
     with pytest.raises(UserError, match="makes NaN or infinity|responds to an input alone otherwise"):
         source_model.source(study, epochs=1, learning_rate=1e-2, weights=str(path))
-    assert not storage.artifacts_dir().exists()
+    assert not places.artifacts_dir().exists()
 
 
 WHOLE = save({name: STATE[name].clone() for name in ("2.weight", "2.bias", "1.1.num_batches_tracked")})

@@ -10,7 +10,8 @@ import torch.nn.functional as F  # the field's standard name
 from torch import nn
 
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import PRECISIONS, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.runtime import PRECISIONS
 from fingerprinting.data.datasets import Examples
 from fingerprinting.models import build, stealing, trained
 from fingerprinting.models.kinds import Job

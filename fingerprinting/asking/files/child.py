@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fingerprinting.asking.files import lock, protocol, system_calls
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 
 # Format -> module with prepare(), which imports; needed(spec), files that it reads; opened(spec), what is known of the
 # suspect and a function from queries to responses.

@@ -15,7 +15,7 @@ from fingerprinting.asking.encodings import ARRAY, PNG, TEXT, Encoding
 from fingerprinting.asking.files import formats, protocol, transformers_model
 from fingerprinting.asking.files.sandbox import MEMORY, Sandbox
 from fingerprinting.asking.respondent import Response
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.domain import load_domain
 
 BATCH = 32  # inputs of a request, unless BATCH= says otherwise

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fingerprinting.asking.wire import BYTES, SIZES, VARINT, tag, varint
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 LARGEST = 1 << 31  # bytes: protobuf has no larger messages; weights beyond that stand in files of their own
 DEEPEST = 64  # messages in messages

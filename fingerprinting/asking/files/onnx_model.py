@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fingerprinting.asking.files import onnx_format
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 # What onnxruntime calls a type -> NumPy's.
 TYPES = {

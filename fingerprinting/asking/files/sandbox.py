@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from fingerprinting.asking.files import protocol
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 CHILD = ("-m", "fingerprinting.asking.files")
 START = 180.0  # seconds until the child has imported what it needs

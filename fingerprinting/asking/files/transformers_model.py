@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study import transformers_classifier, weights
 from fingerprinting.study.transformers_classifier import CONFIG
 

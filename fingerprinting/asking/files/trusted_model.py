@@ -9,7 +9,7 @@ import torch
 
 from fingerprinting.asking.files import weights_model
 from fingerprinting.asking.files.formats import TORCHSCRIPT
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 
 def prepare() -> None:

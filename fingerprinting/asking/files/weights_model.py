@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study import trace, weights
 from fingerprinting.study.domain import Domain, load_domain
 from fingerprinting.training import trainer

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from fingerprinting.asking import http, patience
 from fingerprinting.asking.open_inference.messages import Infer, Model
 from fingerprinting.asking.patience import BLANKED, LARGEST, FailedError, shortened
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 SERVICE = "inference.GRPCInferenceService"
 PLAIN, ENCRYPTED = "grpc", "grpcs"

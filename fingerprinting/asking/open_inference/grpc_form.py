@@ -13,7 +13,7 @@ from fingerprinting.asking.encodings import Encoding
 from fingerprinting.asking.open_inference import messages
 from fingerprinting.asking.open_inference.channel import Call, Channel
 from fingerprinting.asking.open_inference.service import PREFIX, Metadata, OpenInference, Tensor
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 PATH = re.compile(r"/([^/]+)(?:/versions/([^/]+))?/?")
 

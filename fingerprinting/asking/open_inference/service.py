@@ -11,7 +11,7 @@ from fingerprinting.asking.encodings import Encoding
 from fingerprinting.asking.over_http import OverHttp
 from fingerprinting.asking.patience import Client, Sent, UnreadableError
 from fingerprinting.asking.respondent import Response
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 PREFIX = "oip+"
 BATCH = 16  # queries of a request, unless BATCH= or the model's first dimension says otherwise

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from fingerprinting.core.runtime import UserError, place
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.runtime import place
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.fingerprints.registry import agreement

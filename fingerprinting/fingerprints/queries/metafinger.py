@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
 from fingerprinting.fingerprints.queries.descent import descend, some_responses

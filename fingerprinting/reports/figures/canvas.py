@@ -6,7 +6,7 @@ from pathlib import Path
 
 import matplotlib
 
-from fingerprinting.core import storage
+from fingerprinting.core import places, storage
 from fingerprinting.fingerprints.registry import Method
 from fingerprinting.reports.pages import heading
 from fingerprinting.reports.table_cells import in_words
@@ -25,7 +25,7 @@ matplotlib.rcParams["axes.prop_cycle"] = pyplot.cycler(color=LINES)
 
 
 def folder() -> Path:
-    return storage.results_dir() / "figures"
+    return places.results_dir() / "figures"
 
 
 def path_of(study_folder: str, name: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.journal import Journal
 from fingerprinting.calibrated.contents import CalibratedFingerprint
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.judging import commitment, signature, statements, timestamp
 from fingerprinting.judging.commitment import COMMITMENT
 from fingerprinting.judging.verdict import Passed

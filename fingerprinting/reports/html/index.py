@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from fingerprinting.core import storage
+from fingerprinting.core import places, storage
 from fingerprinting.reports.figures import canvas
 from fingerprinting.reports.html.rendering import rendered
 from fingerprinting.reports.pages import folder as tables
@@ -63,7 +63,7 @@ class Shown:
 
 @storage.alone_in_results()
 def write() -> None:
-    storage.write_text(storage.results_dir() / NAME, page())
+    storage.write_text(places.results_dir() / NAME, page())
 
 
 def page() -> str:
@@ -78,7 +78,7 @@ def page() -> str:
 
 def _folders() -> list[str]:
     """`domain/dataset/tier` of every study that has any records."""
-    records = storage.results_dir() / "records"
+    records = places.results_dir() / "records"
     found = {path.parent.relative_to(records).as_posix() for path in records.glob("*/*/*/*.jsonl")}
     return in_order(name for name in found if tier_of(name.split("/")[2]) in COMMITTED)
 
@@ -131,4 +131,4 @@ def _csv_files() -> Iterator[Link]:
 
 
 def _link(path: Path, words: str, *, seen: bool = False) -> Link:
-    return Link(path.relative_to(storage.results_dir()).as_posix(), words, seen)
+    return Link(path.relative_to(places.results_dir()).as_posix(), words, seen)

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from fingerprinting.asking.files import file_suspect, sandbox
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from tests.asking.files.opening import network, opened, queries
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import save, save_file
 
 from fingerprinting.asking import addresses
 from fingerprinting.asking.files import formats
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 
 CODE = "can run code when it is opened"
 

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from fingerprinting.asking.files import sandbox
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from tests.asking.files.opening import CLASSES, enemy, forward, opened, queries
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system closes network and files on Linux")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinting.asking.files import onnx_format
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from tests.asking.files import wire
 
 RELU = wire.node("Relu")

@@ -14,7 +14,7 @@ import pytest
 
 from fingerprinting.asking.files import onnx_model
 from fingerprinting.asking.files.file_suspect import rows_of
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from tests.asking.files import wire
 from tests.asking.files.opening import CLASSES, SHAPE, opened, queries
 

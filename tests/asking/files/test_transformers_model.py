@@ -13,7 +13,7 @@ from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import encoding
 from fingerprinting.asking.files import formats, transformers_model
 from fingerprinting.asking.files.file_suspect import FileSuspect, Opening, Source
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.domain import load_domain
 
 transformers = pytest.importorskip("transformers")

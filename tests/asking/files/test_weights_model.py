@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fingerprinting.asking.files import trusted_model, weights_model
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from tests.asking.files.opening import CLASSES, SHAPE, network, queries
 
 MODULE = """

@@ -18,7 +18,7 @@ from fingerprinting.asking.classes import Classes
 from fingerprinting.asking.encodings import encoding
 from fingerprinting.asking.patience import Patience
 from fingerprinting.asking.respondent import Respondent
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study.domain import Inputs
 from tests.asking.open_inference.double import Double, pretend, serving
 

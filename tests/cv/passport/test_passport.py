@@ -24,7 +24,7 @@ from cv.passport.layers import (
     sign_loss,
 )
 from fingerprinting.core import runtime, storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.study import checkpoints
 from fingerprinting.study.study import Study
 from fingerprinting.training import objectives

@@ -23,7 +23,7 @@ from cv.passport import (
 )
 from cv.passport.layers import ForgedNorm, PassportNorm, branch_norms
 from fingerprinting.core import runtime
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.robustness import passport_attacks
 from fingerprinting.training.trainer import Recipe

@@ -13,7 +13,7 @@ from cv.domain import DOMAIN
 from cv.passport import passports, protected_study, training
 from cv.passport.layers import convolutions
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Examples
 from fingerprinting.study import checkpoints
 from tests.cv.passport.small_passports import ABOUT, CONFIG, made, net

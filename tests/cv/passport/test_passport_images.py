@@ -8,8 +8,8 @@ import torch.nn.functional as F  # the field's standard name
 
 from cv.passport import passports
 from cv.passport.layers import passport_norms
-from fingerprinting.core import storage
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core import places
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.reports.sections import passport_tables
 from fingerprinting.study.records import Records
 from tests.cv.passport.small_passports import made, net
@@ -36,7 +36,7 @@ def test_the_experiment_leaves_a_row_for_each_way_and_forgery(run_here):
     assert found["aligned", "images"]["owner_detection"] > 0.8  # mean patches of rectified activations are alike
     assert found["aligned", "ones"]["owner_detection"] > 0.8  # even a passport that comes from nothing
     assert found["centred", "ones"]["owner_detection"] < 0.75
-    page = (storage.results_dir() / "tables" / "cv-digits-smoke-passports.md").read_text()
+    page = (places.results_dir() / "tables" / "cv-digits-smoke-passports.md").read_text()
     assert "## Passports of other images" in page and "| 1 everywhere |" in page
 
 

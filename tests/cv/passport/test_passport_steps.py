@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from fingerprinting import pipeline
-from fingerprinting.core.runtime import REPOSITORY
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.study.records import Records
 
 WORDS = ("TIER=smoke", "DATASET=digits", "WORKERS=1")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.queries.ipguard import TARGETS, boundary_loss, ipguard, to_boundary
 from tests.fingerprints.queries.perceptrons import BOUNDS, CONSTANTS, each, images, network, top_two
 

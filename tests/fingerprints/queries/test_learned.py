@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from fingerprinting import cli
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.fingerprints import baselines, store
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
 from fingerprinting.fingerprints.queries import dataset_inference, fuap, irisfp, metafinger

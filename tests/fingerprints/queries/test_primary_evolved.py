@@ -19,7 +19,8 @@ from torch.utils._pytree import tree_leaves
 from cv.domain import DOMAIN
 from fingerprinting import cli
 from fingerprinting.core import storage
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.data.datasets import Examples
 from fingerprinting.fingerprints import generate, store
 from fingerprinting.fingerprints.queries import evolved

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from fingerprinting.asking import journal
-from fingerprinting.core.runtime import REPOSITORY, UserError
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.places import REPOSITORY
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.queries import INPUTS, VERDICT
 from fingerprinting.study.study import Study
