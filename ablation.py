@@ -8,12 +8,10 @@ changes no fingerprint.
 """
 
 from fingerprinting import cli
-from fingerprinting.evaluation import ablation
-from fingerprinting.reports import show
 
 DOMAIN = "cv"
 BUDGETS = dict(smoke=(20, 80), quick=(50, 100), cpu=(25, 50, 100, 320), paper=(25, 50, 100, 320))  # queries
 REFERENCES = dict(smoke=(12,), quick=(16, 32), cpu=(8, 16, 32, 48, 72), paper=(8, 16, 32, 48, 72))  # models
 
 if __name__ == "__main__":
-    cli.run(ablation.ablate, globals(), report=show.varied)
+    cli.run("fingerprinting.evaluation.ablation:ablate", globals(), report="fingerprinting.reports.show:varied")

@@ -11,12 +11,12 @@ data/artifacts/, their records to results/records/.
 """
 
 from fingerprinting import cli
-from fingerprinting.fingerprints import baselines
+from fingerprinting.fingerprints import constants
 
 DOMAIN = "cv"
 METHOD = dict(smoke="all", quick="cheap", cpu="all", paper="all")  # all, cheap or one of them
 N = dict(smoke=20, quick=100, cpu=100, paper=100)  # queries, unless the method fixes them
-CONSTANTS = baselines.CONSTANTS  # IPGUARD_STEPS and all others of the methods; `IPGUARD_STEPS = 50` here would go first
+CONSTANTS = constants.OF_BASELINES  # of the methods, such as IPGUARD_STEPS; `IPGUARD_STEPS = 50` here would go first
 
 if __name__ == "__main__":
-    cli.run(baselines.baselines, globals())
+    cli.run("fingerprinting.fingerprints.baselines:baselines", globals())

@@ -9,7 +9,6 @@ results/; model_finger_match.py scores it beside the others and passes verdicts 
 """
 
 from fingerprinting import cli
-from fingerprinting.calibrated import fitting
 
 DOMAIN = "cv"
 SIZE = dict(smoke="full", quick="twins", cpu="full", paper="full")  # twins, pairs or full
@@ -36,4 +35,4 @@ STANDARDISED = dict(bci=True, other=False)  # each log-odds in deviations of hel
 FOLDS = 3  # of the references, to see what stolen models that were not fitted look like
 
 if __name__ == "__main__":
-    cli.run(fitting.calibrated, globals())
+    cli.run("fingerprinting.calibrated.fitting:calibrated", globals())

@@ -9,8 +9,6 @@ others. Text has no points between tokens: it is left out.
 """
 
 from fingerprinting import cli
-from fingerprinting.deepcore import identification
-from fingerprinting.reports import show
 
 DOMAIN = "cv"
 START = "examples"  # where a point begins: a random example of its class, or `noise`
@@ -25,4 +23,4 @@ LENGTHS = (0, 25, 50, 100, 200, 300)  # steps after which the points are kept, t
 CLUSTERS = 3  # of models: copies, extractions, independents
 
 if __name__ == "__main__":
-    cli.run(identification.deepcore, globals(), report=show.deepcore)
+    cli.run("fingerprinting.deepcore.identification:deepcore", globals(), report="fingerprinting.reports.show:deepcore")

@@ -8,8 +8,6 @@ data/artifacts/; records, tables (erasure.csv) and a figure to results/.
 """
 
 from fingerprinting import cli
-from fingerprinting.reports import show
-from fingerprinting.robustness import adaptive
 
 DOMAIN = "cv"
 HELD_OUT = dict(bci=0.5, other=0.2)  # share of the attacker's part that sets thresholds and is not fitted on
@@ -32,4 +30,4 @@ FEATURE_WEIGHT = 0.5  # of the cosine between the copy's and the source's featur
 RANKING_WEIGHT = 0.5  # of the cosine between their logits of the classes other than the label; idle with two classes
 
 if __name__ == "__main__":
-    cli.run(adaptive.attack, globals(), report=show.adaptive)
+    cli.run("fingerprinting.robustness.adaptive:attack", globals(), report="fingerprinting.reports.show:adaptive")

@@ -7,8 +7,6 @@ Needs primary.py. Writes the fingerprint to data/artifacts/, its records and a p
 """
 
 from fingerprinting import cli
-from fingerprinting.fingerprints import generate
-from fingerprinting.reports import show
 
 DOMAIN = "cv"
 STEPS = 10  # tau
@@ -19,4 +17,4 @@ SUBSTITUTIONS = 3  # text: characters that may change in a sample
 CANDIDATES = 32  # text: first-order best substitutions that are verified by asking the source
 
 if __name__ == "__main__":
-    cli.run(generate.evolved, globals(), report=show.evolved)
+    cli.run("fingerprinting.fingerprints.generate:evolved", globals(), report="fingerprinting.reports.show:evolved")

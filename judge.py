@@ -12,11 +12,7 @@ code points, EEG in microvolt); texts stand in queries.txt too. The verdict is p
 to queries/verdict.json and, as a page to read and to print, to queries/report.html.
 """
 
-from functools import partial
-
 from fingerprinting import cli
-from fingerprinting.judging import case
-from fingerprinting.reports.html import verdict
 
 DOMAIN = "cv"
 QUERIES = "queries"  # folder
@@ -44,4 +40,4 @@ TSA = ""  # address of a timestamp authority (RFC 3161), which gets to see diges
 EVIDENCE = ""  # archive to write with all that others need to verify the verdict
 
 if __name__ == "__main__":
-    cli.run(partial(case.judge, report=verdict.write), globals(), brief=True)
+    cli.run("fingerprinting.reports.html.verdict:judge", globals(), brief=True)

@@ -8,8 +8,6 @@ figures to results/ in place of those of the last match; `python -m fingerprinti
 """
 
 from fingerprinting import cli
-from fingerprinting.evaluation import match
-from fingerprinting.reports import show
 
 DOMAIN = "cv"
 ALPHA = dict(smoke=0.2, quick=0.1, cpu=0.01, paper=0.01)  # false positive rate that a verdict may have
@@ -18,4 +16,4 @@ TAIL = "student"  # beyond what calibration models have seen: a normal tail, or 
 FINGERPRINTS_USED = ()  # such as primary,sac_m; empty: all that there are
 
 if __name__ == "__main__":
-    cli.run(match.match, globals(), report=show.matched)
+    cli.run("fingerprinting.evaluation.match:match", globals(), report="fingerprinting.reports.show:matched")

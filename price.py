@@ -8,8 +8,6 @@ models it scores those again. Writes labels, records and a table to results/; ch
 """
 
 from fingerprinting import cli
-from fingerprinting.evaluation import price
-from fingerprinting.reports import show
 
 DOMAIN = "cv"
 TWINS = dict(smoke=(0, 1, 2), quick=(0, 1, 3), cpu=(0, 1, 2, 3, 6), paper=(0, 1, 2, 3, 6))
@@ -20,4 +18,4 @@ ALPHAS = (0.01, 0.05)  # false positive rates at which models are flagged, again
 DRAWS = dict(smoke=2, quick=5, cpu=20, paper=20)  # of the twins among all that there are, and of which of them choose
 
 if __name__ == "__main__":
-    cli.run(price.price, globals(), report=show.priced)
+    cli.run("fingerprinting.evaluation.price:price", globals(), report="fingerprinting.reports.show:priced")

@@ -7,7 +7,6 @@ Needs <domain>/source.py. Writes the fingerprint to data/artifacts/, its record 
 """
 
 from fingerprinting import cli
-from fingerprinting.fingerprints import generate
 
 DOMAIN = "cv"
 N = dict(
@@ -19,4 +18,4 @@ LABELS = "source"  # what is recorded: the source's own response, or `truth` as 
 FEWER = dict(bci=True, other=False)  # take what there is where the source leaves too few wrong samples
 
 if __name__ == "__main__":
-    cli.run(generate.primary, globals())
+    cli.run("fingerprinting.fingerprints.generate:primary", globals())

@@ -9,7 +9,7 @@
 It says what it found and what it costs before it trains; a run that was stopped goes on (docs/your-model.md).
 """
 
-from fingerprinting.protecting import command
+from fingerprinting import cli
 
 MODEL = ""  # module:function, torchvision:name, a folder of transformers; empty: one of this project's
 WEIGHTS = ""  # safetensors of the trained network; empty: it is trained here, or they lie in the folder
@@ -44,4 +44,4 @@ DEVICE = "auto"  # cpu, cuda or another of torch's
 FORCE = False  # do again what is finished
 
 if __name__ == "__main__":
-    command.protect(globals())
+    cli.run_alone("fingerprinting.protecting.command:protect", globals(), brief=True)

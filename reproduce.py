@@ -19,7 +19,6 @@ from fingerprinting.core import places
 from fingerprinting.core.errors import UserError
 from fingerprinting.core.places import REPOSITORY
 from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
-from fingerprinting.reports import documents, everything
 from fingerprinting.study.domain import DOMAINS, load_domain
 
 # Left out at the quick tier, which is a first look.
@@ -59,6 +58,8 @@ def main(words: list[str]) -> None:
             raise UserError(
                 f"no step knows {word!r}; give constants as NAME=value, each script lists its own by --help"
             )
+    from fingerprinting.reports import documents, everything  # with torch, which --help and a mistake need not
+
     fresh = not places.artifacts_dir().exists()
     started = time.perf_counter()
     for number, (script, own, known) in enumerate(steps, 1):

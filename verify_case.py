@@ -8,11 +8,10 @@ public SSH key with its name, and the timestamp authority's certificates. Exit s
 """
 
 from fingerprinting import cli
-from fingerprinting.judging import verification
 
 CASE = "case.zip"  # what judge.py EVIDENCE= wrote
 SIGNER = ""  # file of allowed signers, a line each: name key-type key; empty: nobody is taken for the signer
 TSA_CA = ""  # file of certificates in PEM; empty: no authority is believed
 
 if __name__ == "__main__":
-    cli.run_alone(verification.verify, globals(), "CASE")
+    cli.run_alone("fingerprinting.judging.verification:verify", globals(), "CASE")

@@ -8,7 +8,6 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 
 from bci.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import reference
 
 COPIES = dict(smoke=1, quick=1, cpu=18, paper=18)  # of every architecture, on the attacker's and on the owner's part
 SHARES = dict(
@@ -20,4 +19,4 @@ TRANSFER_EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the tar
 TRANSFER_LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)
 
 if __name__ == "__main__":
-    cli.run(reference.audit, globals(), "bci")
+    cli.run("fingerprinting.models.reference:audit", globals(), "bci")

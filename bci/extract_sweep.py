@@ -8,7 +8,6 @@ Needs bci/source.py. Writes models to data/artifacts/, their records to results/
 
 from bci.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import stolen
 
 SHARES = dict(
     smoke=(0.25, 1.0), quick=(0.25, 1.0), cpu=(0.03, 0.1, 0.3, 1.0), paper=(0.03, 0.1, 0.3, 1.0)
@@ -17,4 +16,4 @@ STUDENTS = 2  # how many of the students' architectures are used
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=3)  # of every architecture and share
 
 if __name__ == "__main__":
-    cli.run(stolen.extract_sweep, globals(), "bci")
+    cli.run("fingerprinting.models.stolen:extract_sweep", globals(), "bci")

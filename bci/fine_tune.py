@@ -7,7 +7,6 @@ Needs bci/source.py. Writes models to data/artifacts/, their records to results/
 """
 
 from fingerprinting import cli
-from fingerprinting.models import stolen
 
 LAYERS = ("last", "all")  # what the attacker updates
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)  # per entry of LAYERS
@@ -15,4 +14,4 @@ EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=20)  # passes over the attacker's p
 LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    cli.run(stolen.fine_tune, globals(), "bci")
+    cli.run("fingerprinting.models.stolen:fine_tune", globals(), "bci")

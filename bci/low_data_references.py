@@ -18,9 +18,8 @@ from bci.references import (  # noqa: F401 (constants of this script)
     TEMPERATURE,
 )
 from fingerprinting import cli
-from fingerprinting.models import reference
 
 COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every architecture and kind
 
 if __name__ == "__main__":
-    cli.run(reference.low_data_references, globals(), "bci")
+    cli.run("fingerprinting.models.reference:low_data_references", globals(), "bci")

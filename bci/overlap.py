@@ -8,7 +8,6 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 
 from bci.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import independent
 
 OVERLAPS = dict(
     smoke=(0.0, 0.5, 1.0),
@@ -20,4 +19,4 @@ SAME_COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of the source's architec
 OTHER_COPIES = dict(smoke=0, quick=1, cpu=1, paper=1)  # of the first student's architecture, per overlap
 
 if __name__ == "__main__":
-    cli.run(independent.overlap, globals(), "bci")
+    cli.run("fingerprinting.models.independent:overlap", globals(), "bci")

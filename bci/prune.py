@@ -7,7 +7,6 @@ Needs bci/source.py. Writes models to data/artifacts/, their records to results/
 """
 
 from fingerprinting import cli
-from fingerprinting.models import stolen
 
 RATIOS = dict(
     smoke=(0.3, 0.6),
@@ -20,4 +19,4 @@ EPOCHS = dict(smoke=1, quick=1, cpu=1, paper=5)  # repairing passes over the att
 LEARNING_RATE = dict(smoke=1e-3, quick=1e-3, cpu=1e-3, paper=1e-4)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    cli.run(stolen.prune, globals(), "bci")
+    cli.run("fingerprinting.models.stolen:prune", globals(), "bci")

@@ -9,7 +9,6 @@ data/artifacts/, their records to results/records/; times: docs/costs.md.
 
 from bci.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import reference
 
 COPIES = dict(smoke=1, quick=1, cpu=3, paper=3)  # of every architecture and kind
 TRANSFER_COPIES = dict(smoke=1, quick=0, cpu=1, paper=1)  # of the independent ones, transferred to the other task
@@ -28,4 +27,4 @@ TRANSFER_LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-4)
 TEMPERATURE = 2.0  # of the distillation from probabilities
 
 if __name__ == "__main__":
-    cli.run(reference.references, globals(), "bci")
+    cli.run("fingerprinting.models.reference:references", globals(), "bci")

@@ -7,7 +7,6 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 """
 
 from fingerprinting import cli
-from fingerprinting.models import source_model
 
 # passes over the owner's part; of few trials MIN_UPDATES decides
 EPOCHS = dict(smoke=1, quick=1, cpu=dict(eyes=8, other=1), paper=50)
@@ -15,4 +14,4 @@ LEARNING_RATE = dict(smoke=2e-2, quick=2e-2, cpu=dict(eyes=5e-3, other=2e-2), pa
 WEIGHTS = ""  # safetensors file of a model trained elsewhere, taken as it is; empty: train one
 
 if __name__ == "__main__":
-    cli.run(source_model.source, globals(), "bci")
+    cli.run("fingerprinting.models.source_model:source", globals(), "bci")

@@ -8,11 +8,10 @@ Needs bci/source.py. Writes models to data/artifacts/, their records to results/
 
 from bci.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import stolen
 
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of every student architecture, per kind of other inputs
 QUANTISE_COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of the source, by ranges on other examples each
 RANGE_EXAMPLES = 512  # of the attacker's part, from which the range of each layer's inputs is taken
 
 if __name__ == "__main__":
-    cli.run(stolen.unseen, globals(), "bci")
+    cli.run("fingerprinting.models.stolen:unseen", globals(), "bci")

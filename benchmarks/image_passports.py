@@ -31,7 +31,8 @@ from fingerprinting.study import checkpoints
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 from fingerprinting.training import objectives
-from fingerprinting.training.trainer import Objective, Recipe, accuracy, fit, predict
+from fingerprinting.training.recipe import Recipe
+from fingerprinting.training.trainer import Objective, accuracy, fit, predict
 
 DOMAIN = "cv"
 ARCHITECTURE = "conv3"

@@ -18,7 +18,7 @@ from fingerprinting.core.timing import in_turns, ratio, shown, thread_counts
 from fingerprinting.study import checkpoints
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
-from fingerprinting.training import objectives
+from fingerprinting.training import objectives, recipe
 
 DOMAIN = "cv"
 ARCHITECTURES = dict(
@@ -52,7 +52,7 @@ def measure(study: Study, *, architectures: tuple[str, ...], repeats: int, batch
 
     for name in architectures:
         net = runtime.place(checkpoints.build(study.domain, name, len(study.classes), study.shape), device).train()
-        ways = {precision: updates(copy.deepcopy(net), precision) for precision in runtime.PRECISIONS}
+        ways = {precision: updates(copy.deepcopy(net), precision) for precision in recipe.PRECISIONS}
         for threads in thread_counts():
             seconds = in_turns(device, repeats, ways)
             row = {

@@ -8,7 +8,6 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 
 from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import reference
 
 COPIES = dict(smoke=1, quick=1, cpu=18, paper=18)  # of every architecture, on the attacker's and on the owner's part
 SHARES = dict(
@@ -20,4 +19,4 @@ TRANSFER_EPOCHS = dict(smoke=3, quick=5, cpu=5, paper=20)  # passes over the tar
 TRANSFER_LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=1e-4)
 
 if __name__ == "__main__":
-    cli.run(reference.audit, globals(), "cv")
+    cli.run("fingerprinting.models.reference:audit", globals(), "cv")

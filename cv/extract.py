@@ -8,10 +8,9 @@ Needs cv/source.py. Writes models to data/artifacts/, their records to results/r
 
 from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import stolen
 
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of every student architecture, per kind of extraction
 TEMPERATURE = 2.0  # of the distillation from probabilities
 
 if __name__ == "__main__":
-    cli.run(stolen.extract, globals(), "cv")
+    cli.run("fingerprinting.models.stolen:extract", globals(), "cv")

@@ -8,7 +8,6 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 
 from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import independent
 
 OVERLAPS = dict(smoke=(1.0,), quick=(1.0,), cpu=(1.0,), paper=(1.0,))  # shares of the owner's data they saw
 SAME_COPIES = dict(smoke=1, quick=1, cpu=4, paper=10)  # of the source's architecture, per overlap
@@ -16,4 +15,4 @@ OTHER_COPIES = dict(smoke=1, quick=1, cpu=1, paper=3)  # of each student's archi
 ADVERSARIAL_COPIES = dict(smoke=1, quick=1, cpu=4, paper=5)  # adversarially trained, going round the architectures
 
 if __name__ == "__main__":
-    cli.run(independent.homologous, globals(), "cv")
+    cli.run("fingerprinting.models.independent:homologous", globals(), "cv")

@@ -9,7 +9,6 @@ data/artifacts/, their records to results/records/; times: docs/costs.md.
 
 from cv.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import twins
 
 COPIES = 1  # of every architecture, part and share
 STUDENTS = dict(smoke=1, quick=1, cpu=4, paper=4)  # how many of the students' architectures are used
@@ -17,4 +16,4 @@ PARTS = ("owner+reference",)  # of what the owner has: owner, reference, or both
 SHARES = (1.0,)  # of that part
 
 if __name__ == "__main__":
-    cli.run(twins.pairs, globals(), "cv")
+    cli.run("fingerprinting.models.twins:pairs", globals(), "cv")

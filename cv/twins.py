@@ -9,7 +9,6 @@ to data/artifacts/, their records to results/records/; times: docs/costs.md.
 
 from cv.source import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 from fingerprinting import cli
-from fingerprinting.models import twins
 
 COPIES = dict(smoke=2, quick=3, cpu=6, paper=6)  # the source's architecture and recipe
 OTHER_COPIES = dict(smoke=1, quick=0, cpu=2, paper=0)  # of a recipe that the owner does not remember well
@@ -19,4 +18,4 @@ TRANSFER_EPOCHS = dict(smoke=3, quick=5, cpu=5, paper=20)  # passes over the tar
 TRANSFER_LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=1e-4)
 
 if __name__ == "__main__":
-    cli.run(twins.twins, globals(), "cv")
+    cli.run("fingerprinting.models.twins:twins", globals(), "cv")

@@ -7,9 +7,8 @@ Writes to data/ (or DATA_DIR); what is there already is kept. Layouts, licences 
 """
 
 from fingerprinting import cli
-from fingerprinting.models import source_model
 
 DOMAIN = "cv"
 
 if __name__ == "__main__":
-    cli.run(source_model.prepare, globals())
+    cli.run("fingerprinting.models.source_model:prepare", globals())

@@ -4,28 +4,23 @@ import ast
 import contextlib
 import errno
 import os
+import pkgutil
 import runpy
 import shlex
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
-
-import joblib
+from typing import Any
 
 from fingerprinting.core import explanations
 from fingerprinting.core.errors import UserError
-from fingerprinting.core.places import REPOSITORY
-from fingerprinting.core.runtime import provenance
 from fingerprinting.engines.machines import Machines
-from fingerprinting.study import checksums
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, load_domain, module_of
-from fingerprinting.study.records import Records
-from fingerprinting.study.study import SKIPPED, Study
+from fingerprinting.study.study import Study
 
 # What every step understands, besides its own constants and its domain's.
 COMMON = {
@@ -55,6 +50,7 @@ ITS_CONSTANTS = (
 )
 HELP = ("--help", "-h")
 OTHER = "other"  # in a table by domain or data set: all that it does not name
+Step = Callable | str  # or module:name
 Places = tuple[str, str]  # the data set and the domain that a table may name
 OLD_NAMES = {  # of constants, understood until version 0.3
     "LEVEL": "ALPHA",
@@ -69,46 +65,33 @@ FURTHER = "CONSTANTS"  # a script's table of constants that stand elsewhere
 TOO_MANY = 2**31  # of anything that is counted
 
 
-def run(
-    step: Callable,
-    script: dict,
-    domain: str = "",
-    report: Callable[[Study], None] | None = None,
-    *,
-    brief: bool = False,
-) -> None:
+def run(step: Step, script: dict, domain: str = "", report: Step | None = None, *, brief: bool = False) -> None:
     """Call `step(study, **constants)` with a script's globals; a user's mistake ends in one sentence and status 2.
 
     The step's seconds are recorded, unless it returns SKIPPED because some or all of its work was finished before.
-    `report` then shows what it recorded. `domain` is that of a domain's step; root scripts carry it as their constant
-    DOMAIN. DOMAIN= overrides both. brief: --help has a line for each constant of the script's own.
+    `report(study)` then shows what it recorded. Steps and reports named as module:name are imported when the command
+    line was found to make sense: --help and a mistake in it need no torch. `domain` is that of a domain's step; root
+    scripts carry it as their constant DOMAIN. DOMAIN= overrides both. brief: --help has a line for each constant of the
+    script's own.
     """
     with endings():
         study, constants = resolve(script, domain, sys.argv[1:], brief=brief)
-        altered = checksums.altered(study)
-        checksums.announce(altered)
-        started = time.perf_counter()
-        if step(study, **constants) is not SKIPPED:
-            _record_time(study, script, time.perf_counter() - started)
-        checksums.record(study, altered)
-        if report:
-            report(study)
+        _called("fingerprinting.steps:run")(_called(step), study, constants, script, _called(report))
 
 
-def run_alone(step: Callable, script: dict, first: str) -> None:
+def run_alone(step: Step, script: dict, first: str = "", *, brief: bool = False) -> None:
     """The same for a step about no study; `first` is the constant that the first word may give without its name."""
     with endings():
         words = sys.argv[1:]
-        if words and "=" not in words[0] and words[0] not in HELP:
+        if first and words and "=" not in words[0] and words[0] not in HELP:
             words[0] = f"{first}={words[0]}"
-        step(**of_no_study(script, words))
+        constants = of_no_study(script, words, brief=brief)
+        _called(step)(**constants)
 
 
-def _record_time(study: Study, script: dict, seconds: float) -> None:
-    path = Path(script["__file__"]).resolve()
-    name = path.relative_to(REPOSITORY).as_posix() if path.is_relative_to(REPOSITORY) else path.name
-    row = {"key": name, "seconds": seconds, "cores": joblib.cpu_count(), "provenance": provenance(study.device)}
-    Records.of(study, "steps").put([row])
+def _called(named: Any) -> Any:
+    """What stands at module:name; a function is itself."""
+    return pkgutil.resolve_name(named) if isinstance(named, str) else named
 
 
 def resolve(script: dict, domain: str, words: list[str], *, brief: bool = False) -> tuple[Study, dict]:

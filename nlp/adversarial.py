@@ -7,7 +7,6 @@ Needs nlp/source.py. Writes models to data/artifacts/, their records to results/
 """
 
 from fingerprinting import cli
-from fingerprinting.models import stolen
 from nlp.domain import EPSILON, PGD_STEPS  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=2, quick=2, cpu=4, paper=10)
@@ -15,4 +14,4 @@ EPOCHS = dict(smoke=2, quick=2, cpu=2, paper=3)  # passes over the attacker's pa
 LEARNING_RATE = dict(smoke=2e-3, quick=2e-3, cpu=2e-3, paper=2e-5)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    cli.run(stolen.adversarial, globals(), "nlp")
+    cli.run("fingerprinting.models.stolen:adversarial", globals(), "nlp")

@@ -7,7 +7,6 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 """
 
 from fingerprinting import cli
-from fingerprinting.models import reference
 from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=1, quick=2, cpu=9, paper=9)  # of every architecture, on the owner's part
@@ -20,4 +19,4 @@ TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the targ
 TRANSFER_LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)
 
 if __name__ == "__main__":
-    cli.run(reference.calibration, globals(), "nlp")
+    cli.run("fingerprinting.models.reference:calibration", globals(), "nlp")

@@ -1,11 +1,7 @@
 """Text: its data sets, architectures per tier and the constants that all of its steps share."""
 
-import torch
-
 from fingerprinting.study.domain import Data, Domain, Inputs, Networks
-from nlp import data, language
-from nlp.evolve import evolve
-from nlp.models import ARCHITECTURES, continuous
+from fingerprinting.study.later import later
 
 # Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
 # two. Scripts import them; in a domain of your own, those that it has hold in place of these.
@@ -14,33 +10,19 @@ LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=1e-3)  # peak of th
 EPSILON = 0.015  # adversarial perturbation, infinity norm, of the embedded text
 PGD_STEPS = dict(smoke=1, quick=1, cpu=1, paper=7)  # 1: one step to the edge, its gradient at a random start
 
-
-def describe(text: torch.Tensor) -> str:
-    """One input (length,) as it is read, on one line."""
-    return " ".join(data.decode(text[None])[0].split())
-
-
-def spliced(first: torch.Tensor, second: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The first half of one text (N, length) and the second half of another; nothing is drawn."""
-    halves = []
-    for one, other in zip(data.decode(first), data.decode(second), strict=True):
-        halves.append(one[: (len(one) + 1) // 2] + other[len(other) // 2 :])
-    return data.encode(halves, first.shape[1])
-
-
 DOMAIN = Domain(
     name="nlp",
     data=Data(
-        load=data.load,
-        prepare=data.prepare,
+        load=later("nlp.data:load"),
+        prepare=later("nlp.data:prepare"),
         datasets=dict(smoke="thuocl", quick="thuocl", cpu="thuocl", paper="thucnews"),
         targets=dict(thuocl="shop_reviews", thucnews="online_shopping"),
         pool_size=dict(smoke=2_500, quick=20_000, cpu=60_000, paper=None),
-        published=data.PUBLISHED,
+        published=later("nlp.data:PUBLISHED"),
         lexicons=("synonyms",),
     ),
     networks=Networks(
-        architectures=ARCHITECTURES,
+        architectures=later("nlp.models:ARCHITECTURES"),
         source=dict(smoke="textcnn_small", quick="textcnn_small", cpu="textcnn_small", paper="bert_base_chinese"),
         students=dict(
             smoke=("dpcnn_small", "textrnn_small"),
@@ -51,12 +33,12 @@ DOMAIN = Domain(
     ),
     inputs=Inputs(
         input_range=None,
-        continuous=continuous,
-        mix=spliced,
-        evolve=evolve,
-        query_detector=language.query_detector,
-        describe=describe,
-        encode=data.encode,
+        continuous=later("nlp.models:continuous"),
+        mix=later("nlp.inputs:spliced"),
+        evolve=later("nlp.evolve:evolve"),
+        query_detector=later("nlp.language:query_detector"),
+        describe=later("nlp.inputs:describe"),
+        encode=later("nlp.data:encode"),
     ),
     constants=dict(
         BATCH_SIZE=dict(smoke=32, quick=128, cpu=128, paper=128),  # examples per update

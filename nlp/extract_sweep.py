@@ -7,7 +7,6 @@ Needs nlp/source.py. Writes models to data/artifacts/, their records to results/
 """
 
 from fingerprinting import cli
-from fingerprinting.models import stolen
 from nlp.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 
 SHARES = dict(
@@ -17,4 +16,4 @@ STUDENTS = 2  # how many of the students' architectures are used
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=3)  # of every architecture and share
 
 if __name__ == "__main__":
-    cli.run(stolen.extract_sweep, globals(), "nlp")
+    cli.run("fingerprinting.models.stolen:extract_sweep", globals(), "nlp")

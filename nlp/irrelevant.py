@@ -7,11 +7,10 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 """
 
 from fingerprinting import cli
-from fingerprinting.models import independent
 from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=1, quick=2, cpu=4, paper=4)  # of every architecture, the source's included
 ADVERSARIAL_COPIES = dict(smoke=1, quick=1, cpu=4, paper=5)  # adversarially trained, going round the architectures
 
 if __name__ == "__main__":
-    cli.run(independent.irrelevant, globals(), "nlp")
+    cli.run("fingerprinting.models.independent:irrelevant", globals(), "nlp")

@@ -9,7 +9,6 @@ models to data/artifacts/, their records to results/records/; times: docs/costs.
 """
 
 from fingerprinting import cli
-from fingerprinting.models import reference
 from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 from nlp.references import (  # noqa: F401 (constants of this script)
     DRAWN,
@@ -23,4 +22,4 @@ from nlp.references import (  # noqa: F401 (constants of this script)
 COPIES = dict(smoke=1, quick=1, cpu=1, paper=1)  # of every architecture and kind
 
 if __name__ == "__main__":
-    cli.run(reference.low_data_references, globals(), "nlp")
+    cli.run("fingerprinting.models.reference:low_data_references", globals(), "nlp")

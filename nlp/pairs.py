@@ -8,7 +8,6 @@ data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli
-from fingerprinting.models import twins
 from nlp.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 
 COPIES = 1  # of every architecture, part and share
@@ -17,4 +16,4 @@ PARTS = ("owner+reference",)  # of what the owner has: owner, reference, or both
 SHARES = (1.0,)  # of that part
 
 if __name__ == "__main__":
-    cli.run(twins.pairs, globals(), "nlp")
+    cli.run("fingerprinting.models.twins:pairs", globals(), "nlp")

@@ -8,7 +8,6 @@ data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli
-from fingerprinting.models import reference
 from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=1, quick=1, cpu=3, paper=3)  # of every architecture and kind
@@ -28,4 +27,4 @@ TRANSFER_LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)
 TEMPERATURE = 2.0  # of the distillation from probabilities
 
 if __name__ == "__main__":
-    cli.run(reference.references, globals(), "nlp")
+    cli.run("fingerprinting.models.reference:references", globals(), "nlp")

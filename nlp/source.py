@@ -7,11 +7,10 @@ Needs data/prepare.py. Writes models to data/artifacts/, their records to result
 """
 
 from fingerprinting import cli
-from fingerprinting.models import source_model
 
 EPOCHS = dict(smoke=4, quick=3, cpu=3, paper=3)  # passes over the owner's part
 LEARNING_RATE = dict(smoke=1e-2, quick=1e-2, cpu=1e-2, paper=5e-5)  # peak of the one-cycle schedule
 WEIGHTS = ""  # safetensors file of a model trained elsewhere, taken as it is; empty: train one
 
 if __name__ == "__main__":
-    cli.run(source_model.source, globals(), "nlp")
+    cli.run("fingerprinting.models.source_model:source", globals(), "nlp")

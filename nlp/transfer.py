@@ -8,7 +8,6 @@ their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli
-from fingerprinting.models import stolen
 
 COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # stolen models
 IRRELEVANT_COPIES = dict(smoke=2, quick=2, cpu=6, paper=10)  # of nlp/irrelevant.py's models, moved the same way
@@ -17,4 +16,4 @@ EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the attacker's pa
 LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)  # peak of the one-cycle schedule
 
 if __name__ == "__main__":
-    cli.run(stolen.transfer, globals(), "nlp")
+    cli.run("fingerprinting.models.stolen:transfer", globals(), "nlp")

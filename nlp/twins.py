@@ -8,7 +8,6 @@ to data/artifacts/, their records to results/records/; times: docs/costs.md.
 """
 
 from fingerprinting import cli
-from fingerprinting.models import twins
 from nlp.source import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=2, quick=3, cpu=6, paper=6)  # the source's architecture and recipe
@@ -19,4 +18,4 @@ TRANSFER_EPOCHS = dict(smoke=3, quick=2, cpu=2, paper=3)  # passes over the targ
 TRANSFER_LEARNING_RATE = dict(smoke=5e-3, quick=5e-3, cpu=5e-3, paper=2e-5)
 
 if __name__ == "__main__":
-    cli.run(twins.twins, globals(), "nlp")
+    cli.run("fingerprinting.models.twins:twins", globals(), "nlp")

@@ -7,7 +7,6 @@ Needs nlp/source.py. Writes models to data/artifacts/, their records to results/
 """
 
 from fingerprinting import cli
-from fingerprinting.models import stolen
 from nlp.domain import EPOCHS, LEARNING_RATE  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of every student architecture, per kind of other inputs
@@ -15,4 +14,4 @@ QUANTISE_COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of the source, by ra
 RANGE_EXAMPLES = 512  # of the attacker's part, from which the range of each layer's inputs is taken
 
 if __name__ == "__main__":
-    cli.run(stolen.unseen, globals(), "nlp")
+    cli.run("fingerprinting.models.stolen:unseen", globals(), "nlp")

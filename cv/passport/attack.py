@@ -13,9 +13,7 @@ trained), none (the owner's passports, for comparison) or all.
 Needs cv/passport/train.py. Writes records, passports.csv, a page and figures to results/; numbers: docs/passports.md.
 """
 
-from cv.passport import measuring
 from fingerprinting import cli
-from fingerprinting.reports import show
 
 KIND = "all"
 SCHEME = "all"
@@ -40,4 +38,4 @@ CHOSEN_SHARES = dict(smoke=(1.0,), quick=(0.0, 1.0), cpu=(0.0, 0.5, 1.0), paper=
 EXPANSION = 4  # hidden width of a residual block, in channels
 
 if __name__ == "__main__":
-    cli.run(measuring.attack, globals(), "cv", show.passports)
+    cli.run("cv.passport.measuring:attack", globals(), "cv", "fingerprinting.reports.show:passports")

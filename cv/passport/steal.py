@@ -11,9 +11,7 @@ fingerprints to data/artifacts/, records and tables to results/; numbers: docs/p
 """
 
 from cv.domain import EPSILON, PGD_STEPS  # noqa: F401 (constants of this script)
-from cv.passport import stealing_attacks
 from fingerprinting import cli
-from fingerprinting.reports import show
 
 SCHEME = "all"
 ARCHITECTURE = dict(smoke="conv3", quick="conv3", cpu="conv3", paper="small_resnet18")
@@ -30,4 +28,4 @@ N = dict(smoke=20, quick=100, cpu=100, paper=100)  # queries of AKH and SAC-m
 COMPONENTS_N = dict(smoke=10, quick=80, cpu=80, paper=80)  # of Primary, per component
 
 if __name__ == "__main__":
-    cli.run(stealing_attacks.steal, globals(), "cv", show.passports)
+    cli.run("cv.passport.stealing_attacks:steal", globals(), "cv", "fingerprinting.reports.show:passports")

@@ -16,7 +16,8 @@ from cv.passport.training import protected_loss
 from cv.passport.verification import Reading
 from fingerprinting.core import runtime
 from fingerprinting.data.datasets import Examples
-from fingerprinting.training.trainer import Descent, Objective, Recipe, accuracy, fit, predict
+from fingerprinting.training.recipe import Recipe
+from fingerprinting.training.trainer import Descent, Objective, accuracy, fit, predict
 
 MOMENTUM, DECAY = 0.9, 5e-4  # of the released fake-2 and fake-3
 

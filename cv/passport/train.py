@@ -8,7 +8,6 @@ Needs data/prepare.py. Writes the released networks and, beside each, the owner'
 their records to results/records/; times: docs/costs.md.
 """
 
-from cv.passport import training
 from fingerprinting import cli
 
 SCHEME = "all"  # 1: passports always used; 2: in a private branch; 3: scheme 2 with trigger images
@@ -23,4 +22,4 @@ TRIGGERS = 100  # scheme 3's images
 TRIGGERS_PER_BATCH = 3
 
 if __name__ == "__main__":
-    cli.run(training.train, globals(), "cv")
+    cli.run("cv.passport.training:train", globals(), "cv")

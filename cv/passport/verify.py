@@ -7,7 +7,6 @@ Needs a model file and a passport file, and the labelled test data of DATASET fo
 many bits agree in a model that knows nothing of the passports: each agrees with probability 1/2.
 """
 
-from cv.passport import verification
 from fingerprinting import cli
 
 SCHEME = "1"
@@ -17,4 +16,4 @@ MODEL = ""  # path of a model; empty: the one that cv/passport/train.py released
 PASSPORT = ""  # path of a passport file; empty: the one written with it
 
 if __name__ == "__main__":
-    cli.run(verification.verify, globals(), "cv")
+    cli.run("cv.passport.verification:verify", globals(), "cv")

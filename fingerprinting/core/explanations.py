@@ -16,8 +16,13 @@ SCREEN = 100  # of a line where it fits a screen
 
 
 def of(script: dict, constants: dict) -> dict[str, str]:
-    """Constant -> the comment beside it, in the script or in the module of this project that has this very value."""
-    own = comments(script["__file__"]) if "__file__" in script else {}
+    """Constant -> the comment beside it, in the script or in the module of this project that has this very value.
+
+    A table CONSTANTS of the script may say by itself what its entries are.
+    """
+    own = dict(getattr(script.get("CONSTANTS"), "said", {}))
+    if "__file__" in script:
+        own |= comments(script["__file__"])
     return {name: own[name] if name in own else _elsewhere(name, value) for name, value in constants.items()}
 
 

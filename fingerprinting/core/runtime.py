@@ -17,7 +17,6 @@ from torch import nn
 from fingerprinting.core.errors import UserError
 from fingerprinting.core.places import REPOSITORY
 
-PRECISIONS = ("float32", "bfloat16")  # bfloat16 has float32's range, so that gradients need no scaling
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -87,6 +86,11 @@ def seed_everything(name: str) -> None:
     torch.backends.cudnn.deterministic = True  # else an accelerator's convolutions may end in other bits
     torch.manual_seed(seed_from(name))
     np.random.seed(seed_from(name) % 2**32)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return joblib.cpu_count()
 
 
 def one_thread() -> None:

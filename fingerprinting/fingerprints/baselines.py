@@ -21,9 +21,6 @@ def rows() -> dict[str, Row]:
     return {name: row for name, row in ROWS.items() if row.queries}
 
 
-CONSTANTS = {name: value for row in rows().values() for name, value in row.constants.items()}
-
-
 def baselines(study: Study, *, method: str | tuple[str, ...], n: int, **constants) -> str | None:
     """Make the queries of one baseline, of several, the cheap ones or all; of several, what does not suit is left out.
 

@@ -6,7 +6,7 @@ from fingerprinting.models import trained
 from fingerprinting.models.kinds import KINDS, Job
 from fingerprinting.models.subsets import examples_of
 from fingerprinting.study.study import ModelId, Study
-from fingerprinting.training.trainer import Recipe
+from fingerprinting.training.recipe import Recipe
 
 MINUTE, HOUR = 60, 3600
 

@@ -8,7 +8,8 @@ from torch import nn
 from fingerprinting.data.datasets import Examples
 from fingerprinting.study.study import ModelId, Study
 from fingerprinting.training import objectives
-from fingerprinting.training.trainer import Objective, Recipe
+from fingerprinting.training.recipe import Recipe
+from fingerprinting.training.trainer import Objective
 
 INDEPENDENT, EXTRACTED, MODIFIED = range(3)  # origins of a model
 

@@ -7,7 +7,7 @@ from fingerprinting.core.errors import UserError
 from fingerprinting.models import build
 from fingerprinting.models.kinds import KINDS, Job, seed_name
 from fingerprinting.study.study import Study
-from fingerprinting.training.trainer import Recipe
+from fingerprinting.training.recipe import Recipe
 
 TARGET_PARTS = {"calibration": "owner", "audit": "attacker"}  # of the transfer target, for models that are transferred
 ALL = "owner+reference"  # the parts that the owner has

@@ -8,7 +8,7 @@ from fingerprinting.models import build, costs, mistakes, trained
 from fingerprinting.models.kinds import Job
 from fingerprinting.models.reference import ALL, TARGET_PARTS
 from fingerprinting.study.study import Study
-from fingerprinting.training.trainer import Recipe
+from fingerprinting.training.recipe import Recipe
 
 OWNED = ("owner", "reference")  # the parts that an owner has to train on
 OF_OWNER = {"part": "owner"}

@@ -39,11 +39,10 @@ RATES = {"base": 5e-5, "folder": 5e-4, "own": 3e-3}  # peak learning rates of an
 WEIGHT_DECAY = 0.01  # of an owner's network: the house's EEG networks have far more
 
 
-def protect(script: dict) -> None:
-    """Run the script with its constants and the command line's; a user's mistake ends in one sentence."""
-    with cli.endings():
-        named = {word.split("=")[0] for word in sys.argv[1:]}
-        run(**cli.of_no_study(script, sys.argv[1:], brief=True), asked_for=bool(named & set(PREPARED)))
+def protect(**constants) -> None:
+    """protect.py's constants; what the command line names is asked for, also where it is what holds anyway."""
+    named = {word.split("=")[0] for word in sys.argv[1:]}
+    run(**constants, asked_for=bool(named & set(PREPARED)))
 
 
 def run(

@@ -21,7 +21,7 @@ from fingerprinting.models.stealing import fresh
 from fingerprinting.models.subsets import examples_of
 from fingerprinting.protecting.networks import OWN
 from fingerprinting.study.study import Study
-from fingerprinting.training.trainer import Recipe
+from fingerprinting.training.recipe import Recipe
 
 UNITS = {"s": 1, "m": MINUTE, "min": MINUTE, "h": HOUR}
 TIMED = 3  # updates of a network; the fastest counts

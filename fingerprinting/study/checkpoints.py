@@ -21,7 +21,8 @@ from fingerprinting.study import trace
 from fingerprinting.study.domain import DOMAINS, Architecture, Domain
 from fingerprinting.study.weights import filled
 from fingerprinting.training import objectives, quantising
-from fingerprinting.training.trainer import Recipe, fit
+from fingerprinting.training.recipe import Recipe
+from fingerprinting.training.trainer import fit
 
 CPU = torch.device("cpu")
 CLOSE = 1e-3  # of the largest logit: more than rounding changes in a response

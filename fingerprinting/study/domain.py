@@ -1,5 +1,7 @@
 """What a domain is: data sets, architectures and constants. Everything else is the same in all of them."""
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import math
@@ -9,13 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from fingerprinting.core.errors import UserError
 from fingerprinting.core.places import REPOSITORY
-from fingerprinting.data.datasets import Dataset
+from fingerprinting.study.later import Declared, stated
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from fingerprinting.data.datasets import Dataset
 
 TIERS = ("smoke", "quick", "cpu", "paper")
 COMMITTED = ("cpu", "paper")  # tiers that README and docs show; what others give stays on the user's machine
@@ -53,7 +59,7 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class Data:
+class Data(Declared):
     """A domain's data sets: what they are called, and how they are fetched and read."""
 
     load: Callable[[str], Dataset]  # a data set by name, from files that are there already
@@ -67,7 +73,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Networks:
+class Networks(Declared):
     """A domain's architectures, and which of them the tiers train."""
 
     architectures: dict[str, Architecture]
@@ -86,7 +92,7 @@ def _from_the_inputs(model: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tens
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(Declared):
     """What can be done to a domain's inputs (N, ...), in physical units."""
 
     input_range: tuple[float, float] | None  # physical bounds of an input, inside which queries stay; None for text
@@ -124,13 +130,14 @@ class Domain:
             if not isinstance(getattr(self, part), kind):
                 raise UserError(f"{part}= of domain {shortened(self.name)} must be {kind.__name__}(...)")
         for holder in (self, *(getattr(self, part) for part in PARTS)):
+            given = stated(holder)
             for part, (fits, wanted) in FIELDS.items():
-                if part in vars(holder) and not fits(value := getattr(holder, part)):
+                if part in given and not fits(value := given[part]):
                     raise UserError(f"{part}={shortened(value)} of domain {shortened(self.name)} must be {wanted}")
         for part in BY_TIER:
             if unknown := sorted(set(map(str, self._by_tier(part))) - set(TIERS)):
                 raise UserError(f"{part}= of {self.name} names tier {unknown[0]!r}; tiers are {', '.join(TIERS)}")
-        if wrong := [name for name in self.networks.architectures if not is_folder(name)]:
+        if wrong := [name for name in stated(self.networks).get("architectures", ()) if not is_folder(name)]:
             raise UserError(f"architecture {wrong[0]!r} of {self.name} names files; give it a name without slashes")
 
     def _by_tier(self, part: str) -> dict:

@@ -1,21 +1,26 @@
 """A study: one source model and all that belongs to it, named by domain, data set and tier."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import joblib
-import torch
-
-from fingerprinting.core import places, runtime
+from fingerprinting.core import places
 from fingerprinting.core.errors import UserError
 from fingerprinting.core.places import REPOSITORY
-from fingerprinting.data.datasets import Examples
 from fingerprinting.engines.machines import Machines
-from fingerprinting.study import loading
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, is_folder, load_domain
-from fingerprinting.training.trainer import Recipe
+from fingerprinting.training.recipe import PRECISIONS, Recipe
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import torch
+
+    from fingerprinting.data.datasets import Examples
 
 APART = "-"  # between a tier and what sets a study apart from its usual one
 SPLIT, POOL = f"{APART}split_", f"{APART}pool_"  # before the seed of another split; before the size of another pool
@@ -74,7 +79,7 @@ class Study:
     target_name: str = ""  # what an attacker transfers to; empty: the data set's usual one
     split_seed: int = 0  # another split of the data, and other seeds: a replicate with models of its own
     device_name: str = "auto"
-    precision: str = "float32"  # of training, one of runtime.PRECISIONS
+    precision: str = "float32"  # of training, one of recipe.PRECISIONS
     batch_size: int = 128  # examples per update
     weight_decay: float = 0.01
     min_updates: int = 0  # small data sets are passed more often, until this many updates
@@ -88,14 +93,14 @@ class Study:
     def __post_init__(self) -> None:
         if self.tier not in TIERS:
             raise UserError(f"unknown TIER {self.tier!r}; take one of {', '.join(TIERS)}")
-        if self.precision not in runtime.PRECISIONS:
-            raise UserError(f"unknown PRECISION {self.precision!r}; take one of {', '.join(runtime.PRECISIONS)}")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"unknown PRECISION {self.precision!r}; take one of {', '.join(PRECISIONS)}")
         if self.variant and not VARIANT.fullmatch(self.variant):
             raise UserError(
                 f"VARIANT={self.variant!r} cannot name a study; take up to 40 small letters, digits and _, such as "
                 "many_passes, and not split_ or pool_ first"
             )
-        if self.workers > (most := max(MANY, 4 * joblib.cpu_count())):
+        if self.workers > MANY and self.workers > (most := max(MANY, 4 * self._runtime.cores())):
             raise UserError(
                 f"WORKERS={self.workers} are too many processes; give {most} or fewer, or 0 for one per core"
             )
@@ -117,14 +122,28 @@ class Study:
 
     @cached_property
     def device(self) -> torch.device:
-        return runtime.device(self.device_name)
+        return self._runtime.device(self.device_name)
+
+    @property
+    def _runtime(self) -> ModuleType:
+        """What knows devices, with torch: a study is named and checked without."""
+        from fingerprinting.core import runtime
+
+        return runtime
+
+    @property
+    def _loading(self) -> ModuleType:
+        """What reads data, likewise."""
+        from fingerprinting.study import loading
+
+        return loading
 
     @property
     def at_a_time(self) -> int:
         """How many models are trained or asked side by side, each on one thread of a CPU."""
         if self.workers:
             return self.workers
-        return joblib.cpu_count() if self.device == torch.device("cpu") else 1
+        return self._runtime.cores() if self.device.type == "cpu" else 1
 
     @property
     def numerics(self) -> dict[str, str]:
@@ -180,14 +199,14 @@ class Study:
     @property
     def parts(self) -> dict[str, Examples]:
         """owner, attacker, reference, dev, test of the source's data set."""
-        return loading.parts(self.address, self.dataset, self.tier, self.split_seed, self.pool)
+        return self._loading.parts(self.address, self.dataset, self.tier, self.split_seed, self.pool)
 
     @property
     def target_parts(self) -> dict[str, Examples]:
         """The same five parts of the data set that an attacker transfers to; inputs have the source's shape."""
         if not self.target:
             raise UserError(f"{self.dataset} has no usual transfer target; give one with TARGET=")
-        parts = loading.parts(self.address, self.target, self.tier, self.split_seed)
+        parts = self._loading.parts(self.address, self.target, self.tier, self.split_seed)
         if self.shape != (shape := tuple(parts["owner"].inputs.shape[1:])):
             raise UserError(f"{self.target} has inputs {shape}, {self.dataset} has {self.shape}: no transfer possible")
         return parts
@@ -195,7 +214,7 @@ class Study:
     def data_sha256(self, *, on_target: bool) -> str:
         """The content of all parts of the source's data set, or of the one that an attacker transfers to."""
         name, pool = (self.target, 0) if on_target else (self.dataset, self.pool)
-        return loading.sha256(self.address, name, self.tier, self.split_seed, pool)
+        return self._loading.sha256(self.address, name, self.tier, self.split_seed, pool)
 
     @property
     def target(self) -> str:
@@ -203,11 +222,11 @@ class Study:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return loading.dataset(self.address, self.dataset).classes
+        return self._loading.dataset(self.address, self.dataset).classes
 
     @property
     def target_classes(self) -> tuple[str, ...]:
-        return loading.dataset(self.address, self.target).classes
+        return self._loading.dataset(self.address, self.target).classes
 
     @property
     def shape(self) -> tuple[int, ...]:

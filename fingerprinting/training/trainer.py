@@ -1,11 +1,9 @@
 """The one training loop and the one prediction loop."""
 
 import io
-import math
 import pickle
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,45 +12,15 @@ from torch import nn
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Examples, handed_out
+from fingerprinting.training.recipe import FEWEST, Recipe
 
 PREDICTION_BATCH = 256  # on a CPU larger batches leave the cache and are slower
 SIGNALS_BATCH = 64  # of recordings, which bci's nets keep in dozens of maps (benchmarks/layouts.py)
-FEWEST = 2  # examples in a batch: one has no variance, by which batch norm divides
 LARGEST_SEED = 2**31  # what torch, NumPy and Python's random all take
 RESUME_EVERY = 30.0  # seconds of training between two resumable states
 
 Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 Descent = tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The constants of one training: AdamW under a one-cycle schedule."""
-
-    epochs: int  # passes over the training part
-    learning_rate: float  # the schedule's peak
-    batch_size: int  # examples per update
-    weight_decay: float
-    min_updates: int  # small data sets are passed more often, until this many updates
-    augment: bool
-
-    def __post_init__(self) -> None:
-        for name, value in (
-            ("EPOCHS", max(self.epochs, self.min_updates)),
-            ("LEARNING_RATE", self.learning_rate),
-            ("BATCH_SIZE", self.batch_size),
-        ):
-            if value <= 0:
-                raise UserError(f"{name}={value} trains nothing; give more than 0")
-        if self.batch_size < FEWEST:
-            raise UserError(f"BATCH_SIZE={self.batch_size} is too few for batch norm; give {FEWEST} or more")
-
-    def updates(self, examples: int) -> int:
-        """Updates per epoch; the incomplete last batch is dropped, which batch norm would need two examples for."""
-        return max(1, examples // self.batch_size)
-
-    def passes(self, examples: int) -> int:
-        return max(self.epochs, math.ceil(self.min_updates / self.updates(examples)))
 
 
 def predictions(

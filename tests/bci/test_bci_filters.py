@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from bci.domain import band_passed, smoothed
+from bci.inputs import band_passed, smoothed
 
 
 def tone(hertz: float) -> torch.Tensor:

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from bci import models
-from bci.domain import DOMAIN, SHIFT, shifted_and_noisy, show
+from bci.domain import DOMAIN
+from bci.inputs import SHIFT, shifted_and_noisy, show
 from bci.models import ARCHITECTURES, SEGMENT, UNIT, BandMaps, Electrodes, LogPower, Scale
 from bci.recordings import INPUT_RANGE, RATE
 from fingerprinting.core import runtime

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from cv.domain import DOMAIN, shifted_and_flipped
+from cv.domain import DOMAIN
+from cv.inputs import shifted_and_flipped
 from cv.models import ARCHITECTURES, Normalise
 from fingerprinting.core.errors import UserError
 from fingerprinting.core.runtime import seed_everything

@@ -10,14 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bci.domain import spliced as spliced_recordings
-from cv.domain import BOX, cutmix
+from bci.inputs import spliced as spliced_recordings
+from cv.inputs import BOX, cutmix
 from fingerprinting import cli
 from fingerprinting.core import statistics, storage
 from fingerprinting.core.errors import UserError
 from fingerprinting.core.places import REPOSITORY
 from fingerprinting.data.datasets import Examples
 from fingerprinting.fingerprints import baselines, metrics, registry, store
+from fingerprinting.fingerprints.constants import OF_BASELINES
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
 from fingerprinting.fingerprints.queries import plain, sac
 from fingerprinting.fingerprints.registry import agreement
@@ -31,7 +32,7 @@ from fingerprinting.models.suspects import ATTACKS, NEGATIVES, Suspect
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
 from nlp.data import decode, encode
-from nlp.domain import spliced as spliced_texts
+from nlp.inputs import spliced as spliced_texts
 from tests.domains import changed
 from tests.models.test_suspects import save_model
 
@@ -416,5 +417,11 @@ def test_a_row_is_added_once_and_has_its_place(name):
         registry.add(agreement(name), queries=plain.random)
 
 
+def test_constants_read_from_the_sources_are_those_that_the_methods_have():
+    registered = {name: value for row in baselines.rows().values() for name, value in row.constants.items()}
+    assert registered == OF_BASELINES
+    assert all(OF_BASELINES.said[name] for name in ("IPGUARD_STEPS", "FUAP_XI", "IRISFP_RADIUS"))
+
+
 def test_every_least_is_of_a_constant():
-    assert {name.upper() for name in LEAST} <= set(baselines.CONSTANTS)
+    assert {name.upper() for name in LEAST} <= set(OF_BASELINES)

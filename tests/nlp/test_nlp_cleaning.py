@@ -13,7 +13,7 @@ from fingerprinting.data.datasets import Dataset, Examples
 from fingerprinting.data.splits import cut
 from nlp import data, synonyms
 from nlp.data import GOODS, LENGTH, REVIEWS, TOPICS, decode, encode
-from nlp.domain import describe
+from nlp.inputs import describe
 from tests.nlp.test_nlp_data import phrases, texts_of, write_news, write_reviews, write_shopping, write_topics
 
 CSV = "online_shopping_10_cats/online_shopping_10_cats.csv"

@@ -30,7 +30,8 @@ from fingerprinting.training import objectives, pruning
 from nlp import bert
 from nlp.characters import BEGIN, GB2312, PADDING, ROWS, SPARE, Characters, gb2312, table
 from nlp.data import LENGTH, encode
-from nlp.domain import DOMAIN, describe
+from nlp.domain import DOMAIN
+from nlp.inputs import describe
 from nlp.models import ARCHITECTURES
 from tests.networks import output_of
 

@@ -14,7 +14,8 @@ from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import Examples
 from fingerprinting.study.study import MANY, Study
 from fingerprinting.training import objectives
-from fingerprinting.training.trainer import Recipe, fit
+from fingerprinting.training.recipe import Recipe
+from fingerprinting.training.trainer import fit
 from tests.training.toys import CPU, recipe, toy_data, toy_model
 
 DEFAULTS = [3, 0.5, True, "plain", (0.1, 0.2), (1, 2), ("a", "b"), ()]

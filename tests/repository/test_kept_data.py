@@ -48,7 +48,8 @@ from fingerprinting.study.domain import Architecture
 from fingerprinting.study.records import Records
 from fingerprinting.training import objectives, pruning
 from fingerprinting.training.adversarial import perturbation
-from fingerprinting.training.trainer import Recipe, fit, predict, predictions
+from fingerprinting.training.recipe import Recipe
+from fingerprinting.training.trainer import fit, predict, predictions
 from tests.domains import changed
 from tests.models.test_suspects import save_model
 

@@ -11,11 +11,11 @@ from torch import nn
 
 from fingerprinting.core import storage
 from fingerprinting.core.errors import UserError
-from fingerprinting.core.runtime import PRECISIONS
 from fingerprinting.data.datasets import Examples
 from fingerprinting.models import build, stealing, trained
 from fingerprinting.models.kinds import Job
 from fingerprinting.training import objectives, trainer
+from fingerprinting.training.recipe import PRECISIONS
 from fingerprinting.training.trainer import accuracy, fit, predict
 from tests.training.toys import CPU, recipe, toy_data, toy_model, trained_on
 

@@ -6,7 +6,8 @@ from torch import nn
 from fingerprinting.core.runtime import seed_everything
 from fingerprinting.data.datasets import Examples
 from fingerprinting.models import kinds
-from fingerprinting.training.trainer import Recipe, fit
+from fingerprinting.training.recipe import Recipe
+from fingerprinting.training.trainer import fit
 
 CPU = torch.device("cpu")
 

@@ -26,7 +26,7 @@ from fingerprinting.core import runtime
 from fingerprinting.core.places import REPOSITORY
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.robustness import passport_attacks
-from fingerprinting.training.trainer import Recipe
+from fingerprinting.training.recipe import Recipe
 from tests.cv.passport.small_passports import CONFIG, made, net
 
 # Fake-1.
