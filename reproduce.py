@@ -3,6 +3,7 @@
     python reproduce.py                         # cpu tier, all domains
     python reproduce.py TIER=quick DOMAIN=cv,bci
     python reproduce.py DATASET=thucnews WORKERS=2
+    python reproduce.py TIER=paper PLAN=True RATE=1e13  # what each step would cost; nothing is run
 
 Overrides are passed on to the steps that know them, which --help lists; DATASET leaves out the domains that do not
 know it. A run that was stopped goes on where it was.
@@ -21,6 +22,8 @@ from fingerprinting.core.places import REPOSITORY
 from fingerprinting.pipeline import PASSPORT, ROOT, ZOO
 from fingerprinting.study.domain import DOMAINS, load_domain
 
+PLAN = False  # whether each step's models, operations, memory, disk and hours are shown, and nothing is run
+RATE = 1e13  # operations a second, for the hours of a plan
 # Left out at the quick tier, which is a first look.
 LATER = (
     "overlap",
@@ -51,19 +54,29 @@ def main(words: list[str]) -> None:
     if cli.asks_for_help(words):
         show_help(words, domains, steps)
         return
-    overrides = [word for word in words if not word.startswith("DOMAIN=")]
+    constants = {"PLAN": PLAN, "RATE": RATE}
+    own = [word for word in words if word.split("=")[0] in constants]
+    plan, rate = cli.of_no_study(constants, own).values()
+    overrides = [word for word in words if not word.startswith("DOMAIN=") and word not in own]
     overrides = cli.renamed(overrides, set().union(*(known for *_, known in steps)))
     for word in overrides:
         if not any(word.split("=")[0] in known for *_, known in steps):
             raise UserError(
                 f"no step knows {word!r}; give constants as NAME=value, each script lists its own by --help"
             )
+    todo = [
+        (script, first + [word for word in overrides if word.split("=")[0] in known]) for script, first, known in steps
+    ]
+    if plan:
+        from fingerprinting import planning  # with torch, as below
+
+        planning.show(todo, rate)
+        return
     from fingerprinting.reports import documents, everything  # with torch, which --help and a mistake need not
 
     fresh = not places.artifacts_dir().exists()
     started = time.perf_counter()
-    for number, (script, own, known) in enumerate(steps, 1):
-        given = own + [word for word in overrides if word.split("=")[0] in known]
+    for number, (script, given) in enumerate(todo, 1):
         print(f"[{number}/{len(steps)}] {script} {' '.join(given)}".rstrip(), flush=True)
         began = time.perf_counter()
         sys.argv = [script, *given]

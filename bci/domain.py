@@ -1,6 +1,6 @@
 """EEG: its data sets, architectures per tier and the constants that all of its steps share."""
 
-from fingerprinting.study.domain import Data, Domain, Inputs, Networks
+from fingerprinting.study.domain import Data, Domain, Inputs, Networks, Size
 from fingerprinting.study.later import later
 
 # Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
@@ -20,6 +20,8 @@ DOMAIN = Domain(
         targets=dict(scp1="blink", eyes="blink_19", eegbci="blink_64", deap="mahnob", deap_subjects="mahnob_subjects"),
         pool_size=dict(smoke=200, quick=None, cpu=None, paper=None),
         published=later("bci.data:PUBLISHED"),
+        # DEAP: 32 people, 40 trials of 60 windows; of ten trials one is test and one is dev.
+        sizes=dict(deap=Size(61_440, 7_680, (32, 128), 2, 7_680, "float32")),
     ),
     networks=Networks(
         architectures=later("bci.models:ARCHITECTURES"),

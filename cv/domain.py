@@ -1,6 +1,6 @@
 """Vision: its data sets, architectures per tier and the constants that all of its steps share."""
 
-from fingerprinting.study.domain import Data, Domain, Inputs, Networks
+from fingerprinting.study.domain import Data, Domain, Inputs, Networks, Size
 from fingerprinting.study.later import later
 
 # Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
@@ -19,6 +19,15 @@ DOMAIN = Domain(
         targets=dict(fashion_mnist="mnist_5k", cifar10="cifar10_c", cifar100="cifar10", digits="digits_corrupted"),
         pool_size=dict(smoke=2_500, quick=16_000, cpu=50_000, paper=None),
         published=later("cv.data:PUBLISHED"),
+        sizes=dict(
+            fashion_mnist=Size(60_000, 10_000, (1, 28, 28), 10),
+            mnist_5k=Size(4_000, 1_000, (1, 28, 28), 10),
+            cifar10=Size(50_000, 10_000, (3, 32, 32), 10),
+            cifar10_c=Size(8_000, 2_000, (3, 32, 32), 10),
+            cifar100=Size(50_000, 10_000, (3, 32, 32), 100),
+            digits=Size(953, 245, (1, 8, 8), 10),
+            digits_corrupted=Size(474, 125, (1, 8, 8), 10),
+        ),
     ),
     networks=Networks(
         architectures=later("cv.models:ARCHITECTURES"),

@@ -18,6 +18,7 @@ from typing import Any
 
 from fingerprinting.core import explanations
 from fingerprinting.core.errors import UserError
+from fingerprinting.engines import workers
 from fingerprinting.engines.machines import Machines
 from fingerprinting.study.domain import DOMAINS, TIERS, Domain, load_domain, module_of
 from fingerprinting.study.study import Study
@@ -76,6 +77,8 @@ def run(step: Step, script: dict, domain: str = "", report: Step | None = None, 
     """
     with endings():
         study, constants = resolve(script, domain, sys.argv[1:], brief=brief)
+        if domain and study.machines.is_local and study.workers != 1:  # a domain's own steps train models
+            workers.prepare()
         _called("fingerprinting.steps:run")(_called(step), study, constants, script, _called(report))
 
 

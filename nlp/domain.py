@@ -1,6 +1,6 @@
 """Text: its data sets, architectures per tier and the constants that all of its steps share."""
 
-from fingerprinting.study.domain import Data, Domain, Inputs, Networks
+from fingerprinting.study.domain import Data, Domain, Inputs, Networks, Size
 from fingerprinting.study.later import later
 
 # Of all models that are trained from scratch, but for the source; adversarial training, of whatever model, has the last
@@ -19,6 +19,7 @@ DOMAIN = Domain(
         targets=dict(thuocl="shop_reviews", thucnews="online_shopping"),
         pool_size=dict(smoke=2_500, quick=20_000, cpu=60_000, paper=None),
         published=later("nlp.data:PUBLISHED"),
+        sizes=dict(thucnews=Size(180_000, 10_000, (64,), 10, 10_000, "int64")),
         lexicons=("synonyms",),
     ),
     networks=Networks(

@@ -246,5 +246,5 @@ ARCHITECTURES = {
     "dpcnn": Architecture(_sized(DPCNN, width=300, filters=250, blocks=5, dropout=0.5), prunable=_summands(blocks=5)),
     "textrcnn": Architecture(_sized(TextRCNN, width=300, hidden=256, features=256, dropout=0.5)),
     "textrnn": Architecture(_sized(TextRNN, width=300, hidden=128, layers=2, features=256, dropout=0.5)),
-    "bert_base_chinese": Architecture(bert.published, rectified=False),
+    "bert_base_chinese": Architecture(bert.published, rectified=False, sized=bert.small(768, 12, 12, 3072)),
 }

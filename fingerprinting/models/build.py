@@ -21,6 +21,7 @@ from fingerprinting.models.kinds import KINDS, Job, Training, seed_name
 from fingerprinting.models.trained import require, weights_sha256
 from fingerprinting.study import aside, changes, checkpoints
 from fingerprinting.study.domain import DOMAINS, Architecture
+from fingerprinting.study.planned import PlannedStudy
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import SKIPPED, ModelId, Study
 from fingerprinting.study.weights import content
@@ -41,6 +42,9 @@ def train(study: Study, step: str, jobs: Iterable[Job], prepare: Prepare | None 
     if not study.target and any(KINDS[job.model.kind].on_target for job in jobs):
         print(f"{study.dataset} has no transfer target, so no model of {step} is transferred to one", flush=True)
         jobs = [job for job in jobs if not KINDS[job.model.kind].on_target]
+    if isinstance(study, PlannedStudy):
+        study.steps[step] = jobs
+        return SKIPPED
     promised = {job.model for job in jobs}
     for parent in {job.parent for job in jobs if job.parent} - promised:
         require(study, parent)
@@ -217,6 +221,8 @@ def check(study: Study, architecture: str, weights: Path | None = None) -> None:
 
 def planned(study: Study) -> dict[str, list[ModelId]]:
     """Step -> the models that its last run promised."""
+    if isinstance(study, PlannedStudy):
+        return {step: [job.model for job in jobs] for step, jobs in study.steps.items()}
     return {plan.stem: _read_plan(plan) for plan in sorted((study.artifacts / "plans").glob("*.json"))}
 
 

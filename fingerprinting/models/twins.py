@@ -7,6 +7,7 @@ from fingerprinting.core.errors import UserError
 from fingerprinting.models import build, costs, mistakes, trained
 from fingerprinting.models.kinds import Job
 from fingerprinting.models.reference import ALL, TARGET_PARTS
+from fingerprinting.study.planned import PlannedStudy
 from fingerprinting.study.study import Study
 from fingerprinting.training.recipe import Recipe
 
@@ -62,6 +63,8 @@ def twin_jobs(study: Study, recipe: Recipe, copies: int) -> list[Job]:
 
 def train(study: Study, step: str, jobs: list[Job]) -> str | None:
     """Refuse a source that makes too few mistakes, say what the models cost, train them, and say what they did cost."""
+    if isinstance(study, PlannedStudy):
+        return build.train(study, step, jobs)
     mistakes.candidates(study, mistakes.FEWEST)
     print(f"{step}: {costs.expected(study, jobs)}", flush=True)
     skipped = build.train(study, step, jobs)
@@ -71,6 +74,8 @@ def train(study: Study, step: str, jobs: list[Job]) -> str | None:
 
 def _compare(study: Study, recipe: Recipe) -> None:
     """Says where the twins' recipe is not the source's: they are then no exact repetitions of its training."""
+    if isinstance(study, PlannedStudy):
+        return
     settings = trained.metadata_of(study, study.source_id)["settings"]
     if "weights_sha256" in settings["options"]:
         print("the source was trained elsewhere: twins are its repetitions only if EPOCHS, LEARNING_RATE are as there")

@@ -46,6 +46,8 @@ class Architecture:
     # train(model, inputs, labels, seed) -> model: its maker's own recipe for true and for the source's labels, physical
     # inputs (N, *shape) and labels (N,). None: the one training loop.
     train: Callable[..., nn.Module | None] | None = None
+    # build() of a network of the same size that needs no files, by which plans are counted. None: build itself.
+    sized: Callable[[int, tuple[int, ...]], nn.Module] | None = None
 
     def __post_init__(self) -> None:
         paths = self.prunable is None or _are_texts(self.prunable) and len(self.prunable) > 0
@@ -59,6 +61,18 @@ class Architecture:
 
 
 @dataclass(frozen=True)
+class Size:
+    """Of a published data set: examples of its pool, its test and its dev part, an input's shape and stored type."""
+
+    pool: int
+    test: int
+    shape: tuple[int, ...]
+    classes: int
+    dev: int = 0  # 0: half of the test part
+    dtype: str = "uint8"
+
+
+@dataclass(frozen=True)
 class Data(Declared):
     """A domain's data sets: what they are called, and how they are fetched and read."""
 
@@ -69,6 +83,7 @@ class Data(Declared):
     pool_size: dict[str, int | None]  # tier -> examples taken from the published training set
     # data set or lexicon -> file below DATA_DIR -> its published sha256 or md5; who has another one is told so
     published: dict[str, dict[str, str]] = field(default_factory=dict)
+    sizes: dict[str, Size] = field(default_factory=dict)  # data set -> what is known before it is read
     lexicons: tuple[str, ...] = ()  # what `prepare` fetches besides the data sets; steps go without it where they must
 
 
@@ -231,6 +246,7 @@ FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
         "a dict from tiers to tuples of architectures' names, one at least",
     ),
     "input_range": (_is_range, "the lowest and the highest number of an input, or None"),
+    "sizes": (lambda value: _is_table(value, lambda one: isinstance(one, Size)), "a dict from data sets to Sizes"),
     "constants": (lambda value: _is_table(value, lambda _: True), "a dict of constants"),
     "lexicons": (_are_texts, "a tuple of names"),
 }

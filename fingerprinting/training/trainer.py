@@ -94,10 +94,7 @@ def fit(
         for inputs, targets in train.batches(recipe.batch_size, device, order):
             with runtime.mixed_precision(model, device, precision):
                 loss = objective(model, augment(inputs) if recipe.augment else inputs, targets)
-            optimizer.zero_grad()
-            loss.backward()
-            before_step(model)
-            optimizer.step()
+            update(model, loss, optimizer, before_step)
             schedule.step()
             after_step(model)
         if not torch.isfinite(loss):
@@ -118,6 +115,19 @@ def fit(
             saved = time.monotonic()
     model.load_state_dict(best)
     return progress
+
+
+def update(
+    model: nn.Module,
+    loss: torch.Tensor,
+    optimizer: torch.optim.Optimizer,
+    before_step: Callable[[nn.Module], None] = lambda model: None,
+) -> None:
+    """Move the model's weights down the loss's gradient."""
+    optimizer.zero_grad()
+    loss.backward()
+    before_step(model)
+    optimizer.step()
 
 
 def fit_by(recipe: Callable, model: nn.Module, train: Examples, dev: Examples, name: str, device: torch.device) -> dict:

@@ -4,6 +4,8 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -66,6 +68,57 @@ def test_processes_give_what_they_made_as_it_comes_and_end_with_who_waits():
     next(some)
     some.close()
     assert sorted(processes.run(str, [4, 5], 2)) == ["4", "5"]
+
+
+def where(_: int) -> tuple[int, str, str | None]:
+    time.sleep(0.2)
+    return os.getpid(), os.environ["OMP_NUM_THREADS"], os.environ.get("ARTIFACTS_DIR")
+
+
+def test_workers_live_through_all_steps_and_have_the_environment_of_whoever_asks(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    first, again = (list(processes.run(where, [0] * 6, 2)) for _ in range(2))
+    assert {pid for pid, *_ in first} == {pid for pid, *_ in again} and os.getpid() not in {pid for pid, *_ in first}
+    monkeypatch.setenv("ARTIFACTS_DIR", "/elsewhere")
+    assert {found[1:] for found in processes.run(where, [0, 0], 2)} == {("1", "/elsewhere")}
+    assert os.environ["OMP_NUM_THREADS"] == "2"
+
+
+def test_one_item_is_worked_on_here():
+    assert [pid for pid, *_ in processes.run(where, [0], 2)] == [os.getpid()]
+
+
+def killed(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_is_said():
+    with pytest.raises(UserError, match="a process that trained models was killed, perhaps for want of memory"):
+        list(processes.run(killed, [0, 1], 2))
+    assert sorted(processes.run(str, [4, 5], 2)) == ["4", "5"]
+
+
+def noted_and_asleep(path: Path) -> None:
+    path.write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def test_workers_outlive_no_parent(tmp_path):
+    code = (
+        "from pathlib import Path\nfrom fingerprinting.engines import processes\n"
+        "from tests.engines.test_engines import noted_and_asleep\n"
+        f"list(processes.run(noted_and_asleep, [Path({str(tmp_path)!r}, name) for name in 'ab'], 2))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=places.REPOSITORY)
+    patience = time.monotonic() + 600  # of machines that do much else
+    while len(pids := [path.read_text() for path in tmp_path.iterdir()]) < 2 or not all(pids):
+        assert time.monotonic() < patience and parent.poll() is None
+        time.sleep(0.1)
+    parent.kill()
+    parent.wait()
+    while any(Path("/proc", pid).exists() for pid in pids):
+        assert time.monotonic() < patience
+        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ LEVELS = (
         "calibrated",
     ),
     *("methods", "judging"),
-    *("robustness", "evaluation", "reports", "steps", "cli", "protecting"),
+    *("robustness", "evaluation", "reports", "steps", "cli", "planning", "protecting"),
 )
 MOST = 20  # modules of a folder, those of its own folders not counted
 

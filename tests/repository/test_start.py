@@ -67,7 +67,9 @@ def test_a_mistake_needs_nothing_slow(words, sentence):
 
 
 def test_so_do_mistakes_where_there_is_no_study():
-    found = started(["protect.py WEIGHT=x", "verify_case.py SIGNED=x", "reproduce.py DOMAIN=x", "reproduce.py COPIEZ=4"])
+    found = started(
+        ["protect.py WEIGHT=x", "verify_case.py SIGNED=x", "reproduce.py DOMAIN=x", "reproduce.py COPIEZ=4"]
+    )
     assert [(status, slow) for status, slow, _ in found] == [("2", [])] * 4
 
 
