@@ -75,12 +75,13 @@ def main(words: list[str]) -> None:
     from fingerprinting.reports import documents, everything  # with torch, which --help and a mistake need not
 
     fresh = not places.artifacts_dir().exists()
-    started = time.perf_counter()
+    started, taken = time.perf_counter(), {}
     for number, (script, given) in enumerate(todo, 1):
         print(f"[{number}/{len(steps)}] {script} {' '.join(given)}".rstrip(), flush=True)
         began = time.perf_counter()
         sys.argv = [script, *given]
         runpy.run_path(str(REPOSITORY / script), run_name="__main__")
+        taken[" ".join([script, *given])] = time.perf_counter() - began
         print(f"      {time.perf_counter() - began:.0f} s", flush=True)
     everything.write(figures=False)  # each step has drawn its own
     seconds = time.perf_counter() - started
@@ -88,7 +89,7 @@ def main(words: list[str]) -> None:
     if later:
         print(LEFT_OUT)
     if fresh and "RECORD_RUN" in os.environ:
-        documents.record_run(overrides, domains, seconds)
+        documents.record_run(overrides, domains, seconds, taken)
 
 
 def steps_of(domains: list[str], later: tuple[str, ...]) -> list[tuple[str, list[str], set[str]]]:

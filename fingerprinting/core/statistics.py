@@ -28,8 +28,9 @@ def auc(pirated: np.ndarray, independent: np.ndarray) -> float:
 
 def tpr_at_fpr(pirated: np.ndarray, independent: np.ndarray, fpr: float) -> float:
     """Share of pirated models caught by the widest threshold that flags at most `fpr` of the independents."""
-    false, true = curve(pirated, independent)
-    return float(true[false <= fpr].max())
+    shares = np.arange(1, len(independent) + 1) / len(independent)
+    spared = np.append(np.sort(independent), np.inf)[np.searchsorted(shares, fpr, "right")]
+    return float((pirated < spared).mean())
 
 
 def resampled(count: int, draws: int, generator: np.random.Generator) -> np.ndarray:
@@ -42,7 +43,7 @@ def auc_draws(
 ) -> np.ndarray:
     """(draws,): the AUC of every bootstrap draw, from how often it holds each model."""
     nearer = (pirated[:, None] < independent) + 0.5 * (pirated[:, None] == independent)
-    won = np.einsum("dp,pi,di->d", pirated_counts, nearer, independent_counts, optimize=True)
+    won = ((pirated_counts.astype(float) @ nearer) * independent_counts).sum(1)
     return won / (len(pirated) * len(independent))
 
 

@@ -39,12 +39,16 @@ class Examples:
     def joined(self, other: "Examples") -> "Examples":
         return Examples(torch.cat([self.inputs, other.inputs]), torch.cat([self.targets, other.targets]))
 
+    def on(self, device: torch.device) -> "Examples":
+        """The same on a device: an accelerator need not wait for every batch."""
+        return Examples(self.inputs.to(device), self.targets.to(device))
+
     def batches(
         self, size: int, device: torch.device, order: torch.Tensor | None = None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Physical inputs and targets on `device`, `size` at a time, in the given order."""
         pieces = torch.arange(len(self)) if order is None else order
-        for piece in pieces.split(size):
+        for piece in pieces.to(self.inputs.device).split(size):
             yield runtime.place(physical(self.inputs[piece].to(device)), device), self.targets[piece].to(device)
 
 

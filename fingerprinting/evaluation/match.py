@@ -44,13 +44,14 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, bet
     store.check_origin(study, prints)
     agreement = _describe(study, pool, suspects.beside(study))
     twins_logits = {name: suspects.ask_all(study, twins, found.inputs) for name, found in prints.items()}
+    read = {method.key: method.reading(prints[method.name], twins_logits[method.name]) for method in methods}
     scores: dict[str, dict[str, float]] = defaultdict(dict)  # method key -> model name -> distance
     for suspect in tqdm([*pool, *references, *swept], desc="match", unit="model"):
         for name, fingerprint in prints.items():
             logits = suspects.ask(study, suspect, fingerprint.inputs)
             for method in methods:
                 if method.name == name and method.suits(suspect.kind.on_target):
-                    scores[method.key][suspect.model.name] = method.score(logits, fingerprint, twins_logits[name])
+                    scores[method.key][suspect.model.name] = read[method.key](logits)
     Records.of(study, "distances").replace(_distance_rows([*pool, *references, *swept], scores))
     auc, errors, overlaps = [], [], []
     for method in methods:

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 import torch
 
 from fingerprinting.fingerprints.distances import hamming, shortfall
-from fingerprinting.fingerprints.representations import responses
+from fingerprinting.fingerprints.representations import (
+    code,
+    correlation,
+    cosines,
+    decision_distances,
+    distance_matrix,
+    own_class,
+    responses,
+)
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.study.renamed import as_first_called
 
@@ -20,6 +28,8 @@ OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
+# Representations that are the same whosever fingerprint the queries are: they look at none of its labels.
+OF_ALL = (responses, own_class, cosines, correlation, decision_distances, distance_matrix, code)
 Identity = tuple[str, str, str]  # a fingerprint, the output that it needs, and how that is read
 MINUS_TWINS = "_minus_twins"  # ends the name of a representation that is read beside the twins' responses
 
@@ -74,17 +84,25 @@ class Method:
 
         twins: the logits (n, C) of each, for a method that is read minus them.
         """
-        own = self._distance(suspect_logits, fingerprint)
-        if not self.minus_twins:
-            return own
-        return own - sum(self._distance(suspect_logits, fingerprint.of(logits)) for logits in twins) / len(twins)
+        return self.reading(fingerprint, twins)(suspect_logits)
 
-    def _distance(self, suspect_logits: torch.Tensor, fingerprint: Fingerprint) -> float:
-        representations = [
-            self.representation(OUTPUTS[self.output](logits), fingerprint)
-            for logits in (suspect_logits, fingerprint.source_logits)
-        ]
-        return self.distance(*representations)
+    def reading(self, fingerprint: Fingerprint, twins: Sequence[torch.Tensor] = ()) -> Callable[[torch.Tensor], float]:
+        """The score of any suspect; what all of them are compared with is represented once."""
+        whose = [fingerprint, *(fingerprint.of(logits) for logits in twins if self.minus_twins)]
+        sides = [(one, self._represented(one.source_logits, one)) for one in whose]
+
+        def score(suspect_logits: torch.Tensor) -> float:
+            if self.representation in OF_ALL:
+                alike = self._represented(suspect_logits, fingerprint)
+                own, *others = [self.distance(alike, side) for _, side in sides]
+            else:
+                own, *others = [self.distance(self._represented(suspect_logits, one), side) for one, side in sides]
+            return own - sum(others) / len(others) if self.minus_twins else own
+
+        return score
+
+    def _represented(self, logits: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+        return self.representation(OUTPUTS[self.output](logits), fingerprint)
 
     @property
     def compares(self) -> bool:

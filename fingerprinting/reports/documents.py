@@ -11,7 +11,7 @@ from fingerprinting.core.errors import UserError
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.core.places import REPOSITORY
 from fingerprinting.pipeline import ROOT, ZOO
-from fingerprinting.reports import baseline_variants
+from fingerprinting.reports import baseline_variants, performance
 from fingerprinting.reports.html import index
 from fingerprinting.reports.pages import heading, study_folders
 from fingerprinting.reports.sections import (
@@ -35,6 +35,7 @@ DOCUMENTS = {
     "docs/results.md": ("methods", "deepcore"),
     "docs/baselines.md": ("variants",),
     "docs/costs.md": ("steps", "benchmarks"),
+    "docs/performance.md": ("performance", "waterfall"),
     "docs/price.md": ("price", "stopping"),
     "docs/calibrated.md": ("calibrated", "rules", "aims", "replication"),
     "docs/passports.md": ("passports",),
@@ -72,12 +73,18 @@ def replaced(text: str, name: str, block: str) -> str:
     return f"{before}{begin}\n\n{block.strip()}\n\n{end}{after}"
 
 
-def record_run(overrides: list[str], domains: tuple[str, ...] | list[str], seconds: float) -> None:
-    """One row per way of running everything from nothing; run.sh passes the seconds of the set-up and of the data."""
+def record_run(
+    overrides: list[str], domains: tuple[str, ...] | list[str], seconds: float, steps: dict[str, float]
+) -> None:
+    """One row per way of running everything from nothing; run.sh passes the seconds of the set-up and of the data.
+
+    steps: script, with the domain that it was told -> its seconds.
+    """
     command = " ".join(["reproduce.py", *overrides, f"({', '.join(domains)})"])
     row = {
         "key": command,
         "seconds": seconds,
+        "steps": steps,
         **{name.lower(): float(os.environ[name]) for name in BEFORE if name in os.environ},
         "cores": joblib.cpu_count(),
         "provenance": runtime.provenance(runtime.device()),
@@ -225,4 +232,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "passports": passport_pages.block,
     "steps": _steps,
     "benchmarks": _benchmarks,
+    "performance": lambda: performance.table(_committed()),
+    "waterfall": performance.waterfall,
 }

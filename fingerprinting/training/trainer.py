@@ -74,6 +74,7 @@ def fit(
     if len(train) < FEWEST:
         raise UserError(f"{name} is to be trained on {len(train)} examples; give its part or share {FEWEST} or more")
     runtime.place(model, device)
+    train = train.on(device)
     updates, passes = recipe.updates(len(train)), recipe.passes(len(train))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer, schedule = descent(trained, recipe, updates * passes)

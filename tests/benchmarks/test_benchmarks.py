@@ -15,6 +15,11 @@ FEWER = {
     "deepcore": ("STEPS=4", "REPEATS=1", "BOUNDARY_STEPS=2"),
     "passports": ("REPEATS=1", "INFERENCE_INPUTS=40", "TRAINING_BATCHES=1"),
     "precision": ("REPEATS=1", "BATCHES=1"),
+    "starting": ("SCRIPTS=cv/prune.py", "REPEATS=1"),
+    "floors": ("REPEATS=1", "ASCENT_STEPS=4"),
+    "pools": ("REPEATS=1", "SIZES=40,80", "N=4"),
+    "matching": ("REPEATS=1",),
+    "zoo": ("REPEATS=1", "MODELS=2", "MIN_UPDATES=2"),
     "layouts": ("DOMAIN=cv", "REPEATS=1", "ASKED=40"),
 }
 

@@ -32,6 +32,7 @@ LATE = {
         "fingerprinting/engines/dask_scheduler.py",
         "fingerprinting/engines/slurm.py",
         "tests/engines/test_dask.py",
+        "benchmarks/zoo.py",
     ),
     "tables": ("fingerprinting/protecting/tables.py",),
 }
