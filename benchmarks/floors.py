@@ -12,8 +12,8 @@ Needs data/prepare.py; networks are fresh. Procedures take turns after a warm-up
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F  # the field's standard name
 from torch import nn
+from torch.nn import functional
 
 from fingerprinting import cli
 from fingerprinting.core import runtime
@@ -66,7 +66,7 @@ def measure(
         def gradients() -> None:
             for _ in range(steps):
                 moved = inputs.clone().requires_grad_(True)
-                torch.autograd.grad(F.softmax(net(moved), 1).sum(), moved)
+                torch.autograd.grad(functional.softmax(net(moved), 1).sum(), moved)
 
         def point_gradients() -> None:
             for _ in range(ascent_steps):

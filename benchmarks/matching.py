@@ -21,12 +21,11 @@ from fingerprinting import cli
 from fingerprinting.core import runtime
 from fingerprinting.core.timing import in_turns, ratio, shown
 from fingerprinting.data.datasets import physical
+from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.metrics import auc_rows, error_rows
-from fingerprinting.fingerprints.registry import OF_ALL
 from fingerprinting.fingerprints.store import Fingerprint
-from fingerprinting.methods import METHODS, and_minus_twins
-from fingerprinting.models import suspects
-from fingerprinting.models.kinds import KINDS
+from fingerprinting.methods import and_minus_twins
+from fingerprinting.models import kinds, suspects
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.study import checkpoints
 from fingerprinting.study.records import Records
@@ -63,11 +62,13 @@ def measure(study: Study, *, suspects: int, queries: int, twins: int, repeats: i
 
 def _made(study: Study, count: int) -> list[tuple[Suspect, torch.nn.Module]]:
     """Fresh networks, as suspects of every kind that is scored, in turn."""
-    kinds = [name for name, kind in KINDS.items() if kind.use == "scored" and not kind.on_target and name != "source"]
+    scored = [
+        name for name, kind in kinds.KINDS.items() if kind.use == "scored" and not kind.on_target and name != "source"
+    ]
     found = []
     for number in range(count):
         name = study.architectures[number % len(study.architectures)]
-        model = study.model_id(kinds[number % len(kinds)], name, number)
+        model = study.model_id(scored[number % len(scored)], name, number)
         runtime.seed_everything(model.name)
         net = checkpoints.build(study.domain, name, len(study.classes), study.shape).eval()
         metadata = {
@@ -107,7 +108,11 @@ def _measured(
     fingerprint = Fingerprint(
         inputs, logits[0].argmax(1), truth, torch.arange(len(inputs)) % 4, logits[0], {"method": "primary"}
     )
-    methods = [method for method in and_minus_twins(METHODS) if method.representation in OF_ALL and not method.needs]
+    methods = [
+        method
+        for method in and_minus_twins(registry.METHODS)
+        if method.representation in registry.OF_ALL and not method.needs
+    ]
     methods = [method for method in methods if method.representation.__name__ != "code"]
 
     def scored() -> None:

@@ -32,21 +32,21 @@ SIZES = dict(smoke=(200, 400), quick=(10_000, 100_000), cpu=(10_000, 100_000, 1_
 N = 80  # samples of each component
 REPEATS = 2  # of each size
 PAUSE = 0.02  # seconds between two looks at the memory
-STATUS = Path("/proc/self/status")
+status = Path("/proc/self/status")
 
 
-def measure(study: Study, *, sizes: tuple[int, ...], n: int, repeats: int) -> None:
+def measure(study: Study, *, sizes: tuple[int, ...], n: int, repeats: int, pause: float) -> None:
     """Time and memory of selecting from each pool; seconds an example as ratios to the smallest pool's."""
     runtime.one_thread()
-    if not STATUS.exists():
-        raise UserError(f"memory is read from {STATUS}, which this system has not; take Linux")
+    if not status.exists():
+        raise UserError(f"memory is read from {status}, which this system has not; take Linux")
     runtime.seed_everything("pools")
     net = checkpoints.build(study.domain, study.source_architecture, len(study.classes), study.shape).eval()
     owner, folder = study.parts["owner"], Path(tempfile.mkdtemp(prefix="pools."))
     try:
         pools = {str(size): _mapped(owner, size, folder / f"{size}.npy") for size in sizes}
         peaks: dict[str, list[float]] = {name: [] for name in pools}
-        ways = {name: lambda name=name: peaks[name].append(_peak(net, pools[name], n)) for name in pools}
+        ways = {name: lambda name=name: peaks[name].append(_peak(net, pools[name], n, pause)) for name in pools}
         seconds = in_turns(torch.device("cpu"), repeats, ways)
     finally:
         shutil.rmtree(folder)
@@ -80,14 +80,14 @@ def _mapped(part: Examples, size: int, path: Path) -> Examples:
     return Examples(inputs, part.targets[torch.arange(size) % len(part)])
 
 
-def _peak(net: torch.nn.Module, pool: Examples, n: int) -> float:
+def _peak(net: torch.nn.Module, pool: Examples, n: int, pause: float) -> float:
     """MB beyond what there were before, while the pool is gone through."""
     before, seen, ended = _own(), [0.0], threading.Event()
 
     def watch() -> None:
         while not ended.is_set():
             seen.append(_own() - before)
-            time.sleep(PAUSE)
+            time.sleep(pause)
 
     watching = threading.Thread(target=watch)
     watching.start()
@@ -100,7 +100,7 @@ def _peak(net: torch.nn.Module, pool: Examples, n: int) -> float:
 
 
 def _own() -> float:
-    (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith("RssAnon:")]
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith("RssAnon:")]
     return int(line.split()[1]) / 1024
 
 

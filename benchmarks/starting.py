@@ -12,8 +12,7 @@ from collections.abc import Callable
 import torch
 
 from fingerprinting import cli
-from fingerprinting.core import runtime
-from fingerprinting.core.places import REPOSITORY
+from fingerprinting.core import places, runtime
 from fingerprinting.core.timing import in_turns, ratio, shown
 from fingerprinting.study.records import Records
 from fingerprinting.study.study import Study
@@ -27,7 +26,7 @@ def measure(study: Study, *, scripts: tuple[str, ...], repeats: int) -> None:
     """Time each script's --help and a mistake, beside torch's import."""
 
     def started(*words: str) -> Callable[[], object]:
-        return lambda: subprocess.run([sys.executable, *words], cwd=REPOSITORY, capture_output=True, check=False)
+        return lambda: subprocess.run([sys.executable, *words], cwd=places.REPOSITORY, capture_output=True, check=False)
 
     ways = {"torch": started("-c", "import torch")}
     for script in scripts:

@@ -32,13 +32,13 @@ def show(steps: Iterable[tuple[str, list[str]]], rate: float) -> None:
     total = Cost()
     studies: dict[str, PlannedStudy] = {}
     for script, words in steps:
-        cost, reason = Cost(), NOT_COUNTED
         try:
-            found = _cost(script, words, studies)
+            cost = _cost(script, words, studies)
+            said = f"   {NOT_COUNTED}" if cost is None else _columns(cost, rate)
         except UserError as error:
-            found, reason = None, f"{NOT_COUNTED}: {error}"
-        print(f"{script:<28}" + (f"   {reason}" if found is None else _columns(found, rate)), flush=True)
-        total += found or cost
+            cost, said = None, f"   {NOT_COUNTED}: {error}"
+        print(f"{script:<28}{said}", flush=True)
+        total += cost or Cost()
     print(f"{'all that is counted':<28}{_columns(total, rate)}")
 
 
