@@ -1,10 +1,13 @@
-"""The floors: any examples, and AKH's, which the source gets wrong."""
+"""The floors: any examples, AKH's, which the source gets wrong, and those on which independent models outvote it."""
 
 import torch
 
+from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
 from fingerprinting.fingerprints.registry import agreement
+
+OUTVOTED_MODELS = 6  # independent reference models that vote, at most: a handful
 
 
 def random(owner: Owner, n: int) -> Queries:
@@ -24,6 +27,19 @@ def akh(owner: Owner, n: int) -> Queries:
 
 
 registry.add(agreement("akh"), queries=akh, cheap=True)
+
+
+def outvoted(owner: Owner, n: int, *, models: int) -> Queries:
+    """Examples whose label by the source the fewest of a handful of independent models give: one to beat."""
+    labels, votes = owner.source_logits.argmax(1), torch.zeros(len(owner.part))
+    for voter in owner.some_references("independent", models):
+        votes += owner.ask(voter, physical(owner.part.inputs)).argmax(1) == labels
+    order = torch.randperm(len(votes), generator=owner.generator())  # among as many votes at random
+    chosen = order[votes[order].argsort(stable=True)[:n]]
+    return Queries(owner.inputs(chosen), owner.part.targets[chosen], notes={"votes": votes[chosen].mean().item()})
+
+
+registry.add(agreement("outvoted"), queries=outvoted, cheap=True, least=dict(models=1))
 
 
 def wrong(owner: Owner) -> torch.Tensor:

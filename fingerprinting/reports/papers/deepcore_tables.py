@@ -49,7 +49,7 @@ def studies_by_label() -> list[str]:
 def studies_by_distance() -> list[str]:
     """Those of vision in which models of each group were scored by DeepCore; replicates are left out."""
     found = [study for study in _committed("deepcore_models") if "-split_" not in study and study.startswith("cv/")]
-    return [study for study in found if all(map(len, distances(study, METHODS["DeepCore (L1_dist)"]).values()))]
+    return [study for study in found if all(map(len, distances(study, METHODS["DeepCore (Cos_dist)"]).values()))]
 
 
 def _committed(topic: str) -> list[str]:
