@@ -18,7 +18,10 @@ from fingerprinting.study.records import Records
 from fingerprinting.study.study import tier_of
 
 STARTED = "RP"  # a point before its training
-MADE_BY = "The commands that train these models and write this table: [docs/papers.md](../../docs/papers.md)."
+MADE_BY = (
+    "Models of VARIANT=deepcore_paper were trained for these tables, and are others than those of the usual study; the "
+    "commands: [docs/papers.md](../../docs/papers.md)."
+)
 DIFFERS = (
     "The paper has ResNet and DenseNet on CIFAR-10 and CIFAR-100, and gives neither its step size nor its networks' "
     "depths: directions can be compared, sizes cannot. Here attackers and partly overlapping independent models draw "
