@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from fingerprinting import cli
-from fingerprinting.calibrated import fitting, verdicts
+from fingerprinting.calibrated import fitting
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.runtime import UserError
@@ -30,11 +30,6 @@ from fingerprinting.study.study import Study
 CONTROLS = 50  # queries by which a suspect's accuracy is seen, a fifth of a small budget
 PREPARED = ("SCALE", "MEAN", "STD", "PREPARE")  # constants by which the owner says what the network takes
 QUERIES = "queries"
-# Measured: eight independent models of a start were flagged at ALPHA=0.1, four of them at 0.01 (6 calibration models).
-OF_A_START = (
-    "with BASE= all calibration models have the start, the network and the data of twins, and independent models of "
-    "other data were called stolen beside them; until they have other data, no verdict goes further"
-)
 RATES = {"base": 5e-5, "folder": 5e-4, "own": 3e-3}  # peak learning rates of an owner's network, where none is given
 WEIGHT_DECAY = 0.01  # of an owner's network: the house's EEG networks have far more
 
@@ -71,8 +66,6 @@ def run(
     about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
     held, study = deriving.kept(folder, about, found, given)
     print(deriving.cut_of(study, held, folder, elsewhere), flush=True)
-    if limit := verdicts.limit_of_twins(len(found.classes)):
-        print(f"every verdict will be {verdicts.INCONCLUSIVE}: {limit}", flush=True)
     if split_only:
         print("train the model on the owner's part alone, then give it by the same command without SPLIT_ONLY=")
         return
@@ -179,9 +172,6 @@ def _piloted(
         advice = "; give protect.py TRAIN=module:function, its own training, until when no verdict goes further"
         limit = "" if held.network.train else found + advice
         print(f"Warning: {limit or found}.", flush=True)
-    if held.network.base and not limit:
-        limit = OF_A_START
-        print(f"Warning: {limit}.", flush=True)
     description.limited(folder, limit)
     return jobs[0]
 
@@ -200,10 +190,10 @@ def _check_data(study: Study, twins: list[Job], folder: Path) -> None:
 def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds, asked: int, controls: int) -> str:
     jobs = plan.jobs_of(study, recipes, chosen)
     left = [job for job in jobs if study.force or not job.model.path.is_file()]
-    calibrating = len(plan.calibration_jobs(study, recipes, chosen))
+    ranked = len(plan.calibration_jobs(study, recipes, chosen)) // len(plan.CALIBRATING)
     return (
         f"plan: {plan.said(study, jobs)}, {len(jobs)} models, {len(left)} still to train in about "
-        f"{duration(plan.wall(study, left, seconds))}; verdicts reach ALPHA={1 / (1 + calibrating):.3f} by ranks among "
+        f"{duration(plan.wall(study, left, seconds))}; verdicts reach ALPHA={1 / (1 + ranked):.3f} by ranks among "
         f"independent models, 0.01 by a normal tail; a suspect is asked {asked + controls} queries at most"
     )
 

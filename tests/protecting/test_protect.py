@@ -140,11 +140,11 @@ def test_the_largest_plan_that_fits_the_time_is_taken_twins_before_pairs(study, 
     recipes, second = recipes_of(study), lambda job: 1.0
     choose = partial(plan.choose, study, recipes, second)
     assert choose("", tmp_path) == Plan(2, 3, 1)
-    assert choose("5s", tmp_path) == Plan(1, 3, 0)  # 1 twin and 4 calibration models
-    assert choose("5s", tmp_path) == Plan(1, 3, 0)  # of the run before
+    assert choose("9s", tmp_path) == Plan(1, 3, 0)  # 1 twin and 4 calibration models of each data
+    assert choose("9s", tmp_path) == Plan(1, 3, 0)  # of the run before
     with pytest.raises(
         UserError,
-        match="TIME=4s is too short: the least, 1 twin, 4 calibration models, takes about 5 s; give TIME=6s or",
+        match="TIME=4s is too short: the least, 1 twin, 8 calibration models, takes about 9 s; give TIME=11s or",
     ):
         choose("4s", tmp_path)
     with pytest.raises(UserError, match="TIME=30 is no time"):
@@ -155,10 +155,10 @@ def test_the_largest_plan_that_fits_the_time_is_taken_twins_before_pairs(study, 
 def test_a_network_that_cannot_be_perturbed_has_no_adversarial_calibration_models(study, monkeypatch):
     monkeypatch.setattr(plan, "OWN", study.source_architecture)
     kinds = [job.model.kind for job in plan.calibration_jobs(study, recipes_of(study), Plan(1, 3, 0))]
-    assert kinds.count("calibration_homologous_adversarial") == 1
+    assert [kinds.count(f"calibration_{kind}_adversarial") for kind in plan.CALIBRATING] == [1, 1]
     unable = Recipes(*(getattr(recipes_of(study), name) for name in ("own", "others", "epsilon", "pgd_steps")), False)
     kinds = [job.model.kind for job in plan.calibration_jobs(study, unable, Plan(1, 3, 0))]
-    assert kinds.count("calibration_homologous_adversarial") == 0
+    assert [kinds.count(f"calibration_{kind}_adversarial") for kind in plan.CALIBRATING] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -179,15 +179,6 @@ def test_a_pilot_that_is_not_near_its_source_limits_verdicts(
     found = {"in_range": True, "p_independent": 0.001, "p_stolen": 1.0, "alpha": 0.01, "beta": 0.05, "limit": limit}
     assert verdicts.passed(found) == ("inconclusive" if limited else "stolen")
     assert not limited or verdicts.why(found) == limit
-
-
-def test_calibration_models_of_a_pretrained_start_limit_verdicts(study, tmp_path, monkeypatch, capsys):
-    held = Description("net-1", "cv", "data", Network(model="mine:build", base="start.safetensors"))
-    description.write(tmp_path, held)
-    monkeypatch.setattr(command, "_train_twins", lambda *_: None)
-    command._piloted(study, recipes_of(study), held, tmp_path, [], elsewhere=False)
-    assert description.read(tmp_path).limit == command.OF_A_START
-    assert "independent models of other data were called stolen beside them" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
