@@ -48,7 +48,7 @@ variants: dict[str, tuple[dict, ...]] = {  # method -> the constants that each v
         {"n": 1_110, "adv_tra_classes": 10, "adv_tra_length": 4},
     ),
     "modeldiff": ({},),
-    "outvoted": ({}, {"outvoted_models": 3}, {"outvoted_models": 100}),
+    "outvoted": ({}, {"outvoted_among": "all"}, {"outvoted_models": 3}, {"outvoted_models": 100}),
     "fit_print": ({}, {"fit_print_steps": 300}, {"fit_print_epsilon": 0.1}),
     "anafp": (
         {},

@@ -39,7 +39,7 @@ STEPS = (  # module's function, script, and what makes it small
 
 
 def patterned(count: int, classes: int, labels: str, seed: int) -> dict:
-    """A pattern for each class under noise, row by row as CIFAR's files have them; of train every sixth label is another.
+    """A pattern for each class under noise, in the layout of CIFAR's files; of train every sixth label is another.
 
     A source that makes no mistake leaves AKH nothing to ask.
     """

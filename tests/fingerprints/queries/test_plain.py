@@ -1,7 +1,9 @@
 """The floors' queries against counts by hand."""
 
+import pytest
 import torch
 
+from fingerprinting.core.runtime import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints.queries.plain import outvoted
 
@@ -9,7 +11,7 @@ from fingerprinting.fingerprints.queries.plain import outvoted
 def test_outvoted_takes_the_examples_that_fewest_independent_models_label_as_the_source(owner, monkeypatch):
     own = owner("outvoted")
     monkeypatch.setattr(type(own), "ask", lambda self, model, inputs: self.opened(model)(inputs))
-    queries = outvoted(own, 20, models=6)
+    queries = outvoted(own, 20, models=6, among="all")
     labels = own.source_logits.argmax(1)
     voter = own.opened(next(iter(own.used.values())))
     assert {found.kind.role for found in own.used.values()} == {"independent"} and len(own.used) == 2
@@ -23,5 +25,17 @@ def test_outvoted_takes_the_examples_that_fewest_independent_models_label_as_the
 def test_a_handful_is_drawn_and_no_more_are_counted(owner, monkeypatch):
     own = owner("outvoted")
     monkeypatch.setattr(type(own), "ask", lambda self, model, inputs: self.opened(model)(inputs))
-    outvoted(own, 5, models=1)
+    outvoted(own, 5, models=1, among="all")
     assert len(own.used) == 1
+
+
+def test_among_mistakes_the_source_is_right_on_none(owner, monkeypatch):
+    own = owner("outvoted")
+    monkeypatch.setattr(type(own), "ask", lambda self, model, inputs: self.opened(model)(inputs))
+    queries = outvoted(own, 20, models=6, among="mistakes")
+    assert not (own.source(queries.inputs).argmax(1) == queries.truth).any()
+
+
+def test_other_examples_are_unknown(owner):
+    with pytest.raises(UserError, match="OUTVOTED_AMONG=some is unknown; take mistakes or all"):
+        outvoted(owner("outvoted"), 20, models=6, among="some")
