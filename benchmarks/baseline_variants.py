@@ -49,6 +49,14 @@ variants: dict[str, tuple[dict, ...]] = {  # method -> the constants that each v
         {"n": 1_110, "adv_tra_classes": 10, "adv_tra_length": 4},
     ),
     "modeldiff": ({},),
+    "outvoted": ({}, {"outvoted_among": "all"}, {"outvoted_models": 3}, {"outvoted_models": 100}),
+    "fit_print": ({}, {"fit_print_steps": 300}, {"fit_print_epsilon": 0.1}),
+    "anafp": (
+        {},
+        {"anafp_robust": 0.9, "anafp_unique": 0.1},
+        {"anafp_robust": 0.1, "anafp_unique": 0.9},
+        {"anafp_candidates": 10.0},
+    ),
     "dataset_inference": ({}, {f"dataset_inference_{key}": value for key, value in fewer.items()}),
     "metafinger": ({}, {"metafinger_anchor": "source"}, {"metafinger_steps": 80}),
 }

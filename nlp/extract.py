@@ -1,4 +1,4 @@
-"""The attacker asks the source about the attacker's inputs and trains students of other architectures on its responses.
+"""The attacker asks the source about the attacker's inputs and trains students on its responses.
 
     python nlp/extract.py                        # cpu tier, THUOCL
     python nlp/extract.py TIER=smoke             # seconds
@@ -10,6 +10,7 @@ from fingerprinting import cli
 from nlp.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (constants of this script)
 
 COPIES = dict(smoke=1, quick=1, cpu=2, paper=5)  # of every student architecture, per kind of extraction
+SAME_COPIES = dict(smoke=1, quick=0, cpu=2, paper=10)  # of the source's own architecture, per kind but the adversarial
 TEMPERATURE = 2.0  # of the distillation from probabilities
 
 if __name__ == "__main__":

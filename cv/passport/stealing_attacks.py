@@ -75,7 +75,7 @@ def steal(
             ),
             stealing_attacks.adversarial(protected, **modification, **attack),
             stealing_attacks.transfer(protected, irrelevant_copies=0, homologous_copies=0, **modification),
-            stealing_attacks.extract(protected, **extract, **attack),
+            stealing_attacks.extract(protected, same_copies=0, **extract, **attack),
             generate.primary(protected, n=components_n, labels="source", fewer=True),
             baselines.baselines(protected, method=("akh", "sac_m"), n=n),
         ]

@@ -33,10 +33,14 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class CoreResponses:
-    """The models of the source's task and what they said (stages, n, C) to the points at each stage, the end last."""
+    """The models of the source's task and what they said (stages, n, C) to the points at each stage, the end last.
+
+    beside: models that stand in no mean here and are of a type of the paper's.
+    """
 
     pool: list[Suspect]
     references: list[Suspect]
+    beside: list[Suspect]
     responses: dict[str, torch.Tensor]
     stages: list[Fingerprint]
 
@@ -61,8 +65,9 @@ def responses_at_core_points(owner: Owner) -> CoreResponses:
     shape, asked = inputs.shape[:2], inputs.flatten(0, 1)
     pool = [suspect for suspect in suspects.gather(study) if not suspect.kind.on_target]
     references = suspects.references(study)
+    beside = [suspect for use in ("sweep", "same_architecture") for suspect in suspects.there(study, use)]
     source = suspects.source_of(study)
-    models = [source, *pool, *references]
+    models = [source, *pool, *references, *beside]
     responses = {
         suspect.model.name: logits.unflatten(0, shape)
         for suspect, logits in zip(models, suspects.ask_all(study, models, asked), strict=True)
@@ -72,7 +77,7 @@ def responses_at_core_points(owner: Owner) -> CoreResponses:
         replace(fingerprint, inputs=points, source_logits=logits, labels=logits.argmax(1))
         for points, logits in zip(inputs, said, strict=True)
     ]
-    return CoreResponses([source, *pool], references, responses, stages)
+    return CoreResponses([source, *pool], references, beside, responses, stages)
 
 
 def grouped(distances: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from fingerprinting.deepcore.clustering import ALGORITHMS, flagged_beside_refere
 from fingerprinting.deepcore.core_points import STARTS, Ascent, core_queries
 from fingerprinting.deepcore.core_responses import GROUPS, SCORES, CoreResponses, grouped, responses_at_core_points
 from fingerprinting.deepcore.observations import claim_rows
+from fingerprinting.deepcore.published_types import label_rows, type_rows
 from fingerprinting.fingerprints import store
 from fingerprinting.fingerprints.generate import begin, finish
 from fingerprinting.fingerprints.metrics import by_kind
@@ -94,6 +95,8 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
         "deepcore_claims": claim_rows(owner, core, ascent),
         "deepcore_points": point_rows(study, core),
         "deepcore_models": model_rows(core, clusters),
+        "deepcore_labels": label_rows(core),
+        "deepcore_types": type_rows(core, clusters),
     }
     for topic, rows in found.items():
         rows = [
@@ -109,7 +112,7 @@ def judge(owner: Owner, ascent: Ascent, clusters: int) -> None:
 
 
 def length_rows(core: CoreResponses) -> list[dict]:
-    """The paper's Table II: radius and scores by how long the points were trained."""
+    """Radius and scores by how long the points were trained: the paper's Table II, over all points."""
     rows, metadata = [], core.stages[-1].metadata
     for stage, length in enumerate(metadata["settings"]["lengths"]):
         moment = [moment for moment in metadata["trace"] if moment["step"] <= length][-1]
@@ -179,7 +182,7 @@ def model_rows(core: CoreResponses, clusters: int) -> list[dict]:
 
 
 def score_rows(core: CoreResponses) -> list[dict]:
-    """The paper's Table III: each kind's scores, and how far they lie below the homologous models'."""
+    """Each kind's scores, and how far they lie below the homologous models'."""
     rows = []
     for method in SCORES:
         distances = by_kind(core.pool, core.distances(method, core.pool))
@@ -204,7 +207,7 @@ def score_rows(core: CoreResponses) -> list[dict]:
 
 
 def cluster_rows(core: CoreResponses, clusters: int) -> list[dict]:
-    """The paper's Table V: missed and false identification rates of three ways to cluster.
+    """Missed and false identification rates of three ways to cluster: stolen or not, whatever the type.
 
     Beside the owner's own models, where it has independent ones, and as the paper does.
     """

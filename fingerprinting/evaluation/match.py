@@ -30,7 +30,8 @@ def match(study: Study, *, fingerprints_used: tuple[str, ...], alpha: float, bet
     """Query, score, count: from models and fingerprints to records."""
     verdicts.check_rates(alpha, beta, tail)
     names = _names(study, fingerprints_used)
-    pool, references, swept = suspects.gather(study), suspects.references(study), suspects.there(study, "sweep")
+    pool, references = suspects.gather(study), suspects.references(study)
+    swept = [*suspects.there(study, "sweep"), *suspects.there(study, "same_architecture")]
     twins = suspects.there(study, "twin")
     source = trained.weights_sha256(study, study.source_id)
     prints = {name: store.load(study, name, source) for name in names}

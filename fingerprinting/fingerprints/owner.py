@@ -95,13 +95,25 @@ class Owner:
 
         The baselines' papers know no stolen models that go far: with them SAC-w, MetaFinger and IrisFP tell less.
         """
+        return self._used(self._of_role(role))
+
+    def some_references(self, role: str, count: int) -> list[Suspect]:
+        """As many of them at random, or all where there are no more."""
+        found = self._of_role(role)
+        order = torch.randperm(len(found), generator=self.generator("references"))[:count]
+        return self._used([found[index] for index in order.tolist()])
+
+    def _of_role(self, role: str) -> list[Suspect]:
         found = [suspect for suspect in suspects.standard_strength(self.study) if suspect.kind.role == role]
         if not found:
             raise UnsuitedError(
                 f"{self.method} needs {role} reference models; run {self.study.command('references')}, COPIES above 0"
             )
-        self.used.update({suspect.model.name: suspect for suspect in found})
         return found
+
+    def _used(self, models: list[Suspect]) -> list[Suspect]:
+        self.used.update({suspect.model.name: suspect for suspect in models})
+        return models
 
     def ask(self, reference: Suspect, inputs: torch.Tensor) -> torch.Tensor:
         """A reference model's logits (n, C)."""

@@ -142,8 +142,8 @@ class Row:
 
 # The order of all tables. Each fingerprint's module adds its row; import fingerprinting.methods for all of them.
 ORDER = (
-    *("primary", "evolved", "random", "akh", "sac_w", "sac_m", "deepcore", "ipguard", "cae", "adv_tra", "modeldiff"),
-    *("fuap", "metafinger", "irisfp", "dataset_inference", "calibrated"),
+    *("primary", "evolved", "random", "akh", "outvoted", "sac_w", "sac_m", "deepcore", "ipguard", "cae", "adv_tra"),
+    *("modeldiff", "fit_print", "fuap", "metafinger", "irisfp", "anafp", "dataset_inference", "calibrated"),
 )
 ROWS: dict[str, Row] = {}
 METHODS: list[Method] = []  # every way in which a fingerprint is read

@@ -59,6 +59,15 @@ def decision_distances(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch
     return 1 - F.cosine_similarity(first, second)
 
 
+def signature_kept(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """logits or probabilities (2 m, C') -> (): the share of the signature's bits (m,) that a model's pairs show.
+
+    A bit is shown where the pair's decision distance lies above their mean, or does not (FIT-ModelDiff 2025).
+    """
+    apart = decision_distances(outputs, fingerprint)
+    return ((apart > apart.mean()) == fingerprint.extra["signature"].bool()).double().mean()
+
+
 def distance_matrix(logits: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
     """logits (n, C') -> (n n,): the Euclidean distances of all pairs, by which ModelDiff's released code compares."""
     logits = logits.double()

@@ -59,6 +59,7 @@ class Kind:
     `audit`: further independents, on which false positives are counted.
     `adaptive`: a stealing attack against fingerprinting itself: made and judged by its own script, and in no mean.
     `sweep`: trained to see how a score changes along one quantity; reported beside, never in a mean nor a negative.
+    `same_architecture`: students of the source's own architecture; reported beside, never in a mean.
     `low_data`: reference models on a third of the data: what an owner with less to spare could train.
     `twin`: repetitions of the source's own training, with other seeds.
     `transferred`: the source and its twins, moved to another task by the owner.

@@ -209,6 +209,11 @@ KINDS |= {
     "extract_mixed": Kind("pirated", "unseen", extract_labels, use="unseen", origin=EXTRACTED),
     "quantise_int8": Kind("pirated", "unseen", quantise_int8, use="unseen", origin=MODIFIED),
 }
+# As DeepCore's authors extract, too: they hold what is extracted into another architecture apart.
+KINDS |= {
+    f"{name}_same": replace(KINDS[name], use="same_architecture")
+    for name in ("extract_labels", "extract_probabilities")
+}
 KINDS["removal"] = Kind("pirated", "detect_erase_attack", removal, use="adaptive", origin=MODIFIED)
 KINDS["overlap"] = Kind("independent", "overlap", independent, use="sweep")
 KINDS["extract_sweep"] = Kind("pirated", "extract_sweep", extract_labels, use="sweep", origin=EXTRACTED)

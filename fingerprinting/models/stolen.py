@@ -96,13 +96,17 @@ def extract(
     study: Study,
     *,
     copies: int,
+    same_copies: int,
     epochs: int,
     learning_rate: float,
     temperature: float,
     epsilon: float,
     pgd_steps: int,
 ) -> str | None:
-    """Students of every other architecture on the source's labels, probabilities, or labels with perturbations."""
+    """Students of every other architecture on the source's labels, probabilities, or labels with perturbations.
+
+    Of the source's own architecture, `same_copies` on labels and as many on probabilities, which stand in no mean.
+    """
     recipe = study.recipe(epochs, learning_rate)
     options = {
         "extract_labels": {},
@@ -112,6 +116,10 @@ def extract(
     jobs = [
         Job(study.model_id(kind, name, copy), recipe, options[kind], study.source_id)
         for kind, copy, name in product(options, range(copies), study.students)
+    ]
+    jobs += [
+        Job(study.model_id(f"{kind}_same", study.source_architecture, copy), recipe, options[kind], study.source_id)
+        for kind, copy in product(("extract_labels", "extract_probabilities"), range(same_copies))
     ]
     return build.train(study, "extract", jobs)
 

@@ -24,7 +24,10 @@ NEGATIVES = {
 }
 
 # Uses of models that stand in no mean.
-BESIDE = ("reference", "calibration", "low_data", "twin", "transferred", "pair", "audit", "sweep", "unseen")
+BESIDE = (
+    *("reference", "calibration", "low_data", "twin", "transferred", "pair", "audit", "sweep", "same_architecture"),
+    "unseen",
+)
 
 ATTACKS = [name for name, kind in KINDS.items() if kind.role == "pirated" and kind.use in ("scored", "adaptive")]
 # The two means of the tables, and the attacks they are over by name: one that is added changes none of them.

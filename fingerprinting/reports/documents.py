@@ -14,6 +14,7 @@ from fingerprinting.pipeline import ROOT, ZOO
 from fingerprinting.reports import baseline_variants, performance
 from fingerprinting.reports.html import index
 from fingerprinting.reports.pages import heading, study_folders
+from fingerprinting.reports.papers import overview
 from fingerprinting.reports.sections import (
     aucs,
     calibrated,
@@ -34,6 +35,7 @@ DOCUMENTS = {
     "README.md": ("runs", "verdict", "results"),
     "docs/results.md": ("methods", "deepcore"),
     "docs/baselines.md": ("variants",),
+    "docs/papers.md": ("papers",),
     "docs/costs.md": ("steps", "benchmarks"),
     "docs/performance.md": ("performance", "waterfall"),
     "docs/price.md": ("price", "stopping"),
@@ -222,6 +224,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "results": lambda: aucs.best(_committed()),
     "methods": lambda: aucs.summary(_committed()),
     "variants": lambda: baseline_variants.table(replication.beside(_committed())),
+    "papers": overview.block,
     "price": price.block,
     "stopping": price.stopping,
     "calibrated": _calibrated,

@@ -3,6 +3,7 @@
 from fingerprinting.core.errors import UserError
 from fingerprinting.reports import documents, pages, show
 from fingerprinting.reports.html import index
+from fingerprinting.reports.papers import deepcore_tables
 from fingerprinting.reports.sections import deepcore, overlap, passport_pages, price, study_page
 from fingerprinting.study.domain import DOMAINS, Domain, load_domain
 from fingerprinting.study.study import apart
@@ -19,7 +20,7 @@ def write(study: str = "", figures: bool = True, domain: str = "") -> None:
     for folder in drawn if figures else ():
         print(f"figures of {folder}", flush=True)
         show.every_figure(folder, _domain(folder, own))
-    for report in (study_page, overlap, deepcore, price):
+    for report in (study_page, overlap, deepcore, deepcore_tables, price):
         report.write()
     for folder in passport_pages.study_folders():
         passport_pages.write(folder)

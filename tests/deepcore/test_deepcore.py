@@ -292,7 +292,7 @@ ZOO = (
     (stolen.prune, dict(ratios=(0.5,), activity_examples=50)),
     (stolen.adversarial, dict(copies=1)),
     (stolen.transfer, dict(copies=1, irrelevant_copies=1, homologous_copies=1)),
-    (stolen.extract, dict(copies=1, temperature=2.0)),
+    (stolen.extract, dict(copies=1, same_copies=1, temperature=2.0)),
     (
         reference.references,
         dict(

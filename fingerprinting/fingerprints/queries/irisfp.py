@@ -1,6 +1,6 @@
 """IrisFP (Geng et al., arXiv 2603.24996): points where all of the source's boundaries meet, each in several views.
 
-The paper's code is not public; constants that its abstract does not give are this project's choice.
+The paper's code is not public; constants that could not be read are this project's choice.
 """
 
 import torch

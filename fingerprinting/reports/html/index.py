@@ -10,6 +10,7 @@ from fingerprinting.reports.figures import canvas
 from fingerprinting.reports.html.rendering import rendered
 from fingerprinting.reports.pages import folder as tables
 from fingerprinting.reports.pages import in_order
+from fingerprinting.reports.papers import deepcore_tables
 from fingerprinting.reports.sections import calibrated
 from fingerprinting.study.domain import COMMITTED
 from fingerprinting.study.records import Records
@@ -73,7 +74,7 @@ def page() -> str:
         (DOMAINS.get(domain, domain), [_shown(name, folders) for name in names])
         for domain, names in groupby(folders, key=lambda name: name.split("/")[0])
     ]
-    return rendered("index.html", domains=by_domain, tables=list(_csv_files()))
+    return rendered("index.html", domains=by_domain, tables=[*_csv_files(), *_of_papers()])
 
 
 def _folders() -> list[str]:
@@ -128,6 +129,13 @@ def _csv_files() -> Iterator[Link]:
     for path in storage.visible(tables()):
         if path.suffix == ".csv" and "-" not in path.stem:
             yield _link(path, path.stem.replace("_", " "))
+
+
+def _of_papers() -> Iterator[Link]:
+    """A paper's tables, over all studies that have what they show."""
+    for number in deepcore_tables.TABLES:
+        if (path := deepcore_tables.path_of(number)).is_file():
+            yield _link(path, f"DeepCore's Table {number}, published and measured")
 
 
 def _link(path: Path, words: str, *, seen: bool = False) -> Link:
