@@ -49,19 +49,20 @@ def judge(
     verdicts.check_rates(alpha, beta, tail)
     source_sha256 = trained.weights_sha256(study, study.source_id)
     fingerprint, folder = store.load(study, METHOD, source_sha256), Path(queries)
-    levels, how = Levels(alpha, beta, tail, other_task, early, study.domain.limit), Asking(**asking)
+    domain, how = study.domain, Asking(**asking)
+    levels = Levels(alpha, beta, tail, other_task, early, domain.limit, domain.scope)
     if early:
         _check_early(fingerprint, other_task, alpha, tail)
     _check_support(fingerprint, other_task, alpha, tail)
     warnings = warnings_of(study.tier, fingerprint, other_task, alpha)
-    warnings += [study.domain.scope] if study.domain.scope else []
     if how.suspect and responses:
         raise UserError("SUSPECT= asks for responses and RESPONSES= has them already; give one of the two")
     if Path(how.suspect).suffix.lower() in response_files.SUFFIXES:
         how, responses = replace(how, suspect=""), how.suspect
     if not (how.suspect or responses):
         said = folder_of_queries.asked_by_hand(study, fingerprint, folder, early)
-        print("\n".join([said, *_rounded(study, fingerprint, early), *(f"Warning: {one}." for one in warnings)]))
+        warned = (f"Warning: {one}." for one in [*warnings, *filter(None, [domain.scope])])
+        print("\n".join([said, *_rounded(study, fingerprint, early), *warned]))
         return SKIPPED
     meant = _meant(study, classes, other_task)
     if how.suspect:

@@ -40,6 +40,7 @@ def made(held: Description, load: Callable[[str], Dataset]) -> Domain:
         constants=usual.constants | ({"AUGMENT": False} if held.kind == IMAGES else {}),
         limit=held.limit,
         scope=asked.SCOPE if held.source else "",
+        asked_once=bool(held.source),
     )
 
 

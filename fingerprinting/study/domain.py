@@ -115,7 +115,8 @@ class Domain:
     inputs: Inputs
     constants: dict[str, object] = field(default_factory=dict)  # shared by all steps, overridable in each
     limit: str = ""  # why no verdict by its models goes further than inconclusive; empty: they may
-    scope: str = ""  # what verdicts cover where its source could be asked once and can be no more; empty: all attacks
+    scope: str = ""  # what alone verdicts on its source cover; empty: all attacks
+    asked_once: bool = False  # whether its source was asked beforehand, and knows no other inputs
     commands: dict[str, str] = field(default_factory=dict)  # step -> the command that runs it for this domain alone
 
     def __post_init__(self) -> None:
@@ -204,7 +205,8 @@ def _may_be_called(value) -> bool:
 # Field of a Domain or of one of its parts -> (whether a value fits, what it must be).
 FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "name": (is_folder, "a text that can name a folder"),
-    "limit": (_is_text, "a sentence, or an empty text"),
+    **dict.fromkeys(("limit", "scope"), (_is_text, "a sentence, or an empty text")),
+    "asked_once": (lambda value: type(value) is bool, "True or False"),
     **dict.fromkeys(("load", "prepare", "augment", "continuous"), (callable, "a function")),
     **dict.fromkeys(
         ("mix", "evolve", "query_detector", "show", "describe", "encode"), (_may_be_called, "a function or None")

@@ -93,4 +93,4 @@ def test_a_source_that_can_only_be_asked_is_protected_against_extraction(mine, r
     ended = run_here("judge.py", *queries, "SUSPECT=asks.py:ask")
     assert ended.returncode == 0, ended.stderr[-2000:]
     found = json.loads((mine / "protected" / "queries" / "verdict.json").read_text())
-    assert found["evidence"] > 0 and asked.SCOPE in found["warnings"]
+    assert found["evidence"] > 0 and found["scope"] == asked.SCOPE
