@@ -1,6 +1,7 @@
 """What protect.py does: from a model and data to a query set, in one run that goes on where it was stopped."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -20,7 +21,7 @@ from fingerprinting.judging import queries
 from fingerprinting.models import build, mistakes, source_model, stealing, trained
 from fingerprinting.models.costs import duration
 from fingerprinting.models.kinds import Job, Training
-from fingerprinting.protecting import asked, comparing, deriving, description, inspecting, networks, plan
+from fingerprinting.protecting import asked, comparing, deriving, description, estimating, inspecting, networks, plan
 from fingerprinting.protecting.description import Description
 from fingerprinting.protecting.plan import Recipes
 from fingerprinting.study import weights as foreign
@@ -78,21 +79,21 @@ def run(
         return
     if elsewhere and (given["epochs"] or given["learning_rate"]):
         print("EPOCHS= and LEARNING_RATE= are those of twins alone, as the source is trained already", flush=True)
-    recipes = _recipes(study, held, given)
+    recipes = replace(_recipes(study, held, given), adopted=tuple(storage.digest(foreign.read(one)) for one in adopted))
     controls = min(CONTROLS, budget // 5)
     _make_source(study, recipes, folder, given, budget - controls)
     _check_able(study)
     offered = len(mistakes.candidates(study, budget - controls))
     pilot = _piloted(study, recipes, held, folder, adopted, elsewhere)
     study = deriving.study_of(folder, given)  # whose domain knows how far verdicts go
-    seconds = plan.estimate(study, recipes, None if adopted else pilot)
+    seconds = estimating.estimate(study, None if adopted else pilot)
     chosen = plan.choose(study, recipes, seconds, time, folder)
     asked = min(budget - controls, offered)
     print(_price(study, recipes, chosen, seconds, asked, controls), flush=True)
-    repeated = _twin_jobs(study, recipes, chosen, adopted)
-    _trained(study, recipes, chosen, repeated, adopted)
+    train = partial(_train, study, recipes, adopted)
+    chosen = plan.reached(study, recipes, chosen, seconds, time, folder, train)
     if elsewhere and not all_mine:
-        _check_data(study, repeated, folder)
+        _check_data(study, plan.twin_jobs(study, recipes, chosen), folder)
     fitting.calibrated(study, size="pairs" if chosen.pairs else "twins", n=budget - controls, controls=controls)
     fingerprint = store.load(study, METHOD, trained.weights_sha256(study, study.source_id))
     written = queries.write(study, fingerprint, folder / QUERIES, early=False)
@@ -152,19 +153,11 @@ def _adopted(folder: Path) -> list[Path]:
     return found
 
 
-def _adopt(paths: list[Path], study: Study, job: Job) -> Training:
+def _adopt(paths: Sequence[Path], study: Study, job: Job) -> Training:
     return stealing.adopted(paths[job.model.copy], study, job)
 
 
-def _twin_jobs(study: Study, recipes: Recipes, chosen: plan.Plan, adopted: list[Path]) -> list[Job]:
-    jobs = plan.twin_jobs(study, recipes, plan.Plan(len(adopted), 0, 0) if adopted else chosen)
-    if not adopted:
-        return jobs
-    digests = [storage.digest(foreign.read(path)) for path in adopted]
-    return [Job(job.model, job.recipe, {"weights_sha256": digest}) for job, digest in zip(jobs, digests, strict=True)]
-
-
-def _train_twins(study: Study, jobs: list[Job], adopted: list[Path]) -> None:
+def _train_twins(study: Study, jobs: list[Job], adopted: Sequence[Path]) -> None:
     build.train(study, "twins", jobs, partial(_adopt, adopted) if adopted else None)
 
 
@@ -172,7 +165,7 @@ def _piloted(
     study: Study, recipes: Recipes, held: Description, folder: Path, adopted: list[Path], elsewhere: bool
 ) -> Job:
     """The first twin, kept and timed; one that is not near the source limits verdicts, and says so."""
-    jobs = _twin_jobs(study, recipes, plan.Plan(1, 0, 0), adopted)
+    jobs = plan.twin_jobs(study, recipes, plan.Plan(1, 0, 0))
     _train_twins(study, jobs, adopted)
     limit = ""
     if elsewhere and (found := comparing.otherwise(study, [job.model for job in jobs])):
@@ -199,17 +192,17 @@ def _check_data(study: Study, twins: list[Job], folder: Path) -> None:
 
 def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds, asked: int, controls: int) -> str:
     jobs = plan.jobs_of(study, recipes, chosen)
-    left = [job for job in jobs if study.force or not job.model.path.is_file()]
-    calibrating = len(plan.calibration_jobs(study, recipes, chosen))
+    left = build.lacking(study, jobs)
+    calibrating, takes = len(plan.calibration_jobs(study, recipes, chosen)), estimating.wall(study, left, seconds)
     return (
         f"plan: {plan.said(study, jobs)}, {len(jobs)} models, {len(left)} still to train in about "
-        f"{duration(plan.wall(study, left, seconds))}; verdicts reach ALPHA={1 / (1 + calibrating):.3f} by ranks among "
-        f"independent models, 0.01 by a normal tail; a suspect is asked {asked + controls} queries at most"
+        f"{duration(takes)}; verdicts reach ALPHA={1 / (1 + calibrating):.3f} by ranks among independent models, 0.01 "
+        f"by a normal tail; a suspect is asked {asked + controls} queries at most"
     )
 
 
-def _trained(study: Study, recipes: Recipes, chosen: plan.Plan, repeated: list[Job], adopted: list[Path]) -> None:
-    _train_twins(study, repeated, adopted)
+def _train(study: Study, recipes: Recipes, adopted: Sequence[Path], chosen: plan.Plan) -> None:
+    _train_twins(study, plan.twin_jobs(study, recipes, chosen), adopted)
     build.train(study, "calibration", plan.calibration_jobs(study, recipes, chosen))
     if chosen.pairs:
         build.train(study, "pairs", plan.pair_jobs(study, recipes, chosen))

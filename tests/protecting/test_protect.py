@@ -1,6 +1,7 @@
 """protect.py: what it refuses before it writes or trains, what it plans, and how far its verdicts go."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,7 @@ from fingerprinting.core.runtime import UserError
 from fingerprinting.data import splits
 from fingerprinting.data.datasets import held_out, physical
 from fingerprinting.models import suspects, trained
-from fingerprinting.protecting import command, comparing, deriving, description, plan
+from fingerprinting.protecting import command, comparing, deriving, description, estimating, plan
 from fingerprinting.protecting.description import Description, Network
 from fingerprinting.protecting.plan import Plan, Recipes
 from fingerprinting.study.domain import load_domain
@@ -152,11 +153,73 @@ def test_the_largest_plan_that_fits_the_time_is_taken_twins_before_pairs(study, 
     assert [one.pairs for one in plan.PLANS] == [0, 0, 0, 0, 0, 0, 1, 2, 4]
 
 
+def stopwatch(monkeypatch) -> list[float]:
+    """The clock by which a time is kept, in a list of one."""
+    clock = [100.0]
+    monkeypatch.setattr(plan.time, "monotonic", lambda: clock[0])
+    return clock
+
+
+@pytest.mark.parametrize(("slower", "expected"), [(1.0, Plan(2, 3, 1)), (1.5, Plan(1, 3, 0))])
+def test_models_that_take_longer_than_expected_are_left_out(study, tmp_path, monkeypatch, capsys, slower, expected):
+    recipes, clock, trained_plans = recipes_of(study), stopwatch(monkeypatch), []
+    counts = {one: len(plan.jobs_of(study, recipes, one)) for one in plan.SMALLEST["smoke"]}
+
+    def train(stage: Plan) -> None:
+        before = counts[trained_plans[-1]] if trained_plans else 0
+        clock[0] += slower * (counts[stage] - before)
+        monkeypatch.setattr(plan.build, "lacking", lambda _study, jobs: list(jobs)[counts[stage] :])
+        trained_plans.append(stage)
+
+    monkeypatch.setattr(plan.build, "lacking", lambda _study, jobs: list(jobs))
+    chosen, limit = plan.choose(study, recipes, lambda job: 1.0, "9s", tmp_path), "9s"
+    assert chosen == Plan(2, 3, 1)
+    assert plan.reached(study, recipes, chosen, lambda job: 1.0, limit, tmp_path, train) == expected
+    assert trained_plans == [Plan(1, 3, 0), Plan(2, 3, 1)][: 1 + (expected == chosen)]
+    said = "TIME=9s has room for no more than 1 twin, 4 calibration models: models take 1.5 times as long"
+    assert (said in capsys.readouterr().out) == (expected != chosen)
+    assert plan.choose(study, recipes, lambda job: 1.0, limit, tmp_path) == expected  # by the same command again
+
+
+def test_without_a_time_all_is_trained_at_once(study, tmp_path, monkeypatch):
+    stages: list[Plan] = []
+    plan.reached(study, recipes_of(study), Plan(2, 3, 1), lambda job: 1.0, "", tmp_path, stages.append)
+    assert stages == [Plan(2, 3, 1)]
+
+
+def test_what_models_cost_side_by_side_by_hand(study):
+    jobs = plan.jobs_of(study, recipes_of(study), Plan(3, 3, 0))  # 3 twins, then 4 calibration models
+    costs = dict(zip([job.model for job in jobs], (3.0, 2.0, 2.0, 1.0, 1.0, 1.0, 4.0), strict=True))
+    cost = partial(estimating.wall, seconds=lambda job: costs[job.model])
+    assert cost(study, jobs) == 14
+    assert cost(replace(study, workers=2), jobs) == (2 + 2) + (1 + 4)
+
+
+def test_models_beside_others_take_longer_and_adversarial_ones_most(study, monkeypatch):
+    recipes = recipes_of(study)
+    pilot, jobs = plan.twin_jobs(study, recipes, Plan(1, 0, 0))[0], plan.calibration_jobs(study, recipes, Plan(1, 3, 0))
+    monkeypatch.setattr(estimating, "_seconds_of_update", lambda _study, job: 0.1)
+    monkeypatch.setattr(estimating, "_slower", lambda *_: 1.25)
+    monkeypatch.setattr(trained, "metadata_of", lambda *_: {"seconds": 40.0})
+    seconds = estimating.estimate(study, pilot)
+    clean, perturbed = ([job for job in jobs if ("epsilon" in job.options) == adversarial] for adversarial in (0, 1))
+    assert seconds(pilot) == pytest.approx(50) and all(seconds(job) == pytest.approx(50) for job in clean)
+    assert [seconds(job) for job in perturbed] == [pytest.approx(150)]
+    elsewhere = replace(recipes, adopted=("a" * 64,))
+    assert [seconds(job) for job in plan.twin_jobs(study, elsewhere, Plan(3, 0, 0))] == [0]
+
+
+def test_updates_are_timed_alone_and_side_by_side(study):
+    pilot = plan.twin_jobs(study, recipes_of(study), Plan(1, 0, 0))[0]
+    assert estimating._slower(study, pilot) == 1
+    assert 1 <= estimating._slower(replace(study, workers=2), pilot) < 100
+
+
 def test_a_network_that_cannot_be_perturbed_has_no_adversarial_calibration_models(study, monkeypatch):
     monkeypatch.setattr(plan, "OWN", study.source_architecture)
     kinds = [job.model.kind for job in plan.calibration_jobs(study, recipes_of(study), Plan(1, 3, 0))]
     assert kinds.count("calibration_homologous_adversarial") == 1
-    unable = Recipes(*(getattr(recipes_of(study), name) for name in ("own", "others", "epsilon", "pgd_steps")), False)
+    unable = replace(recipes_of(study), perturbed=False)
     kinds = [job.model.kind for job in plan.calibration_jobs(study, unable, Plan(1, 3, 0))]
     assert kinds.count("calibration_homologous_adversarial") == 0
 
