@@ -104,8 +104,8 @@ def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float, tai
     n = len(CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).independent)
     if p_values.extrapolated(alpha, n) and tail == "conformal":
         raise UserError(
-            f"{n} calibration models support no ALPHA below {rounded_up(1 / (1 + n))}; give a higher one, or "
-            "calibration.py more copies"
+            f"{n} calibration models support no ALPHA below {rounded_up(1 / (1 + n))}; give a higher one, or train "
+            "more by COPIES= of calibration.py or a longer TIME= of protect.py"
         )
 
 
@@ -152,6 +152,6 @@ def warnings_of(tier: str, fingerprint: Fingerprint, other_task: bool, alpha: fl
     if not other_task and alike / len(truth) >= accurate.min():
         said.append(
             f"{alike} of the {len(truth)} control queries are of one class: the same response to all is as accurate "
-            "as a calibration model; calibrated.py FORCE=True chooses them class by class"
+            "as a calibration model; queries that are made again with more examples of the other classes mend that"
         )
     return said

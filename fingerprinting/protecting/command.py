@@ -14,7 +14,7 @@ import torch
 from fingerprinting import cli
 from fingerprinting.calibrated import fitting, verdicts
 from fingerprinting.calibrated.verdicts import METHOD
-from fingerprinting.core import runtime, storage
+from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.judging import queries
@@ -24,12 +24,10 @@ from fingerprinting.models.kinds import Job, Training
 from fingerprinting.protecting import asked, comparing, deriving, description, estimating, inspecting, networks, plan
 from fingerprinting.protecting.description import Description
 from fingerprinting.protecting.plan import Recipes
-from fingerprinting.study import weights as foreign
 from fingerprinting.study.domain import module_of
 from fingerprinting.study.study import Study
 
 CONTROLS = 50  # queries by which a suspect's accuracy is seen, a fifth of a small budget
-PREPARED = ("SCALE", "MEAN", "STD", "PREPARE")  # constants by which the owner says what the network takes
 QUERIES = "queries"
 # Measured: eight independent models of a start were flagged at ALPHA=0.1, four of them at 0.01 (6 calibration models).
 OF_A_START = (
@@ -44,7 +42,10 @@ def protect(script: dict) -> None:
     """Run the script with its constants and the command line's; a user's mistake ends in one sentence."""
     with cli.endings():
         named = {word.split("=")[0] for word in sys.argv[1:]}
-        run(**cli.of_no_study(script, sys.argv[1:], brief=True), asked_for=bool(named & set(PREPARED)))
+        run(
+            **cli.of_no_study(script, sys.argv[1:], brief=True),
+            asked_for=bool(named & {name.upper() for name in deriving.PREPARED}),
+        )
 
 
 def run(
@@ -62,12 +63,15 @@ def run(
     """See protect.py for what the constants mean."""
     deriving.check(given, budget, data, weights)
     plan.seconds_of(time)
-    adopted = _adopted(Path(twins)) if twins else []
+    twins_there = deriving.twins_in(Path(twins)) if twins else []
     folder, device = Path(protected), runtime.device(given["device"])
     network = deriving.network_of(given)
-    found = inspecting.ordered(deriving.read(Path(data), network, given), network, given["classes"])
+    found = deriving.read(Path(data), network, given)
+    deriving.check_prepared(network, found.kind, given)
+    found = inspecting.ordered(found, network, given["classes"])
     network, trained_weights = deriving.weights_of(network, found, weights, folder)
     given["weights"] = None if given["source"] else trained_weights
+    adopted, digests = deriving.twins_of(network, found, twins_there, given["weights"], folder)
     elsewhere = bool(given["source"] or given["weights"])
     about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
     held, study = deriving.kept(folder, about, found, given)
@@ -79,7 +83,7 @@ def run(
         return
     if elsewhere and (given["epochs"] or given["learning_rate"]):
         print("EPOCHS= and LEARNING_RATE= are those of twins alone, as the source is trained already", flush=True)
-    recipes = replace(_recipes(study, held, given), adopted=tuple(storage.digest(foreign.read(one)) for one in adopted))
+    recipes = replace(_recipes(study, held, given), adopted=digests)
     controls = min(CONTROLS, budget // 5)
     _make_source(study, recipes, folder, given, budget - controls)
     _check_able(study)
@@ -145,14 +149,6 @@ def _recipes(study: Study, held: Description, given: dict[str, Any]) -> Recipes:
     return Recipes(own, others, usual(shared, "EPSILON"), usual(shared, "PGD_STEPS"), held.network.perturbed)
 
 
-def _adopted(folder: Path) -> list[Path]:
-    """Files of twins that were trained elsewhere."""
-    found = [path.resolve() for path in storage.visible(folder) if path.suffix == ".safetensors"]
-    if not found:
-        raise UserError(f"TWINS={folder} holds no safetensors files; put one there for each twin, or leave TWINS= out")
-    return found
-
-
 def _adopt(paths: Sequence[Path], study: Study, job: Job) -> Training:
     return stealing.adopted(paths[job.model.copy], study, job)
 
@@ -169,8 +165,9 @@ def _piloted(
     _train_twins(study, jobs, adopted)
     limit = ""
     if elsewhere and (found := comparing.otherwise(study, [job.model for job in jobs])):
-        advice = "; give protect.py TRAIN=module:function, its own training, until when no verdict goes further"
-        limit = "" if held.network.train else found + advice
+        wanted = "TWINS=repetitions of its own training" if adopted else "TRAIN=module:function, its own training"
+        advice = f"; give protect.py {wanted}, until when no verdict goes further"
+        limit = "" if held.network.train and not adopted else found + advice
         print(f"Warning: {limit or found}.", flush=True)
     if held.network.base and not limit:
         limit = OF_A_START

@@ -1,12 +1,14 @@
 """protect.py: what it refuses before it writes or trains, what it plans, and how far its verdicts go."""
 
 import json
+import shutil
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fingerprinting.calibrated import verdicts
 from fingerprinting.core.runtime import UserError
@@ -55,7 +57,7 @@ def data(mine):
             "MEAN= is for numbers that are measured, and a text's are code points; give PREPARE= what",
         ),
         (
-            ["DATA=reviews.csv", "MODEL=mine:Bags", "PREPARE=mine:ids", "SCALE=2"],
+            ["DATA=reviews.csv", "LABEL=stars", "MODEL=mine:Bags", "PREPARE=mine:ids", "SCALE=2"],
             "PREPARE= makes all that the network takes, SCALE= too; give one of them",
         ),
         (["DATA=data.npz", "TWINS=nowhere"], "TWINS=nowhere holds no safetensors files"),
@@ -100,7 +102,8 @@ def test_models_that_are_missing_are_made_by_the_same_command_again(mine):
 
 def test_help_fits_a_screen(run_here):
     ended = run_here("protect.py", "--help")
-    assert ended.returncode == 0 and len(ended.stdout.splitlines()) <= 48
+    lines = ended.stdout.splitlines()
+    assert ended.returncode == 0 and len(lines) <= 42 and max(map(len, lines)) <= 100
     assert "  TIME=''  # how long training may take" in ended.stdout
 
 
@@ -313,7 +316,28 @@ def test_a_source_that_has_learned_nothing_is_refused_before_it_is_repeated(stud
 
 def test_twins_trained_elsewhere_need_files(tmp_path):
     with pytest.raises(UserError, match="holds no safetensors files; put one there for each twin"):
-        command._adopted(tmp_path)
+        deriving.twins_in(tmp_path)
+
+
+def test_twins_are_trainings_of_their_own(tmp_path):
+    for name, value in (("source", 0.0), ("one", 1.0), ("two", 2.0)):
+        save_file({"weight": torch.tensor([value])}, tmp_path / f"{name}.safetensors")
+    source, twins = tmp_path / "source.safetensors", tmp_path / "twins"
+    twins.mkdir()
+    for name in ("one", "two"):
+        shutil.copy(tmp_path / f"{name}.safetensors", twins)
+
+    def adopted():
+        return deriving.twins_of(Network(model="mine:build"), None, deriving.twins_in(twins), source, tmp_path)
+
+    assert [path.name for path in adopted()[0]] == ["one.safetensors", "two.safetensors"]
+    assert len(set(adopted()[1])) == 2
+    shutil.copy(source, twins / "three.safetensors")
+    with pytest.raises(UserError, match="three.safetensors of TWINS= holds the weights of the source, and a twin is"):
+        adopted()
+    shutil.copy(tmp_path / "one.safetensors", twins / "three.safetensors")
+    with pytest.raises(UserError, match="three.safetensors of TWINS= holds the weights of one.safetensors, and a twin"):
+        adopted()
 
 
 def test_a_folder_stands_for_the_domain_file_in_it(tmp_path):
