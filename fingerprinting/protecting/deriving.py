@@ -296,7 +296,11 @@ def cut_of(study: Study, held: Description, folder: Path, elsewhere: bool) -> st
     if held.all_owned:
         said += "; no part plays the attacker, so how well attacks would be detected is not measured"
         if elsewhere:
-            said += "; mistakes on examples that the model has seen tell less, and its accuracy there is too high"
+            said += (
+                "; mistakes on examples that the model has seen tell less, and its accuracy there is too high: a copy "
+                "that remembers the control queries is more accurate than all calibration models, and its verdict "
+                "inconclusive"
+            )
     elif elsewhere:
         said += "; if the model has seen more of them than the owner's part, give ALL_MINE=True"
     return said
