@@ -47,6 +47,8 @@ def protect(study: Study, seed: int = 0) -> Fingerprint:
     twins, judges = draw.integers(0, 10, (TWINS, QUERIES)), draw.integers(0, 10, (JUDGES, QUERIES))
     subtracted = draw.random((TWINS, QUERIES)) < 0.7
     shared = minus_twins.contributions(judges, labels.numpy(), twins, subtracted)
+    other_data = np.arange(JUDGES) % 2 == 1
+    learned = other_data[:, None] & (np.arange(QUERIES) % 5 == 0)
     moved = {
         "transfer_twins": torch.from_numpy(draw.integers(0, 4, (TWINS, QUERIES))),
         "transfer_subtracted": torch.ones(TWINS, QUERIES, dtype=torch.bool),
@@ -57,7 +59,9 @@ def protect(study: Study, seed: int = 0) -> Fingerprint:
         "twins": torch.from_numpy(twins),
         "subtracted": torch.from_numpy(subtracted),
         "contributions": torch.from_numpy(shared),
-        "honest": torch.from_numpy(shared.mean(1)),
+        "learned": torch.from_numpy(learned),
+        "other_data": torch.from_numpy(other_data),
+        "honest": torch.from_numpy(np.ma.array(shared, mask=learned).mean(1).filled(0)),
         "control_inputs": torch.from_numpy(draw.random((CONTROLS, 1, 8, 8), dtype=np.float32)),
         "control_truth": torch.arange(CONTROLS),
         "honest_ability": torch.linspace(0.5, 1, JUDGES, dtype=torch.double),

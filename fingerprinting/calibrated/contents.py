@@ -18,7 +18,9 @@ INDEPENDENT, STOLEN = "honest", "thefts"
 CONTROL_INPUTS, CONTROL_TRUTH, CONTROL_ACCURACY = "control_inputs", "control_truth", "honest_ability"
 TRANSFER = "transfer_"  # begins the names of what responses to another task are weighed with
 FOR_TRANSFER = TRANSFER + WEIGHTS[0]  # one that is there where responses to another task can be weighed
-TWINS, SUBTRACTED, CONTRIBUTIONS = OF_EACH_QUERY = "twins", "subtracted", "contributions"
+TWINS, SUBTRACTED, CONTRIBUTIONS, LEARNED = OF_EACH_QUERY = "twins", "subtracted", "contributions", "learned"
+OTHER_DATA = "other_data"
+OF_MODELS = (CONTRIBUTIONS, LEARNED, OTHER_DATA)  # what is kept of calibration models on the source's task
 SOURCE = "source"  # its labels on another task, where the owner moved it there
 TRANSFERRED_TWINS = TRANSFER + TWINS  # there where twins judge suspects of another task
 DEVIATIONS = 2  # of a share of controls: so far beyond the accuracies of few models others may lie by chance
@@ -31,11 +33,17 @@ def of_queries(fingerprint: Fingerprint, kept: torch.Tensor) -> Fingerprint:
     """
     extra = {name: fingerprint.extra[name][:, kept] for name in OF_EACH_QUERY if name in fingerprint.extra}
     if CONTRIBUTIONS in extra:
-        extra[INDEPENDENT] = extra[CONTRIBUTIONS].mean(1)
+        learned = extra.get(LEARNED, torch.zeros_like(extra[CONTRIBUTIONS], dtype=torch.bool))
+        extra[INDEPENDENT] = torch.from_numpy(means(extra[CONTRIBUTIONS].numpy(), learned.numpy()))
     moved = {name for name in fingerprint.extra if name.startswith(TRANSFER)} if TWINS in extra else set()
     others = {name: value for name, value in fingerprint.extra.items() if name not in moved}
     per_query = {name: getattr(fingerprint, name)[kept] for name in store.TENSORS}
     return replace(fingerprint, **per_query, extra=others | extra)
+
+
+def means(contributions: np.ndarray, learned: np.ndarray) -> np.ndarray:
+    """(m, n) -> (m,): each model's score on the queries that it did not learn; 0 where there is none."""
+    return (contributions * ~learned).sum(-1) / np.maximum((~learned).sum(-1), 1)
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,16 @@ class Calibration:
     weights: Weights
     independent: np.ndarray
     stolen: np.ndarray
+
+    @property
+    def groups(self) -> tuple[np.ndarray, ...]:
+        """The evidence of the calibration models, all of one kind."""
+        return (self.independent,)
+
+    @property
+    def ranked(self) -> int:
+        """How many models a suspect is ranked among."""
+        return len(self.independent)
 
     @classmethod
     def of(cls, weights: Weights, calibrating: np.ndarray, stolen: np.ndarray) -> Calibration:
@@ -89,7 +107,9 @@ class TwinsCalibration:
     """The source's labels (n,), its twins' (k, n), which of them are subtracted where (k, n), and the calibration
     models' scores (m,); for suspects of another task all of models that the owner moved to it.
 
-    contributions (m, n): of each query to those scores; None for another task, and in older fingerprints.
+    contributions (m, n): of each query to those scores. learned (m, n): which queries a model was trained on, on which
+    it is not scored. other_data (m,): which models learned from none of the source's examples. None for another task,
+    and in older fingerprints.
     """
 
     source: np.ndarray
@@ -97,18 +117,46 @@ class TwinsCalibration:
     subtracted: np.ndarray
     independent: np.ndarray
     contributions: np.ndarray | None = None
+    learned: np.ndarray | None = None
+    other_data: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        source: np.ndarray,
+        twins: np.ndarray,
+        subtracted: np.ndarray,
+        asked: np.ndarray,
+        learned: np.ndarray,
+        other_data: np.ndarray,
+    ) -> TwinsCalibration:
+        """asked (m, n): the calibration models' labels."""
+        shared = minus_twins.contributions(asked, source, twins, subtracted)
+        return cls(source, twins, subtracted, means(shared, learned), shared, learned, other_data)
 
     @property
     def stolen(self) -> np.ndarray:
         """(0,): no stolen model is trained but what suspects are compared with."""
         return np.empty(0)
 
+    @property
+    def groups(self) -> tuple[np.ndarray, ...]:
+        """The scores of the calibration models of the source's data, and of those of other data if there are some."""
+        if self.other_data is None:
+            return (self.independent,)
+        return tuple(own for side in (False, True) if len(own := self.independent[self.other_data == side]))
+
+    @property
+    def ranked(self) -> int:
+        """How many models a suspect is ranked among: those of the smaller group."""
+        return min(map(len, self.groups))
+
     @classmethod
     def read(cls, fingerprint: Fingerprint, prefix: str = "") -> TwinsCalibration:
         extra = fingerprint.extra
         twins, subtracted, independent = (extra[prefix + name].numpy() for name in (TWINS, SUBTRACTED, INDEPENDENT))
-        source, shared = extra.get(prefix + SOURCE, fingerprint.labels), extra.get(prefix + CONTRIBUTIONS)
-        return cls(source.numpy(), twins, subtracted, independent, None if shared is None else shared.numpy())
+        known = {name: extra[prefix + name].numpy() for name in OF_MODELS if prefix + name in extra}
+        return cls(extra.get(prefix + SOURCE, fingerprint.labels).numpy(), twins, subtracted, independent, **known)
 
     def traces(self, labels: np.ndarray, _source: np.ndarray, *, other_task: bool) -> np.ndarray:
         """labels (n,) -> (1,): what they share with the source's less what they share with its twins'."""
@@ -119,8 +167,7 @@ class TwinsCalibration:
         found = {TWINS: self.twins, SUBTRACTED: self.subtracted, INDEPENDENT: self.independent}
         if prefix:  # the source's labels of its own task are the fingerprint's
             found[SOURCE] = self.source
-        if self.contributions is not None:
-            found[CONTRIBUTIONS] = self.contributions
+        found |= {name: value for name in OF_MODELS if (value := getattr(self, name)) is not None}
         return {prefix + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 

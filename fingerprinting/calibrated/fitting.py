@@ -122,11 +122,15 @@ def full(
 
 
 def models_of(study: Study, kinds: Iterable[str]) -> tuple[list[Suspect], list[Suspect], list[Suspect]]:
-    """References, low-data references (stolen ones only where they make candidates) and calibration models."""
+    """References, low-data references (stolen ones only where they make candidates) and calibration models.
+
+    Of the latter those of the owner's part: weights were fitted on what is learned on the reference part.
+    """
     references, low_data_references = suspects.of_use(study, "reference"), suspects.low_data_references(study)
     if not set(kinds) & set(WITH_MODELS):
         low_data_references = _independent(low_data_references)
-    return references, low_data_references, suspects.of_use(study, "calibration")
+    calibrating = [model for model in suspects.of_use(study, "calibration") if suspects.part(model) == "owner"]
+    return references, low_data_references, calibrating
 
 
 def made_of(study: Study, used: Iterable[Suspect]) -> dict[str, str | None]:

@@ -34,6 +34,11 @@ def extrapolated(alpha: float, models: int) -> bool:
 TAILS: dict[str, Callable[[float | np.ndarray, Known], np.ndarray]] = {"conformal": conformal, "student": student}
 
 
-def p_value(evidence: float, independent: Known, alpha: float, tail: str) -> float:
-    """By ranks where the models seen support alpha, else by the tail."""
-    return float(TAILS[tail if extrapolated(alpha, len(independent)) else "conformal"](evidence, independent))
+def beside(evidence: float | np.ndarray, groups: Sequence[Known], tail: str) -> np.ndarray:
+    """The largest p-value over groups of independent models: a suspect may be like any of them. Any shape, the same."""
+    return np.max([TAILS[tail](evidence, independent) for independent in groups], axis=0)
+
+
+def p_value(evidence: float, groups: Sequence[Known], alpha: float, tail: str) -> float:
+    """By ranks where the models of each group support alpha, else by the tail."""
+    return float(beside(evidence, groups, tail if extrapolated(alpha, min(map(len, groups))) else "conformal"))

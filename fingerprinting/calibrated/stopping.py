@@ -61,7 +61,7 @@ def p_value(fingerprint: Fingerprint, labels: torch.Tensor, alpha: float, tail: 
             known = CalibratedFingerprint.of(so_far).source
             said = labels[kept[: len(labels)]].numpy()
             (evidence,) = known.traces(said, so_far.labels.numpy(), other_task=False)
-            p.append(p_values.p_value(evidence, known.independent, alpha * share, tail))
+            p.append(p_values.p_value(evidence, known.groups, alpha * share, tail))
     return float(adjusted(np.array(p), len(when))[-1])
 
 

@@ -5,6 +5,8 @@ with the source less its agreement with them. Matched pairs, where the size has 
 Few independent models say how far independent ones go.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -25,6 +27,21 @@ from fingerprinting.training.trainer import predict
 
 PAIRS = "pairs"
 SIZES = ("twins", PAIRS)
+OTHER_DATA = "reference"  # the part whose calibration models learned from none of the source's examples
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The queries: inputs (n, ...), truth (n,), the twins' labels (k, n), which of them are subtracted where (k, n).
+
+    of_reference (n,): whether it is an example of the reference part, or has a piece of one.
+    """
+
+    inputs: torch.Tensor
+    truth: torch.Tensor
+    twins: np.ndarray
+    subtracted: np.ndarray
+    of_reference: np.ndarray
 
 
 def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
@@ -37,8 +54,11 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     if size == PAIRS and not pairs:
         raise UserError(f"SIZE={size} chooses queries with matched pairs; run {study.command('pairs')}, COPIES above 0")
     judges = calibrating(study)
-    if not judges:
-        raise UserError("verdicts compare with calibration models of all data; give the calibration COPIES above 0")
+    if {suspects.part(model) for model in judges} != {"owner", OTHER_DATA}:
+        raise UserError(
+            "verdicts compare with calibration models of the source's data and of others; give the calibration COPIES "
+            "and REFERENCE_COPIES above 0"
+        )
     moved, moved_judges = suspects.there(study, "transferred"), calibrating(study, on_target=True)
     used = [*twins, *moved, *pairs, *judges, *moved_judges]
     settings = {
@@ -54,15 +74,13 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     print(f"SIZE={size}: {costs.spent(study, [model.model for model in used])}, besides the source's")
     started = begin(study)
     owner = Owner(study, METHOD)
-    inputs, truth, labels, subtracted = chosen(owner, twins, pairs, n)
-    asked = labels_of(study, [suspects.source_of(study), *judges], inputs)
-    shared = minus_twins.contributions(asked[1:], asked[0], labels, subtracted)
+    queries = chosen(owner, twins, pairs, n)
     found = CalibratedFingerprint(
-        source=TwinsCalibration(asked[0], labels, subtracted, shared.mean(-1), shared),
-        transfer=_transferred(study, moved, moved_judges, inputs),
-        controls=_controls(owner, inputs, judges, controls),
+        source=_of_source_task(study, judges, queries),
+        transfer=_transferred(study, moved, moved_judges, queries.inputs),
+        controls=_controls(owner, queries.inputs, judges, controls),
     )
-    fingerprint = owner.fingerprint(Queries(inputs, truth, found.extra))
+    fingerprint = owner.fingerprint(Queries(queries.inputs, queries.truth, found.extra))
     finish(
         study,
         METHOD,
@@ -88,10 +106,8 @@ def calibrating(study: Study, *, on_target: bool = False) -> list[Suspect]:
     ]
 
 
-def chosen(
-    owner: Owner, twins: list[Suspect], pairs: list[Suspect], n: int
-) -> tuple[torch.Tensor, torch.Tensor, np.ndarray, np.ndarray]:
-    """The n queries: inputs, truth, the twins' labels (k, n), and which of the twins are subtracted where (k, n).
+def chosen(owner: Owner, twins: list[Suspect], pairs: list[Suspect], n: int) -> Chosen:
+    """The n queries.
 
     Mistakes on held-out examples come first, then those on training examples, which copies repeat less, then mixtures.
     """
@@ -111,13 +127,21 @@ def chosen(
     taken = minus_twins.choose(offered.group, worth, n, draw)
     if len(taken) < n:
         print(f"{owner.method}: {len(taken)} queries instead of N={n}, for the source makes no more mistakes")
-    return inputs[taken], truth[taken], labels[:, taken], ~choosing[:, taken]
+    return Chosen(inputs[taken], truth[taken], labels[:, taken], ~choosing[:, taken], offered.of_reference[taken])
 
 
 def margin_of(logits: torch.Tensor) -> torch.Tensor:
     """(N, C) -> (N,): the probability of the most probable class less that of the next one."""
     first, second = logits.softmax(1).topk(2).values.unbind(1)
     return first - second
+
+
+def _of_source_task(study: Study, judges: list[Suspect], queries: Chosen) -> TwinsCalibration:
+    """What is known of the queries where a suspect's labels mean the source's classes."""
+    asked = labels_of(study, [suspects.source_of(study), *judges], queries.inputs)
+    other_data = np.array([suspects.part(model) == OTHER_DATA for model in judges])
+    learned = other_data[:, None] & queries.of_reference
+    return TwinsCalibration.of(asked[0], queries.twins, queries.subtracted, asked[1:], learned, other_data)
 
 
 def _transferred(

@@ -11,10 +11,12 @@ import numpy as np
 from tqdm import tqdm
 
 from fingerprinting.calibrated import p_values, stopping
+from fingerprinting.calibrated.contents import means
+from fingerprinting.calibrated.twins import OTHER_DATA
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.runtime import UserError
 from fingerprinting.evaluation import labels as kept
-from fingerprinting.evaluation import price_beside
+from fingerprinting.evaluation import price_beside, price_level
 from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
 from fingerprinting.fingerprints import minus_twins
 from fingerprinting.models.kinds import KINDS
@@ -28,6 +30,7 @@ AUDIT = tuple(f"audit_{kind}" for kind in NEGATIVES["all"])
 GROUPS = {"all": NEGATIVES["all"], "homologous": NEGATIVES["homologous"], "audit": AUDIT}
 JUDGED = {"stolen": SAME_TASK, "independent": NEGATIVES["all"], "audit": AUDIT}
 CALIBRATION = tuple(name for name, kind in KINDS.items() if kind.use == "calibration" and not kind.on_target)
+OF_REFERENCE = tuple(name for name in CALIBRATION if "irrelevant" in name)  # those that the reference part trained
 GRID = "twins and queries"  # the study of both
 WITH_PAIRS = "pairs"  # the same beside matched pairs
 PAIRS = (2, 4)  # numbers of matched pairs
@@ -95,6 +98,8 @@ def price(
             flagged += _flagged(study, found, variant, drawn, alphas)
             stopped += _stopped(study, found, variant, looked, alphas)
     Records.of(study, "price_transfer").replace(list(_of_another_task(study, found, queries, alphas, draws)))
+    by_source = price_level.of_each_source(study, found, calibrating(found), learned(found), alphas, draws)
+    Records.of(study, "price_level").replace(list(by_source))
     Records.of(study, "price").replace(rows)
     Records.of(study, "price_verdicts").replace(flagged)
     Records.of(study, "price_stopping").replace(stopped)
@@ -145,9 +150,15 @@ def _count(found: Labels, kind: str) -> int:
     return int(np.count_nonzero(found.kinds == kind))
 
 
-def calibrates(found: Labels) -> np.ndarray:
-    """Mask (M,) of the models that verdicts compare with, as the calibrated fingerprint's twins do."""
-    return np.isin(found.kinds, CALIBRATION) & (found.share == 1)
+def calibrating(found: Labels) -> list[np.ndarray]:
+    """Masks (M,) of the groups of models that verdicts compare with, as the calibrated fingerprint's twins do."""
+    there, other_data = np.isin(found.kinds, CALIBRATION) & (found.share == 1), np.isin(found.kinds, OF_REFERENCE)
+    return [group for group in (there & ~other_data, there & other_data) if group.any()]
+
+
+def learned(found: Labels) -> np.ndarray:
+    """Mask (M, m) of the candidates on which a calibration model is not scored, for it was trained on them."""
+    return np.isin(found.kinds, OF_REFERENCE)[:, None] & found.among(OTHER_DATA)
 
 
 def _mean_seconds(found: Labels, *kinds: str) -> float:
@@ -195,18 +206,17 @@ def scores_of(study: Study, found: Labels, variant: Variant, number: int) -> Loo
     """Every model's scores at each look in one draw of the twins and of what they choose, and when the looks are."""
     queries, twins, subtracted = _drawn(study, found, variant, number)
     shared = minus_twins.contributions(found.labels[:, queries], found.source[queries], twins, subtracted)
-    looks = stopping.looks(len(queries))
-    return np.stack([shared[:, :count].mean(-1) for count in looks], axis=-1), looks
+    left_out, looks = learned(found)[:, queries], stopping.looks(len(queries))
+    return np.stack([means(shared[:, :count], left_out[:, :count]) for count in looks], axis=-1), looks
 
 
 def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas: tuple[float, ...]) -> Iterator[dict]:
     """One row per tail and alpha: the share of stolen and of independent models that calibration models flag."""
-    calibrating = calibrates(found)
-    if not calibrating.any():
+    groups = calibrating(found)
+    if not groups:
         return
-    models = int(calibrating.sum())
-    for tail, p_value in p_values.TAILS.items():
-        p = np.stack([p_value(scores, scores[calibrating]) for scores, _ in drawn])
+    for tail in p_values.TAILS:
+        p = np.stack([p_values.beside(scores, [scores[group] for group in groups], tail) for scores, _ in drawn])
         for alpha in alphas:
             yield {
                 "key": f"{study.folder}/{variant.value}/{variant.queries}/{tail}/{alpha:g}",
@@ -214,10 +224,10 @@ def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas
                 "twins": variant.twins,
                 "pairs": variant.pairs,
                 "queries": drawn[0][1],
-                "n_calibration": models,
+                "n_calibration": int(np.any(groups, axis=0).sum()),
                 "tail": tail,
                 "alpha": alpha,
-                "extrapolated": p_values.extrapolated(alpha, models),
+                "extrapolated": p_values.extrapolated(alpha, min(int(group.sum()) for group in groups)),
                 "draws": len(drawn),
                 **_shares(found, p <= alpha),
                 "provenance": runtime.provenance(study.device),
@@ -235,12 +245,12 @@ def _stopped(
     study: Study, found: Labels, variant: Variant, looked: list[Looked], alphas: tuple[float, ...]
 ) -> Iterator[dict]:
     """One row per alpha: the share of models flagged at some look, and how many queries they were asked."""
-    calibrating = calibrates(found)
-    if not calibrating.any():
+    groups = calibrating(found)
+    if not groups:
         return
     for alpha in alphas:
         flagged, asked_of = (
-            np.stack(part) for part in zip(*(stops(*one, calibrating, alpha) for one in looked), strict=True)
+            np.stack(part) for part in zip(*(stops(*one, groups, alpha) for one in looked), strict=True)
         )
         of_stolen = np.isin(found.kinds, SAME_TASK)
         until = asked_of[:, of_stolen][flagged[:, of_stolen]]
@@ -250,7 +260,7 @@ def _stopped(
             "twins": variant.twins,
             "pairs": variant.pairs,
             "queries": looked[0][1][-1],
-            "n_calibration": int(calibrating.sum()),
+            "n_calibration": int(np.any(groups, axis=0).sum()),
             "alpha": alpha,
             "draws": len(looked),
             **_shares(found, flagged),
@@ -283,13 +293,14 @@ def _of_another_task(
 
 
 def stops(
-    scores: np.ndarray, looks: tuple[int, ...], calibrating: np.ndarray, alpha: float
+    scores: np.ndarray, looks: tuple[int, ...], groups: list[np.ndarray], alpha: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which models (M,) are flagged at some look, and how many queries each is asked until then; all, where it is not.
 
-    scores (M, k) at each look, against those of the calibration models (M,), by the normal tail.
+    scores (M, k) at each look, against those of each group (M,) of calibration models, by the normal tail.
     """
-    p = np.stack([p_values.student(own, own[calibrating]) for own in scores.T], axis=-1)
+    of_looks = [p_values.beside(own, [own[group] for group in groups], "student") for own in scores.T]
+    p = np.stack(of_looks, axis=-1)
     seen = stopping.adjusted(p, len(looks)) <= alpha
     return seen[:, -1], np.array(looks)[np.where(seen[:, -1], seen.argmax(1), len(looks) - 1)]
 

@@ -27,7 +27,11 @@ TWINS = {
     contents.SUBTRACTED: (TRUTH, "kn"),
     contents.INDEPENDENT: (REAL, "m"),
 }
-CONTRIBUTIONS = {contents.CONTRIBUTIONS: (REAL, "mn")}
+OF_MODELS = {
+    contents.CONTRIBUTIONS: (REAL, "mn"),
+    contents.LEARNED: (TRUTH, "mn"),
+    contents.OTHER_DATA: (TRUTH, "m"),
+}  # of fingerprints that were made since these are kept
 MOVED_TWINS = {
     TRANSFER + contents.TWINS: (WHOLE, "tn"),
     TRANSFER + contents.SUBTRACTED: (TRUTH, "tn"),
@@ -57,7 +61,7 @@ def check(fingerprint: Fingerprint, classes: int, name: str) -> None:
     arrays = {part: getattr(fingerprint, part) for part in store.TENSORS} | extra
     inputs, controls = arrays.pop("inputs"), arrays.pop(contents.CONTROL_INPUTS, torch.empty(0))
     if contents.TWINS in extra:
-        wanted = ALWAYS | TWINS | (CONTRIBUTIONS if contents.CONTRIBUTIONS in extra else {})
+        wanted = ALWAYS | TWINS | {name: wanted for name, wanted in OF_MODELS.items() if name in extra}
         wanted |= MOVED_TWINS if contents.TRANSFERRED_TWINS in extra else {}
     else:
         wanted = ALWAYS | REFERENCES | (MOVED_REFERENCES if contents.FOR_TRANSFER in extra else {})

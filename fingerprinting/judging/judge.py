@@ -101,7 +101,7 @@ def _rounded(study: Study, fingerprint: Fingerprint, early: bool) -> list[str]:
 
 def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float, tail: str) -> None:
     """Said before a suspect is asked, which may be possible only once."""
-    n = len(CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).independent)
+    n = CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).ranked
     if p_values.extrapolated(alpha, n) and tail == "conformal":
         raise UserError(
             f"{n} calibration models support no ALPHA below {rounded_up(1 / (1 + n))}; give a higher one, or train "
@@ -120,7 +120,7 @@ def _check_early(fingerprint: Fingerprint, other_task: bool, alpha: float, tail:
             "this fingerprint does not hold what independent models respond to each query, which EARLY=True compares "
             "with; run calibrated.py FORCE=True"
         )
-    n, least = len(held.source.independent), alpha * min(stopping.shares(len(stopping.looks(len(fingerprint)))))
+    n, least = held.source.ranked, alpha * min(stopping.shares(len(stopping.looks(len(fingerprint)))))
     if p_values.extrapolated(least, n) and tail == "conformal":
         raise UserError(f"EARLY=True spends ALPHA in parts, and {n} calibration models rank none so low; TAIL=student")
 
@@ -131,7 +131,7 @@ def warnings_of(tier: str, fingerprint: Fingerprint, other_task: bool, alpha: fl
     if limit := verdicts.limit_of(fingerprint, other_task=other_task):
         said.append(f"every verdict is {verdicts.INCONCLUSIVE}: {limit}")
     known = held.calibration(other_task=other_task)
-    independent, stolen = len(known.independent), len(known.stolen)
+    independent, stolen = known.ranked, len(known.stolen)
     if tier not in COMMITTED:
         said.append(f"TIER={tier} is for a first look: flag no model by it; TIER=cpu is for verdicts")
     if p_values.extrapolated(alpha, independent):

@@ -23,11 +23,15 @@ FEWEST = 20  # candidates; with fewer queries most stolen models score as indepe
 
 @dataclass(frozen=True)
 class Candidates:
-    """inputs (m, ...) physical, truth (m,): what the source gets wrong. group (m,): one of the three."""
+    """inputs (m, ...) physical, truth (m,): what the source gets wrong. group (m,): one of the three.
+
+    of_reference (m,): whether it is an example of the reference part, or has a piece of one.
+    """
 
     inputs: torch.Tensor
     truth: torch.Tensor
     group: np.ndarray
+    of_reference: np.ndarray
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -36,8 +40,12 @@ class Candidates:
         return self.inputs[chosen], self.truth[chosen]
 
     def joined(self, other: "Candidates") -> "Candidates":
-        inputs, truth = torch.cat([self.inputs, other.inputs]), torch.cat([self.truth, other.truth])
-        return Candidates(inputs, truth, np.concatenate([self.group, other.group]))
+        return Candidates(
+            torch.cat([self.inputs, other.inputs]),
+            torch.cat([self.truth, other.truth]),
+            np.concatenate([self.group, other.group]),
+            np.concatenate([self.of_reference, other.of_reference]),
+        )
 
 
 def candidates(study: Study, n: int) -> Candidates:
@@ -66,24 +74,25 @@ def are_few(found: Candidates, n: int) -> bool:
 
 def of_source(study: Study, source: nn.Module) -> Candidates:
     """The examples that the source gets wrong, held out from its training and of its training."""
-    inputs, truth, group = [], [], []
+    inputs, truth, group, of_reference = [], [], [], []
     for name in (*HELD_OUT, "owner"):
         part = study.parts[name]
         wrong = (predict(source, part.inputs, study.device).argmax(1) != part.targets).nonzero().flatten()
         inputs.append(physical(part.inputs[wrong]))
         truth.append(part.targets[wrong])
         group.append(np.full(len(wrong), OF_HELD_OUT if name in HELD_OUT else OF_TRAINING))
-    return Candidates(torch.cat(inputs), torch.cat(truth), np.concatenate(group))
+        of_reference.append(np.full(len(wrong), name == "reference"))
+    return Candidates(torch.cat(inputs), torch.cat(truth), np.concatenate(group), np.concatenate(of_reference))
 
 
 def mixtures(study: Study, source: nn.Module, mistakes: Candidates, mix: Callable[..., torch.Tensor]) -> Candidates:
     """Those of the mixed mistakes that the source gets wrong too."""
-    inputs, truth = mixed(study, mistakes, mix)
-    kept = predict(source, inputs, study.device).argmax(1) != truth
-    return Candidates(inputs[kept], truth[kept], np.full(int(kept.sum()), OF_MIXTURES))
+    found = mixed(study, mistakes, mix)
+    kept = predict(source, found.inputs, study.device).argmax(1) != found.truth
+    return Candidates(*found.of(kept), found.group[kept.numpy()], found.of_reference[kept.numpy()])
 
 
-def mixed(study: Study, mistakes: Candidates, mix: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def mixed(study: Study, mistakes: Candidates, mix: Callable[..., torch.Tensor]) -> Candidates:
     """A piece of one mistake laid into another, and the class of the other; no input twice.
 
     Of held-out mistakes where there are some: mixtures of training mistakes tell less.
@@ -98,4 +107,5 @@ def mixed(study: Study, mistakes: Candidates, mix: Callable[..., torch.Tensor]) 
     seen: set[bytes] = set()
     first_of_its_content(mistakes.inputs, seen)
     new = first_of_its_content(inputs, seen)
-    return inputs[new], truth[new]
+    of_reference = mistakes.of_reference[pieces[first]] | mistakes.of_reference[pieces[second]]
+    return Candidates(inputs[new], truth[new], np.full(len(new), OF_MIXTURES), of_reference[new])

@@ -10,6 +10,7 @@ from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import Recipe
 
 TARGET_PARTS = {"calibration": "owner", "audit": "attacker"}  # of the transfer target, for models that are transferred
+OF_SAME_DATA, OF_OTHER_DATA = {"homologous": "owner"}, {"irrelevant": "reference"}  # calibration kinds and their parts
 ALL = "owner+reference"  # the parts that the owner has
 EACH = "each"  # in place of a draw's name: every model draws its own
 LOW_DATA = 1 / 3  # of the part that the owner's reference models train on, in low_data_references.py
@@ -133,13 +134,17 @@ def _of_both_sides(
     return jobs
 
 
-def calibration(study: Study, **constants) -> str | None:
+def calibration(study: Study, *, reference_copies: int, **constants) -> str | None:
     """The owner's own independents that neither choose queries nor weigh responses: how far independent models go.
 
-    On the owner's part only: models of the part that references train on look more independent than any others, for
-    responses were weighed on what is learned there.
+    On the owner's part, and `reference_copies` of every architecture on the reference part, from which neither the
+    source nor its twins learned: models of other data share less with twins than those of the same. Where reference
+    models weigh responses the latter are left out, for they look more independent there than any others.
     """
-    return build.train(study, "calibration", independents(study, "calibration", {"homologous": "owner"}, **constants))
+    jobs = independents(study, "calibration", OF_SAME_DATA, **constants)
+    fewer = {"copies": reference_copies, "shares": (), "share_copies": 0, "transfer_copies": 0}
+    jobs += independents(study, "calibration", OF_OTHER_DATA, **constants | fewer)
+    return build.train(study, "calibration", jobs)
 
 
 def audit(study: Study, **constants) -> str | None:

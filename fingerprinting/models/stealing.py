@@ -185,9 +185,7 @@ for use, script, roles in (
     ("audit", "audit", ("independent",)),
 ):
     KINDS |= {
-        f"{use}_{name}": replace(kind, script=script, use=use)
-        for name, kind in SCORED.items()
-        if kind.role in roles and (use != "calibration" or name.startswith("homologous"))
+        f"{use}_{name}": replace(kind, script=script, use=use) for name, kind in SCORED.items() if kind.role in roles
     }
 
 KINDS |= {

@@ -83,6 +83,11 @@ def share(model: Suspect) -> float:
     return model.metadata["settings"]["options"].get("share", 1.0)
 
 
+def part(model: Suspect) -> str:
+    """The part of the data that its maker has, and trained it on; the owner's where nothing else is said."""
+    return model.metadata["settings"]["options"].get("part", "owner")
+
+
 def full_data_extraction(model: Suspect) -> bool:
     """A student for reference that asked the source about all that the owner has, not the reference part or a draw."""
     options = model.metadata["settings"]["options"]

@@ -91,7 +91,7 @@ def source(study: Study, folder: Path, address: str, queries: int) -> Job:
         learn(torch.cat([physical(study.parts[name].inputs) for name in PARTS]))
         found, mix = mistakes.of_source(study, module), study.domain.inputs.mix
         if mix and mistakes.are_few(found, queries):
-            learn(mistakes.mixed(study, found, mix)[0])
+            learn(mistakes.mixed(study, found, mix).inputs)
         name = respondent.name
     storage.save_tensors(folder / FILE, module.state_dict(), {"source": name})
     options_of = {"weights_sha256": storage.digest(module.state_dict()), "architecture": ASKED}

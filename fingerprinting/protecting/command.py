@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from fingerprinting import cli
-from fingerprinting.calibrated import fitting, verdicts
+from fingerprinting.calibrated import fitting
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import runtime
 from fingerprinting.core.runtime import UserError
@@ -29,11 +29,6 @@ from fingerprinting.study.study import Study
 
 CONTROLS = 50  # queries by which a suspect's accuracy is seen, a fifth of a small budget
 QUERIES = "queries"
-# Measured: eight independent models of a start were flagged at ALPHA=0.1, four of them at 0.01 (6 calibration models).
-OF_A_START = (
-    "with BASE= all calibration models have the start, the network and the data of twins, and independent models of "
-    "other data were called stolen beside them; until they have other data, no verdict goes further"
-)
 RATES = {"base": 5e-5, "folder": 5e-4, "own": 3e-3}  # peak learning rates of an owner's network, where none is given
 WEIGHT_DECAY = 0.01  # of an owner's network: the house's EEG networks have far more
 
@@ -76,8 +71,6 @@ def run(
     about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
     held, study = deriving.kept(folder, about, found, given)
     print(deriving.cut_of(study, held, folder, elsewhere), flush=True)
-    if limit := verdicts.limit_of_twins(len(found.classes)):
-        print(f"every verdict will be {verdicts.INCONCLUSIVE}: {limit}", flush=True)
     if split_only:
         print("train the model on the owner's part alone, then give it by the same command without SPLIT_ONLY=")
         return
@@ -169,9 +162,6 @@ def _piloted(
         advice = f"; give protect.py {wanted}, until when no verdict goes further"
         limit = "" if held.network.train and not adopted else found + advice
         print(f"Warning: {limit or found}.", flush=True)
-    if held.network.base and not limit:
-        limit = OF_A_START
-        print(f"Warning: {limit}.", flush=True)
     description.limited(folder, limit)
     return jobs[0]
 
@@ -190,10 +180,11 @@ def _check_data(study: Study, twins: list[Job], folder: Path) -> None:
 def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds, asked: int, controls: int) -> str:
     jobs = plan.jobs_of(study, recipes, chosen)
     left = build.lacking(study, jobs)
-    calibrating, takes = len(plan.calibration_jobs(study, recipes, chosen)), estimating.wall(study, left, seconds)
+    ranked = len(plan.calibration_jobs(study, recipes, chosen)) // len(plan.CALIBRATING)
+    takes = estimating.wall(study, left, seconds)
     return (
         f"plan: {plan.said(study, jobs)}, {len(jobs)} models, {len(left)} still to train in about "
-        f"{duration(takes)}; verdicts reach ALPHA={1 / (1 + calibrating):.3f} by ranks among independent models, 0.01 "
+        f"{duration(takes)}; verdicts reach ALPHA={1 / (1 + ranked):.3f} by ranks among independent models, 0.01 "
         f"by a normal tail; a suspect is asked {asked + controls} queries at most"
     )
 

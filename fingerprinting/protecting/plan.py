@@ -18,13 +18,14 @@ from fingerprinting.protecting.networks import OWN
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import Recipe
 
+CALIBRATING = reference.OF_SAME_DATA | reference.OF_OTHER_DATA
 UNITS = {"s": 1, "m": MINUTE, "min": MINUTE, "h": HOUR}
 FILE = "plan.json"  # in the owner's folder
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many twins, calibration models at least, and architectures of matched pairs."""
+    """How many twins, calibration models of each data at least, and architectures of matched pairs."""
 
     twins: int
     calibration: int
@@ -62,11 +63,11 @@ def twin_jobs(study: Study, recipes: Recipes, plan: Plan) -> list[Job]:
 
 
 def calibration_jobs(study: Study, recipes: Recipes, plan: Plan) -> list[Job]:
-    """Copies of every architecture, one of each copy trained adversarially: as many as the plan says, or a few more."""
+    """Copies of every architecture on each data, one of each trained adversarially: as the plan says, or a few more."""
     jobs = reference.independents(
         study,
         "calibration",
-        {"homologous": "owner"},
+        CALIBRATING,
         copies=math.ceil(plan.calibration / (1 + len(study.architectures))),
         shares=(),
         share_copies=0,

@@ -58,7 +58,7 @@ def small(folder) -> Study:
     moved = {"transfer_copies": 1, "transfer_epochs": 1, "transfer_learning_rate": 1e-3}
     reference.references(study, **shared, **stolen, **moved)
     reference.low_data_references(study, **shared, **stolen)
-    reference.calibration(study, **shared, **moved, shares=(0.5,), share_copies=1)
+    reference.calibration(study, reference_copies=1, **shared, **moved, shares=(0.5,), share_copies=1)
     generate.primary(study, n=5, labels="source", fewer=True)
     assert fitting.calibrated(study, **SETTINGS) is None
     return study
@@ -78,7 +78,15 @@ def labels_by_hand(study: Study, name: str, kinds: tuple[str, ...], inputs: torc
 
 
 def kinds_of(use: str, *, on_target: bool) -> tuple[str, ...]:
-    return tuple(name for name, kind in KINDS.items() if kind.use == use and kind.on_target == on_target)
+    """Those that this fingerprint has a use for: no calibration model of the part that references train on."""
+    of_reference = {"calibration_irrelevant", "calibration_irrelevant_adversarial"}
+    found = [name for name, kind in KINDS.items() if kind.use == use and kind.on_target == on_target]
+    return tuple(name for name in found if name not in of_reference)
+
+
+def calibrating(study: Study) -> list[suspects.Suspect]:
+    kinds = {*kinds_of("calibration", on_target=False), *kinds_of("calibration", on_target=True)}
+    return [model for model in suspects.of_use(study, "calibration") if model.model.kind in kinds]
 
 
 def test_the_file_holds_n_different_queries_and_how_they_came(small, outputs):
@@ -87,8 +95,9 @@ def test_the_file_holds_n_different_queries_and_how_they_came(small, outputs):
     (row,) = [row for row in Records.of(small, "fingerprints").rows() if row["method"] == "calibrated"]
     assert sum(row["query_kinds"].values()) == 24 and set(row["query_kinds"]) <= set(KIND_NAMES)
     assert all(count <= row["offered_kinds"][kind] for kind, count in row["query_kinds"].items())
-    used = [*suspects.of_use(small, "reference"), *suspects.of_use(small, "calibration")]
+    used = [*suspects.of_use(small, "reference"), *calibrating(small)]
     used += suspects.low_data_references(small)
+    assert len(calibrating(small)) < len(suspects.of_use(small, "calibration"))
     assert row["extra_models"] == len(used) == row["n_reference"] + row["n_low_data"] + row["n_calibration"]
     assert row["extra_models_seconds"] == pytest.approx(sum(model.metadata["seconds"] for model in used))
 
@@ -276,7 +285,7 @@ def test_another_reference_or_calibration_model_makes_it_again(small, outputs, u
 
 def test_verdicts_are_of_the_stored_calibration(small, outputs):
     """A calibration model is as usual as its rank among them says; the source's own evidence is what is stored."""
-    found, models = opened(small), suspects.of_use(small, "calibration")
+    found, models = opened(small), calibrating(small)
     verdicts.judge(small, found, [suspects.source_of(small), *models], **LEVELS)
     rows = {row["key"]: row for row in Records.of(small, "verdicts").rows()}
     assert set(rows) == {small.source_id.name, *(model.model.name for model in models)}
@@ -320,7 +329,7 @@ def test_nobody_less_or_more_accurate_than_all_calibration_models_is_flagged(sma
 def test_who_can_only_be_asked_gets_the_same_verdict(small, outputs, tmp_path):
     """judge.py from the responses to its queries, and the zoo's matching from the models."""
     found, levels = opened(small), {"alpha": 0.5, "beta": 0.5, "tail": "student"}
-    models = [suspects.source_of(small), *suspects.of_use(small, "calibration"), *suspects.references(small)]
+    models = [suspects.source_of(small), *calibrating(small), *suspects.references(small)]
     verdicts.judge(small, found, models, **levels)
     judge.judge(small, queries=str(tmp_path), responses="", other_task=False, **levels)
     queries = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
@@ -341,14 +350,14 @@ def test_who_can_only_be_asked_gets_the_same_verdict(small, outputs, tmp_path):
 def test_without_moved_references_models_of_another_task_are_not_judged(small, outputs):
     found = opened(small)
     found.extra.pop("transfer_centre")
-    models = suspects.of_use(small, "calibration")
+    models = calibrating(small)
     verdicts.judge(small, found, models, **LEVELS)
     same_task = {model.model.name for model in models if not model.kind.on_target}
     assert {row["key"] for row in Records.of(small, "verdicts").rows()} == same_task != set()
 
 
 def test_without_a_calibrated_fingerprint_no_verdict_of_an_earlier_match_stays(small, outputs):
-    models = suspects.of_use(small, "calibration")
+    models = calibrating(small)
     verdicts.judge(small, opened(small), models, **LEVELS)
     assert Records.of(small, "verdicts").rows()
     verdicts.judge(small, None, models, **LEVELS)

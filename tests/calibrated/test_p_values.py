@@ -47,6 +47,15 @@ def test_without_a_spread_there_is_no_tail(independent):
     assert p_values.student(1.0, independent) == p_values.conformal(1.0, independent) == 1 / (1 + len(independent))
 
 
+@given(st.lists(st.lists(shown, min_size=1, max_size=6), min_size=1, max_size=3), shown, st.sampled_from([0.01, 0.3]))
+def test_beside_several_groups_a_suspect_may_be_like_any_of_them(groups, found, alpha):
+    for tail, p_value in p_values.TAILS.items():
+        assert p_values.beside(found, groups, tail) == max(p_value(found, own) for own in groups)
+        few = min(len(own) for own in groups) < 1 / alpha - 1
+        expected = p_values.beside(found, groups, tail if few else "conformal")
+        assert p_values.p_value(found, groups, alpha, tail) == expected
+
+
 def test_beyond_the_models_seen_a_level_is_extrapolated():
     assert p_values.extrapolated(0.01, 98) and not p_values.extrapolated(0.01, 99)
     assert p_values.extrapolated(0.05, 18) and not p_values.extrapolated(0.05, 19)

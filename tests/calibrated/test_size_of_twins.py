@@ -38,7 +38,7 @@ def small(folder) -> Study:
     source_model.source(study, weights="", **RECIPE)
     training.twins(study, copies=4, other_copies=0, other_epochs=1, **MOVED, **RECIPE)
     own = dict(copies=1, shares=(0.5,), share_copies=1, epsilon=0.1, pgd_steps=1)
-    reference.calibration(study, **own, **{**MOVED, "transfer_copies": 1}, **RECIPE)
+    reference.calibration(study, reference_copies=2, **own, **{**MOVED, "transfer_copies": 1}, **RECIPE)
     assert fitting.calibrated(study, **SIZE) is None
     return study
 
@@ -49,6 +49,10 @@ def opened(study: Study) -> Fingerprint:
 
 def labels_of(study: Study, model: suspects.Suspect, inputs: torch.Tensor) -> np.ndarray:
     return predict(trained.open_model(study, model.model), inputs, study.device).argmax(1).numpy()
+
+
+def rows(inputs: torch.Tensor) -> list[bytes]:
+    return [row.numpy().tobytes() for row in inputs]
 
 
 def test_it_asks_what_the_source_gets_wrong(small, outputs):
@@ -71,13 +75,16 @@ def test_it_keeps_what_twins_and_calibration_models_respond(small, outputs):
     assert held.of_twins
     for twin, kept in zip(suspects.there(small, "twin"), held.source.twins, strict=True):
         assert (labels_of(small, twin, made.inputs) == kept).all()
-    judges = twins.calibrating(small)
+    judges, reference = twins.calibrating(small), set(rows(physical(small.parts["reference"].inputs)))
+    assert [suspects.part(model) == "reference" for model in judges] == held.source.other_data.tolist()
+    assert 0 < held.source.learned[held.source.other_data].mean() < 1 and len(held.source.groups) == 2
     assert 0 < len(judges) == len(held.source.independent) < len(suspects.of_use(small, "calibration"))
     assert not any("share" in model.model.variant for model in judges)
     for model, score, accuracy in zip(judges, held.source.independent, held.controls.accuracy, strict=True):
         labels = labels_of(small, model, made.inputs)
-        own = minus_twins.score(labels, made.labels.numpy(), held.source.twins, held.source.subtracted)
-        assert score == pytest.approx(own)
+        kept = slice(None) if suspects.part(model) == "owner" else [row not in reference for row in rows(made.inputs)]
+        asked = (labels[kept], made.labels.numpy()[kept], held.source.twins[:, kept], held.source.subtracted[:, kept])
+        assert score == pytest.approx(minus_twins.score(*asked))
         right = labels_of(small, model, held.controls.inputs) == held.controls.truth.numpy()
         assert accuracy == pytest.approx(right.mean())
 
@@ -102,22 +109,24 @@ def test_the_source_itself_is_stolen_and_no_calibration_model_is(small, outputs)
     assert of_source["extrapolated"] and of_source["n_stolen"] == 0 and of_source["p_stolen"] == 1
 
 
-def test_of_two_classes_nobody_is_flagged_and_that_is_said_before(small, outputs):
+def test_without_calibration_models_of_other_data_nobody_is_flagged_and_that_is_said_before(small, outputs):
     fingerprint = opened(small)
     controls = CalibratedFingerprint.of(fingerprint).controls.truth
-    for classes, expected in ((2, "inconclusive"), (10, "stolen")):
-        asked = replace(fingerprint, metadata={**fingerprint.metadata, "classes": classes})
+    of_one_data = {"other_data": torch.zeros_like(fingerprint.extra["other_data"])}
+    for changed, expected in ((of_one_data, "inconclusive"), ({}, "stolen")):
+        asked = replace(fingerprint, extra=fingerprint.extra | changed)
         found = verdicts.measured(asked, asked.labels, controls, 0.2, 0.2)
         assert verdicts.passed(found) == expected
         said = judge.warnings_of(small.tier, asked, False, 0.2)
-        assert any("every verdict is inconclusive: of two classes" in one for one in said) == (classes == 2)
+        limited = any("is inconclusive: it has no calibration models of other data" in one for one in said)
+        assert limited == bool(changed)
 
 
 def test_who_can_only_be_asked_gets_that_verdict_and_is_told_what_it_rests_on(small, outputs, tmp_path, capsys):
     asked = dict(queries=str(tmp_path), other_task=False, **LEVELS)
     judge.judge(small, responses="", **asked)
     said = capsys.readouterr().out
-    count = len(twins.calibrating(small))
+    count = CalibratedFingerprint.of(opened(small)).source.ranked
     assert f"ALPHA=0.05 is extrapolated: {count} calibration models support no ALPHA below" in said
     inputs = torch.from_numpy(np.load(tmp_path / judge.INPUTS))
     responses = tmp_path / "responses.txt"
@@ -227,16 +236,15 @@ def test_a_finished_one_is_left_as_it_is_until_a_twin_changes(small, outputs):
 
 
 def test_fewer_mistakes_than_queries_are_said(small, outputs, capsys):
-    inputs, truth, labels, subtracted = twins.chosen(
-        Owner(small, "calibrated"), suspects.there(small, "twin"), [], 10_000
-    )
-    assert f"calibrated: {len(inputs)} queries instead of N=10000" in capsys.readouterr().out
-    assert len(inputs) == len(truth) == labels.shape[1] == subtracted.shape[1]
+    found = twins.chosen(Owner(small, "calibrated"), suspects.there(small, "twin"), [], 10_000)
+    assert f"calibrated: {len(found.inputs)} queries instead of N=10000" in capsys.readouterr().out
+    lengths = {len(found.truth), found.twins.shape[1], found.subtracted.shape[1], len(found.of_reference)}
+    assert lengths == {len(found.inputs)}
 
 
 def test_mixtures_are_asked_after_all_mistakes(small, outputs):
     count = len(mistakes.of_source(small, trained.open_model(small, small.source_id)))
-    inputs, *_ = twins.chosen(Owner(small, "calibrated"), suspects.there(small, "twin"), [], count + 5)
+    inputs = twins.chosen(Owner(small, "calibrated"), suspects.there(small, "twin"), [], count + 5).inputs
     offered = mistakes.candidates(small, count + 5)
     group = {row.numpy().tobytes(): own for row, own in zip(offered.inputs, offered.group, strict=True)}
     asked = [group[row.numpy().tobytes()] for row in inputs]
@@ -263,9 +271,10 @@ def test_without_twins_or_calibration_models_it_says_what_to_run(study):
     with pytest.raises(UserError, match="calibration.py"):
         fitting.calibrated(study, **SIZE)
     moved = dict(transfer_copies=0, transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1)
-    reference.calibration(study, copies=0, shares=(0.5,), share_copies=1, **moved, **RECIPE)
-    with pytest.raises(UserError, match="calibration models of all data; give the calibration COPIES above 0"):
-        fitting.calibrated(study, **SIZE)
+    for given in (dict(copies=0, reference_copies=1), dict(copies=1, reference_copies=0)):
+        reference.calibration(study, shares=(), share_copies=0, **given, **moved, **RECIPE)
+        with pytest.raises(UserError, match="of the source's data and of others; give the calibration COPIES and REF"):
+            fitting.calibrated(study, **SIZE)
 
 
 def test_pairs_move_the_choice_to_what_tells_origin(small, outputs):
@@ -284,7 +293,7 @@ def test_pairs_move_the_choice_to_what_tells_origin(small, outputs):
         }
         return agreed["pair_stolen"] - agreed["pair_independent"]
 
-    assert told(with_them[0]) > told(alone[0])
+    assert told(with_them.inputs) > told(alone.inputs)
     assert fitting.calibrated(small, **{**SIZE, "size": "pairs"}) is None
     made = opened(small)
     assert made.metadata["n_pairs"] == 2 and made.metadata["settings"]["size"] == "pairs"

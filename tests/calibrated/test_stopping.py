@@ -6,7 +6,6 @@ import torch
 
 from fingerprinting.calibrated import p_values, stopping, verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint, Controls, TwinsCalibration, of_queries
-from fingerprinting.fingerprints import minus_twins
 from fingerprinting.fingerprints.store import Fingerprint
 
 N, MODELS, TWINS = 60, 19, 3
@@ -18,9 +17,9 @@ def made(seed: int = 0) -> Fingerprint:
     draw = np.random.default_rng(seed)
     source, twins = np.zeros(N, int), draw.integers(1, 3, (TWINS, N))
     calibrating = (draw.random((MODELS, N)) > 0.2).astype(int)
-    subtracted = draw.random((TWINS, N)) < 0.7
-    shared = minus_twins.contributions(calibrating, source, twins, subtracted)
-    known = TwinsCalibration(source, twins, subtracted, shared.mean(1), shared)
+    subtracted, other_data = draw.random((TWINS, N)) < 0.7, np.arange(MODELS) % 3 == 0
+    learned = other_data[:, None] & (draw.random(N) < 0.5)
+    known = TwinsCalibration.of(source, twins, subtracted, calibrating, learned, other_data)
     controls = Controls(torch.rand(4, 1, 8, 8), torch.arange(4), torch.full((MODELS,), 0.5))
     labels = torch.zeros(N, dtype=torch.long)
     extra = CalibratedFingerprint(known, None, controls).extra
@@ -61,7 +60,9 @@ def test_the_first_queries_are_a_fingerprint_of_their_own():
     part = of_queries(whole, torch.arange(N) < 25)
     held, of_all = CalibratedFingerprint.of(part).source, CalibratedFingerprint.of(whole).source
     assert len(part) == 25 and held.twins.shape == held.subtracted.shape == (TWINS, 25)
-    assert held.independent == pytest.approx(of_all.contributions[:, :25].mean(1))
+    asked = [shared[:25][~learned[:25]] for shared, learned in zip(of_all.contributions, of_all.learned, strict=True)]
+    assert held.independent == pytest.approx([own.mean() for own in asked]) and {len(own) for own in asked} > {25}
+    assert [len(own) for own in held.groups] == [MODELS - 7, 7] and held.ranked == 7
     everything = CalibratedFingerprint.of(of_queries(whole, torch.ones(N) > 0)).source
     assert everything.independent == pytest.approx(of_all.independent)
 
@@ -92,14 +93,15 @@ def test_the_last_look_alone_is_a_verdict_at_nine_tenths_of_alpha():
     known = CalibratedFingerprint.of(fingerprint).source
     (evidence,) = known.traces(labels.numpy(), fingerprint.labels.numpy(), other_task=False)
     p = [
-        p_values.student(
+        p_values.beside(
             CalibratedFingerprint.of(cut).source.traces(labels[:n].numpy(), cut.labels.numpy(), other_task=False)[0],
-            CalibratedFingerprint.of(cut).source.independent,
+            CalibratedFingerprint.of(cut).source.groups,
+            "student",
         )
         for n in (25, 50)
         for cut in (stopping.first(fingerprint, n),)
     ]
-    last = p_values.student(evidence, known.independent)
+    last = p_values.beside(evidence, known.groups, "student")
     assert stopping.p_value(fingerprint, labels, 0.05, "student") == pytest.approx(
         min(1, *(one / 0.05 for one in p), last / 0.9)
     )

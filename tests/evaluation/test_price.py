@@ -1,12 +1,13 @@
 """The labels that are kept of a study, and what a verdict costs by them: nothing needs a model any more."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fingerprinting.core.runtime import UserError
-from fingerprinting.evaluation import labels, price, price_beside
+from fingerprinting.evaluation import labels, price, price_beside, price_level
 from fingerprinting.evaluation.labels import CANDIDATES, Labels
 from fingerprinting.models import independent, reference, source_model, stolen, suspects, trained, twins
 from fingerprinting.reports.sections import price as section
@@ -66,19 +67,25 @@ def test_a_price_is_scored_again_without_any_model(small):
 
 def test_models_are_flagged_against_the_calibration_models(small):
     recipe = dict(transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1, **RECIPE)
-    reference.calibration(small, copies=1, shares=(0.5,), share_copies=1, transfer_copies=0, **recipe)
+    reference.calibration(
+        small, copies=1, reference_copies=1, shares=(0.5,), share_copies=1, transfer_copies=0, **recipe
+    )
     price.price(small, **{**STEPS, "alphas": (0.05, 0.5)})
     rows = Records.of(small, "price_verdicts").rows()
     kept = labels.read(small.folder)
     of_all = np.isin(kept.kinds, price.CALIBRATION) & (kept.share == 1)
-    count = int(of_all.sum())
+    count, groups = int(of_all.sum()), price.calibrating(kept)
+    assert len(groups) == 2 and (sum(groups) == of_all).all()
+    assert (price.learned(kept).any(1) == groups[1]).all() and not price.learned(kept)[
+        :, ~kept.among("reference")
+    ].any()
     assert count < np.isin(kept.kinds, price.CALIBRATION).sum() and set(kept.share) == {0.5, 1.0}
     assert {row["n_calibration"] for row in rows} == {count} and count > 2
     assert {(row["tail"], row["alpha"]) for row in rows} == {
         (tail, alpha) for tail in ("conformal", "student") for alpha in (0.05, 0.5)
     }
     for row in rows:
-        assert row["extrapolated"] == (row["alpha"] < 1 / (1 + count))
+        assert row["extrapolated"] == (row["alpha"] < 1 / (1 + min(int(group.sum()) for group in groups)))
         if row["tail"] == "conformal" and row["extrapolated"]:
             assert row["flagged_stolen"] == row["flagged_independent"] == 0
         assert row["n_stolen"] == row["n_independent"] == 2
@@ -87,11 +94,47 @@ def test_models_are_flagged_against_the_calibration_models(small):
     assert all(0 < row["asked_stolen"] <= row["queries"] and row["n_stolen"] == 2 for row in stopped)
 
 
+def test_each_twin_takes_the_sources_place(small):
+    """The last twin as the source is asked all that it gets wrong; the larger p-value flags no more than either."""
+    recipe = dict(transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1, **RECIPE)
+    reference.calibration(small, copies=1, reference_copies=1, shares=(), share_copies=0, transfer_copies=0, **recipe)
+    price.price(small, **{**STEPS, "alphas": (0.3,), "draws": 2})
+    rows, kept = Records.of(small, "price_level").rows(), labels.read(small.folder)
+    family = kept.models[np.isin(kept.kinds, ("source", "twin"))]
+    assert {row["model"] for row in rows} == set(family) and len(family) == 4
+    assert {row["compared_with"] for row in rows} == {"same data", "other data", "both"}
+    own = [row for row in rows if row["model"] == family[-1] and row["budget"] == 800]
+    place = int(np.flatnonzero(kept.models == family[-1])[0])
+    wrong = kept.among("dev", "reference") & (kept.labels[place] != kept.truth)
+    assert {(row["queries"], row["mistakes"]) for row in own} == {(wrong.sum(), wrong.sum())} and wrong.sum() < 800
+    assert {row["accuracy"] for row in own} == {kept.accuracy[place]}
+    flagged = {row["compared_with"]: row["flagged_homologous"] for row in own}
+    assert flagged["both"] <= min(flagged["same data"], flagged["other data"])
+    of_both = [row for row in own if row["compared_with"] == "both"]
+    groups = price.calibrating(kept)
+    assert {row["n_calibration"] for row in of_both} == {sum(int(group.sum()) for group in groups)}
+
+
+def test_the_score_in_a_twins_place_is_that_of_its_own_mistakes():
+    """Two twins and a source of no chooser each but one; a suspect that repeats the first twin's mistakes alone."""
+    found = SimpleNamespace(
+        models=np.array(["source", "a", "b", "suspect"]),
+        labels=np.array([[0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 2, 0], [1, 1, 0, 2]]),
+    )
+    nothing = np.zeros((4, 4), bool)
+    study = SimpleNamespace(folder="toy")
+    scores = price_level._scores(study, found, nothing, 1, np.array([0, 2]), np.array([0, 1]), 2, 0)
+    assert scores.tolist() == [-1, 1, -1, 1]
+    first = np.array([[False] * 4, [False] * 4, [False] * 4, [True, False, False, False]])
+    found.labels[3, 1] = 0
+    assert price_level._scores(study, found, first, 1, np.array([0, 2]), np.array([0, 1]), 2, 0)[3] == -1
+
+
 def test_who_is_flagged_at_a_look_is_asked_no_further_by_hand():
     """Of two looks the first spends a tenth of alpha, the other the rest; calibration models score -1, 0 and 1."""
     calibrating = np.array([False] * 3 + [True] * 3)
     scores = np.array([[100, 0], [3, 100], [0, 0], [-1, -1], [0, 0], [1, 1]], dtype=float)
-    flagged, asked = price.stops(scores, (25, 40), calibrating, 0.05)
+    flagged, asked = price.stops(scores, (25, 40), [calibrating], 0.05)
     assert flagged.tolist() == [True, True, False, False, False, False]
     assert asked.tolist() == [25, 40, 40, 40, 40, 40]
 

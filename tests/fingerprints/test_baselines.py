@@ -213,7 +213,7 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         own_models.references(study, **shared, **attacks, **moved)
         own_models.low_data_references(study, **shared, **attacks)
         less_accurate = {"shares": (0.25,), "share_copies": 1}
-        own_models.calibration(study, **shared, **moved, **less_accurate)
+        own_models.calibration(study, reference_copies=0, **shared, **moved, **less_accurate)
         own_models.audit(study, **shared, **moved, **less_accurate)
         records = folder / "results" / "records" / study.folder / "models.jsonl"
         rows = Records(records).rows()

@@ -37,7 +37,7 @@ def small(folder) -> Study:
     source_model.source(study, weights="", **RECIPE)
     training.twins(study, copies=4, other_copies=0, other_epochs=1, **UNMOVED, **RECIPE)
     own = dict(copies=1, shares=(0.5,), share_copies=1, epsilon=0.1, pgd_steps=1)
-    reference.calibration(study, **own, **UNMOVED, **RECIPE)
+    reference.calibration(study, reference_copies=1, **own, **UNMOVED, **RECIPE)
     stolen.extract(study, copies=1, temperature=2.0, epsilon=0.1, pgd_steps=1, **RECIPE)
     assert fitting.calibrated(study, size="twins", n=60, controls=CONTROLS) is None
     return study

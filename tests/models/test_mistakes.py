@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fingerprinting.core.runtime import UserError
+from fingerprinting.data.datasets import physical
 from fingerprinting.models import build, costs, mistakes, trained, twins
 from fingerprinting.models.kinds import Job
 from fingerprinting.models.mistakes import Candidates
@@ -31,7 +32,8 @@ def few(asked: Study, monkeypatch):
     def only(count: int) -> Study:
         def first(study: Study, source: torch.nn.Module) -> Candidates:
             found = all_of_them(study, source)
-            return Candidates(found.inputs[:count], found.truth[:count], found.group[:count])
+            kept = (found.inputs, found.truth, found.group, found.of_reference)
+            return Candidates(*(part[:count] for part in kept))
 
         monkeypatch.setattr(mistakes, "of_source", first)
         return asked
@@ -52,6 +54,9 @@ def test_mistakes_are_those_of_all_parts_that_the_owner_has(asked):
     }
     expected = [wrong["dev"] + wrong["reference"], wrong["owner"]]
     assert np.bincount(found.group, minlength=2).tolist() == expected and len(found) == sum(expected) > 1
+    reference = set(rows(physical(asked.parts["reference"].inputs)))
+    assert [row in reference for row in rows(found.inputs)] == found.of_reference.tolist()
+    assert found.of_reference.sum() == wrong["reference"] > 0
 
 
 def test_there_are_no_mixtures_where_mistakes_suffice(few, monkeypatch):
@@ -68,6 +73,23 @@ def test_few_mistakes_are_followed_by_mixtures_that_the_source_gets_wrong_too(fe
     assert len(found) > 50 and len(set(rows(found.inputs))) == len(found), "no input twice"
     labels = predict(trained.open_model(study, study.source_id), found.inputs, study.device).argmax(1)
     assert (labels != found.truth).all()
+
+
+def test_a_mixture_with_a_piece_of_the_reference_part_is_of_it(asked, monkeypatch):
+    mixed, pieces = asked.domain.inputs.mix, []
+
+    def mix(first: torch.Tensor, second: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+        pieces.append((rows(first), rows(second)))
+        return mixed(first, second, draw)
+
+    own = mistakes.of_source(asked, trained.open_model(asked, asked.source_id))
+    found = mistakes.mixed(asked, own, mix)
+    reference = set(rows(physical(asked.parts["reference"].inputs)))
+    of_reference = [bool({below, above} & reference) for below, above in zip(*pieces[0], strict=True)]
+    assert 0 < found.of_reference.sum() < len(found) <= len(of_reference)
+    assert found.of_reference[: len(of_reference)].sum() <= sum(of_reference)
+    monkeypatch.setattr(mistakes, "first_of_its_content", lambda inputs, _: torch.arange(len(inputs)))
+    assert mistakes.mixed(asked, own, mix).of_reference.tolist() == of_reference
 
 
 def test_mixtures_are_of_held_out_mistakes_where_there_are_some(asked, monkeypatch):

@@ -66,7 +66,7 @@ def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
     ended = protected(run_here, *words)
     assert "network mine:build: 627 weights, head 4, prunable 0, 1" in ended.stdout
     assert (
-        "give ALL_MINE=True" in ended.stdout and "plan: 2 twins, 4 calibration models, 1 matched pair" in ended.stdout
+        "give ALL_MINE=True" in ended.stdout and "plan: 2 twins, 8 calibration models, 1 matched pair" in ended.stdout
     )
     study = study_of(mine)
     parts = (mine / "protected" / "parts.csv").read_text().splitlines()
@@ -75,11 +75,11 @@ def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
     assert stolen["outcome"] == "stolen"
     attacker = study.parts["attacker"]
     other = train(build(3, (3, 8, 8)), attacker.inputs / 255, attacker.targets, 2)
-    # Four calibration models let chance pass a verdict on it now and then: seeds are of the folder's place.
+    # Few calibration models let chance pass a verdict on it now and then: seeds are of the folder's place.
     assert verdict(run_here, mine, other.eval())["evidence"] < stolen["evidence"]
     times = {path: path.stat().st_mtime_ns for path in storage.artifacts_dir().rglob("models/**/*.safetensors")}
     again = protected(run_here, *words)
-    assert "8 models, 0 still to train" in again.stdout
+    assert "12 models, 0 still to train" in again.stdout
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
 
 
@@ -108,7 +108,7 @@ def test_twins_that_were_trained_elsewhere(mine, run_here):
     for seed in (1, 2, 3):
         trained_elsewhere(seed, mine / "twins" / f"{seed}.safetensors")
     ended = protected(run_here, *words, "WEIGHTS=net.safetensors", "TWINS=twins/", "TIME=2h")
-    assert "plan: 3 twins, 4 calibration models, 1 matched pair, 9 models, 6 still to train" in ended.stdout
+    assert "plan: 3 twins, 8 calibration models, 1 matched pair, 13 models, 10 still to train" in ended.stdout
     study = study_of(mine)
     twins = [study.model_id("twin", networks.OWN, copy) for copy in range(3)]
     assert all(trained.metadata_of(study, twin)["examples"] == 0 for twin in twins)  # adopted, not trained
@@ -117,7 +117,7 @@ def test_twins_that_were_trained_elsewhere(mine, run_here):
     assert stolen["evidence"] > 0.1 > independent["evidence"]
     trained_elsewhere(4, mine / "twins" / "4.safetensors")
     again = protected(run_here, *words, "WEIGHTS=net.safetensors", "TWINS=twins/", "TIME=2h")
-    assert "plan: 4 twins, 4 calibration models, 1 matched pair, 10 models, 0 still to train" in again.stdout
+    assert "plan: 4 twins, 8 calibration models, 1 matched pair, 14 models, 0 still to train" in again.stdout
 
 
 def test_pictures_in_folders_of_which_one_has_a_comma_in_its_name(mine, run_here):
@@ -149,11 +149,9 @@ def test_texts_with_a_plain_network_of_ones_own(mine, run_here):
     words = ("DATA=reviews.csv", "TEXT=review", "LABEL=stars", "MODEL=mine:Words", "LEARNING_RATE=0.02")
     ended = protected(run_here, *words, "PRUNABLE=embedding")
     assert "prunable embedding" in ended.stdout
-    said = ended.stdout.index("every verdict will be inconclusive: of two classes all wrong responses are the same")
-    assert said < ended.stdout.index("twins: ")
     assert (mine / "protected" / "queries" / "queries.txt").is_file()
     found = verdict(run_here, mine, fine_tuned(study_of(mine)))
-    assert found["evidence"] > 0 and found["outcome"] == "inconclusive"  # as of all with two classes
+    assert found["evidence"] > 0 and found["n_ranked"] < found["n_calibration"]
 
 
 def test_eeg_without_a_model(mine, run_here):
@@ -163,7 +161,7 @@ def test_eeg_without_a_model(mine, run_here):
     study = study_of(mine)
     assert len(study.parts["attacker"]) == 0
     found = verdict(run_here, mine, trained.open_model(study, study.source_id))
-    assert found["evidence"] > 0 and found["outcome"] == "inconclusive"  # as of all with two classes
+    assert found["evidence"] > 0 and found["n_ranked"] < found["n_calibration"]
 
 
 def test_resnet18_of_torchvision_is_built_and_looked_at(mine, run_here):

@@ -1,7 +1,10 @@
 """What a verdict costs: mean AUC by number of twins and of queries, and by what there is to ask."""
 
+import numpy as np
+
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.markdown import markdown_table
+from fingerprinting.evaluation import price_level
 from fingerprinting.evaluation.price import GRID, USUAL_TWINS, by_spending
 from fingerprinting.fingerprints.registry import MINUS_TWINS
 from fingerprinting.reports.formats import write_topic
@@ -87,6 +90,7 @@ def block() -> str:
         ("Owners with less data", owners_data()),
         ("Architectures", architectures()),
         ("Suspects of another task", of_another_task()),
+        ("Level for a given source", of_each_source()),
     ):
         lines += [f"### {title}", "", *table, ""] if table else []
     lines += ["### Verdicts", "", *verdicts()]
@@ -110,10 +114,10 @@ def verdicts() -> list[str]:
         for place in places
         if any(place in own for own in cells.values())
     ]
-    counts = sorted({row["n_calibration"] for own in cells.values() for row in own.values()})
+    counts = {row["n_calibration"] for own in cells.values() for row in own.values()}
     return [
         "Share of stolen models flagged / of independent models flagged, by a normal tail over "
-        f"{' or '.join(map(str, counts))} calibration models, mean over draws of the twins.",
+        f"{_counts(counts)} calibration models, mean over draws of the twins.",
         "",
         *markdown_table(["models", "queries", "ALPHA", *map(heading, cells)], lines),
     ]
@@ -239,6 +243,46 @@ def architectures() -> list[str]:
 def _of_architecture(row: dict, side: str, name: str) -> str:
     found = row[f"auc_of_{side}_by_architecture"]
     return f"{found[name]:.3f} (n = {row[f'n_{side}_by_architecture'][name]})" if name in found else ""
+
+
+def of_each_source() -> list[str]:
+    """A line for each study, number of queries and group of calibration models; none where records have none."""
+    lines: list[list[str]] = []
+    sources: set[int] = set()
+    judged: dict[str, set[int]] = {side: set() for side in price_level.SUSPECTS}
+    for study in committed():
+        found: dict[tuple[int, str], dict[str, list[dict]]] = {}
+        for row in Records.at(study, "price_level").rows():
+            found.setdefault((row["budget"], row["compared_with"]), {}).setdefault(f"{row['alpha']:g}", []).append(row)
+        for (budget, compared_with), rows in found.items():
+            of_each = rows[SHOWN_ALPHAS[0]]
+            sources.add(len(of_each))
+            for side, counts in judged.items():
+                counts.update(row[f"n_{side}"] for row in of_each)
+            lines.append(
+                [heading(study), str(budget), compared_with]
+                + [_of_sources(rows[alpha], side) for alpha in SHOWN_ALPHAS for side in price_level.SUSPECTS]
+            )
+    if not lines:
+        return []
+    heads = [f"{side}, `ALPHA={alpha}`" for alpha in SHOWN_ALPHAS for side in price_level.SUSPECTS]
+    return [
+        f"The source and its twins, {_counts(sources)} models, each in the source's place and the others as its twins: "
+        f"share of {_counts(judged['irrelevant'])} irrelevant and {_counts(judged['homologous'])} homologous models "
+        "that are flagged by a normal tail over calibration models of the source's data, of other data, or over both, "
+        "where the larger p-value counts. Mean over these sources (highest for one); held-out mistakes are asked.",
+        "",
+        *markdown_table(["study", "queries", "calibration models", *heads], lines),
+    ]
+
+
+def _counts(numbers: set[int]) -> str:
+    return " or ".join(map(str, sorted(numbers)))
+
+
+def _of_sources(rows: list[dict], side: str) -> str:
+    flagged = [row[f"flagged_{side}"] for row in rows]
+    return f"{np.mean(flagged):.3f} ({max(flagged):.3f})"
 
 
 def of_another_task() -> list[str]:

@@ -1,0 +1,87 @@
+"""Whether verdicts by twins keep their level for a given source: its twins in its place, one after the other.
+
+A level that holds on average over sources may not hold for one of them, and an owner has one. The source and its twins
+are repetitions of one training, so each may stand for the source, the others being its twins.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fingerprinting.calibrated import p_values
+from fingerprinting.calibrated.contents import means
+from fingerprinting.core import runtime
+from fingerprinting.evaluation.labels import Labels
+from fingerprinting.fingerprints import minus_twins
+from fingerprinting.models.mistakes import HELD_OUT
+from fingerprinting.study.study import Study
+
+QUERIES = (200, 800)
+GROUPS = {"same data": 0, "other data": 1}  # of calibration models; `both` takes the larger p-value
+BOTH = "both"
+LEAST = 3  # models that are repetitions of one training: a source, a twin that chooses and one that is subtracted
+SUSPECTS = {side: (side, f"{side}_adversarial") for side in ("irrelevant", "homologous")}
+
+
+def of_each_source(
+    study: Study, found: Labels, groups: list[np.ndarray], learned: np.ndarray, alphas: tuple[float, ...], draws: int
+) -> Iterator[dict]:
+    """A row for each model in the source's place, number of queries, rate and group that suspects are compared with.
+
+    groups: masks (M,) of the calibration models, learned (M, m): which of the candidates each was trained on. Mistakes
+    on held-out examples are asked, all of the same margin, for a twin's is not kept.
+    """
+    family = np.flatnonzero(np.isin(found.kinds, ("source", "twin")))
+    if len(family) < LEAST or len(groups) < len(GROUPS):
+        return
+    judged = {side: own for side, kinds in SUSPECTS.items() if (own := np.isin(found.kinds, kinds)).any()}
+    for source in family:
+        pool = np.flatnonzero(found.among(*HELD_OUT) & (found.labels[source] != found.truth))
+        for n in QUERIES:
+            scores = np.stack(
+                [
+                    _scores(study, found, learned, source, family[family != source], pool, n, draw)
+                    for draw in range(draws)
+                ]
+            )
+            beside = {name: [groups[place]] for name, place in GROUPS.items()} | {BOTH: groups}
+            for name, compared in beside.items():
+                p = np.stack([p_values.beside(own, [own[group] for group in compared], "student") for own in scores])
+                for alpha in alphas:
+                    yield {
+                        "key": f"{study.folder}/{found.models[source]}/{n}/{name}/{alpha:g}",
+                        **study.columns,
+                        "model": str(found.models[source]),
+                        "accuracy": float(found.accuracy[source]),
+                        "mistakes": len(pool),
+                        "queries": min(n, len(pool)),
+                        "budget": n,
+                        "compared_with": name,
+                        "n_calibration": int(np.any(compared, axis=0).sum()),
+                        "alpha": alpha,
+                        "draws": draws,
+                        **{f"flagged_{side}": float((p[:, own] <= alpha).mean()) for side, own in judged.items()},
+                        **{f"n_{side}": int(own.sum()) for side, own in judged.items()},
+                        "provenance": runtime.provenance(study.device),
+                    }
+
+
+def _scores(
+    study: Study,
+    found: Labels,
+    learned: np.ndarray,
+    source: int,
+    twins: np.ndarray,
+    pool: np.ndarray,
+    n: int,
+    number: int,
+) -> np.ndarray:
+    """(M,): every model's score in one draw of which twins choose."""
+    draw = np.random.default_rng(runtime.seed_from(f"price/{study.folder}/{found.models[source]}/{n}/{number}"))
+    of_twins, of_source = found.labels[twins][:, pool], found.labels[source, pool]
+    choosing = minus_twins.choosers(len(twins), len(pool), draw)
+    worth = minus_twins.merit(of_source, np.ones(len(pool)), of_twins, choosing)
+    chosen = minus_twins.choose(np.zeros(len(pool)), worth, n, draw)
+    queries = pool[chosen]
+    asked = (found.labels[:, queries], of_source[chosen], of_twins[:, chosen], ~choosing[:, chosen])
+    return means(minus_twins.contributions(*asked), learned[:, queries])
