@@ -44,7 +44,7 @@ COMMON = {
 
 
 SHARED = ("batch_size", "weight_decay", "min_updates", "augment")  # what a domain's constants may be
-DOMAIN_SAID = "cv, nlp, bci or the path of a domain.py of your own"
+DOMAIN_SAID = "cv, nlp, bci, a folder of protect.py or the path of a domain.py of your own"
 ITS_CONSTANTS = (
     "; a constant that a script imports from its domain's module, such as EPOCHS, LEARNING_RATE, EPSILON or PGD_STEPS "
     "of models from scratch, is then your module's where it has one of that name, else the script's"

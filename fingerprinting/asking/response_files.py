@@ -78,18 +78,28 @@ def _of_columns(text: str, count: int, classes: Classes, path: Path) -> list[Row
         lines.pop()
     header = [cell.strip().casefold() for cell in lines[0]] if lines else []
     if not set(header) & set(RESPONSES):
+        whole = [",".join(line).strip(" ,") for line in lines]
+        if len(lines) == count and classes.names and _names_classes(whole, classes):
+            return list(enumerate(whole, 1))  # a name may hold a comma and stand without quotes
         rows = [[cell.strip() for cell in line] for line in _as_many(lines, count, path)]
         column = _column(rows, classes, path)
         return [(number, row[column] if column < len(row) else "") for number, row in enumerate(rows, 1)]
     column = next(place for place, name in enumerate(header) if name in RESPONSES)
     index = next((place for place, name in enumerate(header) if name in PLACES), None)
-    found = [(number, [cell.strip() for cell in line]) for number, line in enumerate(lines[1:], 2)]
+    found = [(number, _cells(line, len(header), column)) for number, line in enumerate(lines[1:], 2)]
     said = [(number, row[column] if column < len(row) else "") for number, row in found]
     if index is None:
         return list(_as_many(said, count, path))
     return _in_order(
         [(row[index] if index < len(row) else "", one) for (_, row), one in zip(found, said, strict=True)], count, path
     )
+
+
+def _cells(line: list[str], width: int, column: int) -> list[str]:
+    """What stands beyond the last column of a line belongs to a response there: a class's name may hold a comma."""
+    if column == width - 1:
+        line = [*line[:column], ",".join(line[column:]).strip(" ,")]
+    return [cell.strip() for cell in line]
 
 
 def _column(rows: list[list[str]], classes: Classes, path: Path) -> int:
@@ -167,4 +177,5 @@ def _take(classes: Classes) -> str:
         return f"CLASSES= knows {', '.join(word for word, _ in classes.mapped)}; add it there"
     or_places = "" if clash(classes.names) else f" or 0 to {len(classes.names) - 1}"
     refused = f"{REFUSED[0]} where it refused"
-    return f"take {', '.join(classes.names)}{or_places}, {refused}, or OTHER_TASK=True if its classes are others"
+    names = ", ".join(repr(name) if "," in name else name for name in classes.names)
+    return f"take {names}{or_places}, {refused}, or OTHER_TASK=True if its classes are others"

@@ -31,7 +31,7 @@ def of_each_source(
     groups: masks (M,) of the calibration models, learned (M, m): which of the candidates each was trained on. Mistakes
     on held-out examples are asked, all of the same margin, for a twin's is not kept.
     """
-    family = np.flatnonzero(np.isin(found.kinds, ("source", "twin")))
+    family = np.flatnonzero(np.isin(found.kinds, ("source", "twin"))).tolist()
     if len(family) < LEAST or len(groups) < len(GROUPS):
         return
     judged = {side: own for side, kinds in SUSPECTS.items() if (own := np.isin(found.kinds, kinds)).any()}
@@ -40,7 +40,9 @@ def of_each_source(
         for n in QUERIES:
             scores = np.stack(
                 [
-                    _scores(study, found, learned, source, family[family != source], pool, n, draw)
+                    _scores(
+                        study, found, learned, source, [model for model in family if model != source], pool, n, draw
+                    )
                     for draw in range(draws)
                 ]
             )
@@ -71,7 +73,7 @@ def _scores(
     found: Labels,
     learned: np.ndarray,
     source: int,
-    twins: np.ndarray,
+    twins: list[int],
     pool: np.ndarray,
     n: int,
     number: int,

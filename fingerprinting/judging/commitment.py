@@ -27,7 +27,7 @@ QUERIES = (queries.INPUTS, queries.ABOUT, queries.TEXTS)  # the last of texts al
 MAP = "class_map.json"  # what CLASSES= named, if anything: what the suspect says -> class of the source
 NEEDED = {FINGERPRINT, *QUERIES[:2]}
 SUFFIXES = ("", signature.SUFFIX, timestamp.REQUEST, timestamp.REPLY)  # of the files of a statement
-FORMAT = 1
+FORMAT = 2
 KIND = "commitment"
 
 
@@ -42,8 +42,8 @@ class Rules:
     other_task: bool
     budget: int
 
-    def levels(self, limit: str) -> Levels:
-        return Levels(self.alpha, self.beta, self.tail, self.other_task, self.early, limit)
+    def levels(self, limit: str, scope: str) -> Levels:
+        return Levels(self.alpha, self.beta, self.tail, self.other_task, self.early, limit, scope)
 
 
 def is_there(folder: Path) -> bool:
@@ -95,6 +95,7 @@ def _statement(study: Study, folder: Path, rules: Rules, encoding: str) -> dict:
         "rules": vars(rules),
         "encoding": encoding,
         "limit": study.domain.limit,
+        "scope": study.domain.scope,
         "files": statements.digests(folder, (FINGERPRINT, *QUERIES, MAP)),
         "code": runtime.provenance(study.device),
         "source": {"sha256": source["sha256"], "recipe_sha256": storage.key_of(source["settings"])},
@@ -127,6 +128,7 @@ def read(content: bytes, name: str = COMMITMENT) -> dict:
         "rules": _is_rules,
         "encoding": lambda value: value in ("", *encodings.NAMES),
         "limit": _is_text,
+        "scope": _is_text,
         "files": lambda value: is_digests(value) and NEEDED <= set(value) <= {FINGERPRINT, *QUERIES, MAP},
         "arrays": is_digests,
         "models": is_digests,
@@ -159,7 +161,8 @@ def check(folder: Path, study: Study, fingerprint: Fingerprint, rules: Rules, cl
         raise UserError(f"the commitment in {folder} fixed {wanted}; give the same, or QUERIES=a folder without one")
     if MAP in found["files"] and (not class_map or texts.text_of(Path(class_map)) != texts.text_of(folder / MAP)):
         raise UserError(f"the commitment in {folder} fixed CLASSES={folder / MAP}; give the same")
-    is_now = {"fingerprint_sha256": fingerprint.metadata["sha256"], "limit": study.domain.limit}
+    domain = study.domain
+    is_now = {"fingerprint_sha256": fingerprint.metadata["sha256"], "limit": domain.limit, "scope": domain.scope}
     if any(found[name] != value for name, value in is_now.items()):
         raise UserError(
             f"the commitment in {folder} is about another fingerprint than is there now; put that one back, or give "

@@ -49,19 +49,20 @@ def judge(
     verdicts.check_rates(alpha, beta, tail)
     source_sha256 = trained.weights_sha256(study, study.source_id)
     fingerprint, folder = store.load(study, METHOD, source_sha256), Path(queries)
-    levels, how = Levels(alpha, beta, tail, other_task, early, study.domain.limit), Asking(**asking)
+    domain, how = study.domain, Asking(**asking)
+    levels = Levels(alpha, beta, tail, other_task, early, domain.limit, domain.scope)
     if early:
         _check_early(fingerprint, other_task, alpha, tail)
     _check_support(fingerprint, other_task, alpha, tail)
     warnings = warnings_of(study.tier, fingerprint, other_task, alpha)
-    warnings += [study.domain.scope] if study.domain.scope else []
     if how.suspect and responses:
         raise UserError("SUSPECT= asks for responses and RESPONSES= has them already; give one of the two")
     if Path(how.suspect).suffix.lower() in response_files.SUFFIXES:
         how, responses = replace(how, suspect=""), how.suspect
     if not (how.suspect or responses):
         said = folder_of_queries.asked_by_hand(study, fingerprint, folder, early)
-        print("\n".join([said, *_rounded(study, fingerprint, early), *(f"Warning: {one}." for one in warnings)]))
+        warned = (f"Warning: {one}." for one in [*warnings, *filter(None, [domain.scope])])
+        print("\n".join([said, *_rounded(study, fingerprint, early), *warned]))
         return SKIPPED
     meant = _meant(study, classes, other_task)
     if how.suspect:
@@ -103,8 +104,8 @@ def _check_support(fingerprint: Fingerprint, other_task: bool, alpha: float, tai
     n = CalibratedFingerprint.of(fingerprint).calibration(other_task=other_task).ranked
     if p_values.extrapolated(alpha, n) and tail == "conformal":
         raise UserError(
-            f"{n} calibration models support no ALPHA below {rounded_up(1 / (1 + n))}; give a higher one, or "
-            "calibration.py more copies"
+            f"{n} calibration models support no ALPHA below {rounded_up(1 / (1 + n))}; give a higher one, or train "
+            "more by COPIES= of calibration.py or a longer TIME= of protect.py"
         )
 
 
@@ -151,6 +152,6 @@ def warnings_of(tier: str, fingerprint: Fingerprint, other_task: bool, alpha: fl
     if not other_task and alike / len(truth) >= accurate.min():
         said.append(
             f"{alike} of the {len(truth)} control queries are of one class: the same response to all is as accurate "
-            "as a calibration model; calibrated.py FORCE=True chooses them class by class"
+            "as a calibration model; queries that are made again with more examples of the other classes mend that"
         )
     return said

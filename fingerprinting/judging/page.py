@@ -12,6 +12,7 @@ def page(found: dict) -> list[str]:
     rows = [
         ["verdict", f"**{found['outcome']}**"],
         *([[f"why {verdicts.INCONCLUSIVE}", in_markdown(found["why"])]] if found["why"] else []),
+        *([["covers", in_markdown(found["scope"])]] if "scope" in found else []),
         *(["**warning**", warning] for warning in found["warnings"]),
         *(["**finding**", in_markdown(finding)] for finding in found.get("findings", ())),
         ["queries", str(found["queries"])],

@@ -169,7 +169,7 @@ def encoding_changes(study: Study, fingerprint: Fingerprint, name: str, count: i
     arrived = torch.from_numpy(np.ascontiguousarray(back(inputs)))
     if torch.equal(arrived, fingerprint.inputs[:count]):
         return 0
-    if study.domain.scope:  # the source can be asked no more
+    if study.domain.asked_once:
         return None
     labels = suspects.ask(study, suspects.source_of(study), arrived).argmax(1)
     return int((labels != fingerprint.labels[:count]).sum())

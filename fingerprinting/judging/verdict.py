@@ -15,8 +15,8 @@ from fingerprinting.study.study import Study
 
 @dataclass(frozen=True)
 class Levels:
-    """What was stated before: rates, the tail beyond the calibration models, what kind of verdict is passed, and why
-    none may go further than inconclusive.
+    """What was stated before: rates, the tail beyond the calibration models, what kind of verdict is passed, why none
+    may go further than inconclusive, and what alone it covers where that is not all attacks.
     """
 
     alpha: float
@@ -25,6 +25,7 @@ class Levels:
     other_task: bool = False
     early: bool = False
     limit: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def found_by(
         found = verdicts.measured(fingerprint, asked, None if levels.other_task else controls, *rates)
     if levels.limit:
         found["limit"] = levels.limit
+    if levels.scope:
+        found["scope"] = levels.scope
     return {
         "study": study,
         "fingerprint_sha256": fingerprint.metadata["sha256"],

@@ -106,7 +106,7 @@ def held_together(folder: Path) -> Case:
         raise UserError(f"{JOURNAL} begins before {COMMITMENT} was made")
     if statements.time_of(closed["closed"]) + timestamp.TICK < said.last:
         raise UserError(f"{JOURNAL} goes on after {CLOSING} was made")
-    levels = rules.levels(committed["limit"])
+    levels = rules.levels(committed["limit"], committed["scope"])
     found = passed(fingerprint, said.journal, levels, rules.budget, meant, committed["study"])
     _check_verdict(folder, found, committed)
     found["warnings"] = judge.warnings_of(committed["tier"], fingerprint, rules.other_task, rules.alpha)

@@ -287,6 +287,15 @@ def _finished(study: Study, job: Job) -> dict | None:
     return metadata if metadata["settings"] == json.loads(json.dumps(_settings(study, job))) else None
 
 
+def lacking(study: Study, jobs: Iterable[Job]) -> list[Job]:
+    """Those that `train` would train: what is not there, or was made with other settings."""
+    return [
+        job
+        for job in jobs
+        if study.force or not (_finished(study, job) or aside.waits(job.model.path, _settings(study, job)))
+    ]
+
+
 def _finished_or_waiting(study: Study, job: Job) -> dict | None:
     """The same, or that of one that had given way to another and is asked for again; None where all is done again."""
     if study.force:

@@ -1,6 +1,7 @@
 """What protect.py does: from a model and data to a query set, in one run that goes on where it was stopped."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -13,22 +14,20 @@ import torch
 from fingerprinting import cli
 from fingerprinting.calibrated import fitting
 from fingerprinting.calibrated.verdicts import METHOD
-from fingerprinting.core import runtime, storage
+from fingerprinting.core import runtime
 from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.judging import queries
 from fingerprinting.models import build, mistakes, source_model, stealing, trained
 from fingerprinting.models.costs import duration
 from fingerprinting.models.kinds import Job, Training
-from fingerprinting.protecting import asked, comparing, deriving, description, inspecting, networks, plan
+from fingerprinting.protecting import asked, comparing, deriving, description, estimating, inspecting, networks, plan
 from fingerprinting.protecting.description import Description
 from fingerprinting.protecting.plan import Recipes
-from fingerprinting.study import weights as foreign
 from fingerprinting.study.domain import module_of
 from fingerprinting.study.study import Study
 
 CONTROLS = 50  # queries by which a suspect's accuracy is seen, a fifth of a small budget
-PREPARED = ("SCALE", "MEAN", "STD", "PREPARE")  # constants by which the owner says what the network takes
 QUERIES = "queries"
 RATES = {"base": 5e-5, "folder": 5e-4, "own": 3e-3}  # peak learning rates of an owner's network, where none is given
 WEIGHT_DECAY = 0.01  # of an owner's network: the house's EEG networks have far more
@@ -37,7 +36,7 @@ WEIGHT_DECAY = 0.01  # of an owner's network: the house's EEG networks have far 
 def protect(**constants) -> None:
     """protect.py's constants; what the command line names is asked for, also where it is what holds anyway."""
     named = {word.split("=")[0] for word in sys.argv[1:]}
-    run(**constants, asked_for=bool(named & set(PREPARED)))
+    run(**constants, asked_for=bool(named & {name.upper() for name in deriving.PREPARED}))
 
 
 def run(
@@ -55,12 +54,15 @@ def run(
     """See protect.py for what the constants mean."""
     deriving.check(given, budget, data, weights)
     plan.seconds_of(time)
-    adopted = _adopted(Path(twins)) if twins else []
+    twins_there = deriving.twins_in(Path(twins)) if twins else []
     folder, device = Path(protected), runtime.device(given["device"])
     network = deriving.network_of(given)
-    found = inspecting.ordered(deriving.read(Path(data), network, given), network, given["classes"])
+    found = deriving.read(Path(data), network, given)
+    deriving.check_prepared(network, found.kind, given)
+    found = inspecting.ordered(found, network, given["classes"])
     network, trained_weights = deriving.weights_of(network, found, weights, folder)
     given["weights"] = None if given["source"] else trained_weights
+    adopted, digests = deriving.twins_of(network, found, twins_there, given["weights"], folder)
     elsewhere = bool(given["source"] or given["weights"])
     about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
     held, study = deriving.kept(folder, about, found, given)
@@ -70,21 +72,21 @@ def run(
         return
     if elsewhere and (given["epochs"] or given["learning_rate"]):
         print("EPOCHS= and LEARNING_RATE= are those of twins alone, as the source is trained already", flush=True)
-    recipes = _recipes(study, held, given)
+    recipes = replace(_recipes(study, held, given), adopted=digests)
     controls = min(CONTROLS, budget // 5)
     _make_source(study, recipes, folder, given, budget - controls)
     _check_able(study)
     offered = len(mistakes.candidates(study, budget - controls))
     pilot = _piloted(study, recipes, held, folder, adopted, elsewhere)
     study = deriving.study_of(folder, given)  # whose domain knows how far verdicts go
-    seconds = plan.estimate(study, recipes, None if adopted else pilot)
+    seconds = estimating.estimate(study, None if adopted else pilot)
     chosen = plan.choose(study, recipes, seconds, time, folder)
     asked = min(budget - controls, offered)
     print(_price(study, recipes, chosen, seconds, asked, controls), flush=True)
-    repeated = _twin_jobs(study, recipes, chosen, adopted)
-    _trained(study, recipes, chosen, repeated, adopted)
+    train = partial(_train, study, recipes, adopted)
+    chosen = plan.reached(study, recipes, chosen, seconds, time, folder, train)
     if elsewhere and not all_mine:
-        _check_data(study, repeated, folder)
+        _check_data(study, plan.twin_jobs(study, recipes, chosen), folder)
     fitting.calibrated(study, size="pairs" if chosen.pairs else "twins", n=budget - controls, controls=controls)
     fingerprint = store.load(study, METHOD, trained.weights_sha256(study, study.source_id))
     written = queries.write(study, fingerprint, folder / QUERIES, early=False)
@@ -136,27 +138,11 @@ def _recipes(study: Study, held: Description, given: dict[str, Any]) -> Recipes:
     return Recipes(own, others, usual(shared, "EPSILON"), usual(shared, "PGD_STEPS"), held.network.perturbed)
 
 
-def _adopted(folder: Path) -> list[Path]:
-    """Files of twins that were trained elsewhere."""
-    found = [path.resolve() for path in storage.visible(folder) if path.suffix == ".safetensors"]
-    if not found:
-        raise UserError(f"TWINS={folder} holds no safetensors files; put one there for each twin, or leave TWINS= out")
-    return found
-
-
-def _adopt(paths: list[Path], study: Study, job: Job) -> Training:
+def _adopt(paths: Sequence[Path], study: Study, job: Job) -> Training:
     return stealing.adopted(paths[job.model.copy], study, job)
 
 
-def _twin_jobs(study: Study, recipes: Recipes, chosen: plan.Plan, adopted: list[Path]) -> list[Job]:
-    jobs = plan.twin_jobs(study, recipes, plan.Plan(len(adopted), 0, 0) if adopted else chosen)
-    if not adopted:
-        return jobs
-    digests = [storage.digest(foreign.read(path)) for path in adopted]
-    return [Job(job.model, job.recipe, {"weights_sha256": digest}) for job, digest in zip(jobs, digests, strict=True)]
-
-
-def _train_twins(study: Study, jobs: list[Job], adopted: list[Path]) -> None:
+def _train_twins(study: Study, jobs: list[Job], adopted: Sequence[Path]) -> None:
     build.train(study, "twins", jobs, partial(_adopt, adopted) if adopted else None)
 
 
@@ -164,12 +150,13 @@ def _piloted(
     study: Study, recipes: Recipes, held: Description, folder: Path, adopted: list[Path], elsewhere: bool
 ) -> Job:
     """The first twin, kept and timed; one that is not near the source limits verdicts, and says so."""
-    jobs = _twin_jobs(study, recipes, plan.Plan(1, 0, 0), adopted)
+    jobs = plan.twin_jobs(study, recipes, plan.Plan(1, 0, 0))
     _train_twins(study, jobs, adopted)
     limit = ""
     if elsewhere and (found := comparing.otherwise(study, [job.model for job in jobs])):
-        advice = "; give protect.py TRAIN=module:function, its own training, until when no verdict goes further"
-        limit = "" if held.network.train else found + advice
+        wanted = "TWINS=repetitions of its own training" if adopted else "TRAIN=module:function, its own training"
+        advice = f"; give protect.py {wanted}, until when no verdict goes further"
+        limit = "" if held.network.train and not adopted else found + advice
         print(f"Warning: {limit or found}.", flush=True)
     description.limited(folder, limit)
     return jobs[0]
@@ -188,17 +175,18 @@ def _check_data(study: Study, twins: list[Job], folder: Path) -> None:
 
 def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds, asked: int, controls: int) -> str:
     jobs = plan.jobs_of(study, recipes, chosen)
-    left = [job for job in jobs if study.force or not job.model.path.is_file()]
+    left = build.lacking(study, jobs)
     ranked = len(plan.calibration_jobs(study, recipes, chosen)) // len(plan.CALIBRATING)
+    takes = estimating.wall(study, left, seconds)
     return (
         f"plan: {plan.said(study, jobs)}, {len(jobs)} models, {len(left)} still to train in about "
-        f"{duration(plan.wall(study, left, seconds))}; verdicts reach ALPHA={1 / (1 + ranked):.3f} by ranks among "
-        f"independent models, 0.01 by a normal tail; a suspect is asked {asked + controls} queries at most"
+        f"{duration(takes)}; verdicts reach ALPHA={1 / (1 + ranked):.3f} by ranks among independent models, 0.01 "
+        f"by a normal tail; a suspect is asked {asked + controls} queries at most"
     )
 
 
-def _trained(study: Study, recipes: Recipes, chosen: plan.Plan, repeated: list[Job], adopted: list[Path]) -> None:
-    _train_twins(study, repeated, adopted)
+def _train(study: Study, recipes: Recipes, adopted: Sequence[Path], chosen: plan.Plan) -> None:
+    _train_twins(study, plan.twin_jobs(study, recipes, chosen), adopted)
     build.train(study, "calibration", plan.calibration_jobs(study, recipes, chosen))
     if chosen.pairs:
         build.train(study, "pairs", plan.pair_jobs(study, recipes, chosen))

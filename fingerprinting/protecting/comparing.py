@@ -26,11 +26,12 @@ def held_out(study: Study, model: ModelId) -> tuple[float, int]:
 def otherwise(study: Study, twins: list[ModelId]) -> str:
     """What shows that the source was trained by another recipe than its twins; empty where nothing does."""
     source, total = held_out(study, study.source_id)
-    furthest = max((held_out(study, twin)[0] for twin in twins), key=lambda twin: abs(twin - source))
-    if abs(furthest - source) <= NEAR:
+    usual = np.mean([held_out(study, twin)[0] for twin in twins])
+    if abs(usual - source) <= NEAR:
         return ""
+    of_twins = "a twin is" if len(twins) == 1 else f"{len(twins)} twins are"
     return (
-        f"a twin is right on {furthest:.3f} of {total} held-out examples and the source on {source:.3f}, not "
+        f"{of_twins} right on {usual:.3f} of {total} held-out examples and the source on {source:.3f}, not "
         f"within {round(100 * NEAR)} points, so the source was trained otherwise"
     )
 

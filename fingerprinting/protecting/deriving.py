@@ -26,11 +26,13 @@ from fingerprinting.protecting import (
 from fingerprinting.protecting.description import Description, Network
 from fingerprinting.protecting.examples import KINDS, SIGNALS, TEXTS, Found, checked
 from fingerprinting.study import loading
+from fingerprinting.study import weights as foreign
 from fingerprinting.study.domain import TIERS, load_domain
 from fingerprinting.study.study import Study
 
 PARTS = "parts.csv"  # in the owner's folder
 FEWEST_QUERIES = 25
+PREPARED = ("prepare", "scale", "mean", "std")  # constants by which the owner says what the network takes
 # Constants that are about one form of the data alone: what that form is, and its suffixes; a folder has none.
 FORMS: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("size",): ("images in folders", ("",)),
@@ -98,19 +100,8 @@ def _check_form(path: Path, suffix: str, given: dict[str, Any]) -> None:
 def network_of(given: dict[str, Any]) -> Network:
     """What the constants say of the network, before it is looked at."""
     model = networks.absolute(given["model"])
-    unset = {"base": "", "prepare": "", "head": "", "prunable": (), "scale": 1.0, "mean": (0.0,), "std": (1.0,)}
-    if not model and (lacking := [name for name, value in unset.items() if given[name] != value]):
-        raise UserError(f"{lacking[0].upper()}= is about a network of yours; give MODEL= too")
     if given["train"] and (unread := [name for name in ("epochs", "learning_rate") if given[name]]):
         raise UserError(f"{unread[0].upper()}= is of the recipe here, and TRAIN= is another; leave one of them out")
-    prepared = [name for name in ("prepare", "scale", "mean", "std") if given[name] != unset[name]]
-    if prepared and model and Path(model).is_dir():
-        raise UserError(
-            f"{prepared[0].upper()}= does not reach MODEL={given['model']}, which takes inputs by its own tokenizer or "
-            "image processor; leave it out"
-        )
-    if prepared[:1] == ["prepare"] and len(prepared) > 1:
-        raise UserError(f"PREPARE= makes all that the network takes, {prepared[1].upper()}= too; give one of them")
     return Network(
         model=model,
         modules=str(Path.cwd()),
@@ -125,6 +116,29 @@ def network_of(given: dict[str, Any]) -> Network:
     )
 
 
+def check_prepared(network: Network, kind: str, given: dict[str, Any]) -> None:
+    """Refuse what is said of an owner's network, and of what it takes, where it has no effect."""
+    about = [
+        name for name in ("base", "head", "prunable", *PREPARED) if getattr(network, name) != getattr(Network, name)
+    ]
+    prepared = [name for name in PREPARED if name in about]
+    measured = [name for name in prepared if name != "prepare"]
+    if about and not network.model:
+        raise UserError(f"{about[0].upper()}= is about a network of yours; give MODEL= too")
+    if prepared and networks.is_folder(network):
+        raise UserError(
+            f"{prepared[0].upper()}= does not reach MODEL={given['model']}, which takes inputs by its own tokenizer or "
+            "image processor; leave it out"
+        )
+    if measured and network.prepare:
+        raise UserError(f"PREPARE= makes all that the network takes, {measured[0].upper()}= too; give one of them")
+    if measured and kind == TEXTS:
+        raise UserError(
+            f"{measured[0].upper()}= is for numbers that are measured, and a text's are code points; give PREPARE= "
+            "what makes of texts what the network takes, or leave it out"
+        )
+
+
 def weights_of(network: Network, found: Found, weights: str, folder: Path) -> tuple[Network, Path | None]:
     """The network with its base, and where trained weights lie; those of transformers under today's names."""
     if weights and not network.model:
@@ -136,6 +150,44 @@ def weights_of(network: Network, found: Found, weights: str, folder: Path) -> tu
         given = Path(weights).resolve() if weights else Path(network.model)
         return network, _in_todays_names(network, found, given, folder / "weights.safetensors")
     return network, Path(weights).resolve() if weights else None
+
+
+def twins_in(folder: Path) -> list[Path]:
+    """Where twins lie that were trained elsewhere: a file of safetensors each, or a folder with such."""
+    found = [
+        path.resolve()
+        for path in storage.visible(folder)
+        if path.suffix == ".safetensors" or path.is_dir() and list(path.glob("*.safetensors"))
+    ]
+    if not found:
+        raise UserError(f"TWINS={folder} holds no safetensors files; put one there for each twin, or leave TWINS= out")
+    return found
+
+
+def twins_of(
+    network: Network, found: Found, paths: list[Path], weights: Path | None, folder: Path
+) -> tuple[list[Path], tuple[str, ...]]:
+    """Twins' weights as the network takes them, with digests; those of transformers under today's names.
+
+    weights: the source's. One training twice, or the source's own, would be no repetition.
+    """
+    if not paths:
+        return [], ()
+    if networks.is_folder(network):
+        places = [folder / "twins" / f"{number}.safetensors" for number in range(len(paths))]
+        kept = [_in_todays_names(network, found, *both) for both in zip(paths, places, strict=True)]
+    else:
+        kept = paths
+    seen = {storage.digest(foreign.read(weights)): "the source"} if weights else {}
+    for path, twin in zip(paths, kept, strict=True):
+        digest = storage.digest(foreign.read(twin))
+        if digest in seen:
+            raise UserError(
+                f"{path.name} of TWINS= holds the weights of {seen[digest]}, and a twin is another training with "
+                "another seed; take it out"
+            )
+        seen[digest] = path.name
+    return kept, tuple(seen)[1 if weights else 0 :]
 
 
 def _in_todays_names(network: Network, found: Found, path: Path, kept: Path) -> Path:
@@ -155,15 +207,6 @@ def described(
 ) -> Description:
     """All that is found out, said and checked before anything is written or trained."""
     print(f"{data}: {len(found.labels)} {found.said}; {len(found.classes)} classes: {_counts(found)}", flush=True)
-    if (
-        found.kind == TEXTS
-        and not network.prepare
-        and (unread := [name for name in ("scale", "mean", "std") if given[name] != getattr(Network, name)])
-    ):
-        raise UserError(
-            f"{unread[0].upper()}= is for numbers that are measured, and a text's are code points; give PREPARE= what "
-            "makes of texts what the network takes, or leave it out"
-        )
     if network.model:
         network = inspecting.coloured(network, found)
     name, limit = _before(folder, data)
@@ -253,7 +296,11 @@ def cut_of(study: Study, held: Description, folder: Path, elsewhere: bool) -> st
     if held.all_owned:
         said += "; no part plays the attacker, so how well attacks would be detected is not measured"
         if elsewhere:
-            said += "; mistakes on examples that the model has seen tell less, and its accuracy there is too high"
+            said += (
+                "; mistakes on examples that the model has seen tell less, and its accuracy there is too high: a copy "
+                "that remembers the control queries is more accurate than all calibration models, and its verdict "
+                "inconclusive"
+            )
     elif elsewhere:
         said += "; if the model has seen more of them than the owner's part, give ALL_MINE=True"
     return said

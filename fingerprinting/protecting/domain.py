@@ -20,7 +20,11 @@ def of_folder(folder: Path) -> Domain:
     """What protect.json and data.safetensors in the folder describe."""
     held = description.read(folder)
     again = dict.fromkeys(STEPS, f"python protect.py PROTECTED={folder}")
-    return replace(made(held, lambda _name: _loaded(folder, held)), commands=again)
+    built_from = (
+        folder.resolve() / description.FILE,
+        *([Path(held.network.model)] if networks.is_folder(held.network) else []),
+    )
+    return replace(made(held, lambda _name: _loaded(folder, held)), files=built_from, commands=again)
 
 
 def made(held: Description, load: Callable[[str], Dataset]) -> Domain:
@@ -40,6 +44,7 @@ def made(held: Description, load: Callable[[str], Dataset]) -> Domain:
         constants=usual.constants | ({"AUGMENT": False} if held.kind == IMAGES else {}),
         limit=held.limit,
         scope=asked.SCOPE if held.source else "",
+        asked_once=bool(held.source),
     )
 
 

@@ -8,25 +8,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
-import torch.nn.functional as F  # the field's standard name
-
-from fingerprinting.core import runtime, storage
+from fingerprinting.core import storage
 from fingerprinting.core.errors import UserError
-from fingerprinting.data.datasets import handed_out
-from fingerprinting.models import reference, trained, twins
-from fingerprinting.models.costs import HOUR, MINUTE, duration, updates_of
+from fingerprinting.models import build, reference, trained, twins
+from fingerprinting.models.costs import HOUR, MINUTE, duration
 from fingerprinting.models.kinds import Job
-from fingerprinting.models.stealing import fresh
-from fingerprinting.models.subsets import examples_of
+from fingerprinting.protecting.estimating import Seconds, wall
 from fingerprinting.protecting.networks import OWN
 from fingerprinting.study.study import Study
 from fingerprinting.training.recipe import Recipe
 
 CALIBRATING = reference.OF_SAME_DATA | reference.OF_OTHER_DATA
 UNITS = {"s": 1, "m": MINUTE, "min": MINUTE, "h": HOUR}
-TIMED = 3  # updates of a network; the fastest counts
-PERTURBED = 3  # an adversarial update costs as many: the gradient by the inputs, then twice the examples
 FILE = "plan.json"  # in the owner's folder
 
 
@@ -49,17 +42,24 @@ SMALLEST = dict(smoke=(Plan(1, 3, 0), Plan(2, 3, 1)))  # tiers with other plans
 
 @dataclass(frozen=True)
 class Recipes:
-    """own: of the source and of whatever has its architecture. others: of the house's architectures."""
+    """own: of the source and of whatever has its architecture. others: of the house's architectures.
+
+    adopted: digests of the weights of twins that were trained elsewhere, in place of the plan's.
+    """
 
     own: Recipe
     others: Recipe
     epsilon: float
     pgd_steps: int
     perturbed: bool = True  # whether the owner's network can be trained adversarially
+    adopted: tuple[str, ...] = ()
 
 
 def twin_jobs(study: Study, recipes: Recipes, plan: Plan) -> list[Job]:
-    return twins.twin_jobs(study, recipes.own, plan.twins)
+    if not recipes.adopted:
+        return twins.twin_jobs(study, recipes.own, plan.twins)
+    jobs = twins.twin_jobs(study, recipes.own, len(recipes.adopted))
+    return [replace(job, options={"weights_sha256": one}) for job, one in zip(jobs, recipes.adopted, strict=True)]
 
 
 def calibration_jobs(study: Study, recipes: Recipes, plan: Plan) -> list[Job]:
@@ -104,54 +104,7 @@ def seconds_of(text: str) -> float:
     return float(found[1]) * UNITS[found[2]] if found else 0.0
 
 
-def estimate(study: Study, recipes: Recipes, pilot: Job | None) -> Callable[[Job], float]:
-    """Seconds of a job: its updates, each timed on its network, in proportion to what the pilot twin really took.
-
-    A training by the owner's own recipe takes as long as the pilot for as many examples.
-    """
-    own = study.domain.architecture(study.source_architecture).train is not None
-    update: dict[str, float] = {}
-
-    def timed(job: Job) -> float:
-        name = job.model.architecture
-        if name not in update:
-            update[name] = _seconds_of_update(study, job)
-        examples = len(examples_of(study, job.options.get("part", "owner")))
-        return update[name] * updates_of(job.recipe, examples) * (PERTURBED if "epsilon" in job.options else 1)
-
-    if pilot is None:
-        return timed
-    took = trained.metadata_of(study, pilot.model)["seconds"]
-    expected = timed(pilot)
-
-    def seconds(job: Job) -> float:
-        if own and job.model.architecture == study.source_architecture and "epsilon" not in job.options:
-            return took * len(examples_of(study, job.options.get("part", "owner"))) / len(study.parts["owner"])
-        return timed(job) * (1 if own else took / expected)
-
-    return seconds
-
-
-def _seconds_of_update(study: Study, job: Job) -> float:
-    """Of one batch forward and back, on one thread as models are trained; nothing that is drawn later changes."""
-    threads, part = torch.get_num_threads(), study.parts["owner"]
-    chosen = torch.arange(min(job.recipe.batch_size, len(part)))
-    with torch.random.fork_rng(devices=[]):
-        model = runtime.place(fresh(study, job), study.device).train()
-        inputs, labels = handed_out(part.inputs[chosen], study.device), part.targets[chosen].to(study.device)
-        found = []
-        try:
-            runtime.one_thread()
-            for _ in range(TIMED):
-                started = time.perf_counter()
-                F.cross_entropy(model(inputs), labels).backward()
-                found.append(time.perf_counter() - started)
-        finally:
-            torch.set_num_threads(threads)
-    return min(found)
-
-
-def choose(study: Study, recipes: Recipes, seconds: Callable[[Job], float], limit: str, folder: Path) -> Plan:
+def choose(study: Study, recipes: Recipes, seconds: Seconds, limit: str, folder: Path) -> Plan:
     """The largest plan that fits the time; that of the run before, where the same time was given."""
     plans = SMALLEST.get(study.tier, PLANS)
     if (before := _before(folder, limit, plans)) and not study.force:
@@ -164,19 +117,73 @@ def choose(study: Study, recipes: Recipes, seconds: Callable[[Job], float], limi
             f"TIME={limit} is too short: the least, {said(study, jobs_of(study, recipes, plans[0]))}, takes about "
             f"{duration(costs[plans[0]])}; give TIME={_enough(costs[plans[0]])} or more"
         )
-    storage.write_text(folder / FILE, json.dumps({"time": limit, "plan": asdict(fitting[-1])}) + "\n")
+    _keep(folder, limit, fitting[-1])
     return fitting[-1]
+
+
+def _keep(folder: Path, limit: str, plan: Plan) -> None:
+    storage.write_text(folder / FILE, json.dumps({"time": limit, "plan": asdict(plan)}) + "\n")
+
+
+def reached(
+    study: Study,
+    recipes: Recipes,
+    chosen: Plan,
+    seconds: Seconds,
+    limit: str,
+    folder: Path,
+    train: Callable[[Plan], None],
+) -> Plan:
+    """Train smaller plans before the chosen one, for as long as the next one fits the time; the plan that is trained.
+
+    What earlier runs of the same command took counts too. The smallest plan is trained however long it takes, as there
+    is no verdict by less.
+    """
+    if not limit or study.force:
+        train(chosen)
+        return chosen
+    spent, begun, expected, done = _spent(study, recipes, chosen), time.monotonic(), 0.0, None
+    for plan in _stages(study, recipes, chosen):
+        cost = wall(study, build.lacking(study, jobs_of(study, recipes, plan)), seconds)
+        took = time.monotonic() - begun
+        pace = took / expected if expected else 1.0
+        if done and spent + took + pace * cost > seconds_of(limit):
+            print(
+                f"TIME={limit} has room for no more than {said(study, jobs_of(study, recipes, done))}: models take "
+                f"{pace:.1f} times as long as was expected",
+                flush=True,
+            )
+            _keep(folder, limit, done)
+            return done
+        train(plan)
+        expected, done = expected + cost, plan
+    return chosen
+
+
+def _stages(study: Study, recipes: Recipes, chosen: Plan) -> list[Plan]:
+    """Plans up to the chosen one, each with models enough beside the one before that no process is idle."""
+    plans = SMALLEST.get(study.tier, PLANS)
+    stages: list[Plan] = []
+    count = 0
+    for plan in plans[: plans.index(chosen)]:
+        models = len(jobs_of(study, recipes, plan))
+        if not stages or models - count >= study.at_a_time:
+            stages, count = [*stages, plan], models
+    return [*stages, chosen]
+
+
+def _spent(study: Study, recipes: Recipes, chosen: Plan) -> float:
+    """How long those models took that are finished, by their files."""
+    jobs = jobs_of(study, recipes, chosen)
+    lacking = {job.model for job in build.lacking(study, jobs)}
+    there = [job for job in jobs if job.model not in lacking and job.model.path.is_file()]
+    return wall(study, there, lambda job: trained.metadata_of(study, job.model)["seconds"])
 
 
 def _enough(seconds: float) -> str:
     """A time as TIME= takes it, with a little more for what is measured anew."""
     wanted = 1.2 * seconds
     return f"{math.ceil(wanted)}s" if wanted < 2 * MINUTE else f"{math.ceil(wanted / MINUTE)}m"
-
-
-def wall(study: Study, jobs: list[Job], seconds: Callable[[Job], float]) -> float:
-    """How long the jobs take side by side."""
-    return sum(map(seconds, jobs)) / min(study.at_a_time, max(1, len(jobs)))
 
 
 def said(study: Study, jobs: list[Job]) -> str:

@@ -137,7 +137,9 @@ class Domain:
     inputs: Inputs
     constants: dict[str, object] = field(default_factory=dict)  # shared by all steps, overridable in each
     limit: str = ""  # why no verdict by its models goes further than inconclusive; empty: they may
-    scope: str = ""  # what verdicts cover where its source could be asked once and can be no more; empty: all attacks
+    scope: str = ""  # what alone verdicts on its source cover; empty: all attacks
+    asked_once: bool = False  # whether its source was asked beforehand, and knows no other inputs
+    files: tuple[Path, ...] = ()  # what its networks are built from, besides its own file
     commands: dict[str, str] = field(default_factory=dict)  # step -> the command that runs it for this domain alone
 
     def __post_init__(self) -> None:
@@ -227,7 +229,8 @@ def _may_be_called(value) -> bool:
 # Field of a Domain or of one of its parts -> (whether a value fits, what it must be).
 FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "name": (is_folder, "a text that can name a folder"),
-    "limit": (_is_text, "a sentence, or an empty text"),
+    **dict.fromkeys(("limit", "scope"), (_is_text, "a sentence, or an empty text")),
+    "asked_once": (lambda value: type(value) is bool, "True or False"),
     **dict.fromkeys(("load", "prepare", "augment", "continuous"), (callable, "a function")),
     **dict.fromkeys(
         ("mix", "evolve", "query_detector", "show", "describe", "encode"), (_may_be_called, "a function or None")
@@ -283,10 +286,10 @@ def _module_name(path: Path) -> str:
 
 def module_of(address: str) -> ModuleType | None:
     """The module that defines a domain; None where the domain was not loaded."""
-    return sys.modules.get(f"{address}.domain" if address in DOMAINS else _module_name(_file_of(address)))
+    return sys.modules.get(f"{address}.domain" if address in DOMAINS else _module_name(file_of(address)))
 
 
-def _file_of(address: str) -> Path:
+def file_of(address: str) -> Path:
     """The domain file at an address, which may be the folder that it lies in."""
     path = Path(address).resolve()
     return path / "domain.py" if path.is_dir() else path
@@ -307,7 +310,7 @@ def load_domain(address: str) -> Domain:
     """
     if address in DOMAINS:
         return importlib.import_module(f"{address}.domain").DOMAIN
-    path = _file_of(address)
+    path = file_of(address)
     if path.suffix != ".py" or not path.is_file():
         raise UserError(f"unknown domain {address!r}; take one of {', '.join(DOMAINS)} or the path of a domain.py")
     module = _imported(path)

@@ -254,6 +254,29 @@ def test_responses_by_hand_may_lack_some_and_have_columns(tmp_path, name, text, 
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("responses.txt", "red, old\nblue\n-\n1\n"),
+        ("responses.csv", '"red, old"\nblue\n-\n1\n'),
+        ("responses.csv", "red, old\nblue\n-\n1\n"),
+        ("responses.csv", "label\nred, old\nblue\n-\n1\n"),
+        ("responses.csv", "index,label\n3,1\n0,red, old\n1,blue,\n2,-\n"),
+        ("responses.csv", 'label,score\n"red, old",0.5\nblue,0.9\n-,\n1,1\n'),
+        ("responses.jsonl", '"red, old"\n{"label": "blue"}\n"-"\n1\n'),
+    ],
+)
+def test_a_class_may_be_called_with_a_comma(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert read(tmp_path / name, 4, Classes(("red, old", "blue"))) == [0, 1, -1, 1]
+
+
+def test_a_name_with_a_comma_is_named_as_one(tmp_path):
+    (tmp_path / "responses.txt").write_text("red\nblue\n")
+    with pytest.raises(UserError, match="line 1 of .* says 'red', which is no class; take 'red, old', blue or 0 to 1"):
+        read(tmp_path / "responses.txt", 2, Classes(("red, old", "blue")))
+
+
+@pytest.mark.parametrize(
     ("name", "text", "said"),
     [
         ("responses.csv", "1,2\n0,1\n", "has 2 columns, of which it is not plain which holds the responses; call it"),

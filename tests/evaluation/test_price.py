@@ -123,11 +123,11 @@ def test_the_score_in_a_twins_place_is_that_of_its_own_mistakes():
     )
     nothing = np.zeros((4, 4), bool)
     study = SimpleNamespace(folder="toy")
-    scores = price_level._scores(study, found, nothing, 1, np.array([0, 2]), np.array([0, 1]), 2, 0)
+    scores = price_level._scores(study, found, nothing, 1, [0, 2], np.array([0, 1]), 2, 0)
     assert scores.tolist() == [-1, 1, -1, 1]
     first = np.array([[False] * 4, [False] * 4, [False] * 4, [True, False, False, False]])
     found.labels[3, 1] = 0
-    assert price_level._scores(study, found, first, 1, np.array([0, 2]), np.array([0, 1]), 2, 0)[3] == -1
+    assert price_level._scores(study, found, first, 1, [0, 2], np.array([0, 1]), 2, 0)[3] == -1
 
 
 def test_who_is_flagged_at_a_look_is_asked_no_further_by_hand():

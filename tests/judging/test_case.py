@@ -1,6 +1,7 @@
 """The owner's side of a case: what is fixed before a suspect is asked stays so, and the end is packed for others."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import pytest
 
 from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
-from fingerprinting.judging import bundle, case, commitment, signature, timestamp, verification
+from fingerprinting.judging import bundle, case, commitment, signature, statements, timestamp, verification
+from fingerprinting.judging.statements import time_of
+from fingerprinting.reports.html import verdict
 from tests import cases
 from tests.cases import Authority, Signer
+from tests.pages import Page
 
 
 @pytest.fixture
@@ -146,6 +150,39 @@ def test_a_suspect_may_be_asked_in_the_same_command(study, protected, tmp_path):
     cases.run(study, tmp_path / "queries", commit=True, responses=str(path))
     assert json.loads((tmp_path / "queries" / "verdict.json").read_text())["outcome"] == "stolen"
     assert commitment.is_there(tmp_path / "queries")
+
+
+def test_a_case_of_responses_in_a_file_says_when_it_was_read(study, protected, tmp_path):
+    folder, path = tmp_path / "queries", tmp_path / "responses.txt"
+    path.write_text("".join(f"{label}\n" for label in cases.copy_of(protected)))
+    cases.run(study, folder, commit=True, responses=str(path), report=verdict.write)
+    entries = [json.loads(line) for line in (folder / "responses.jsonl").read_text().splitlines()[1:]]
+    page = Page((folder / "report.html").read_text())
+    first, last = (f"{time_of(entries[place]['time']):%Y-%m-%d %H:%M:%S} UTC" for place in (0, -1))
+    assert page.rows["when they were read"] == [first if first == last else f"{first} to {last}"]
+    assert "they came in a file, and the journal has when it was read." in page.text
+
+
+def test_what_alone_a_verdict_covers_is_fixed_and_said_by_all(study, protected, tmp_path, monkeypatch, capsys):
+    folder, covers = tmp_path / "queries", "no copy of its weights could be tried: extraction alone"
+    monkeypatch.setitem(vars(study), "domain", replace(study.domain, scope=covers))
+    cases.run(study, folder, commit=True)
+    assert covers in capsys.readouterr().out
+    path = closed(study, folder, cases.copy_of(protected), report=verdict.write)
+    assert covers in Page((folder / "report.html").read_text()).text
+    verification.verify(case=str(path), signer="", tsa_ca="")
+    assert f"| covers | {covers} |" in capsys.readouterr().out
+    said = json.loads((folder / "verdict.json").read_text())
+    said["scope"] = "all attacks"
+    other = json.dumps(said).encode()
+    closing = json.loads((folder / "closing.json").read_bytes())
+    closing["files"]["verdict.json"] = statements.sha256(other)
+    forged = cases.forged(path, **{"verdict.json": other, "closing.json": statements.written(closing)})
+    with pytest.raises(UserError, match="verdict.json says another scope than responses.jsonl gives here"):
+        verification.verify(case=str(forged), signer="", tsa_ca="")
+    monkeypatch.setitem(vars(study), "domain", replace(study.domain, scope=""))
+    with pytest.raises(UserError, match="is about another fingerprint than is there now"):
+        cases.run(study, folder)
 
 
 def test_evidence_needs_what_the_suspect_said(study, committed, tmp_path):

@@ -158,7 +158,7 @@ def test_a_forgers_journal_is_not_what_was_signed(made, taken):
     committed = commitment.read((taken / COMMITMENT).read_bytes())
     rules, kept = commitment.Rules(**committed["rules"]), transcript.read(taken / JOURNAL, TOTAL).journal
     said = verification.passed(
-        made.fingerprint, kept, rules.levels(""), rules.budget, Classes(made.study.classes), committed["study"]
+        made.fingerprint, kept, rules.levels("", ""), rules.budget, Classes(made.study.classes), committed["study"]
     )
     (taken / VERDICT).write_text(json.dumps(said))
     path = packed(taken)

@@ -12,6 +12,7 @@ from fingerprinting.models import trained
 from fingerprinting.protecting import asked
 from fingerprinting.protecting.asked import Asked
 from fingerprinting.study.study import Study
+from tests.asking.server import MANY, OIP, Server, serving
 from tests.protecting.conftest import images
 
 ASK = """
@@ -75,6 +76,40 @@ def test_a_source_that_cannot_be_asked_is_refused(mine, run_here, words, said):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["json", "oip"])
+def test_a_source_behind_an_address_is_protected_and_recognised(mine, run_here, form):
+    held = images()
+    np.savez(mine / "data.npz", **held)
+    looks = np.stack([held["x"][:60][held["y"][:60] == label].mean(0).transpose(2, 0, 1) / 255 for label in range(3)])
+
+    def model(inputs: list) -> list[int]:
+        return [int(((looks - one) ** 2).sum((1, 2, 3)).argmin()) for one in np.array(inputs, dtype=float)]
+
+    failing = Server(model, lambda number: "503" if number % 5 == 2 else "", shape=[-1, 3, 8, 8])
+    with serving(failing) as server:
+        described = {
+            "uri": server.address + MANY,
+            "request": {"inputs": "{inputs}"},
+            "response": "$.predictions[*].label",
+        }
+        (mine / "my_api.json").write_text(json.dumps(described))
+        address = "my_api.json" if form == "json" else f"oip+{server.address}{OIP}"
+        words = ("DATA=data.npz", f"SOURCE={address}", "MODEL=mine:build", "TRAIN=mine:train")
+        ended = run_here("protect.py", *words, *SMOKE)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+        assert asked.SCOPE in ended.stdout
+        sent = server.requests
+        again = run_here("protect.py", *words, *SMOKE)
+        assert again.returncode == 0 and "0 still to train" in again.stdout, again.stderr[-2000:]
+        assert server.requests <= sent + (form == "oip")  # whose metadata may be read again
+        queries = ("DOMAIN=protected", "TIER=smoke", "QUERIES=protected/queries")
+        ended = run_here("judge.py", *queries, f"SUSPECT={address}")
+        assert ended.returncode == 0, ended.stderr[-2000:]
+    found = json.loads((mine / "protected" / "queries" / "verdict.json").read_text())
+    assert found["evidence"] > 0 and found["scope"] == asked.SCOPE and "unanswered" not in found
+
+
+@pytest.mark.slow
 def test_a_source_that_can_only_be_asked_is_protected_against_extraction(mine, run_here):
     (mine / "asks.py").write_text(ASK)
     held = images()
@@ -93,4 +128,4 @@ def test_a_source_that_can_only_be_asked_is_protected_against_extraction(mine, r
     ended = run_here("judge.py", *queries, "SUSPECT=asks.py:ask")
     assert ended.returncode == 0, ended.stderr[-2000:]
     found = json.loads((mine / "protected" / "queries" / "verdict.json").read_text())
-    assert found["evidence"] > 0 and asked.SCOPE in found["warnings"]
+    assert found["evidence"] > 0 and found["scope"] == asked.SCOPE

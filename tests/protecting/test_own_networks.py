@@ -179,10 +179,10 @@ def test_a_folder_of_transformers_brings_tokenizer_weights_and_classes(folder):
 
 
 def test_a_folder_prepares_its_inputs_itself(folder):
-    given = dict(model=str(folder), base="", prepare="", train="", head="", prunable=(), mean=(0.0,), std=(1.0,))
-    assert deriving.network_of({**given, "scale": 1.0}).model == str(folder)
+    given = {"model": str(folder)}
+    deriving.check_prepared(Network(model=str(folder)), IMAGES, given)
     with pytest.raises(UserError, match="SCALE= does not reach MODEL=.*, which takes inputs by its own tokenizer or"):
-        deriving.network_of({**given, "scale": 255.0})
+        deriving.check_prepared(Network(model=str(folder), scale=255.0), IMAGES, given)
 
 
 def test_a_folder_of_transformers_that_asks_for_more_is_refused(folder):

@@ -1,18 +1,21 @@
 """protect.py: what it refuses before it writes or trains, what it plans, and how far its verdicts go."""
 
 import json
+import shutil
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fingerprinting.calibrated import verdicts
 from fingerprinting.core.errors import UserError
 from fingerprinting.data import splits
 from fingerprinting.data.datasets import held_out, physical
 from fingerprinting.models import suspects, trained
-from fingerprinting.protecting import command, comparing, deriving, description, plan
+from fingerprinting.protecting import command, comparing, deriving, description, estimating, plan
 from fingerprinting.protecting.description import Description, Network
 from fingerprinting.protecting.plan import Plan, Recipes
 from fingerprinting.study.domain import load_domain
@@ -54,7 +57,7 @@ def data(mine):
             "MEAN= is for numbers that are measured, and a text's are code points; give PREPARE= what",
         ),
         (
-            ["DATA=reviews.csv", "MODEL=mine:Bags", "PREPARE=mine:ids", "SCALE=2"],
+            ["DATA=reviews.csv", "LABEL=stars", "MODEL=mine:Bags", "PREPARE=mine:ids", "SCALE=2"],
             "PREPARE= makes all that the network takes, SCALE= too; give one of them",
         ),
         (["DATA=data.npz", "TWINS=nowhere"], "TWINS=nowhere holds no safetensors files"),
@@ -99,7 +102,8 @@ def test_models_that_are_missing_are_made_by_the_same_command_again(mine):
 
 def test_help_fits_a_screen(run_here):
     ended = run_here("protect.py", "--help")
-    assert ended.returncode == 0 and len(ended.stdout.splitlines()) <= 48
+    lines = ended.stdout.splitlines()
+    assert ended.returncode == 0 and len(lines) <= 42 and max(map(len, lines)) <= 100
     assert "  TIME=''  # how long training may take" in ended.stdout
 
 
@@ -152,11 +156,76 @@ def test_the_largest_plan_that_fits_the_time_is_taken_twins_before_pairs(study, 
     assert [one.pairs for one in plan.PLANS] == [0, 0, 0, 0, 0, 0, 1, 2, 4]
 
 
+def stopwatch(monkeypatch) -> list[float]:
+    """The clock by which a time is kept, in a list of one."""
+    clock = [100.0]
+    monkeypatch.setattr(plan.time, "monotonic", lambda: clock[0])
+    return clock
+
+
+@pytest.mark.parametrize(("slower", "expected"), [(1.0, Plan(2, 3, 1)), (1.5, Plan(1, 3, 0))])
+def test_models_that_take_longer_than_expected_are_left_out(study, tmp_path, monkeypatch, capsys, slower, expected):
+    recipes, clock, trained_plans = recipes_of(study), stopwatch(monkeypatch), []
+    counts = {one: len(plan.jobs_of(study, recipes, one)) for one in plan.SMALLEST["smoke"]}
+
+    def train(stage: Plan) -> None:
+        before = counts[trained_plans[-1]] if trained_plans else 0
+        clock[0] += slower * (counts[stage] - before)
+        monkeypatch.setattr(plan.build, "lacking", lambda _study, jobs: list(jobs)[counts[stage] :])
+        trained_plans.append(stage)
+
+    monkeypatch.setattr(plan.build, "lacking", lambda _study, jobs: list(jobs))
+    limit = "13s"
+    chosen = plan.choose(study, recipes, lambda job: 1.0, limit, tmp_path)
+    assert chosen == Plan(2, 3, 1)
+    assert plan.reached(study, recipes, chosen, lambda job: 1.0, limit, tmp_path, train) == expected
+    assert trained_plans == [Plan(1, 3, 0), Plan(2, 3, 1)][: 1 + (expected == chosen)]
+    said = "TIME=13s has room for no more than 1 twin, 8 calibration models: models take 1.5 times as long"
+    assert (said in capsys.readouterr().out) == (expected != chosen)
+    assert plan.choose(study, recipes, lambda job: 1.0, limit, tmp_path) == expected  # by the same command again
+
+
+def test_without_a_time_all_is_trained_at_once(study, tmp_path, monkeypatch):
+    stages: list[Plan] = []
+    plan.reached(study, recipes_of(study), Plan(2, 3, 1), lambda job: 1.0, "", tmp_path, stages.append)
+    assert stages == [Plan(2, 3, 1)]
+
+
+def test_what_models_cost_side_by_side_by_hand(study):
+    jobs = plan.jobs_of(study, recipes_of(study), Plan(3, 3, 0))  # 3 twins, then 8 calibration models
+    seconds = (3.0, 2.0, 2.0, 1.0, 1.0, 1.0, 4.0, 1.0, 1.0, 1.0, 1.0)
+    costs = dict(zip([job.model for job in jobs], seconds, strict=True))
+    cost = partial(estimating.wall, seconds=lambda job: costs[job.model])
+    assert cost(study, jobs) == 18
+    assert cost(replace(study, workers=2), jobs) == (2 + 2) + (5 + 1)
+
+
+def test_models_beside_others_take_longer_and_adversarial_ones_most(study, monkeypatch):
+    recipes = recipes_of(study)
+    pilot, jobs = plan.twin_jobs(study, recipes, Plan(1, 0, 0))[0], plan.calibration_jobs(study, recipes, Plan(1, 3, 0))
+    monkeypatch.setattr(estimating, "_seconds_of_update", lambda _study, job: 0.1)
+    monkeypatch.setattr(estimating, "_slower", lambda *_: 1.25)
+    monkeypatch.setattr(trained, "metadata_of", lambda *_: {"seconds": 40.0})
+    seconds = estimating.estimate(study, pilot)
+    of_owner = [job for job in jobs if job.options.get("part", "owner") == "owner"]
+    clean, perturbed = ([job for job in of_owner if ("epsilon" in job.options) == one] for one in (False, True))
+    assert seconds(pilot) == pytest.approx(50) and all(seconds(job) == pytest.approx(50) for job in clean)
+    assert [seconds(job) for job in perturbed] == [pytest.approx(150)]
+    elsewhere = replace(recipes, adopted=("a" * 64,))
+    assert [seconds(job) for job in plan.twin_jobs(study, elsewhere, Plan(3, 0, 0))] == [0]
+
+
+def test_updates_are_timed_alone_and_side_by_side(study):
+    pilot = plan.twin_jobs(study, recipes_of(study), Plan(1, 0, 0))[0]
+    assert estimating._slower(study, pilot) == 1
+    assert 1 <= estimating._slower(replace(study, workers=2), pilot) < 100
+
+
 def test_a_network_that_cannot_be_perturbed_has_no_adversarial_calibration_models(study, monkeypatch):
     monkeypatch.setattr(plan, "OWN", study.source_architecture)
     kinds = [job.model.kind for job in plan.calibration_jobs(study, recipes_of(study), Plan(1, 3, 0))]
     assert [kinds.count(f"calibration_{kind}_adversarial") for kind in plan.CALIBRATING] == [1, 1]
-    unable = Recipes(*(getattr(recipes_of(study), name) for name in ("own", "others", "epsilon", "pgd_steps")), False)
+    unable = replace(recipes_of(study), perturbed=False)
     kinds = [job.model.kind for job in plan.calibration_jobs(study, unable, Plan(1, 3, 0))]
     assert [kinds.count(f"calibration_{kind}_adversarial") for kind in plan.CALIBRATING] == [0, 0]
 
@@ -241,7 +310,28 @@ def test_a_source_that_has_learned_nothing_is_refused_before_it_is_repeated(stud
 
 def test_twins_trained_elsewhere_need_files(tmp_path):
     with pytest.raises(UserError, match="holds no safetensors files; put one there for each twin"):
-        command._adopted(tmp_path)
+        deriving.twins_in(tmp_path)
+
+
+def test_twins_are_trainings_of_their_own(tmp_path):
+    for name, value in (("source", 0.0), ("one", 1.0), ("two", 2.0)):
+        save_file({"weight": torch.tensor([value])}, tmp_path / f"{name}.safetensors")
+    source, twins = tmp_path / "source.safetensors", tmp_path / "twins"
+    twins.mkdir()
+    for name in ("one", "two"):
+        shutil.copy(tmp_path / f"{name}.safetensors", twins)
+
+    def adopted():
+        return deriving.twins_of(Network(model="mine:build"), None, deriving.twins_in(twins), source, tmp_path)
+
+    assert [path.name for path in adopted()[0]] == ["one.safetensors", "two.safetensors"]
+    assert len(set(adopted()[1])) == 2
+    shutil.copy(source, twins / "three.safetensors")
+    with pytest.raises(UserError, match="three.safetensors of TWINS= holds the weights of the source, and a twin is"):
+        adopted()
+    shutil.copy(tmp_path / "one.safetensors", twins / "three.safetensors")
+    with pytest.raises(UserError, match="three.safetensors of TWINS= holds the weights of one.safetensors, and a twin"):
+        adopted()
 
 
 def test_a_folder_stands_for_the_domain_file_in_it(tmp_path):

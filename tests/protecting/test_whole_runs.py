@@ -1,10 +1,12 @@
 """From a model and data to verdicts on a stolen copy and an independent model, in all three kinds of data."""
 
+import csv
 import json
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from fingerprinting.core import places
@@ -12,6 +14,7 @@ from fingerprinting.models import trained
 from fingerprinting.protecting import networks
 from fingerprinting.study.study import Study
 from fingerprinting.training.trainer import predict
+from tests.pages import Page
 from tests.protecting.conftest import images, recordings, write_texts
 
 pytestmark = pytest.mark.slow
@@ -63,7 +66,7 @@ def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
     ended = protected(run_here, *words)
     assert "network mine:build: 627 weights, head 4, prunable 0, 1" in ended.stdout
     assert (
-        "give ALL_MINE=True" in ended.stdout and "plan: 2 twins, 4 calibration models, 1 matched pair" in ended.stdout
+        "give ALL_MINE=True" in ended.stdout and "plan: 2 twins, 8 calibration models, 1 matched pair" in ended.stdout
     )
     study = study_of(mine)
     parts = (mine / "protected" / "parts.csv").read_text().splitlines()
@@ -72,12 +75,73 @@ def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
     assert stolen["outcome"] == "stolen"
     attacker = study.parts["attacker"]
     other = train(build(3, (3, 8, 8)), attacker.inputs / 255, attacker.targets, 2)
-    # Four calibration models let chance pass a verdict on it now and then: seeds are of the folder's place.
+    # Few calibration models let chance pass a verdict on it now and then: seeds are of the folder's place.
     assert verdict(run_here, mine, other.eval())["evidence"] < stolen["evidence"]
     times = {path: path.stat().st_mtime_ns for path in places.artifacts_dir().rglob("models/**/*.safetensors")}
     again = protected(run_here, *words)
-    assert "8 models, 0 still to train" in again.stdout
+    assert "12 models, 0 still to train" in again.stdout
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+
+
+def parts_of(folder, name: str) -> torch.Tensor:
+    """Places in the data of the examples of a part, as parts.csv has them."""
+    lines = (folder / "protected" / "parts.csv").read_text().splitlines()
+    return torch.tensor([place for place, line in enumerate(lines) if line.rpartition(",")[2] == name])
+
+
+def test_twins_that_were_trained_elsewhere(mine, run_here):
+    held = images()
+    np.savez(mine / "data.npz", **held)
+    words = ("DATA=data.npz", "MODEL=mine:build")
+    assert run_here("protect.py", *words, "SPLIT_ONLY=True", *SMOKE).returncode == 0
+    owner = parts_of(mine, "owner")
+    train = networks.function(str(mine), "mine:train", "TRAIN")
+    build = networks.function(str(mine), "mine:build", "MODEL")
+    inputs, labels = torch.from_numpy(held["x"]).permute(0, 3, 1, 2) / 255, torch.from_numpy(held["y"])
+
+    def trained_elsewhere(seed: int, path) -> None:
+        torch.manual_seed(seed)
+        save_file(train(build(3, (3, 8, 8)), inputs[owner], labels[owner], seed).state_dict(), path)
+
+    trained_elsewhere(0, mine / "net.safetensors")
+    (mine / "twins").mkdir()
+    for seed in (1, 2, 3):
+        trained_elsewhere(seed, mine / "twins" / f"{seed}.safetensors")
+    ended = protected(run_here, *words, "WEIGHTS=net.safetensors", "TWINS=twins/", "TIME=2h")
+    assert "plan: 3 twins, 8 calibration models, 1 matched pair, 13 models, 10 still to train" in ended.stdout
+    study = study_of(mine)
+    twins = [study.model_id("twin", networks.OWN, copy) for copy in range(3)]
+    assert all(trained.metadata_of(study, twin)["examples"] == 0 for twin in twins)  # adopted, not trained
+    stolen = verdict(run_here, mine, fine_tuned(study))
+    independent = verdict(run_here, mine, trained.open_model(study, study.model_id("calibration_homologous", "mlp", 0)))
+    assert stolen["evidence"] > 0.1 > independent["evidence"]
+    trained_elsewhere(4, mine / "twins" / "4.safetensors")
+    again = protected(run_here, *words, "WEIGHTS=net.safetensors", "TWINS=twins/", "TIME=2h")
+    assert "plan: 4 twins, 8 calibration models, 1 matched pair, 14 models, 0 still to train" in again.stdout
+
+
+def test_pictures_in_folders_of_which_one_has_a_comma_in_its_name(mine, run_here):
+    names, held = ("blue", "green", "red, old"), images()
+    for place, (x, y) in enumerate(zip(held["x"], held["y"], strict=True)):
+        (mine / "photos" / names[y]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(x).save(mine / "photos" / names[y] / f"{place}.png")
+    ended = protected(run_here, "DATA=photos/", "MODEL=mine:build", "CLASSES=('red, old', 'blue', 'green')")
+    assert "3 classes: 'red, old' 120, blue 120, green 120" in ended.stdout
+    queries = mine / "protected" / "queries"
+    assert len(list((queries / "images").glob("*.png"))) == 75
+    with (mine / "protected" / "parts.csv").open(newline="") as file:
+        assert {row[0].split("/")[0] for row in csv.reader(file)} == set(names)
+    source = trained.open_model(study_of(mine), study_of(mine).source_id)
+    labels = predict(source, torch.from_numpy(np.load(queries / "queries.npy")), CPU).argmax(1).tolist()
+    said = ["red, old" if label == 0 else names[label - 1].upper() for label in labels]
+    words = ("judge.py", "DOMAIN=protected", "TIER=smoke", "QUERIES=protected/queries")
+    for name, lines in (("typed.txt", said), ("typed.csv", ["label", *said])):
+        (mine / name).write_text("".join(f"{line}\n" for line in lines))
+        ended = run_here(*words, f"RESPONSES={name}")
+        assert ended.returncode == 0, ended.stderr
+        found = json.loads((queries / "verdict.json").read_text())
+        assert found["control_accuracy"] > 0.5 and found["evidence"] > 0
+        assert f"Verdict: {found['outcome']}" in Page((queries / "report.html").read_text()).text
 
 
 def test_texts_with_a_plain_network_of_ones_own(mine, run_here):

@@ -68,6 +68,17 @@ def test_a_refused_step_leaves_what_was_there(quick, after, error):
     assert state(quick) == before
 
 
+def test_what_is_lacking_is_what_would_be_trained(quick):
+    old, new = jobs_of(quick, 1), jobs_of(quick, 2)
+    assert build.lacking(quick, old) == old
+    build.train(quick, "irrelevant", old)
+    assert build.lacking(quick, old) == [] and build.lacking(quick, new) == new
+    with pytest.raises(UserError):
+        build.train(quick, "irrelevant", new, refusing(2))
+    assert build.lacking(quick, old) == [] and build.lacking(quick, new) == new[2:]  # two wait to be asked for again
+    assert build.lacking(replace(quick, force=True), old) == old
+
+
 def test_a_step_says_what_it_made_and_why_it_is_made_again(quick, capsys):
     build.train(quick, "irrelevant", jobs_of(quick, 1))
     said = capsys.readouterr().out.splitlines()

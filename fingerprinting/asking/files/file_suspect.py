@@ -16,7 +16,7 @@ from fingerprinting.asking.files import formats, protocol, transformers_model
 from fingerprinting.asking.files.sandbox import MEMORY, Sandbox
 from fingerprinting.asking.respondent import Response
 from fingerprinting.core.errors import UserError
-from fingerprinting.study.domain import load_domain
+from fingerprinting.study.domain import DOMAINS, file_of, load_domain
 
 BATCH = 32  # inputs of a request, unless BATCH= says otherwise
 PACKAGES = {formats.ONNX: ("onnxruntime", "onnx"), formats.TRANSFORMERS: ("transformers", "text")}  # package, extra
@@ -27,7 +27,7 @@ WEIGHED = 3  # times its file's size that a suspect may take besides
 class Source:
     """What the owner's source takes and says: a suspect in safetensors is built for the same."""
 
-    domain: str  # a domain's name or the path of a domain file
+    domain: str  # a domain's name or the path of a domain file, or of its folder
     classes: int
     shape: tuple[int, ...]  # of a query
     dtype: str  # of queries, as NumPy calls it
@@ -75,7 +75,8 @@ class FileSuspect:
             "model": opening.model,
             "input": opening.input,
             "output": opening.output,
-            "domain": str(Path(source.domain).resolve()) if source.domain.endswith(".py") else source.domain,
+            "domain": source.domain if source.domain in DOMAINS else str(file_of(source.domain)),
+            "files": [str(path) for path in load_domain(source.domain).files],
             "classes": source.classes,
             "shape": list(source.shape),
             "dtype": source.dtype,

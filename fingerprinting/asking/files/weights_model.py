@@ -28,7 +28,8 @@ def prepare() -> None:
 def needed(spec: dict[str, Any]) -> list[str]:
     path = Path(spec["path"])
     beside = [str(path.parent)] if path.name.endswith(weights.INDEX) else []
-    return [str(path), *beside, *([spec["domain"]] if Path(spec["domain"]).is_file() else [])]
+    domain = [spec["domain"], *spec["files"]] if Path(spec["domain"]).is_file() else []
+    return [str(path), *beside, *domain]
 
 
 def opened(spec: dict[str, Any]) -> tuple[dict[str, str], Callable[[np.ndarray], np.ndarray]]:

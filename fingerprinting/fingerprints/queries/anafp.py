@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from fingerprinting.core.runtime import UserError, place
+from fingerprinting.core.errors import UserError
+from fingerprinting.core.runtime import place
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.fingerprints.queries.descent import descend

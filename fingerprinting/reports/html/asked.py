@@ -16,9 +16,13 @@ Row = tuple[str, str]
 LEAST = 0.001  # seconds below it are not told apart
 
 
-def by_hand(passed: Passed) -> list[Row]:
+def by_hand(passed: Passed, kept: Journal | None) -> list[Row]:
+    """kept: the journal of a case, which has when each response was read."""
+    times = sorted(entry.time for entry in kept.entries) if kept else []
+    read = dict.fromkeys(map(_time, (times[0], times[-1]))) if times else {}
     return [
         ("by whom", "by hand, or by another program: the responses were read from a file"),
+        *([("when they were read", " to ".join(read))] if read else []),
         ("queries", _queries(passed)),
         ("refusals and queries without a class", str(passed.found.get("unanswered", 0))),
     ]

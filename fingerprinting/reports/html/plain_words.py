@@ -32,16 +32,15 @@ def p_value(value: float) -> str:
     return f"{value:.3f}" if value >= LEAST else f"below {LEAST}"
 
 
-def limits(passed: Passed, *, asked_here: bool, committed: bool) -> list[str]:
-    """What a reader must not take the verdict for."""
+def limits(passed: Passed, *, kept: bool, committed: bool) -> list[str]:
+    """What a reader must not take the verdict for. kept: whether there is a journal."""
     found, twins = passed.found, CalibratedFingerprint.of(passed.fingerprint).of_twins
     return [
         "It compares responses. It does not show who copied a model, how or when, and whether that was allowed.",
         *_of_models(found),
         *(_of_twins() if twins else _of_attacks(found)),
         *([_of_tail(found)] if found["extrapolated"] else []),
-        *_of_asking(passed),
-        *([] if asked_here else ["How and when the responses were got is not known here: they came in a file."]),
+        *_of_asking(passed, kept),
         *_of_evidence(committed),
     ]
 
@@ -82,8 +81,11 @@ def _of_tail(found: dict) -> str:
     )
 
 
-def _of_asking(passed: Passed) -> list[str]:
+def _of_asking(passed: Passed, kept: bool) -> list[str]:
     said, found = [], passed.found
+    if "suspect" not in found:
+        read = ", and the journal has when it was read" if kept else ""
+        said.append(f"How and when the suspect gave its responses is not known here: they came in a file{read}.")
     if changed := found.get("suspect", {}).get("source_labels_changed"):
         said.append(
             f"The encoding changes the queries: the source itself would give another class to {changed} of them."

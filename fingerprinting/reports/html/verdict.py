@@ -14,7 +14,7 @@ from fingerprinting.calibrated import stopping, verdicts
 from fingerprinting.calibrated.contents import CalibratedFingerprint
 from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
 from fingerprinting.core import storage
-from fingerprinting.judging import case
+from fingerprinting.judging import case, commitment
 from fingerprinting.judging.closing import REPORT
 from fingerprinting.judging.queries import Places
 from fingerprinting.judging.verdict import Passed
@@ -61,18 +61,20 @@ def page(study: Study, passed: Passed, count: int = examples.COUNT) -> str:
         found=found,
         sign=SIGNS[found["outcome"]],
         sentence=plain_words.sentence(found),
-        cautions=[*found["warnings"], *found.get("findings", ())],
+        cautions=[*filter(None, [found.get("scope")]), *found["warnings"], *found.get("findings", ())],
         pictures=_pictures(passed),
         rows=numbers.numbers(passed),
         examples=examples.examples(study, passed, kept.responses if kept else {}, count),
-        asked=asked.by_journal(passed, kept) if kept else asked.by_hand(passed),
+        asked=asked.by_journal(passed, kept) if kept and "suspect" in found else asked.by_hand(passed, kept),
         committed=committed,
-        limits=plain_words.limits(passed, asked_here=kept is not None, committed=bool(committed)),
+        limits=plain_words.limits(passed, kept=bool(kept), committed=bool(committed)),
     )
 
 
 def _journal(passed: Passed) -> Journal | None:
-    return journal.read(passed.folder / journal.NAME) if "suspect" in passed.found else None
+    """That of this verdict; responses from a file have one in a case alone."""
+    kept = "suspect" in passed.found or commitment.is_there(passed.folder)
+    return journal.read(passed.folder / journal.NAME) if kept else None
 
 
 def _pictures(passed: Passed) -> list[Picture]:

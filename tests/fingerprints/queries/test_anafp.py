@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints.queries import anafp
 from tests.fingerprints.queries.linear import BOUNDS, EVERYWHERE, images, linear_model
 

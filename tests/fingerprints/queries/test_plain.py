@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fingerprinting.core.runtime import UserError
+from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints.queries.plain import outvoted
 
