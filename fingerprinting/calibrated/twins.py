@@ -15,7 +15,6 @@ from fingerprinting.calibrated.contents import CalibratedFingerprint, Controls, 
 from fingerprinting.calibrated.responses import controls_of, labels_of, made_of, of_task
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.errors import UserError
-from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.generate import begin, finish, trained_besides
 from fingerprinting.fingerprints.owner import Owner, Queries
@@ -78,7 +77,7 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     found = CalibratedFingerprint(
         source=_of_source_task(study, judges, queries),
         transfer=_transferred(study, moved, moved_judges, queries.inputs),
-        controls=_controls(owner, queries.inputs, judges, controls),
+        controls=_controls(owner, judges, controls),
     )
     fingerprint = owner.fingerprint(Queries(queries.inputs, queries.truth, found.extra))
     finish(
@@ -161,11 +160,11 @@ def _transferred(
     return TwinsCalibration(of_source, labels, counted, np.array(scores))
 
 
-def _controls(owner: Owner, queries: torch.Tensor, judges: list[Suspect], count: int) -> Controls:
-    """Any examples of dev that are no queries, classes in turn, and each judge's accuracy on them."""
+def _controls(owner: Owner, judges: list[Suspect], count: int) -> Controls:
+    """Any examples of dev, classes in turn, and each judge's accuracy on them.
+
+    Queries among them are asked twice: without these, the source's mistakes, no copy of it would seem to make any.
+    """
     dev, draw = owner.dev, np.random.default_rng(owner.seed("controls"))
-    inputs = physical(dev.inputs)
-    asked = {row.tobytes() for row in queries.flatten(1).numpy()}
-    free = np.array([row.tobytes() not in asked for row in inputs.flatten(1).numpy()])
-    order = draw.permutation(np.flatnonzero(free))
+    order = draw.permutation(len(dev))
     return controls_of(owner, evidence.in_turns(order, dev.targets.numpy())[:count], judges)

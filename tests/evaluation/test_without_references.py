@@ -18,7 +18,7 @@ from tests.deepcore.test_deepcore import CONSTANTS, ZOO, train
 
 LEVELS = dict(alpha=0.2, beta=0.2, tail="conformal")
 COMMAND = "python cv/references.py DATASET=digits TIER=smoke"
-LEARNING = ("sac_w", "cae", "fuap", "metafinger", "irisfp")  # methods that need reference models
+LEARNING = ("sac_w", "cae", "fuap", "metafinger", "irisfp", "anafp")  # methods that need reference models
 NEEDED = f"needs pirated reference models; run {COMMAND}, COPIES above 0"
 RUN = ("DATASET=digits", "TIER=smoke", "N=5")
 

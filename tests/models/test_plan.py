@@ -62,7 +62,7 @@ def test_a_job_costs_its_updates(planned):
 def test_steps_plan_the_models_that_they_would_train_and_train_none(planned, monkeypatch):
     recipe = dict(epochs=1, learning_rate=0.1, epsilon=0.1, pgd_steps=1)
     independent.irrelevant(planned, copies=2, adversarial_copies=1, **recipe)
-    stolen.extract(planned, copies=1, temperature=2.0, **recipe)
+    stolen.extract(planned, copies=1, same_copies=0, temperature=2.0, **recipe)
     assert {step: len(jobs) for step, jobs in planned.steps.items()} == {"irrelevant": 7, "extract": 6}
     assert build.planned(planned)["irrelevant"] == [job.model for job in planned.steps["irrelevant"]]
     assert plan.of_asking(planned, 100).images == 1300

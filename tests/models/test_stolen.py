@@ -120,7 +120,8 @@ def promised(study, monkeypatch):
 
     def jobs(step: str, **constants) -> list[Job]:
         moved = {} if step == "low_data_references" else MOVED
-        return getattr(reference, step)(study, **SCRATCH, **moved, **constants)
+        of_other_data = {"reference_copies": 1} if step == "calibration" else {}
+        return getattr(reference, step)(study, **SCRATCH, **moved, **of_other_data, **constants)
 
     return jobs
 
