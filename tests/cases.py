@@ -47,8 +47,8 @@ def protect(study: Study, seed: int = 0) -> Fingerprint:
     twins, judges = draw.integers(0, 10, (TWINS, QUERIES)), draw.integers(0, 10, (JUDGES, QUERIES))
     subtracted = draw.random((TWINS, QUERIES)) < 0.7
     shared = minus_twins.contributions(judges, labels.numpy(), twins, subtracted)
-    other_data = np.arange(JUDGES) % 2 == 1
-    learned = other_data[:, None] & (np.arange(QUERIES) % 5 == 0)
+    data = np.minimum(np.arange(JUDGES) % 4, 2)
+    learned = (data > 0)[:, None] & (np.arange(QUERIES) % 5 == 0)
     moved = {
         "transfer_twins": torch.from_numpy(draw.integers(0, 4, (TWINS, QUERIES))),
         "transfer_subtracted": torch.ones(TWINS, QUERIES, dtype=torch.bool),
@@ -60,7 +60,7 @@ def protect(study: Study, seed: int = 0) -> Fingerprint:
         "subtracted": torch.from_numpy(subtracted),
         "contributions": torch.from_numpy(shared),
         "learned": torch.from_numpy(learned),
-        "other_data": torch.from_numpy(other_data),
+        "data": torch.from_numpy(data),
         "honest": torch.from_numpy(np.ma.array(shared, mask=learned).mean(1).filled(0)),
         "control_inputs": torch.from_numpy(draw.random((CONTROLS, 1, 8, 8), dtype=np.float32)),
         "control_truth": torch.arange(CONTROLS),

@@ -19,8 +19,9 @@ CONTROL_INPUTS, CONTROL_TRUTH, CONTROL_ACCURACY = "control_inputs", "control_tru
 TRANSFER = "transfer_"  # begins the names of what responses to another task are weighed with
 FOR_TRANSFER = TRANSFER + WEIGHTS[0]  # one that is there where responses to another task can be weighed
 TWINS, SUBTRACTED, CONTRIBUTIONS, LEARNED = OF_EACH_QUERY = "twins", "subtracted", "contributions", "learned"
-OTHER_DATA = "other_data"
-OF_MODELS = (CONTRIBUTIONS, LEARNED, OTHER_DATA)  # what is kept of calibration models on the source's task
+DATA = "data"
+OF_MODELS = (CONTRIBUTIONS, LEARNED, DATA)  # what is kept of calibration models on the source's task
+SAME, OTHER, MATCHED = range(3)  # data of a calibration model: the source's, other ones, as little of the source's
 SOURCE = "source"  # its labels on another task, where the owner moved it there
 TRANSFERRED_TWINS = TRANSFER + TWINS  # there where twins judge suspects of another task
 DEVIATIONS = 2  # of a share of controls: so far beyond the accuracies of few models others may lie by chance
@@ -107,9 +108,9 @@ class TwinsCalibration:
     """The source's labels (n,), its twins' (k, n), which of them are subtracted where (k, n), and the calibration
     models' scores (m,); for suspects of another task all of models that the owner moved to it.
 
-    contributions (m, n): of each query to those scores. learned (m, n): which queries a model was trained on, on which
-    it is not scored. other_data (m,): which models learned from none of the source's examples. None for another task,
-    and in older fingerprints.
+    contributions (m, n): of each query to those scores. learned (m, n): which queries models of other data may have
+    been trained on, on which these and the matched ones are not scored. data (m,): SAME, OTHER or MATCHED of each
+    model. None for another task, and in older fingerprints.
     """
 
     source: np.ndarray
@@ -118,7 +119,7 @@ class TwinsCalibration:
     independent: np.ndarray
     contributions: np.ndarray | None = None
     learned: np.ndarray | None = None
-    other_data: np.ndarray | None = None
+    data: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -128,11 +129,11 @@ class TwinsCalibration:
         subtracted: np.ndarray,
         asked: np.ndarray,
         learned: np.ndarray,
-        other_data: np.ndarray,
+        data: np.ndarray,
     ) -> TwinsCalibration:
         """asked (m, n): the calibration models' labels."""
         shared = minus_twins.contributions(asked, source, twins, subtracted)
-        return cls(source, twins, subtracted, means(shared, learned), shared, learned, other_data)
+        return cls(source, twins, subtracted, means(shared, learned), shared, learned, data)
 
     @property
     def stolen(self) -> np.ndarray:
@@ -141,15 +142,15 @@ class TwinsCalibration:
 
     @property
     def groups(self) -> tuple[np.ndarray, ...]:
-        """The scores of the calibration models of the source's data, and of those of other data if there are some."""
-        if self.other_data is None:
+        """The scores of the calibration models of the source's data, and of those that show what other data do."""
+        if self.data is None or not set(self.data) >= {OTHER, MATCHED}:
             return (self.independent,)
-        return tuple(own for side in (False, True) if len(own := self.independent[self.other_data == side]))
+        return tuple(self.independent[self.data == one] for one in (SAME, OTHER, MATCHED))
 
     @property
     def ranked(self) -> int:
-        """How many models a suspect is ranked among: those of the smaller group."""
-        return min(map(len, self.groups))
+        """How many models a suspect is ranked among: those of the source's data."""
+        return len(self.groups[0])
 
     @classmethod
     def read(cls, fingerprint: Fingerprint, prefix: str = "") -> TwinsCalibration:

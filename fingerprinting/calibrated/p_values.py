@@ -14,16 +14,17 @@ def conformal(evidence: float | np.ndarray, independent: Known) -> np.ndarray:
     return (1 + (seen >= np.asarray(evidence)[..., None]).sum(-1)) / (1 + len(seen))
 
 
-def student(evidence: float | np.ndarray, independent: Known) -> np.ndarray:
+def student(evidence: float | np.ndarray, independent: Known, further: float = 0.0) -> np.ndarray:
     """For normally distributed evidence: the prediction interval of one more draw, by Student's t. Any shape, the same.
 
     It goes on beyond the models that were seen, where nobody knows whether it holds: `extrapolated` says where.
+    further: a variance that the draw has besides.
     """
     seen = np.asarray(independent, dtype=float)
     if len(np.unique(seen)) < 2:
         return conformal(evidence, independent)
-    standard = (np.asarray(evidence) - seen.mean()) / (seen.std(ddof=1) * np.sqrt(1 + 1 / len(seen)))
-    return stats.t.sf(standard, len(seen) - 1)
+    deviation = np.sqrt(seen.var(ddof=1) * (1 + 1 / len(seen)) + further)
+    return stats.t.sf((np.asarray(evidence) - seen.mean()) / deviation, len(seen) - 1)
 
 
 def extrapolated(alpha: float, models: int) -> bool:
@@ -35,10 +36,25 @@ TAILS: dict[str, Callable[[float | np.ndarray, Known], np.ndarray]] = {"conforma
 
 
 def beside(evidence: float | np.ndarray, groups: Sequence[Known], tail: str) -> np.ndarray:
-    """The largest p-value over groups of independent models: a suspect may be like any of them. Any shape, the same."""
-    return np.max([TAILS[tail](evidence, independent) for independent in groups], axis=0)
+    """Beside independent models of the source's data, where a suspect may be of other data. Any shape, the same.
+
+    groups: evidence of models of the source's data; where there are some, that of models of other data, and of models
+    of as little of the source's, which differ from these in the data alone. What the former show more than the latter
+    is added to what all independent models may show; ranks do not know how uncertain it is.
+    """
+    if len(groups) == 1:
+        return TAILS[tail](evidence, groups[0])
+    more, variance = of_other_data(*groups[1:])
+    less = np.asarray(evidence) - more
+    return student(less, groups[0], variance) if tail == "student" else conformal(less, groups[0])
+
+
+def of_other_data(other: Known, matched: Known) -> tuple[float, float]:
+    """How much more evidence models of other data show than matched ones, at least 0, and the variance of that mean."""
+    variance = sum(np.var(group, ddof=1) / len(group) if len(group) > 1 else 0.0 for group in (other, matched))
+    return max(0.0, float(np.mean(other) - np.mean(matched))), float(variance)
 
 
 def p_value(evidence: float, groups: Sequence[Known], alpha: float, tail: str) -> float:
-    """By ranks where the models of each group support alpha, else by the tail."""
-    return float(beside(evidence, groups, tail if extrapolated(alpha, min(map(len, groups))) else "conformal"))
+    """`beside` groups: by ranks where the models of the source's data support alpha, else by the tail."""
+    return float(beside(evidence, groups, tail if extrapolated(alpha, len(groups[0])) else "conformal"))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from fingerprinting.calibrated import evidence
-from fingerprinting.calibrated.contents import CalibratedFingerprint, Controls, TwinsCalibration
+from fingerprinting.calibrated.contents import MATCHED, OTHER, SAME, CalibratedFingerprint, Controls, TwinsCalibration
 from fingerprinting.calibrated.responses import controls_of, labels_of, made_of, of_task
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core.errors import UserError
@@ -19,6 +19,7 @@ from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.generate import begin, finish, trained_besides
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.models import costs, mistakes, suspects, trained
+from fingerprinting.models.reference import matched_share
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.models.twins import PAIR, TRANSFERRED
 from fingerprinting.study.study import SKIPPED, Study
@@ -53,7 +54,7 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     if size == PAIRS and not pairs:
         raise UserError(f"SIZE={size} chooses queries with matched pairs; run {study.command('pairs')}, COPIES above 0")
     judges = calibrating(study)
-    if {suspects.part(model) for model in judges} != {"owner", OTHER_DATA}:
+    if set(data_of(study, judges)) != {SAME, OTHER, MATCHED}:
         raise UserError(
             "verdicts compare with calibration models of the source's data and of others; give the calibration COPIES "
             "and REFERENCE_COPIES above 0"
@@ -97,12 +98,20 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
 
 
 def calibrating(study: Study, *, on_target: bool = False) -> list[Suspect]:
-    """Independent models of all of their maker's data: those of a share, less able, lie further apart in scores."""
-    return [
-        model
-        for model in of_task(suspects.of_use(study, "calibration"), on_target=on_target)
-        if suspects.share(model) == 1.0
-    ]
+    """Independent models of all of their maker's data: those of a share, less able, lie further apart in scores.
+
+    Of the source's task also those of a share that match models of other data.
+    """
+    shares = {1.0} if on_target else {1.0, matched_share(study)}
+    models = of_task(suspects.of_use(study, "calibration"), on_target=on_target)
+    return [model for model in models if suspects.share(model) in shares]
+
+
+def data_of(study: Study, models: list[Suspect]) -> np.ndarray:
+    """(m,): SAME, OTHER or MATCHED of each calibration model of the source's task."""
+    of_owner = {1.0: SAME, matched_share(study): MATCHED}
+    data = [OTHER if suspects.part(model) == OTHER_DATA else of_owner[suspects.share(model)] for model in models]
+    return np.array(data, dtype=int)
 
 
 def chosen(owner: Owner, twins: list[Suspect], pairs: list[Suspect], n: int) -> Chosen:
@@ -138,9 +147,9 @@ def margin_of(logits: torch.Tensor) -> torch.Tensor:
 def _of_source_task(study: Study, judges: list[Suspect], queries: Chosen) -> TwinsCalibration:
     """What is known of the queries where a suspect's labels mean the source's classes."""
     asked = labels_of(study, [suspects.source_of(study), *judges], queries.inputs)
-    other_data = np.array([suspects.part(model) == OTHER_DATA for model in judges])
-    learned = other_data[:, None] & queries.of_reference
-    return TwinsCalibration.of(asked[0], queries.twins, queries.subtracted, asked[1:], learned, other_data)
+    data = data_of(study, judges)
+    learned = (data != SAME)[:, None] & queries.of_reference
+    return TwinsCalibration.of(asked[0], queries.twins, queries.subtracted, asked[1:], learned, data)
 
 
 def _transferred(

@@ -29,6 +29,10 @@ STOLEN, INDEPENDENT, INCONCLUSIVE = "stolen", "independent", "inconclusive"
 USUAL = 0.5  # a model that is cleared shows less evidence than this share of independent models
 FEW = 50  # models to compare with: one more or less of them moves a p-value by two points
 MOST_UNANSWERED = 0.1  # of all queries; beyond it what is missing may be what would tell
+OF_TWO_CLASSES = (
+    "of two classes all wrong responses are the same, so that models of other data agree with the source where its "
+    "twins do not; judge by calibrated.py SIZE=full"
+)
 OF_ONE_DATA = (
     "it has no calibration models of other data than the source's, without which independent models of other data are "
     "flagged too often; run calibration.py and calibrated.py again, or the same protect.py command"
@@ -60,11 +64,18 @@ def passed(found: dict) -> str:
 def limit_of(fingerprint: Fingerprint, *, other_task: bool) -> str:
     """Why no verdict by it may go further than inconclusive; empty where one may.
 
-    On EEG (docs/price.md) calibration models of the source's people alone leave independent models of other people
-    flagged far above alpha.
+    On EEG of people in two states (docs/price.md), twins flag independent models of other people far above alpha beside
+    calibration models of the source's people, and beside those of others too for some sources.
     """
     held = CalibratedFingerprint.of(fingerprint)
-    return OF_ONE_DATA if held.of_twins and not other_task and len(held.source.groups) < 2 else ""
+    if other_task or not held.of_twins:
+        return ""
+    return limit_of_twins(fingerprint.metadata["classes"]) or (OF_ONE_DATA if len(held.source.groups) < 2 else "")
+
+
+def limit_of_twins(classes: int) -> str:
+    """The same before there is a fingerprint."""
+    return OF_TWO_CLASSES if classes == 2 else ""
 
 
 def too_few(found: dict) -> bool:
@@ -97,11 +108,6 @@ def why(found: dict) -> str:
             "hardly any independent model shows as much evidence, hardly any stolen model as little: it is like neither"
         )
     return "hardly any stolen model shows as little evidence, but few independent models show as much"
-
-
-def ranked(found: dict) -> int:
-    """How many calibration models the p-value of what `measured` found ranks a suspect among: those of one group."""
-    return found.get("n_ranked", found["n_calibration"])
 
 
 def flagged_at_most(alpha: float, n_calibration: int) -> float:
@@ -170,8 +176,8 @@ def measured(
         "alpha": alpha,
         "beta": beta,
         "tail": tail,
-        "n_calibration": len(known.independent),
-        **({"n_ranked": known.ranked} if len(known.groups) > 1 else {}),
+        "n_calibration": known.ranked,
+        **({"n_other_data": len(known.groups[1])} if len(known.groups) > 1 else {}),
         "n_stolen": len(known.stolen),
     }
 
@@ -236,7 +242,7 @@ def measured_so_far(
         return found | {"looks": list(looks)}
     return found | {
         "p_independent": stopping.p_value(fingerprint, labels, alpha, tail),
-        "extrapolated": p_values.extrapolated(alpha * min(stopping.shares(len(looks))), ranked(found)),
+        "extrapolated": p_values.extrapolated(alpha * min(stopping.shares(len(looks))), found["n_calibration"]),
         "looks": list(looks),
     }
 

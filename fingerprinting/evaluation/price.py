@@ -21,6 +21,7 @@ from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
 from fingerprinting.fingerprints import minus_twins
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.mistakes import HELD_OUT, OF_MIXTURES, OF_TRAINING
+from fingerprinting.models.reference import as_named
 from fingerprinting.models.suspects import NEGATIVES, SAME_TASK
 from fingerprinting.models.twins import PAIR
 from fingerprinting.study.records import Records
@@ -151,14 +152,20 @@ def _count(found: Labels, kind: str) -> int:
 
 
 def calibrating(found: Labels) -> list[np.ndarray]:
-    """Masks (M,) of the groups of models that verdicts compare with, as the calibrated fingerprint's twins do."""
-    there, other_data = np.isin(found.kinds, CALIBRATION) & (found.share == 1), np.isin(found.kinds, OF_REFERENCE)
-    return [group for group in (there & ~other_data, there & other_data) if group.any()]
+    """Masks (M,) of the groups of models that verdicts compare with, as `TwinsCalibration.groups`; none without any."""
+    there, other = np.isin(found.kinds, CALIBRATION), np.isin(found.kinds, OF_REFERENCE)
+    same = there & ~other & (found.share == 1)
+    if not (same.any() and other.any()):
+        return [same] if same.any() else []
+    share = as_named(int(found.examples[other].max()) / int(found.examples[same].max()))
+    matched = there & ~other & (found.share == share)
+    return [same, other, matched] if matched.any() else [same]
 
 
 def learned(found: Labels) -> np.ndarray:
-    """Mask (M, m) of the candidates on which a calibration model is not scored, for it was trained on them."""
-    return np.isin(found.kinds, OF_REFERENCE)[:, None] & found.among(OTHER_DATA)
+    """Mask (M, m) of the candidates on which models of other data, trained on them, and matched ones are not scored."""
+    left_out = np.isin(found.kinds, CALIBRATION) & (np.isin(found.kinds, OF_REFERENCE) | (found.share < 1))
+    return left_out[:, None] & found.among(OTHER_DATA)
 
 
 def _mean_seconds(found: Labels, *kinds: str) -> float:
@@ -224,10 +231,11 @@ def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas
                 "twins": variant.twins,
                 "pairs": variant.pairs,
                 "queries": drawn[0][1],
-                "n_calibration": int(np.any(groups, axis=0).sum()),
+                "n_calibration": int(groups[0].sum()),
+                "n_further": int(np.any(groups[1:], axis=0).sum()) if groups[1:] else 0,
                 "tail": tail,
                 "alpha": alpha,
-                "extrapolated": p_values.extrapolated(alpha, min(int(group.sum()) for group in groups)),
+                "extrapolated": p_values.extrapolated(alpha, int(groups[0].sum())),
                 "draws": len(drawn),
                 **_shares(found, p <= alpha),
                 "provenance": runtime.provenance(study.device),
@@ -260,7 +268,7 @@ def _stopped(
             "twins": variant.twins,
             "pairs": variant.pairs,
             "queries": looked[0][1][-1],
-            "n_calibration": int(np.any(groups, axis=0).sum()),
+            "n_calibration": int(groups[0].sum()),
             "alpha": alpha,
             "draws": len(looked),
             **_shares(found, flagged),

@@ -17,8 +17,7 @@ from fingerprinting.models.mistakes import HELD_OUT
 from fingerprinting.study.study import Study
 
 QUERIES = (200, 800)
-GROUPS = {"same data": 0, "other data": 1}  # of calibration models; `both` takes the larger p-value
-BOTH = "both"
+SAME, LARGER, BOTH = COMPARED = ("same data", "larger p-value", "same and other data")
 LEAST = 3  # models that are repetitions of one training: a source, a twin that chooses and one that is subtracted
 SUSPECTS = {side: (side, f"{side}_adversarial") for side in ("irrelevant", "homologous")}
 
@@ -26,29 +25,24 @@ SUSPECTS = {side: (side, f"{side}_adversarial") for side in ("irrelevant", "homo
 def of_each_source(
     study: Study, found: Labels, groups: list[np.ndarray], learned: np.ndarray, alphas: tuple[float, ...], draws: int
 ) -> Iterator[dict]:
-    """A row for each model in the source's place, number of queries, rate and group that suspects are compared with.
+    """A row for each model in the source's place, number of queries, rate and what suspects are compared with.
 
-    groups: masks (M,) of the calibration models, learned (M, m): which of the candidates each was trained on. Mistakes
-    on held-out examples are asked, all of the same margin, for a twin's is not kept.
+    Calibration models of the same data; of other data too, by the larger of two p-values; or by what other data show
+    more, as verdicts do. groups: masks (M,) of the calibration models, learned (M, m): on which of the candidates each
+    is not scored. Mistakes on held-out examples are asked, all of the same margin, for a twin's is not kept.
     """
     family = np.flatnonzero(np.isin(found.kinds, ("source", "twin"))).tolist()
-    if len(family) < LEAST or len(groups) < len(GROUPS):
+    if len(family) < LEAST or len(groups) < 2:
         return
     judged = {side: own for side, kinds in SUSPECTS.items() if (own := np.isin(found.kinds, kinds)).any()}
     for source in family:
         pool = np.flatnonzero(found.among(*HELD_OUT) & (found.labels[source] != found.truth))
         for n in QUERIES:
-            scores = np.stack(
-                [
-                    _scores(
-                        study, found, learned, source, [model for model in family if model != source], pool, n, draw
-                    )
-                    for draw in range(draws)
-                ]
-            )
-            beside = {name: [groups[place]] for name, place in GROUPS.items()} | {BOTH: groups}
-            for name, compared in beside.items():
-                p = np.stack([p_values.beside(own, [own[group] for group in compared], "student") for own in scores])
+            twins = [model for model in family if model != source]
+            scores = [_scores(study, found, learned, source, twins, pool, n, draw) for draw in range(draws)]
+            p_of = [_p_values(own, [own[group] for group in groups]) for own in scores]
+            for name in COMPARED:
+                p = np.stack([of_draw[name] for of_draw in p_of])
                 for alpha in alphas:
                     yield {
                         "key": f"{study.folder}/{found.models[source]}/{n}/{name}/{alpha:g}",
@@ -59,13 +53,19 @@ def of_each_source(
                         "queries": min(n, len(pool)),
                         "budget": n,
                         "compared_with": name,
-                        "n_calibration": int(np.any(compared, axis=0).sum()),
+                        "n_calibration": int(groups[0].sum()),
                         "alpha": alpha,
                         "draws": draws,
                         **{f"flagged_{side}": float((p[:, own] <= alpha).mean()) for side, own in judged.items()},
                         **{f"n_{side}": int(own.sum()) for side, own in judged.items()},
                         "provenance": runtime.provenance(study.device),
                     }
+
+
+def _p_values(scores: np.ndarray, groups: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """(M,) by each of COMPARED: of scores (M,), beside those of the calibration models."""
+    same, other = (p_values.student(scores, group) for group in groups[:2])
+    return {SAME: same, LARGER: np.maximum(same, other), BOTH: p_values.beside(scores, groups, "student")}
 
 
 def _scores(

@@ -30,7 +30,7 @@ TWINS = {
 OF_MODELS = {
     contents.CONTRIBUTIONS: (REAL, "mn"),
     contents.LEARNED: (TRUTH, "mn"),
-    contents.OTHER_DATA: (TRUTH, "m"),
+    contents.DATA: (WHOLE, "m"),
 }  # of fingerprints that were made since these are kept
 MOVED_TWINS = {
     TRANSFER + contents.TWINS: (WHOLE, "tn"),

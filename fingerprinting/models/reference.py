@@ -134,17 +134,41 @@ def _of_both_sides(
     return jobs
 
 
-def calibration(study: Study, *, reference_copies: int, **constants) -> str | None:
+def calibration(study: Study, **constants) -> str | None:
     """The owner's own independents that neither choose queries nor weigh responses: how far independent models go.
 
-    On the owner's part, and `reference_copies` of every architecture on the reference part, from which neither the
-    source nor its twins learned: models of other data share less with twins than those of the same. Where reference
-    models weigh responses the latter are left out, for they look more independent there than any others.
+    On the owner's part, and `reference_copies` of every architecture on other data and on as little of the owner's:
+    where twins, which have the source's data, share more with models of the same data than with others, these show it.
+    """
+    return build.train(study, "calibration", calibration_jobs(study, **constants))
+
+
+def calibration_jobs(study: Study, *, reference_copies: int, **constants) -> list[Job]:
+    """Calibration models of the source's data; of the reference part, from which neither it nor its twins learned; and
+    matched ones, of as many examples of the owner's part: the latter two differ in whose the data are alone.
     """
     jobs = independents(study, "calibration", OF_SAME_DATA, **constants)
-    fewer = {"copies": reference_copies, "shares": (), "share_copies": 0, "transfer_copies": 0}
-    jobs += independents(study, "calibration", OF_OTHER_DATA, **constants | fewer)
-    return build.train(study, "calibration", jobs)
+    there = {job.model for job in jobs}
+    none = {"copies": 0, "shares": (), "share_copies": 0, "transfer_copies": 0}
+    other = independents(study, "calibration", OF_OTHER_DATA, **constants | none | {"copies": reference_copies})
+    matching = {"shares": (matched_share(study),), "share_copies": reference_copies}
+    matched = independents(study, "calibration", OF_SAME_DATA, **constants | none | matching)
+    return jobs + other + [job for job in matched if job.model not in there]
+
+
+def is_whole(job: Job) -> bool:
+    """Whether a calibration model has all of the source's data, so that suspects are ranked among such models."""
+    return "part" not in job.options
+
+
+def matched_share(study: Study) -> float:
+    """The share of the owner's part that is as large as the reference part."""
+    return as_named(len(study.parts["reference"]) / len(study.parts["owner"]))
+
+
+def as_named(share: float) -> float:
+    """As precise as the names of models have a share, so that no two of the same name have others."""
+    return float(f"{share:.2g}")
 
 
 def audit(study: Study, **constants) -> str | None:

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 
 from fingerprinting import cli
-from fingerprinting.calibrated import fitting
+from fingerprinting.calibrated import fitting, verdicts
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.core import runtime
 from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.judging import queries
-from fingerprinting.models import build, mistakes, source_model, stealing, trained
+from fingerprinting.models import build, mistakes, reference, source_model, stealing, trained
 from fingerprinting.models.costs import duration
 from fingerprinting.models.kinds import Job, Training
 from fingerprinting.protecting import asked, comparing, deriving, description, estimating, inspecting, networks, plan
@@ -67,6 +67,8 @@ def run(
     about = deriving.described(folder, Path(data), found, network, all_mine, given, device)
     held, study = deriving.kept(folder, about, found, given)
     print(deriving.cut_of(study, held, folder, elsewhere), flush=True)
+    if limit := verdicts.limit_of_twins(len(found.classes)):
+        print(f"every verdict will be {verdicts.INCONCLUSIVE}: {limit}", flush=True)
     if split_only:
         print("train the model on the owner's part alone, then give it by the same command without SPLIT_ONLY=")
         return
@@ -176,7 +178,7 @@ def _check_data(study: Study, twins: list[Job], folder: Path) -> None:
 def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds, asked: int, controls: int) -> str:
     jobs = plan.jobs_of(study, recipes, chosen)
     left = build.lacking(study, jobs)
-    ranked = len(plan.calibration_jobs(study, recipes, chosen)) // len(plan.CALIBRATING)
+    ranked = sum(reference.is_whole(job) for job in plan.calibration_jobs(study, recipes, chosen))
     takes = estimating.wall(study, left, seconds)
     return (
         f"plan: {plan.said(study, jobs)}, {len(jobs)} models, {len(left)} still to train in about "

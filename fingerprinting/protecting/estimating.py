@@ -38,7 +38,7 @@ def estimate(study: Study, pilot: Job | None) -> Seconds:
         name = job.model.architecture
         if name not in update:
             update[name] = _seconds_of_update(study, job)
-        examples = len(examples_of(study, job.options.get("part", "owner")))
+        examples = round(len(examples_of(study, job.options.get("part", "owner"))) * job.options.get("share", 1))
         of_clean = job.options["pgd_steps"] + BEYOND_STEPS if "epsilon" in job.options else 1
         return update[name] * updates_of(job.recipe, examples) * of_clean
 
@@ -50,7 +50,8 @@ def estimate(study: Study, pilot: Job | None) -> Seconds:
         if "weights_sha256" in job.options:
             return 0.0
         if pilot and own and job.model.architecture == study.source_architecture and "epsilon" not in job.options:
-            share = len(examples_of(study, job.options.get("part", "owner"))) / len(study.parts["owner"])
+            examples = len(examples_of(study, job.options.get("part", "owner"))) * job.options.get("share", 1)
+            share = examples / len(study.parts["owner"])
             return slower * took * share
         return slower * timed(job) * (took / expected if pilot and not own else 1)
 

@@ -18,14 +18,16 @@ from fingerprinting.protecting.networks import OWN
 from fingerprinting.study.study import Study
 from fingerprinting.training.recipe import Recipe
 
-CALIBRATING = reference.OF_SAME_DATA | reference.OF_OTHER_DATA
 UNITS = {"s": 1, "m": MINUTE, "min": MINUTE, "h": HOUR}
 FILE = "plan.json"  # in the owner's folder
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many twins, calibration models of each data at least, and architectures of matched pairs."""
+    """How many twins, calibration models at least, and architectures of matched pairs.
+
+    So many of the source's data, and as many each of other data and of as little of the source's.
+    """
 
     twins: int
     calibration: int
@@ -64,11 +66,10 @@ def twin_jobs(study: Study, recipes: Recipes, plan: Plan) -> list[Job]:
 
 def calibration_jobs(study: Study, recipes: Recipes, plan: Plan) -> list[Job]:
     """Copies of every architecture on each data, one of each trained adversarially: as the plan says, or a few more."""
-    jobs = reference.independents(
+    jobs = reference.calibration_jobs(
         study,
-        "calibration",
-        CALIBRATING,
-        copies=math.ceil(plan.calibration / (1 + len(study.architectures))),
+        copies=(copies := math.ceil(plan.calibration / (1 + len(study.architectures)))),
+        reference_copies=copies,
         shares=(),
         share_copies=0,
         transfer_copies=0,

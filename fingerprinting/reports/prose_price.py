@@ -203,7 +203,7 @@ MEASURED = (
     Measured(
         PAGE,
         "flag up to {:.3f} of the irrelevant models, those of other people up to {:.3f},",
-        lambda: [of_sources(EYES, group, "irrelevant") for group in price_level.GROUPS],
+        lambda: [of_sources(EYES, group, "irrelevant") for group in price_level.COMPARED],
     ),
     Measured(
         PAGE,

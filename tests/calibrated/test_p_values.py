@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ttest_ind
+from scipy.stats import t, ttest_ind
 
 from fingerprinting.calibrated import p_values
 
@@ -47,13 +47,34 @@ def test_without_a_spread_there_is_no_tail(independent):
     assert p_values.student(1.0, independent) == p_values.conformal(1.0, independent) == 1 / (1 + len(independent))
 
 
-@given(st.lists(st.lists(shown, min_size=1, max_size=6), min_size=1, max_size=3), shown, st.sampled_from([0.01, 0.3]))
-def test_beside_several_groups_a_suspect_may_be_like_any_of_them(groups, found, alpha):
+def test_what_models_of_other_data_show_more_is_added_and_how_uncertain_it_is():
+    same, other, matched = [0.0, 1.0, 2.0], [4.0, 6.0], [1.0, 2.0, 3.0]
+    assert p_values.of_other_data(other, matched) == pytest.approx((3, 2 / 2 + 1 / 3))
+    assert p_values.beside(4.5, (same, other, matched), "conformal") == p_values.conformal(1.5, same) == 0.5
+    standard = (5 - 3 - 1) / np.sqrt(1 + 1 / 3 + 4 / 3)
+    assert p_values.beside(5.0, (same, other, matched), "student") == pytest.approx(t.sf(standard, 2))
+    assert p_values.of_other_data(matched, other)[0] == 0, "less is not taken off"
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=6), shown, st.sampled_from([0.01, 0.3]))
+def test_alone_they_are_as_one_group(independent, found, alpha):
     for tail, p_value in p_values.TAILS.items():
-        assert p_values.beside(found, groups, tail) == max(p_value(found, own) for own in groups)
-        few = min(len(own) for own in groups) < 1 / alpha - 1
-        expected = p_values.beside(found, groups, tail if few else "conformal")
-        assert p_values.p_value(found, groups, alpha, tail) == expected
+        assert p_values.beside(found, (independent,), tail) == p_value(found, independent)
+        expected = (
+            p_value(found, independent) if len(independent) < 1 / alpha - 1 else p_values.conformal(found, independent)
+        )
+        assert p_values.p_value(found, (independent,), alpha, tail) == expected
+
+
+def test_beside_models_of_other_data_no_level_flags_more_of_these_than_it_says():
+    draw, alpha = np.random.default_rng(0), 0.05
+    same, matched = draw.normal(size=(2, 4_000, 18))
+    other = draw.normal(size=(4_000, 19)) + 1.5
+    groups = zip(other[:, 0], same, other[:, 1:], matched, strict=True)
+    found = np.array([p_values.beside(one, rest, "student") for one, *rest in groups])
+    assert (found <= alpha).mean() == pytest.approx(alpha, abs=0.01)
+    blind = np.array([p_values.student(one, rest) for one, rest in zip(other[:, 0], same, strict=True)])
+    assert (blind <= alpha).mean() > 5 * alpha
 
 
 def test_beyond_the_models_seen_a_level_is_extrapolated():

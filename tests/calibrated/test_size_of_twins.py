@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fingerprinting.calibrated import fitting, twins, verdicts
-from fingerprinting.calibrated.contents import CalibratedFingerprint
+from fingerprinting.calibrated.contents import MATCHED, OTHER, SAME, CalibratedFingerprint
 from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
 from fingerprinting.evaluation import ablation
@@ -75,14 +75,17 @@ def test_it_keeps_what_twins_and_calibration_models_respond(small, outputs):
     assert held.of_twins
     for twin, kept in zip(suspects.there(small, "twin"), held.source.twins, strict=True):
         assert (labels_of(small, twin, made.inputs) == kept).all()
-    judges, reference = twins.calibrating(small), set(rows(physical(small.parts["reference"].inputs)))
-    assert [suspects.part(model) == "reference" for model in judges] == held.source.other_data.tolist()
-    assert 0 < held.source.learned[held.source.other_data].mean() < 1 and len(held.source.groups) == 2
+    judges, seen = twins.calibrating(small), set(rows(physical(small.parts["reference"].inputs)))
+    of_other = [suspects.part(model) == "reference" for model in judges]
+    matched = [suspects.share(model) == reference.matched_share(small) for model in judges]
+    assert (held.source.data == np.where(of_other, OTHER, np.where(matched, MATCHED, SAME))).all()
+    assert [len(own) for own in held.source.groups] == [4, 8, 8]
+    assert 0 < held.source.learned[held.source.data == OTHER].mean() < 1
     assert 0 < len(judges) == len(held.source.independent) < len(suspects.of_use(small, "calibration"))
-    assert not any("share" in model.model.variant for model in judges)
     for model, score, accuracy in zip(judges, held.source.independent, held.controls.accuracy, strict=True):
         labels = labels_of(small, model, made.inputs)
-        kept = slice(None) if suspects.part(model) == "owner" else [row not in reference for row in rows(made.inputs)]
+        whole = suspects.part(model) == "owner" and suspects.share(model) == 1
+        kept = slice(None) if whole else [row not in seen for row in rows(made.inputs)]
         asked = (labels[kept], made.labels.numpy()[kept], held.source.twins[:, kept], held.source.subtracted[:, kept])
         assert score == pytest.approx(minus_twins.score(*asked))
         right = labels_of(small, model, held.controls.inputs) == held.controls.truth.numpy()
@@ -115,7 +118,7 @@ def test_the_source_itself_is_stolen_and_no_calibration_model_is(small, outputs)
 def test_without_calibration_models_of_other_data_nobody_is_flagged_and_that_is_said_before(small, outputs):
     fingerprint = opened(small)
     controls = CalibratedFingerprint.of(fingerprint).controls.truth
-    of_one_data = {"other_data": torch.zeros_like(fingerprint.extra["other_data"])}
+    of_one_data = {"data": torch.zeros_like(fingerprint.extra["data"])}
     for changed, expected in ((of_one_data, "inconclusive"), ({}, "stolen")):
         asked = replace(fingerprint, extra=fingerprint.extra | changed)
         found = verdicts.measured(asked, asked.labels, controls, 0.2, 0.2)
@@ -123,6 +126,17 @@ def test_without_calibration_models_of_other_data_nobody_is_flagged_and_that_is_
         said = judge.warnings_of(small.tier, asked, False, 0.2)
         limited = any("is inconclusive: it has no calibration models of other data" in one for one in said)
         assert limited == bool(changed)
+
+
+def test_of_two_classes_nobody_is_flagged_and_that_is_said_before(small, outputs):
+    fingerprint = opened(small)
+    controls = CalibratedFingerprint.of(fingerprint).controls.truth
+    for classes, expected in ((2, "inconclusive"), (10, "stolen")):
+        asked = replace(fingerprint, metadata={**fingerprint.metadata, "classes": classes})
+        found = verdicts.measured(asked, asked.labels, controls, 0.2, 0.2)
+        assert verdicts.passed(found) == expected
+        said = judge.warnings_of(small.tier, asked, False, 0.2)
+        assert any("every verdict is inconclusive: of two classes" in one for one in said) == (classes == 2)
 
 
 def test_who_can_only_be_asked_gets_that_verdict_and_is_told_what_it_rests_on(small, outputs, tmp_path, capsys):

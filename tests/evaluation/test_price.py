@@ -74,18 +74,20 @@ def test_models_are_flagged_against_the_calibration_models(small):
     rows = Records.of(small, "price_verdicts").rows()
     kept = labels.read(small.folder)
     of_all = np.isin(kept.kinds, price.CALIBRATION) & (kept.share == 1)
-    count, groups = int(of_all.sum()), price.calibrating(kept)
-    assert len(groups) == 2 and (sum(groups) == of_all).all()
-    assert (price.learned(kept).any(1) == groups[1]).all() and not price.learned(kept)[
-        :, ~kept.among("reference")
-    ].any()
-    assert count < np.isin(kept.kinds, price.CALIBRATION).sum() and set(kept.share) == {0.5, 1.0}
+    same, other, matched = price.calibrating(kept)
+    count, share = int(same.sum()), reference.matched_share(small)
+    assert ((same | other) == of_all).all() and set(kept.share[matched]) == {share} and matched.sum() == other.sum() > 0
+    assert np.ptp(kept.examples[other | matched]) <= 1
+    left_out = price.learned(kept)
+    assert (left_out.any(1) >= (other | matched)).all() and not left_out[:, ~kept.among("reference")].any()
+    assert not left_out[same].any()
+    assert count < np.isin(kept.kinds, price.CALIBRATION).sum() and set(kept.share) == {0.5, share, 1.0}
     assert {row["n_calibration"] for row in rows} == {count} and count > 2
     assert {(row["tail"], row["alpha"]) for row in rows} == {
         (tail, alpha) for tail in ("conformal", "student") for alpha in (0.05, 0.5)
     }
     for row in rows:
-        assert row["extrapolated"] == (row["alpha"] < 1 / (1 + min(int(group.sum()) for group in groups)))
+        assert row["extrapolated"] == (row["alpha"] < 1 / (1 + count))
         if row["tail"] == "conformal" and row["extrapolated"]:
             assert row["flagged_stolen"] == row["flagged_independent"] == 0
         assert row["n_stolen"] == row["n_independent"] == 2
@@ -102,17 +104,15 @@ def test_each_twin_takes_the_sources_place(small):
     rows, kept = Records.of(small, "price_level").rows(), labels.read(small.folder)
     family = kept.models[np.isin(kept.kinds, ("source", "twin"))]
     assert {row["model"] for row in rows} == set(family) and len(family) == 4
-    assert {row["compared_with"] for row in rows} == {"same data", "other data", "both"}
+    assert {row["compared_with"] for row in rows} == set(price_level.COMPARED)
     own = [row for row in rows if row["model"] == family[-1] and row["budget"] == 800]
     place = int(np.flatnonzero(kept.models == family[-1])[0])
     wrong = kept.among("dev", "reference") & (kept.labels[place] != kept.truth)
     assert {(row["queries"], row["mistakes"]) for row in own} == {(wrong.sum(), wrong.sum())} and wrong.sum() < 800
     assert {row["accuracy"] for row in own} == {kept.accuracy[place]}
     flagged = {row["compared_with"]: row["flagged_homologous"] for row in own}
-    assert flagged["both"] <= min(flagged["same data"], flagged["other data"])
-    of_both = [row for row in own if row["compared_with"] == "both"]
-    groups = price.calibrating(kept)
-    assert {row["n_calibration"] for row in of_both} == {sum(int(group.sum()) for group in groups)}
+    assert max(flagged["larger p-value"], flagged["same and other data"]) <= flagged["same data"]
+    assert {row["n_calibration"] for row in own} == {int(price.calibrating(kept)[0].sum())}
 
 
 def test_the_score_in_a_twins_place_is_that_of_its_own_mistakes():

@@ -149,9 +149,11 @@ def test_texts_with_a_plain_network_of_ones_own(mine, run_here):
     words = ("DATA=reviews.csv", "TEXT=review", "LABEL=stars", "MODEL=mine:Words", "LEARNING_RATE=0.02")
     ended = protected(run_here, *words, "PRUNABLE=embedding")
     assert "prunable embedding" in ended.stdout
+    said = ended.stdout.index("every verdict will be inconclusive: of two classes all wrong responses are the same")
+    assert said < ended.stdout.index("twins: ")
     assert (mine / "protected" / "queries" / "queries.txt").is_file()
     found = verdict(run_here, mine, fine_tuned(study_of(mine)))
-    assert found["evidence"] > 0 and found["n_ranked"] < found["n_calibration"]
+    assert found["evidence"] > 0 and found["n_other_data"] == found["n_calibration"] > 2
 
 
 def test_eeg_without_a_model(mine, run_here):
@@ -161,7 +163,7 @@ def test_eeg_without_a_model(mine, run_here):
     study = study_of(mine)
     assert len(study.parts["attacker"]) == 0
     found = verdict(run_here, mine, trained.open_model(study, study.source_id))
-    assert found["evidence"] > 0 and found["n_ranked"] < found["n_calibration"]
+    assert found["evidence"] > 0 and found["n_other_data"] == found["n_calibration"] > 2
 
 
 def test_resnet18_of_torchvision_is_built_and_looked_at(mine, run_here):

@@ -2,7 +2,7 @@
 
 from fingerprinting.asking.respondent import UNANSWERED
 from fingerprinting.calibrated.contents import CalibratedFingerprint
-from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN, ranked
+from fingerprinting.calibrated.verdicts import INCONCLUSIVE, INDEPENDENT, STOLEN
 from fingerprinting.judging import verification
 from fingerprinting.judging.verdict import Passed
 
@@ -74,7 +74,7 @@ def _of_attacks(found: dict) -> list[str]:
 
 
 def _of_tail(found: dict) -> str:
-    n = ranked(found)
+    n = found["n_calibration"]
     return (
         f"{n} calibration models alone support no p-value below {1 / (1 + n):.3f}. A smaller one goes on beyond them "
         "as if further models were normally distributed, which nobody has seen."

@@ -29,7 +29,6 @@ OF_OWNERS, MOST_ASKED = (0, 1, 6), 800  # twins, and queries at most
 SHOWN_ALPHAS = tuple(f"{alpha:g}" for alpha in ALPHAS)
 PLACE = ("twins", "pairs", "queries", "alpha")
 BY_ATTACK = (6, 0, 800, 0.01)  # twins, pairs, queries and ALPHA of the table by attack
-COMPARED = (*price_level.GROUPS, price_level.BOTH)
 ASKED = (200, 800)  # queries, in the table of what is varied
 ADVERSARY = (
     "Queries of fingerprints on the same models: how well an attacker's detector distinguishes them from its own test "
@@ -255,7 +254,7 @@ def of_each_source() -> list[str]:
         found: dict[tuple[int, str], dict[str, list[dict]]] = {}
         for row in Records.at(study, "price_level").rows():
             found.setdefault((row["budget"], row["compared_with"]), {}).setdefault(f"{row['alpha']:g}", []).append(row)
-        for budget, compared_with in sorted(found, key=lambda place: (place[0], COMPARED.index(place[1]))):
+        for budget, compared_with in sorted(found, key=lambda place: (place[0], price_level.COMPARED.index(place[1]))):
             rows = found[budget, compared_with]
             of_each = rows[SHOWN_ALPHAS[0]]
             sources.add(len(of_each))
