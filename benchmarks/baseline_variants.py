@@ -18,7 +18,7 @@ from fingerprinting import cli
 from fingerprinting.core import runtime
 from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import baselines
-from fingerprinting.fingerprints.constants import OF_BASELINES
+from fingerprinting.fingerprints import constants as queries_constants
 from fingerprinting.fingerprints.metrics import auc_rows, by_kind
 from fingerprinting.fingerprints.owner import Owner, UnsuitedError
 from fingerprinting.methods import METHODS
@@ -30,7 +30,7 @@ from fingerprinting.study.study import Study
 DOMAIN = "cv"
 METHOD = ()  # some of those with variants; empty: all
 N = dict(smoke=20, quick=100, cpu=100, paper=100)  # queries, unless the method fixes them
-CONSTANTS = OF_BASELINES
+CONSTANTS = queries_constants.OF_BASELINES
 
 fewer = dict(points=200, fitted=1_000, directions=1, steps=5, step=0.05)  # features and steps, of more examples
 variants: dict[str, tuple[dict, ...]] = {  # method -> the constants that each variant changes; n among them
