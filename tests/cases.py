@@ -19,7 +19,7 @@ from fingerprinting.judging import bundle, case
 from fingerprinting.study import checkpoints
 from fingerprinting.study.study import Study
 
-QUERIES, CONTROLS, TWINS, JUDGES = 30, 10, 3, 19
+QUERIES, CONTROLS, TWINS, JUDGES = 30, 10, 3, 25
 RULES = dict(alpha=0.1, beta=0.1, tail="student", early=False, other_task=False, budget=0)
 NOTHING = dict(responses="", suspect="", classes="", commit=False, key="", tsa="", evidence="")
 
@@ -47,7 +47,7 @@ def protect(study: Study, seed: int = 0) -> Fingerprint:
     twins, judges = draw.integers(0, 10, (TWINS, QUERIES)), draw.integers(0, 10, (JUDGES, QUERIES))
     subtracted = draw.random((TWINS, QUERIES)) < 0.7
     shared = minus_twins.contributions(judges, labels.numpy(), twins, subtracted)
-    data = np.minimum(np.arange(JUDGES) % 4, 2)
+    data = np.repeat([0, 1, 2], [19, 3, 3])
     learned = (data > 0)[:, None] & (np.arange(QUERIES) % 5 == 0)
     moved = {
         "transfer_twins": torch.from_numpy(draw.integers(0, 4, (TWINS, QUERIES))),

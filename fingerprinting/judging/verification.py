@@ -140,7 +140,7 @@ def _fixed(fingerprint: Fingerprint, held: CalibratedFingerprint, committed: dic
     beside = f"of {len(known.twins)} twins" if isinstance(known, TwinsCalibration) else "the weights of the score"
     return (
         f"{len(fingerprint)} queries and {len(held.controls)} control queries, their order and truth, the responses of "
-        f"the source and {beside}, the scores of {len(known.independent)} calibration models, "
+        f"the source and {beside}, the scores of {known.ranked} calibration models, "
         + ", ".join(f"{name.upper()}={value}" for name, value in {**vars(rules), "encoding": encoding}.items())
     )
 

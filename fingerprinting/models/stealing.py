@@ -185,7 +185,9 @@ for use, script, roles in (
     ("audit", "audit", ("independent",)),
 ):
     KINDS |= {
-        f"{use}_{name}": replace(kind, script=script, use=use) for name, kind in SCORED.items() if kind.role in roles
+        f"{use}_{name}": replace(kind, script=script, use=use)
+        for name, kind in SCORED.items()
+        if kind.role in roles and (use, name) != ("calibration", "irrelevant_transfer")
     }
 
 KINDS |= {

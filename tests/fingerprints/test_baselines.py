@@ -215,7 +215,7 @@ def referenced(tmp_path_factory) -> tuple[Study, list[dict]]:
         own_models.references(study, **shared, **attacks, **moved)
         own_models.low_data_references(study, **shared, **attacks)
         less_accurate = {"shares": (0.25,), "share_copies": 1}
-        own_models.calibration(study, reference_copies=0, **shared, **moved, **less_accurate)
+        own_models.calibration(study, reference_copies=1, **shared, **moved, **less_accurate)
         own_models.audit(study, **shared, **moved, **less_accurate)
         records = folder / "results" / "records" / study.folder / "models.jsonl"
         rows = Records(records).rows()
@@ -235,7 +235,8 @@ def test_the_owners_models_saw_the_reference_part_or_the_owners_only(referenced)
         away = kind.on_target and kind.use == "calibration"  # from the part that moved references train on
         saw = "owner" if away else part_of_kind(row, "attacker" if kind.use == "audit" else "reference")
         share = options.get("share", 1.0)
-        assert share in ((0.25, 1.0) if kind.use in ("calibration", "audit") else (1.0,))
+        shares = {"calibration": (0.25, own_models.matched_share(study), 1.0), "audit": (0.25, 1.0)}
+        assert share in shares.get(kind.use, (1.0,))
         assert options.get("overlap") == (1.0 if homologous and share == 1 else None)
         assert options.get("part") == (None if homologous and share == 1 else saw)
         assert row["examples"] == round(share * sum(len(parts[part]) for part in saw.split("+")))

@@ -66,7 +66,7 @@ def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
     ended = protected(run_here, *words)
     assert "network mine:build: 627 weights, head 4, prunable 0, 1" in ended.stdout
     assert (
-        "give ALL_MINE=True" in ended.stdout and "plan: 2 twins, 8 calibration models, 1 matched pair" in ended.stdout
+        "give ALL_MINE=True" in ended.stdout and "plan: 2 twins, 12 calibration models, 1 matched pair" in ended.stdout
     )
     study = study_of(mine)
     parts = (mine / "protected" / "parts.csv").read_text().splitlines()
@@ -108,7 +108,7 @@ def test_twins_that_were_trained_elsewhere(mine, run_here):
     for seed in (1, 2, 3):
         trained_elsewhere(seed, mine / "twins" / f"{seed}.safetensors")
     ended = protected(run_here, *words, "WEIGHTS=net.safetensors", "TWINS=twins/", "TIME=2h")
-    assert "plan: 3 twins, 8 calibration models, 1 matched pair, 13 models, 10 still to train" in ended.stdout
+    assert "plan: 3 twins, 12 calibration models, 1 matched pair, 17 models, 14 still to train" in ended.stdout
     study = study_of(mine)
     twins = [study.model_id("twin", networks.OWN, copy) for copy in range(3)]
     assert all(trained.metadata_of(study, twin)["examples"] == 0 for twin in twins)  # adopted, not trained

@@ -1,11 +1,11 @@
-"""The floors' queries against counts by hand."""
+"""Queries on which independent models outvote the source, against counts by hand."""
 
 import pytest
 import torch
 
 from fingerprinting.core.errors import UserError
 from fingerprinting.data.datasets import physical
-from fingerprinting.fingerprints.queries.plain import outvoted
+from fingerprinting.fingerprints.queries.outvoted import outvoted
 
 
 def test_outvoted_takes_the_examples_that_fewest_independent_models_label_as_the_source(owner, monkeypatch):
