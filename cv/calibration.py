@@ -10,7 +10,7 @@ from cv.domain import EPOCHS, EPSILON, LEARNING_RATE, PGD_STEPS  # noqa: F401 (c
 from fingerprinting import cli
 
 COPIES = dict(smoke=1, quick=2, cpu=9, paper=9)  # of every architecture, on the owner's part
-REFERENCE_COPIES = dict(smoke=1, quick=2, cpu=3, paper=9)  # on the reference part, and on as little of the owner's
+REFERENCE_COPIES = dict(smoke=1, quick=1, cpu=3, paper=9)  # on the reference part, and on as little of the owner's
 SHARES = dict(
     smoke=(1 / 3,), quick=(1 / 3,), cpu=(1 / 3, 1 / 10), paper=(1 / 3, 1 / 10)
 )  # of the data: less accurate ones
