@@ -79,7 +79,7 @@ def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
     assert verdict(run_here, mine, other.eval())["evidence"] < stolen["evidence"]
     times = {path: path.stat().st_mtime_ns for path in places.artifacts_dir().rglob("models/**/*.safetensors")}
     again = protected(run_here, *words)
-    assert "12 models, 0 still to train" in again.stdout
+    assert "16 models, 0 still to train" in again.stdout
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
 
 
@@ -117,7 +117,7 @@ def test_twins_that_were_trained_elsewhere(mine, run_here):
     assert stolen["evidence"] > 0.1 > independent["evidence"]
     trained_elsewhere(4, mine / "twins" / "4.safetensors")
     again = protected(run_here, *words, "WEIGHTS=net.safetensors", "TWINS=twins/", "TIME=2h")
-    assert "plan: 4 twins, 8 calibration models, 1 matched pair, 14 models, 0 still to train" in again.stdout
+    assert "plan: 4 twins, 12 calibration models, 1 matched pair, 18 models, 0 still to train" in again.stdout
 
 
 def test_pictures_in_folders_of_which_one_has_a_comma_in_its_name(mine, run_here):
