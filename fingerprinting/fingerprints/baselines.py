@@ -78,8 +78,15 @@ def _make(study: Study, row: Row, n: int, constants: dict) -> bool:
 
 
 def _references_are_the_same(study: Study, name: str) -> bool:
-    """Whether the reference models that made the queries are all those that are there now, of the kinds it looks at."""
-    used = storage.read_metadata(store.path_of(study, name)).get("extra_models_used", {})
+    """Whether the reference models that made the queries are all those that are there now, of the kinds it looks at.
+
+    Of a handful that was drawn: whether they are there, and it was drawn of as many.
+    """
+    about = storage.read_metadata(store.path_of(study, name))
+    used = about.get("extra_models_used", {})
     now = suspects.standard_strength(study) if used else []
+    if drawn_of := about.get("drawn_of"):
+        independent = {model.model.name: model.metadata["sha256"] for model in now if model.kind.role == "independent"}
+        return len(independent) == drawn_of and used.items() <= independent.items()
     kinds = {model.split("/")[-2] for model in used}
     return used == {model.model.name: model.metadata["sha256"] for model in now if model.model.kind in kinds}

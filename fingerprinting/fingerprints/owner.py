@@ -97,11 +97,11 @@ class Owner:
         """
         return self._used(self._of_role(role))
 
-    def some_references(self, role: str, count: int) -> list[Suspect]:
-        """As many of them at random, or all where there are no more."""
-        found = self._of_role(role)
+    def some_independents(self, count: int) -> tuple[list[Suspect], int]:
+        """As many independent ones at random, or all where there are no more, and of how many they were drawn."""
+        found = self._of_role("independent")
         order = torch.randperm(len(found), generator=self.generator("references"))[:count]
-        return self._used([found[index] for index in order.tolist()])
+        return self._used([found[index] for index in order.tolist()]), len(found)
 
     def _of_role(self, role: str) -> list[Suspect]:
         found = [suspect for suspect in suspects.standard_strength(self.study) if suspect.kind.role == role]

@@ -61,7 +61,7 @@ def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
     train = networks.function(str(mine), "mine:train", "TRAIN")
     build = networks.function(str(mine), "mine:build", "MODEL")
     inputs, labels = torch.from_numpy(held["x"]).permute(0, 3, 1, 2) / 255, torch.from_numpy(held["y"])
-    save_file(train(build(3, (3, 8, 8)), inputs[:150], labels[:150], 1).state_dict(), mine / "net.safetensors")
+    save_file(train(build(3, (3, 8, 8)), inputs[:90], labels[:90], 1).state_dict(), mine / "net.safetensors")
     words = ("DATA=data.npz", "MODEL=mine:build", "WEIGHTS=net.safetensors", "TRAIN=mine:train")
     ended = protected(run_here, *words)
     assert "network mine:build: 627 weights, head 4, prunable 0, 1" in ended.stdout

@@ -22,11 +22,14 @@ def outvoted(owner: Owner, n: int, *, models: int, among: str) -> Queries:
     chosen = wrong(owner) if among == "mistakes" else torch.arange(len(owner.part))
     inputs, labels = owner.inputs(chosen), owner.source_logits[chosen].argmax(1)
     votes = torch.zeros(len(chosen))
-    for voter in owner.some_references("independent", models):
+    voters, drawn_of = owner.some_independents(models)
+    for voter in voters:
         votes += owner.ask(voter, inputs).argmax(1) == labels
     order = torch.randperm(len(votes), generator=owner.generator())  # among as many votes at random
     best = order[votes[order].argsort(stable=True)[:n]]
-    return Queries(inputs[best], owner.part.targets[chosen[best]], notes={"votes": votes[best].mean().item()})
+    return Queries(
+        inputs[best], owner.part.targets[chosen[best]], notes={"votes": votes[best].mean().item(), "drawn_of": drawn_of}
+    )
 
 
 registry.add(agreement("outvoted"), queries=outvoted, cheap=True, least=dict(models=1))
