@@ -7,6 +7,7 @@ import pickle
 import struct
 import zlib
 from collections.abc import Callable
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +146,7 @@ BATCHES = [*(pickle.dumps(BATCH, protocol) for protocol in range(6)), python2(BA
 @settings(max_examples=300)
 @given(raw=st.sampled_from(BATCHES), damage=DAMAGE, near=st.booleans())
 def test_whatever_a_batch_of_cifar_holds(written, raw, damage, near):
-    """Images and labels are then these but for a few values: a byte may also say that they lie in Fortran's order."""
+    """Images and labels are then these but for a few values, changed or left out, or lie in Fortran's order."""
     if near:  # in the small part before or behind the images
         damage = [(place % 260 if place % 2 else -(place % 90) % len(raw), *rest) for place, *rest in damage]
     read = found_or_refused(formats.cifar, written(spoilt(raw, damage)), "labels", "toy")
@@ -154,7 +155,14 @@ def test_whatever_a_batch_of_cifar_holds(written, raw, damage, near):
         assert images.shape == (len(labels), 3, 32, 32) and images.dtype == np.uint8 and labels.dtype.kind in "iu"
         values = BATCH["data"].ravel()
         read_by_order = [values.reshape((2, 3072), order=order) for order in "CF"]
-        assert len(labels) == 2 and min((images.reshape(2, -1) != known).sum() for known in read_by_order) <= 6
+        assert len(labels) == 2 and any(nearly_the_same(images.reshape(2, -1), known) for known in read_by_order)
+
+
+def nearly_the_same(found: np.ndarray, known: np.ndarray) -> bool:
+    """But for a few values: where some are left out, all that follow have moved."""
+    if (found != known).sum() <= 6:
+        return True
+    return SequenceMatcher(None, found.tobytes(), known.tobytes(), autojunk=False).ratio() > 0.99
 
 
 TYPES = ["u1", "i1", "u2", "<i4", ">i8", "f2", ">f4", "f8", "?", "S1", "U1"]
