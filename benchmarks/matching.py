@@ -8,17 +8,14 @@ removed at the end. Bare inference has them in memory; matching reads their file
 what is kept is read, scored in every way that needs nothing but responses, minus twins too, and counted with intervals.
 """
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from fingerprinting import cli
-from fingerprinting.core import runtime
+from fingerprinting.core import places, runtime
 from fingerprinting.core.timing import in_turns, ratio, shown
 from fingerprinting.data.datasets import physical
 from fingerprinting.fingerprints import registry
@@ -45,16 +42,8 @@ def measure(study: Study, *, suspects: int, queries: int, twins: int, repeats: i
     part = study.parts["owner"]
     drawn = torch.randint(len(part), (queries,), generator=runtime.generator("asked"))
     inputs = physical(part.inputs[drawn])
-    folder = Path(tempfile.mkdtemp(prefix="matching."))
-    before = os.environ.get("ARTIFACTS_DIR")
-    os.environ["ARTIFACTS_DIR"] = str(folder)
-    try:
+    with places.apart():
         row = _measured(study, inputs, part.targets[drawn], _made(study, suspects), twins, repeats)
-    finally:
-        os.environ.pop("ARTIFACTS_DIR")
-        if before is not None:
-            os.environ["ARTIFACTS_DIR"] = before
-        shutil.rmtree(folder)
     Records.of(study, "benchmarks").put([row])
     print(*(f"{key} {shown(value)}" for key, value in row.items() if "_to_" in key), sep="\n")
     print("seconds: " + ", ".join(f"{name} {min(taken):.2f}" for name, taken in row["seconds"].items()))
@@ -111,9 +100,8 @@ def _measured(
     methods = [
         method
         for method in and_minus_twins(registry.METHODS)
-        if method.representation in registry.OF_ALL and not method.needs
+        if method.representation in registry.OF_ALL and not method.needs and method.representation.__name__ != "code"
     ]
-    methods = [method for method in methods if method.representation.__name__ != "code"]
 
     def scored() -> None:
         for method in methods:

@@ -9,18 +9,15 @@ memory and nothing written; it takes turns with the package's step in one proces
 live through a run of all steps, so their start counts apart: `start` is the first step's seconds less a later one's.
 """
 
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from fingerprinting import cli
-from fingerprinting.core import runtime
+from fingerprinting.core import places, runtime
 from fingerprinting.core.timing import in_turns, ratio, shown
 from fingerprinting.engines import workers
 from fingerprinting.engines.machines import Machines
@@ -42,15 +39,8 @@ DASK = False  # whether a Dask cluster of this machine is timed too
 
 def measure(study: Study, *, models: int, epochs: int, learning_rate: float, repeats: int, dask: bool) -> None:
     """Time a step that trains so many models of the owner's part."""
-    folder, before = Path(tempfile.mkdtemp(prefix="zoo.")), dict(os.environ)
-    os.environ["ARTIFACTS_DIR"] = os.environ["RESULTS_DIR"] = str(folder)
-    try:
+    with places.apart(), closing(workers):
         row = _measured(study, models, epochs, learning_rate, repeats, dask)
-    finally:
-        workers.close()
-        os.environ.clear()
-        os.environ.update(before)
-        shutil.rmtree(folder)
     Records.of(study, "benchmarks").put([row])
     print(*(f"{key} {shown(value)}" for key, value in row.items() if "_to_" in key), sep="\n")
     print(f"start of two workers: {row['start']:.2f} s")

@@ -8,7 +8,7 @@ from scipy import stats
 Known = Sequence[float] | np.ndarray  # evidence of independent models (m,)
 
 
-def conformal(evidence: float | np.ndarray, independent: Known) -> np.ndarray:
+def conformal(evidence: float | np.ndarray, independent: Known, _further: float = 0.0) -> np.ndarray:
     """For models drawn like those given, whatever their distribution; never below 1 / (m + 1). Any shape, the same."""
     seen = np.asarray(independent)
     return (1 + (seen >= np.asarray(evidence)[..., None]).sum(-1)) / (1 + len(seen))
@@ -32,7 +32,7 @@ def extrapolated(alpha: float, models: int) -> bool:
     return alpha < 1 / (1 + models)
 
 
-TAILS: dict[str, Callable[[float | np.ndarray, Known], np.ndarray]] = {"conformal": conformal, "student": student}
+TAILS: dict[str, Callable[..., np.ndarray]] = {"conformal": conformal, "student": student}
 
 
 def beside(evidence: float | np.ndarray, groups: Sequence[Known], tail: str) -> np.ndarray:
@@ -42,11 +42,8 @@ def beside(evidence: float | np.ndarray, groups: Sequence[Known], tail: str) -> 
     of as little of the source's, which differ from these in the data alone. What the former show more than the latter
     is added to what all independent models may show; ranks do not know how uncertain it is.
     """
-    if len(groups) == 1:
-        return TAILS[tail](evidence, groups[0])
-    more, variance = of_other_data(*groups[1:])
-    less = np.asarray(evidence) - more
-    return student(less, groups[0], variance) if tail == "student" else conformal(less, groups[0])
+    more, variance = of_other_data(*groups[1:]) if groups[1:] else (0.0, 0.0)
+    return TAILS[tail](np.asarray(evidence) - more, groups[0], variance)
 
 
 def of_other_data(other: Known, matched: Known) -> tuple[float, float]:

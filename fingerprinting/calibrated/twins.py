@@ -19,7 +19,8 @@ from fingerprinting.fingerprints import minus_twins, store
 from fingerprinting.fingerprints.generate import begin, finish, trained_besides
 from fingerprinting.fingerprints.owner import Owner, Queries
 from fingerprinting.models import costs, mistakes, suspects, trained
-from fingerprinting.models.reference import matched_share
+from fingerprinting.models.mistakes import Candidates
+from fingerprinting.models.reference import OTHER_DATA, matched_share
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.models.twins import PAIR, TRANSFERRED
 from fingerprinting.study.study import SKIPPED, Study
@@ -27,21 +28,15 @@ from fingerprinting.training.trainer import predict
 
 PAIRS = "pairs"
 SIZES = ("twins", PAIRS)
-OTHER_DATA = "reference"  # the part whose calibration models learned from none of the source's examples
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The queries: inputs (n, ...), truth (n,), the twins' labels (k, n), which of them are subtracted where (k, n).
+    """The n queries, the twins' labels (k, n), and which of these are subtracted where (k, n)."""
 
-    of_reference (n,): whether it is an example of the reference part, or has a piece of one.
-    """
-
-    inputs: torch.Tensor
-    truth: torch.Tensor
+    queries: Candidates
     twins: np.ndarray
     subtracted: np.ndarray
-    of_reference: np.ndarray
 
 
 def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
@@ -74,9 +69,10 @@ def calibrated(study: Study, *, size: str, n: int, controls: int) -> str | None:
     print(f"SIZE={size}: {costs.spent(study, [model.model for model in used])}, besides the source's")
     started = begin(study)
     owner = Owner(study, METHOD)
-    queries = chosen(owner, twins, pairs, n)
+    asked = chosen(owner, twins, pairs, n)
+    queries = asked.queries
     found = CalibratedFingerprint(
-        source=_of_source_task(study, judges, queries),
+        source=_of_source_task(study, judges, asked),
         transfer=_transferred(study, moved, moved_judges, queries.inputs),
         controls=_controls(owner, judges, controls),
     )
@@ -120,22 +116,22 @@ def chosen(owner: Owner, twins: list[Suspect], pairs: list[Suspect], n: int) -> 
     Mistakes on held-out examples come first, then those on training examples, which copies repeat less, then mixtures.
     """
     offered = mistakes.candidates(owner.study, n)
-    inputs, truth = offered.inputs, offered.truth
-    logits = predict(owner.source, inputs, owner.device)
+    logits = predict(owner.source, offered.inputs, owner.device)
     source, margin = logits.argmax(1).numpy(), margin_of(logits).numpy()
-    labels = labels_of(owner.study, twins, inputs)
+    labels = labels_of(owner.study, twins, offered.inputs)
     draw = np.random.default_rng(owner.seed("choosing"))
     choosing = minus_twins.choosers(len(twins), len(source), draw)
     worth = minus_twins.merit(source, margin, labels, choosing)
     if pairs:
         of_kind = (
-            labels_of(owner.study, [model for model in pairs if model.model.kind == kind], inputs) for kind in PAIR
+            labels_of(owner.study, [model for model in pairs if model.model.kind == kind], offered.inputs)
+            for kind in PAIR
         )
         worth = minus_twins.with_pairs(worth, source, labels, choosing, *of_kind)
     taken = minus_twins.choose(offered.group, worth, n, draw)
     if len(taken) < n:
         print(f"{owner.method}: {len(taken)} queries instead of N={n}, for the source makes no more mistakes")
-    return Chosen(inputs[taken], truth[taken], labels[:, taken], ~choosing[:, taken], offered.of_reference[taken])
+    return Chosen(offered.of(taken), labels[:, taken], ~choosing[:, taken])
 
 
 def margin_of(logits: torch.Tensor) -> torch.Tensor:
@@ -144,12 +140,12 @@ def margin_of(logits: torch.Tensor) -> torch.Tensor:
     return first - second
 
 
-def _of_source_task(study: Study, judges: list[Suspect], queries: Chosen) -> TwinsCalibration:
+def _of_source_task(study: Study, judges: list[Suspect], asked: Chosen) -> TwinsCalibration:
     """What is known of the queries where a suspect's labels mean the source's classes."""
-    asked = labels_of(study, [suspects.source_of(study), *judges], queries.inputs)
+    labels = labels_of(study, [suspects.source_of(study), *judges], asked.queries.inputs)
     data = data_of(study, judges)
-    learned = (data != SAME)[:, None] & queries.of_reference
-    return TwinsCalibration.of(asked[0], queries.twins, queries.subtracted, asked[1:], learned, data)
+    learned = (data != SAME)[:, None] & asked.queries.of_reference
+    return TwinsCalibration.of(labels[0], asked.twins, asked.subtracted, labels[1:], learned, data)
 
 
 def _transferred(

@@ -1,9 +1,25 @@
 """Where files lie."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Artifacts and results lie in a folder of their own meanwhile, which is removed at the end."""
+    before = dict(os.environ)
+    with TemporaryDirectory(prefix="apart.") as folder:
+        os.environ["ARTIFACTS_DIR"] = os.environ["RESULTS_DIR"] = folder
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def data_dir() -> Path:

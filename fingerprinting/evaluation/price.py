@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from fingerprinting.calibrated import p_values, stopping
 from fingerprinting.calibrated.contents import means
-from fingerprinting.calibrated.twins import OTHER_DATA
 from fingerprinting.core import runtime, statistics
 from fingerprinting.core.errors import UserError
 from fingerprinting.evaluation import labels as kept
@@ -21,7 +20,7 @@ from fingerprinting.evaluation.labels import MIXED, ORDINARY, TRAINED, Labels
 from fingerprinting.fingerprints import minus_twins
 from fingerprinting.models.kinds import KINDS
 from fingerprinting.models.mistakes import HELD_OUT, OF_MIXTURES, OF_TRAINING
-from fingerprinting.models.reference import as_named
+from fingerprinting.models.reference import OTHER_DATA, matching
 from fingerprinting.models.suspects import NEGATIVES, SAME_TASK
 from fingerprinting.models.twins import PAIR
 from fingerprinting.study.records import Records
@@ -157,7 +156,7 @@ def calibrating(found: Labels) -> list[np.ndarray]:
     same = there & ~other & (found.share == 1)
     if not (same.any() and other.any()):
         return [same] if same.any() else []
-    share = as_named(int(found.examples[other].max()) / int(found.examples[same].max()))
+    share = matching(int(found.examples[other].max()), int(found.examples[same].max()))
     matched = there & ~other & (found.share == share)
     return [same, other, matched] if matched.any() else [same]
 

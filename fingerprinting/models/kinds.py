@@ -82,6 +82,16 @@ class Kind:
 KINDS: dict[str, Kind] = {}  # name -> its row; filled by models/stealing.py
 
 
+def examples_count(study: Study, job: Job) -> int:
+    """How many examples a job trains on."""
+    if KINDS[job.model.kind].on_target:
+        return len(study.target_parts[job.options.get("part", "attacker")])
+    if "inputs_of" in job.options:
+        return len(study.target_parts["attacker"])
+    names = "owner" if "overlap" in job.options else job.options.get("part", "attacker")
+    return round(sum(len(study.parts[name]) for name in names.split("+")) * job.options.get("share", 1.0))
+
+
 def seed_name(model: ModelId) -> str:
     """The name that a model's seeds are drawn from: with its kind as it was first called, so that weights stay."""
     return replace(model, kind=KINDS[model.kind].seed_name or model.kind).name

@@ -1,7 +1,7 @@
 """What the source gets wrong: queries from twins are chosen among it, so it is counted before any twin is trained."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -36,8 +36,9 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.truth)
 
-    def of(self, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.inputs[chosen], self.truth[chosen]
+    def of(self, chosen: np.ndarray) -> "Candidates":
+        """Those at some places, or of a mask."""
+        return Candidates(*(getattr(self, part.name)[chosen] for part in fields(self)))
 
     def joined(self, other: "Candidates") -> "Candidates":
         return Candidates(
@@ -89,7 +90,7 @@ def mixtures(study: Study, source: nn.Module, mistakes: Candidates, mix: Callabl
     """Those of the mixed mistakes that the source gets wrong too."""
     found = mixed(study, mistakes, mix)
     kept = predict(source, found.inputs, study.device).argmax(1) != found.truth
-    return Candidates(*found.of(kept), found.group[kept.numpy()], found.of_reference[kept.numpy()])
+    return found.of(kept.numpy())
 
 
 def mixed(study: Study, mistakes: Candidates, mix: Callable[..., torch.Tensor]) -> Candidates:
@@ -98,14 +99,17 @@ def mixed(study: Study, mistakes: Candidates, mix: Callable[..., torch.Tensor]) 
     Of held-out mistakes where there are some: mixtures of training mistakes tell less.
     """
     held_out = np.flatnonzero(mistakes.group == OF_HELD_OUT)
-    pieces = torch.from_numpy(held_out if len(held_out) >= FEWEST else np.arange(len(mistakes)))
+    pieces = held_out if len(held_out) >= FEWEST else np.arange(len(mistakes))
     draw = runtime.generator(f"{study.folder}/mixtures of mistakes")
     first = torch.randint(len(pieces), (MIXTURES,), generator=draw)
     second = (first + torch.randint(1, len(pieces), (MIXTURES,), generator=draw)) % len(pieces)
-    (below, truth), (above, _) = mistakes.of(pieces[first]), mistakes.of(pieces[second])
-    inputs = mix(below, above, draw)
+    below, above = (mistakes.of(pieces[drawn.numpy()]) for drawn in (first, second))
+    found = Candidates(
+        mix(below.inputs, above.inputs, draw),
+        below.truth,
+        np.full(MIXTURES, OF_MIXTURES),
+        below.of_reference | above.of_reference,
+    )
     seen: set[bytes] = set()
     first_of_its_content(mistakes.inputs, seen)
-    new = first_of_its_content(inputs, seen)
-    of_reference = mistakes.of_reference[pieces[first]] | mistakes.of_reference[pieces[second]]
-    return Candidates(inputs[new], truth[new], np.full(len(new), OF_MIXTURES), of_reference[new])
+    return found.of(first_of_its_content(found.inputs, seen).numpy())

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from fingerprinting.data.datasets import physical
-from fingerprinting.models.kinds import KINDS, Job
+from fingerprinting.models.kinds import KINDS, Job, examples_count
 from fingerprinting.study.domain import Architecture
 from fingerprinting.study.planned import PlannedStudy
 
@@ -66,7 +66,7 @@ def of_asking(study: PlannedStudy, queries: int) -> Cost:
 
 def _of_job(study: PlannedStudy, job: Job) -> Cost:
     """An adversarial example takes a gradient for each of its steps, a student the source's response to each input."""
-    own, count = network(study, job.model.architecture), _examples(study, job)
+    own, count = network(study, job.model.architecture), examples_count(study, job)
     dev = (study.target_parts if KINDS[job.model.kind].on_target else study.parts)["dev"]
     passes = job.recipe.passes(count)
     images = float(passes * job.recipe.updates(count) * min(job.recipe.batch_size, count))
@@ -76,16 +76,6 @@ def _of_job(study: PlannedStudy, job: Job) -> Cost:
         operations += count * network(study, study.source_architecture).asked
     memory = OF_A_WEIGHT * own.weights + job.recipe.batch_size * own.kept
     return Cost(1, passes, images, operations, memory, own.weights)
-
-
-def _examples(study: PlannedStudy, job: Job) -> int:
-    """How many a job trains on."""
-    if KINDS[job.model.kind].on_target:
-        return len(study.target_parts[job.options.get("part", "attacker")])
-    if "inputs_of" in job.options:
-        return len(study.target_parts["attacker"])
-    names = "owner" if "overlap" in job.options else job.options.get("part", "attacker")
-    return round(sum(len(study.parts[name]) for name in names.split("+")) * job.options.get("share", 1.0))
 
 
 def network(study: PlannedStudy, name: str) -> Network:

@@ -10,8 +10,10 @@ from fingerprinting.study.study import Study
 from fingerprinting.training.recipe import Recipe
 
 TARGET_PARTS = {"calibration": "owner", "audit": "attacker"}  # of the transfer target, for models that are transferred
-OF_SAME_DATA, OF_OTHER_DATA = {"homologous": "owner"}, {"irrelevant": "reference"}  # calibration kinds and their parts
+OTHER_DATA = "reference"  # the part whose calibration models learned from none of the source's examples
+OF_SAME_DATA, OF_OTHER_DATA = {"homologous": "owner"}, {"irrelevant": OTHER_DATA}  # calibration kinds and their parts
 ALL = "owner+reference"  # the parts that the owner has
+MOST_MATCHED = 0.99  # of the owner's part, where people are few and a part of them is as large as another
 EACH = "each"  # in place of a draw's name: every model draws its own
 LOW_DATA = 1 / 3  # of the part that the owner's reference models train on, in low_data_references.py
 
@@ -163,12 +165,15 @@ def is_whole(job: Job) -> bool:
 
 def matched_share(study: Study) -> float:
     """The share of the owner's part that is as large as the reference part."""
-    return as_named(len(study.parts["reference"]) / len(study.parts["owner"]))
+    return matching(len(study.parts[OTHER_DATA]), len(study.parts["owner"]))
 
 
-def as_named(share: float) -> float:
-    """As precise as the names of models have a share, so that no two of the same name have others."""
-    return float(f"{share:.2g}")
+def matching(others: int, owners: int) -> float:
+    """The share of the owner's examples that are as many as others are; never all of them, which is no share.
+
+    As precise as the names of models have a share, so that no two of the same name have different ones.
+    """
+    return min(MOST_MATCHED, float(f"{others / owners:.2g}"))
 
 
 def audit(study: Study, **constants) -> str | None:

@@ -15,9 +15,8 @@ from fingerprinting.data.datasets import handed_out
 from fingerprinting.engines import processes
 from fingerprinting.models import trained
 from fingerprinting.models.costs import updates_of
-from fingerprinting.models.kinds import Job
+from fingerprinting.models.kinds import Job, examples_count
 from fingerprinting.models.stealing import fresh
-from fingerprinting.models.subsets import examples_of
 from fingerprinting.study.study import Study
 
 Seconds = Callable[[Job], float]
@@ -38,9 +37,8 @@ def estimate(study: Study, pilot: Job | None) -> Seconds:
         name = job.model.architecture
         if name not in update:
             update[name] = _seconds_of_update(study, job)
-        examples = round(len(examples_of(study, job.options.get("part", "owner"))) * job.options.get("share", 1))
         of_clean = job.options["pgd_steps"] + BEYOND_STEPS if "epsilon" in job.options else 1
-        return update[name] * updates_of(job.recipe, examples) * of_clean
+        return update[name] * updates_of(job.recipe, examples_count(study, job)) * of_clean
 
     slower = _slower(study, pilot) if pilot else 1.0
     took = trained.metadata_of(study, pilot.model)["seconds"] if pilot else 0.0
@@ -50,9 +48,7 @@ def estimate(study: Study, pilot: Job | None) -> Seconds:
         if "weights_sha256" in job.options:
             return 0.0
         if pilot and own and job.model.architecture == study.source_architecture and "epsilon" not in job.options:
-            examples = len(examples_of(study, job.options.get("part", "owner"))) * job.options.get("share", 1)
-            share = examples / len(study.parts["owner"])
-            return slower * took * share
+            return slower * took * examples_count(study, job) / len(study.parts["owner"])
         return slower * timed(job) * (took / expected if pilot and not own else 1)
 
     return seconds
@@ -88,9 +84,7 @@ def _seconds_of_update(study: Study, job: Job) -> float:
 
 def wall(study: Study, jobs: Iterable[Job], seconds: Seconds) -> float:
     """How long jobs take, one step after another, those of a step side by side."""
-    return sum(
-        _side_by_side(map(seconds, of_step), study.at_a_time) for _, of_step in groupby(jobs, lambda job: _step(job))
-    )
+    return sum(_side_by_side(map(seconds, of_step), study.at_a_time) for _, of_step in groupby(jobs, _step))
 
 
 def _step(job: Job) -> str:

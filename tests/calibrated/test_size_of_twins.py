@@ -254,14 +254,15 @@ def test_a_finished_one_is_left_as_it_is_until_a_twin_changes(small, outputs):
 
 def test_fewer_mistakes_than_queries_are_said(small, outputs, capsys):
     found = twins.chosen(Owner(small, "calibrated"), suspects.there(small, "twin"), [], 10_000)
-    assert f"calibrated: {len(found.inputs)} queries instead of N=10000" in capsys.readouterr().out
-    lengths = {len(found.truth), found.twins.shape[1], found.subtracted.shape[1], len(found.of_reference)}
-    assert lengths == {len(found.inputs)}
+    assert f"calibrated: {len(found.queries.inputs)} queries instead of N=10000" in capsys.readouterr().out
+    of_twins = (found.twins.shape[1], found.subtracted.shape[1])
+    lengths = {len(found.queries.truth), *of_twins, len(found.queries.of_reference)}
+    assert lengths == {len(found.queries.inputs)}
 
 
 def test_mixtures_are_asked_after_all_mistakes(small, outputs):
     count = len(mistakes.of_source(small, trained.open_model(small, small.source_id)))
-    inputs = twins.chosen(Owner(small, "calibrated"), suspects.there(small, "twin"), [], count + 5).inputs
+    inputs = twins.chosen(Owner(small, "calibrated"), suspects.there(small, "twin"), [], count + 5).queries.inputs
     offered = mistakes.candidates(small, count + 5)
     group = {row.numpy().tobytes(): own for row, own in zip(offered.inputs, offered.group, strict=True)}
     asked = [group[row.numpy().tobytes()] for row in inputs]
@@ -310,7 +311,7 @@ def test_pairs_move_the_choice_to_what_tells_origin(small, outputs):
         }
         return agreed["pair_stolen"] - agreed["pair_independent"]
 
-    assert told(with_them.inputs) > told(alone.inputs)
+    assert told(with_them.queries.inputs) > told(alone.queries.inputs)
     assert fitting.calibrated(small, **{**SIZE, "size": "pairs"}) is None
     made = opened(small)
     assert made.metadata["n_pairs"] == 2 and made.metadata["settings"]["size"] == "pairs"

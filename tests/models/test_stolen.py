@@ -1,5 +1,7 @@
 """What a stolen model begins from."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -159,3 +161,9 @@ def test_moved_calibration_models_keep_off_the_part_that_moved_references_train_
     steps_jobs = (promised("calibration", shares=(), share_copies=1), promised("references", **ATTACKS))
     parts = [{job.options["part"] for job in jobs if KINDS[job.model.kind].on_target} for jobs in steps_jobs]
     assert parts == [{"owner"}, {"reference"}]
+
+
+@pytest.mark.parametrize(("others", "owners", "share"), [(50, 100, 0.5), (1796, 3484, 0.52), (20, 20, 0.99)])
+def test_matched_models_have_as_much_as_models_of_other_data_and_never_all(others, owners, share):
+    parts = {"reference": range(others), "owner": range(owners)}
+    assert reference.matched_share(SimpleNamespace(parts=parts)) == share

@@ -11,7 +11,7 @@ from torch import nn
 from fingerprinting.core.runtime import place
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.owner import Owner, Queries
-from fingerprinting.fingerprints.queries.descent import descend
+from fingerprinting.fingerprints.queries.descent import ball, descend
 from fingerprinting.fingerprints.registry import agreement
 
 CAE_CANDIDATES = 1.5  # moved examples per query kept
@@ -126,7 +126,8 @@ def confer(
     bounds: tuple[float, float],
 ) -> torch.Tensor:
     """Adam on the ensemble's losses, within `epsilon` of inputs (n, ...) in the infinity norm."""
-    ball = (inputs - epsilon).clamp_min(bounds[0]), (inputs + epsilon).clamp_max(bounds[1])
     with torch.no_grad():
         before = torch.softmax(ensemble.source(inputs), 1)
-    return descend(inputs, lambda moved: ensemble.losses(moved, before), steps, learning_rate, ball)
+    return descend(
+        inputs, lambda moved: ensemble.losses(moved, before), steps, learning_rate, ball(inputs, epsilon, bounds)
+    )

@@ -33,6 +33,13 @@ def descend(
     return moved.detach()
 
 
+def ball(
+    inputs: torch.Tensor, epsilon: float | torch.Tensor, bounds: tuple[float, float]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The least and the largest values within `epsilon` of inputs (N, ...), one or for each element, and `bounds`."""
+    return (inputs - epsilon).clamp_min(bounds[0]), (inputs + epsilon).clamp_max(bounds[1])
+
+
 def some_responses(
     models: Sequence[nn.Module], inputs: torch.Tensor, count: int, generator: torch.Generator
 ) -> torch.Tensor:

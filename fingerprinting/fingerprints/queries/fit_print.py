@@ -12,7 +12,7 @@ from fingerprinting.core.runtime import place
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.distances import shortfall
 from fingerprinting.fingerprints.owner import Owner, Queries
-from fingerprinting.fingerprints.queries.descent import descend
+from fingerprinting.fingerprints.queries.descent import ball, descend
 from fingerprinting.fingerprints.registry import Method
 from fingerprinting.fingerprints.representations import signature_kept
 
@@ -29,8 +29,8 @@ def fit_print(owner: Owner, n: int, *, steps: int, learning_rate: float, epsilon
     start, movable = place(owner.inputs(chosen), owner.device), owner.recorded.to(owner.device)
     signature = torch.rand(len(chosen), generator=owner.generator("signature")) < 1 / 2
     nudge = torch.rand(start.shape, generator=owner.generator("start")).to(owner.device) * 2 - 1
-    ball = (start - epsilon * movable).clamp_min(bounds[0]), (start + epsilon * movable).clamp_max(bounds[1])
-    begun = torch.minimum(torch.maximum(start + epsilon * nudge * movable, ball[0]), ball[1])
+    within = ball(start, epsilon * movable, bounds)
+    begun = (start + epsilon * nudge * movable).clamp(*within)
     with torch.no_grad():
         before = owner.source(start)
     partners = descend(
@@ -38,7 +38,7 @@ def fit_print(owner: Owner, n: int, *, steps: int, learning_rate: float, epsilon
         lambda moved: signature_losses(owner.source(moved), before, signature.to(owner.device), margin),
         steps,
         learning_rate,
-        ball,
+        within,
     )
     queries = Queries(
         torch.cat([start, partners]).cpu(), owner.part.targets[chosen].repeat(2), {"signature": signature.byte()}

@@ -12,6 +12,7 @@ from fingerprinting.core.runtime import place
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.distances import cosine
 from fingerprinting.fingerprints.owner import Owner, Queries
+from fingerprinting.fingerprints.queries.descent import ball
 from fingerprinting.fingerprints.registry import Method
 from fingerprinting.fingerprints.representations import decision_distances, distance_matrix
 
@@ -56,13 +57,13 @@ def diverged(
     bounds: tuple[float, float],
 ) -> torch.Tensor:
     """Partners of inputs (n, ...): signed steps up the score's gradient, from `nudge` in [-1, 1] times epsilon on."""
-    low, high = (inputs - epsilon).clamp_min(bounds[0]), (inputs + epsilon).clamp_max(bounds[1])
+    within = ball(inputs, epsilon, bounds)
     with torch.no_grad():
         before = torch.softmax(model(inputs), 1)
-    moved = torch.minimum(torch.maximum(inputs + epsilon * nudge, low), high)
+    moved = (inputs + epsilon * nudge).clamp(*within)
     for _ in range(steps):
         moved.requires_grad_(True)
         (gradient,) = torch.autograd.grad(score(before, torch.softmax(model(moved), 1)), moved)
         stepped = moved.detach() + 2 * epsilon / steps * gradient.sign()
-        moved = torch.minimum(torch.maximum(stepped, low), high)
+        moved = stepped.clamp(*within)
     return moved
