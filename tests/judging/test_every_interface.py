@@ -139,7 +139,8 @@ def test_of_texts(mine, run_here, tmp_path):  # noqa: F811
 
 def test_of_eeg(mine, run_here, tmp_path):  # noqa: F811
     np.savez("trials.npz", **recordings())
-    study = protected(run_here, "DATA=trials.npz", "RATE=128", "MODEL=mine:signals")
+    learned = ("EPOCHS=60", "LEARNING_RATE=0.02")  # in fewer passes, some processors' rounding leaves it at chance
+    study = protected(run_here, "DATA=trials.npz", "RATE=128", "MODEL=mine:signals", *learned)
     check(study, tmp_path / "asked")
 
 
