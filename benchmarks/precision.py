@@ -2,12 +2,14 @@
 
     python benchmarks/precision.py                          # DOMAIN=cv, cpu tier, three sizes of network
     python benchmarks/precision.py ARCHITECTURES=vgg16_bn   # another
+    python benchmarks/precision.py COMPILED=True            # torch.compile too, which wants a C++ compiler
 
-Needs data/prepare.py; nothing is trained to the end. Both precisions alternate after a warm-up; a ratio is the median
-over repeats [lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each.
+Needs data/prepare.py; nothing is trained to the end. The ways alternate after a warm-up; a ratio is the median over
+repeats [lowest, highest]. First with one thread, then with as many as torch takes by itself; a record for each.
 """
 
 import copy
+import time
 from collections.abc import Callable
 
 import torch
@@ -29,9 +31,10 @@ ARCHITECTURES = dict(
 )
 REPEATS = 5  # paired repeats
 BATCHES = 2  # per turn, of BATCH_SIZE examples
+COMPILED = False  # whether float32 is timed with torch.compile too
 
 
-def measure(study: Study, *, architectures: tuple[str, ...], repeats: int, batches: int) -> None:
+def measure(study: Study, *, architectures: tuple[str, ...], repeats: int, batches: int, compiled: bool) -> None:
     """Time updates of a fresh network of each architecture."""
     device, owner = study.device, study.parts["owner"]
     part = owner.take(torch.arange(min(batches * study.batch_size, len(owner))))
@@ -52,8 +55,15 @@ def measure(study: Study, *, architectures: tuple[str, ...], repeats: int, batch
 
     for name in architectures:
         net = runtime.place(checkpoints.build(study.domain, name, len(study.classes), study.shape), device).train()
-        ways = {precision: updates(copy.deepcopy(net), precision) for precision in recipe.PRECISIONS}
         for threads in thread_counts():
+            ways = {precision: updates(copy.deepcopy(net), precision) for precision in recipe.PRECISIONS}
+            compiling = 0.0
+            if compiled:
+                torch.compiler.reset()  # its code is made for a number of threads
+                ways["compiled"] = updates(torch.compile(copy.deepcopy(net)), "float32")
+                begun = time.perf_counter()
+                ways["compiled"]()
+                compiling = time.perf_counter() - begun
             seconds = in_turns(device, repeats, ways)
             row = {
                 "key": f"{study.folder}/precision/{name}/{threads}_threads",
@@ -63,9 +73,15 @@ def measure(study: Study, *, architectures: tuple[str, ...], repeats: int, batch
                 "training_float32_to_bfloat16": ratio(seconds, "float32", "bfloat16"),
                 "provenance": runtime.provenance(device),
             }
+            if compiled:
+                row["training_eager_to_compiled"] = ratio(seconds, "float32", "compiled")
+                row["compiling_to_update"] = compiling * batches / min(seconds["float32"])
             Records.of(study, "benchmarks").put([row])
             print(f"{threads} threads, {name}, {row['provenance']['device']}:", end=" ")
             print(f"float32 / bfloat16 {shown(row['training_float32_to_bfloat16'])}")
+            if compiled:
+                print(f"  float32 / compiled {shown(row['training_eager_to_compiled'])}", end=", ")
+                print(f"compiling takes as long as {row['compiling_to_update']:.0f} updates")
 
 
 if __name__ == "__main__":

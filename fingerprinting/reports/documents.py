@@ -170,14 +170,18 @@ def _benchmarks() -> str:
 
 
 def _precision() -> list[str]:
-    """Speed of training in bfloat16, by network."""
-    measured = "training_float32_to_bfloat16"
+    """Speed of training in bfloat16 and, where that was measured, compiled, by network."""
+    measured, compiled = "training_float32_to_bfloat16", "training_eager_to_compiled"
     cells = [
         [study, row["architecture"], row["key"].rsplit("/", 1)[1].split("_")[0], timing.shown(row[measured])]
+        + ([timing.shown(row[compiled]), f"{row['compiling_to_update']:.0f}"] if compiled in row else ["", ""])
         for study, row in _benchmarked(measured)
     ]
-    note = "Speed of `PRECISION=bfloat16` in training on that machine (`python benchmarks/precision.py`)."
-    heads = ["study", "network", "threads", "one update, float32 / bfloat16"]
+    note = (
+        "Speed of training in bfloat16 (`PRECISION=bfloat16`) and with torch.compile, which the package does not use: "
+        "compiling takes as long as so many updates (`python benchmarks/precision.py COMPILED=True`)."
+    )
+    heads = ["study", "network", "threads", "one update, float32 / bfloat16", "float32 / compiled", "compiling"]
     return ["", note, "", *markdown_table(heads, cells)] if cells else []
 
 

@@ -13,6 +13,7 @@ RATIOS = {
     "evolved_confident_to_floor": ("Evolved, confident / as many gradients", "1.10 at most"),
     "evolved_uncertain_to_floor": ("Evolved, uncertain / as many gradients", "1.10 at most"),
     "deepcore_to_floor": ("DeepCore / as many gradients", "1.10 at most"),
+    "deepcore_to_ascent": ("DeepCore / gradients of its steps, without radii", ""),
     "evolved_one_at_a_time_to_one_batch": ("Evolved, one sample at a time / one batch", "10 or more"),
     "deepcore_papers_procedure_to_one_batch": ("DeepCore, the paper's procedure / one batch", "10 or more"),
     "pool_example_to_smallest": ("an example of this pool / of the smallest", "1"),
