@@ -354,9 +354,7 @@ def test_audits_have_a_line_for_each_study_and_one_for_all(monkeypatch):
     monkeypatch.setattr(section, "committed", lambda: list(records))
     monkeypatch.setattr(section.Records, "at", lambda study, _: SimpleNamespace(rows=lambda: records[study]))
     first, second, together = section.audits()[4:]
-    assert first == (
-        "| 6 twins | 800 | 0.01 | cv digits | 2 of 264 (0.027) | 1 of 90 | 0 of 90 | 1 of 36 | 0 of 48 |"
-    )
+    assert first == ("| 6 twins | 800 | 0.01 | cv digits | 2 of 264 (0.027) | 1 of 90 | 0 of 90 | 1 of 36 | 0 of 48 |")
     high = 1 - 0.025 ** (1 / 36)  # of none in 36, exactly
     assert second == f"| 6 twins | 800 | 0.01 | nlp thuocl | 0 of 36 ({high:.3f}) | 0 of 36 |  |  |  |"
     assert together.startswith("| 6 twins | 800 | 0.01 | all | 2 of 300 (0.024) | 1 of 126 | 0 of 90 |")

@@ -148,8 +148,8 @@ def audits() -> list[str]:
     if not lines:
         return []
     return [
-        "Independent models of the audit set that one fingerprint flags, the first draw's, by a normal tail. In brackets "
-        "the upper end of the exact 95% interval.",
+        "Independent models of the audit set that one fingerprint flags, the first draw's, by a normal tail. In "
+        "brackets the upper end of the exact 95% interval.",
         "",
         *markdown_table(["models", "queries", "ALPHA", "study", "flagged", *AUDITED], lines),
     ]
