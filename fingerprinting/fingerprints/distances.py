@@ -42,7 +42,7 @@ def aligned_cosine(suspect: torch.Tensor, source: torch.Tensor) -> float:
 
 
 def jensen_shannon(suspect: torch.Tensor, source: torch.Tensor) -> float:
-    """Mean over rows of the Jensen-Shannon divergence of two tables of probabilities (n, C), in nats (DeepJudge 2022)."""
+    """Mean over rows of the Jensen-Shannon divergence of probabilities (n, C) and (n, C), in nats (DeepJudge 2022)."""
     suspect, source = suspect.double(), source.double()
     middle = torch.special.entr((suspect + source) / 2)
     return (middle - (torch.special.entr(suspect) + torch.special.entr(source)) / 2).sum(1).mean().item()

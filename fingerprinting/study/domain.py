@@ -122,8 +122,8 @@ class Inputs(Declared):
     # mislead(model, inputs, labels, most) -> adversarial examples, `most` characters of each replaced at most
     # None: by gradient (fingerprints/queries/deepjudge.py)
     mislead: Callable[..., torch.Tensor] | None = None
-    # pieces(input, most) -> how many pieces the input has, up to `most`, and seen(kept (m, pieces)) -> inputs (m, ...) of
-    # which some are gone. None: blocks of the last axes (fingerprints/queries/zest.py)
+    # pieces(input, most) -> how many pieces the input has, up to `most`, and seen(kept (m, pieces)) -> inputs (m, ...)
+    # of which some are gone. None: blocks of the last axes (fingerprints/queries/zest.py)
     pieces: Callable[[torch.Tensor, int], tuple[int, Callable[[torch.Tensor], torch.Tensor]]] | None = None
     # query_detector(inputs, detector, name, device, input_range) -> what an attacker learns of its own inputs, to judge
     # queries by. None: an autoencoder's (robustness/autoencoder.py)

@@ -38,7 +38,7 @@ def deepjudge(owner: Owner, n: int, *, candidates: int, steps: int, step: float,
             break
     inputs, classes = torch.cat(found), torch.cat(truth)
     if not len(inputs):
-        raise UnsuitedError(f"no adversarial example of {owner.method} fools the source; give a larger DEEPJUDGE_EPSILON")
+        raise UnsuitedError(f"no adversarial example of {owner.method} fools the source; give more DEEPJUDGE_EPSILON")
     fooling = len(inputs) / tried
     print(f"deepjudge: {fooling:.0%} of {tried} seeds' adversarial examples fool the source")
     return Queries(inputs[:n], classes[:n], notes={"fooling_rate": fooling})

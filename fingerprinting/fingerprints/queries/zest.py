@@ -58,7 +58,7 @@ registry.add(
 
 
 def _cut(owner: Owner) -> Callable[[torch.Tensor, int], tuple[int, Seen]]:
-    """How an input is cut into pieces: as its domain says, else into blocks, behind which is what inputs are on average."""
+    """How an input is cut into pieces: as its domain says, else into blocks, behind which lies the mean input."""
     if own := owner.study.domain.inputs.pieces:
         return own
     owner.movable()

@@ -76,14 +76,17 @@ def test_the_attack_is_a_loop_of_signed_steps(own, epsilon):
 
 
 def test_a_source_that_is_not_fooled_suits_it_not(own):
-    with pytest.raises(UnsuitedError, match="no adversarial example of deepjudge fools the source; give a larger"):
+    with pytest.raises(
+        UnsuitedError, match="no adversarial example of deepjudge fools the source; give more DEEPJUDGE_EPSILON"
+    ):
         deepjudge(own, 10, candidates=1, steps=1, step=0.0, epsilon=0.0)
 
 
 def test_both_metrics_against_scipy_and_counts(own):
     queries = deepjudge(own, 10, **CONSTANTS)
     fingerprint, other = own.fingerprint(queries), network(7, 10).float()
-    robust = [int(other(one[None]).argmax()) == int(truth) for one, truth in zip(queries.inputs, queries.truth)]
+    pairs = zip(queries.inputs, queries.truth, strict=True)
+    robust = [int(other(one[None]).argmax()) == int(truth) for one, truth in pairs]
     logits = other(queries.inputs)
     assert ROBD.score(logits, fingerprint) == pytest.approx(sum(robust) / 10)  # the source's own robustness is 0
     said, ours = (probabilities(model, queries.inputs) for model in (other, own.source))

@@ -85,7 +85,12 @@ def test_the_weights_are_those_of_a_regression_of_each_reference_input(owner, ca
     for number, original in enumerate(originals):
         asked = queries.inputs[15 * number : 15 * (number + 1)]
         assert torch.equal(asked[0], original)
-        corners = [(slice(0, 4), slice(0, 4)), (slice(0, 4), slice(4, 8)), (slice(4, 8), slice(0, 4)), (slice(4, 8),) * 2]
+        corners = [
+            (slice(0, 4), slice(0, 4)),
+            (slice(0, 4), slice(4, 8)),
+            (slice(4, 8), slice(0, 4)),
+            (slice(4, 8),) * 2,
+        ]
         seen = np.array([[torch.equal(one[0][c], original[0][c]) for c in corners] for one in asked], dtype=float)
         assert len(np.unique(seen, axis=0)) == 15
         hidden = asked[np.flatnonzero(seen[:, 0] == 0)[0], 0, :4, :4]
@@ -111,8 +116,8 @@ def by_hand(suspect: np.ndarray, source: np.ndarray) -> float:
         i, j = min(free, key=free.get)
         pairs.append((i, j))
         free = {pair: value for pair, value in free.items() if pair[0] != i and pair[1] != j}
-    theirs, ours = (np.concatenate([table[:, own] for own in side]) for table, side in zip((suspect, source), zip(*pairs)))
-    return apart(theirs, ours)
+    beside = [(suspect[:, i], source[:, j]) for i, j in pairs]
+    return apart(*map(np.concatenate, zip(*beside, strict=True)))
 
 
 @pytest.mark.parametrize("classes", [(4, 4), (2, 5), (5, 2)])
