@@ -230,7 +230,7 @@ def spoilt(study, monkeypatch):
         genuine,
         mix=wrapped(genuine.inputs.mix),
         evolve=wrapped(genuine.inputs.evolve or evolve_by_gradient),
-        mislead=wrapped(lambda model, inputs, labels, most: inputs.flip(0)),
+        mislead=wrapped(lambda model, inputs, labels, most: 100 * torch.randn(inputs.shape, generator=drawn())),
         pieces=wrapped(lambda one, most: zest.blocks(one.clone(), most, torch.zeros(1))),
         query_detector=query_detector,
         show=wrapped(lambda axis, image: None),
