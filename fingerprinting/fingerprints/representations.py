@@ -52,7 +52,8 @@ def correlation(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor
         classes = fingerprint.source_logits.shape[1]
         one, other = torch.softmax(F.one_hot(torch.tensor([0, 1]), classes).double().clamp_min(OFF_LABEL), 1)
         return (outputs[:, None] != outputs) * (1 - F.cosine_similarity(one, other, dim=0)) / 2
-    return (1 - cosines(outputs, fingerprint)) / 2
+    directions = F.normalize(outputs.double(), dim=1)
+    return torch.addmm(directions.new_tensor(0.5), directions, directions.T, alpha=-0.5)
 
 
 def decision_distances(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
