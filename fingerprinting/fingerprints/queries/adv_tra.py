@@ -123,6 +123,7 @@ def walk(
         here = here.detach().requires_grad_(True)
         loss = F.cross_entropy(model(here), targets, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, here)
-        here = (here.detach() - size.view(-1, *[1] * (inputs.dim() - 1)) * gradient.sign()).clamp(*bounds)
+        stepped = here.detach() - size.view(-1, *[1] * (inputs.dim() - 1)) * gradient.sign()
+        here = stepped.clamp(*bounds)  # type: ignore[arg-type]  # torch takes both kinds, its types one of them a call
         points.append(here)
     return points
