@@ -11,9 +11,14 @@ KEPT = 0.5  # share of a trajectory's labels below which ADV-TRA's released code
 OFF_LABEL = 0.01  # SAC reads a top-1 label as the softmax of a one-hot vector with this value off the label
 
 
-def responses(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
-    """labels (n,) as they are."""
-    return labels
+def responses(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) or probabilities (n, C) as they are."""
+    return outputs
+
+
+def robustness(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) -> (): the accuracy that adversarial examples leave a model (DeepJudge's Rob, 2022)."""
+    return (labels == fingerprint.truth).double().mean()
 
 
 def match_rate(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
@@ -73,6 +78,16 @@ def distance_matrix(logits: torch.Tensor, fingerprint: Fingerprint) -> torch.Ten
     """logits (n, C') -> (n n,): the Euclidean distances of all pairs, by which ModelDiff's released code compares."""
     logits = logits.double()
     return torch.cdist(logits, logits, compute_mode="donot_use_mm_for_euclid_dist").flatten()
+
+
+def local_weights(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """logits or probabilities (n, C') -> (references * pieces, C'): least squares of outputs on which pieces are seen.
+
+    Of each reference input its own, without an intercept, one below the other (Zest 2022).
+    """
+    sizes = fingerprint.extra["sizes"].tolist()
+    each = zip(fingerprint.extra["fit"].split(sizes), outputs.double().split(sizes), strict=True)
+    return torch.cat([fit.T @ said for fit, said in each])
 
 
 def code(probabilities: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
