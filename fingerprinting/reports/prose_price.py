@@ -39,6 +39,15 @@ def flagged(study: str, twins: int, queries: int, group: str, alpha: float = 0.0
     return next(row[f"flagged_{group}"] for row in rows if tuple(row[name] for name in names) == wanted)
 
 
+def audited(queries: int) -> list[int]:
+    """How many of Fashion-MNIST's audit six twins flag at ALPHA=0.01, and of how many."""
+    rows, names = Records.at(FASHION, "price_verdicts").rows(), ("twins", "pairs", "queries", "alpha", "tail")
+    found = next(
+        row["audit"] for row in rows if tuple(row[name] for name in names) == (6, 0, queries, 0.01, "student")
+    )
+    return [sum(counts) for counts in zip(*found.values(), strict=True)]
+
+
 def stopped(study: str, part: str) -> float:
     """Six twins, at most 800 queries and ALPHA=0.01, where looks share it."""
     rows = Records.at(study, "price_stopping").rows()
@@ -89,6 +98,13 @@ def of_sources(study: str, compared_with: str) -> list[float]:
 
 
 MEASURED = (
+    Measured(PAGE, "audit of Fashion-MNIST**, {} further independent models", lambda: [audited(800)[1]]),
+    Measured(
+        PAGE,
+        "fingerprint of six twins flags {} of them with",
+        lambda: [audited(800)[0]],
+    ),
+    Measured(PAGE, "queries and {} with 1,600. All", lambda: [audited(1_600)[0]]),
     Measured(
         PAGE,
         "test inputs with an AUC of {:.2f} on Fashion-MNIST",
