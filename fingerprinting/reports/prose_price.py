@@ -103,8 +103,8 @@ MEASURED = (
     ),
     Measured(
         PAGE,
-        "irrelevant ones are flagged at {:.3f}, whatever the source, homologous ones at {:.3f} on average and {:.3f} for "
-        "one source.",
+        "irrelevant ones are flagged at {:.3f}, whatever the source, homologous ones at {:.3f} on average and {:.3f} "
+        "for one source.",
         lambda: [of_sources(FASHION, price_level.BOTH)[1], *of_sources(FASHION, price_level.BOTH, "homologous")],
     ),
     Measured(PAGE, "audit of Fashion-MNIST**, {} further independent models", lambda: [audited(800)[1]]),

@@ -1,4 +1,4 @@
-"""docs/frozen.json: what the verdicts by twins were scored with. Whoever changes a constant scores all studies again."""
+"""docs/frozen.json: what verdicts by twins were scored with. Whoever changes a constant scores all studies again."""
 
 import importlib
 import json
