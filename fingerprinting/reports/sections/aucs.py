@@ -86,11 +86,14 @@ def telling(study_folder: str, methods: list[Method], count: int = 4) -> list[Me
 
 
 def best(studies: list[str]) -> str:
-    """The methods of `SHOWN` and the best others, each by its best representation, one mean AUC per study."""
+    """The methods of `SHOWN` and the best others, each by its best representation, one mean AUC per study.
+
+    What was measured in more studies comes before what is better in fewer.
+    """
     found = {study: rows for study in studies if (rows := mean_aucs(study))}
     chosen = _best_of_each(found)
     others = sorted(
-        (representation for name, representation in chosen.items() if name not in SHOWN), key=partial(_average, found)
+        (representation for name, representation in chosen.items() if name not in SHOWN), key=partial(_rank, found)
     )
     kept = {chosen[name] for name in SHOWN if name in chosen} | set(others[-(LINES - len(SHOWN)) :])
     cells = [
@@ -102,11 +105,11 @@ def best(studies: list[str]) -> str:
 
 
 def _best_of_each(found: dict[str, dict[Identity, dict]]) -> dict[str, Identity]:
-    """Method -> its representation of the highest mean AUC, averaged over the studies."""
+    """Method -> its representation that was measured in most studies; of these the one of the highest mean AUC."""
     chosen: dict[str, Identity] = {}
     for representation in _measured(found):
         before = chosen.get(representation[0])
-        if before is None or _average(found, representation) > _average(found, before):
+        if before is None or _rank(found, representation) > _rank(found, before):
             chosen[representation[0]] = representation
     return chosen
 
@@ -115,8 +118,10 @@ def _measured(found: dict[str, dict[Identity, dict]]) -> list[Identity]:
     return [one for one in REPRESENTATIONS if any(one in rows for rows in found.values())]
 
 
-def _average(found: dict[str, dict[Identity, dict]], representation: Identity) -> float:
-    return float(np.mean([rows[representation]["auc"] for rows in found.values() if representation in rows]))
+def _rank(found: dict[str, dict[Identity, dict]], representation: Identity) -> tuple[int, float]:
+    """In how many studies it was measured, and its mean AUC averaged over them."""
+    measured = [rows[representation]["auc"] for rows in found.values() if representation in rows]
+    return len(measured), float(np.mean(measured))
 
 
 def _caption(found: dict[str, dict[Identity, dict]]) -> str:
