@@ -250,8 +250,8 @@ MEASURED = (
     ),
     Measured(
         RESULTS,
-        "SAC-w with probabilities reaches {:.2f} on Fashion-MNIST, ModelDiff's matrix {:.2f} and Evolved with labels {:.2f}, "
-        "where they have {:.2f}, {:.2f} and {:.2f} as published",
+        "SAC-w with probabilities reaches {:.2f} on Fashion-MNIST, ModelDiff's matrix {:.2f} and Evolved with labels "
+        "{:.2f}, where they have {:.2f}, {:.2f} and {:.2f} as published",
         lambda: [auc(FASHION, (*one[:2], one[2] + suffix)) for suffix in (MINUS_TWINS, "") for one in LIFTED],
     ),
     Measured(
