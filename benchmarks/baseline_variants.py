@@ -57,6 +57,8 @@ variants: dict[str, tuple[dict, ...]] = {  # method -> the constants that each v
         {"anafp_robust": 0.1, "anafp_unique": 0.9},
         {"anafp_candidates": 10.0},
     ),
+    "deepjudge": ({}, {"deepjudge_epsilon": 0.1}, {"n": 1_000}),
+    "zest": ({}, {"zest_references": 128}, {"zest_masks": 250}, {"zest_pieces": 49}),
     "dataset_inference": ({}, {f"dataset_inference_{key}": value for key, value in fewer.items()}),
     "metafinger": ({}, {"metafinger_anchor": "source"}, {"metafinger_steps": 80}),
 }

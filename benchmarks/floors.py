@@ -75,7 +75,7 @@ def measure(
                 gradient(net, points, targets)
 
         def radius_gradients() -> None:
-            for _ in range(ascent_steps // radius_every + 1):
+            for _ in {*range(0, ascent_steps + 1, radius_every), ascent_steps}:
                 net(points)
                 gradient(net, points.repeat_interleave(len(targets), 0), targets.repeat(len(points)))
 

@@ -1,18 +1,20 @@
-"""Evolved fingerprint of text: characters are replaced so that the source's answer says more.
+"""Texts whose characters are replaced: the Evolved fingerprint, and adversarial examples.
 
 The gradient by the embedded text ranks all replacements of one character by another; the source is asked about the
 best of them, and the best answer is kept if it is better than the last one. What comes out is text.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from fingerprinting.core.errors import UserError
+from fingerprinting.fingerprints.owner import UnsuitedError
 from fingerprinting.fingerprints.queries.evolved import Evolution
 from nlp.characters import gb2312
 from nlp.models import TextModel, continuous
 
+CANDIDATES = 32  # replacements that the source is asked about, of an adversarial example; evolved.py has its own
 TEXTS = 32  # evolved at a time: memory grows with texts x length x replacements
 # Code points of ideographs, small letters, capitals, digits: a character is replaced by one of its own kind, and
 # punctuation, blanks and other scripts stay.
@@ -44,33 +46,76 @@ class Rule:
         return values.masked_fill(~self.confident[:, None] & (values > self.top[:, None]), -torch.inf)
 
 
+@dataclass(frozen=True)
+class Misleading:
+    """That n texts are taken for another class than labels (n,)."""
+
+    labels: torch.Tensor
+
+    def value(self, probabilities: torch.Tensor) -> torch.Tensor:
+        """Of k answers per text (n, k, C), what to raise (n, k): 1 - p of the label, exact where p is nearly 1."""
+        labels = self.labels.view(-1, 1, 1).expand(-1, probabilities.shape[1], 1)
+        return probabilities.scatter(2, labels, 0.0).sum(2)
+
+    def permitted(self, values: torch.Tensor) -> torch.Tensor:
+        return values
+
+
 def evolve(
     model: TextModel, inputs: torch.Tensor, confident: torch.Tensor, constants: Evolution, bounds: None = None
 ) -> torch.Tensor:
     """Evolved copies of texts (n, length); confident (n,) tells which of the two rules applies. Text has no bounds."""
+
+    def rule(rows: torch.Tensor, probabilities: torch.Tensor) -> Rule:
+        reached, classes = probabilities.topk(2)
+        top = reached[:, 0] + constants.omega * (reached[:, 0] - 1 / probabilities.shape[1])
+        return Rule(classes[:, 0], classes[:, 1], top, confident[rows], constants.mu)
+
+    return _replaced(model, inputs, rule, constants.substitutions, constants.candidates)
+
+
+def mislead(model: TextModel, inputs: torch.Tensor, labels: torch.Tensor, most: int) -> torch.Tensor:
+    """Copies of texts (n, length) that the model no longer takes for labels (n,), or less: up to `most` characters."""
+    return _replaced(model, inputs, lambda rows, _: Misleading(labels[rows]), most, CANDIDATES)
+
+
+def _replaced(
+    model: TextModel,
+    inputs: torch.Tensor,
+    rule_of: Callable[[torch.Tensor, torch.Tensor], Rule | Misleading],
+    substitutions: int,
+    candidates: int,
+) -> torch.Tensor:
+    """Copies of texts (n, length) with up to that many characters replaced, by rule_of(rows, their probabilities)."""
     if not hasattr(model, "tokens"):
-        raise UserError(
+        raise UnsuitedError(
             "evolving texts needs to know which row of its embedding the network gives a character; build one with "
             "tokens and logits() as nlp/models.py has them"
         )
     model.eval()
     model.requires_grad_(False)
-    evolved = inputs.clone()
+    replaced = inputs.clone()
     for rows in torch.arange(len(inputs)).split(TEXTS):
         used = max(1, int((inputs[rows] != 0).sum(1).max()))
-        evolved[rows, :used] = _evolve(model, inputs[rows, :used], confident[rows], constants)
-    return evolved
+        texts = inputs[rows, :used]
+        responses = _ask(model, texts[:, None])
+        rule = rule_of(rows, responses[:, 0])
+        replaced[rows, :used] = _searched(model, texts, responses, rule, substitutions, candidates)
+    return replaced
 
 
-def _evolve(model: TextModel, inputs: torch.Tensor, confident: torch.Tensor, constants: Evolution) -> torch.Tensor:
+def _searched(
+    model: TextModel,
+    inputs: torch.Tensor,
+    responses: torch.Tensor,
+    rule: Rule | Misleading,
+    substitutions: int,
+    candidates: int,
+) -> torch.Tensor:
     texts = inputs.clone()
-    responses = _ask(model, texts[:, None])
-    reached, classes = responses[:, 0].topk(2)
-    top = reached[:, 0] + constants.omega * (reached[:, 0] - 1 / responses.shape[2])
-    rule = Rule(classes[:, 0], classes[:, 1], top, confident, constants.mu)
     best = rule.value(responses)[:, 0]
-    for _ in range(constants.substitutions):
-        offered = _offers(model, texts, rule, constants.candidates)
+    for _ in range(substitutions):
+        offered = _offers(model, texts, rule, candidates)
         value, chosen = rule.permitted(rule.value(_ask(model, offered))).max(1)
         better = value > best
         texts[better] = offered[better, chosen[better]]
@@ -84,7 +129,7 @@ def _ask(model: TextModel, texts: torch.Tensor) -> torch.Tensor:
     return torch.softmax(model(texts.flatten(0, 1)), 1).unflatten(0, texts.shape[:2])
 
 
-def _offers(model: TextModel, texts: torch.Tensor, rule: Rule, count: int) -> torch.Tensor:
+def _offers(model: TextModel, texts: torch.Tensor, rule: Rule | Misleading, count: int) -> torch.Tensor:
     """Of each text (n, length), up to `count` versions (n, k, length): the replacements that promise most."""
     embedded, forward = continuous(model, texts)
     embedded = embedded.detach().requires_grad_(True)

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import BaseContext
 from threading import Thread
 
-IMPORTED = ["fingerprinting.models.build"]  # by the server of forks
+IMPORTED = ["fingerprinting.models.build", "torch._dynamo"]  # by the server of forks; optimisers load the second
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # of a worker
 KEPT: dict[tuple, ProcessPoolExecutor] = {}  # the one pool that there is, by what it was made for
 

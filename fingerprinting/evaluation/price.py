@@ -31,6 +31,7 @@ GROUPS = {"all": NEGATIVES["all"], "homologous": NEGATIVES["homologous"], "audit
 JUDGED = {"stolen": SAME_TASK, "independent": NEGATIVES["all"], "audit": AUDIT}
 CALIBRATION = tuple(name for name, kind in KINDS.items() if kind.use == "calibration" and not kind.on_target)
 OF_REFERENCE = tuple(name for name in CALIBRATION if "irrelevant" in name)  # those that the reference part trained
+AUDITED = ("irrelevant", "homologous", "adversarially trained", "less able")  # groups of the audit's models
 GRID = "twins and queries"  # the study of both
 WITH_PAIRS = "pairs"  # the same beside matched pairs
 PAIRS = (2, 4)  # numbers of matched pairs
@@ -237,8 +238,22 @@ def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas
                 "extrapolated": p_values.extrapolated(alpha, int(groups[0].sum())),
                 "draws": len(drawn),
                 **_shares(found, p <= alpha),
+                "audit": {group: [int((p[0, own] <= alpha).sum()), int(own.sum())] for group, own in audited(found)},
                 "provenance": runtime.provenance(study.device),
             }
+
+
+def audited(found: Labels) -> Iterator[tuple[str, np.ndarray]]:
+    """Groups of the audit's models that are there, each in one, and the mask (M,) of each.
+
+    They are counted by what one owner has, the first draw: no model of the audit counts more than once.
+    """
+    there = np.isin(found.kinds, AUDIT)
+    less, adversarial = found.share < 1, np.char.endswith(found.kinds, "_adversarial")
+    usual = there & ~less & ~adversarial
+    by_data = (usual & (found.kinds == kind) for kind in ("audit_irrelevant", "audit_homologous"))
+    groups = zip(AUDITED, (*by_data, there & ~less & adversarial, there & less), strict=True)
+    return ((name, own) for name, own in groups if own.any())
 
 
 def _shares(found: Labels, flagged: np.ndarray) -> dict[str, float]:

@@ -14,8 +14,10 @@ from fingerprinting.fingerprints.representations import (
     cosines,
     decision_distances,
     distance_matrix,
+    local_weights,
     own_class,
     responses,
+    robustness,
 )
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.study.renamed import as_first_called
@@ -29,7 +31,10 @@ OUTPUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 # Representations that are the same whosever fingerprint the queries are: they look at none of its labels.
-OF_ALL = (responses, own_class, cosines, correlation, decision_distances, distance_matrix, code)
+OF_ALL = (
+    *(responses, robustness, own_class, cosines, correlation, decision_distances, distance_matrix, code),
+    local_weights,
+)
 Identity = tuple[str, str, str]  # a fingerprint, the output that it needs, and how that is read
 MINUS_TWINS = "_minus_twins"  # ends the name of a representation that is read beside the twins' responses
 
@@ -143,7 +148,8 @@ class Row:
 # The order of all tables. Each fingerprint's module adds its row; import fingerprinting.methods for all of them.
 ORDER = (
     *("primary", "evolved", "random", "akh", "outvoted", "sac_w", "sac_m", "deepcore", "ipguard", "cae", "adv_tra"),
-    *("modeldiff", "fit_print", "fuap", "metafinger", "irisfp", "anafp", "dataset_inference", "calibrated"),
+    *("modeldiff", "fit_print", "deepjudge", "zest", "fuap", "metafinger", "irisfp", "anafp", "dataset_inference"),
+    "calibrated",
 )
 ROWS: dict[str, Row] = {}
 METHODS: list[Method] = []  # every way in which a fingerprint is read

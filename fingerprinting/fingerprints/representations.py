@@ -11,9 +11,14 @@ KEPT = 0.5  # share of a trajectory's labels below which ADV-TRA's released code
 OFF_LABEL = 0.01  # SAC reads a top-1 label as the softmax of a one-hot vector with this value off the label
 
 
-def responses(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
-    """labels (n,) as they are."""
-    return labels
+def responses(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) or probabilities (n, C) as they are."""
+    return outputs
+
+
+def robustness(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """labels (n,) -> (): the accuracy that adversarial examples leave a model (DeepJudge's Rob, 2022)."""
+    return (labels == fingerprint.truth).double().mean()
 
 
 def match_rate(labels: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
@@ -47,7 +52,8 @@ def correlation(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor
         classes = fingerprint.source_logits.shape[1]
         one, other = torch.softmax(F.one_hot(torch.tensor([0, 1]), classes).double().clamp_min(OFF_LABEL), 1)
         return (outputs[:, None] != outputs) * (1 - F.cosine_similarity(one, other, dim=0)) / 2
-    return (1 - cosines(outputs, fingerprint)) / 2
+    directions = F.normalize(outputs.double(), dim=1)
+    return torch.addmm(directions.new_tensor(0.5), directions, directions.T, alpha=-0.5)
 
 
 def decision_distances(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
@@ -72,6 +78,16 @@ def distance_matrix(logits: torch.Tensor, fingerprint: Fingerprint) -> torch.Ten
     """logits (n, C') -> (n n,): the Euclidean distances of all pairs, by which ModelDiff's released code compares."""
     logits = logits.double()
     return torch.cdist(logits, logits, compute_mode="donot_use_mm_for_euclid_dist").flatten()
+
+
+def local_weights(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:
+    """logits or probabilities (n, C') -> (references * pieces, C'): least squares of outputs on which pieces are seen.
+
+    Of each reference input its own, without an intercept, one below the other (Zest 2022).
+    """
+    sizes = fingerprint.extra["sizes"].tolist()
+    each = zip(fingerprint.extra["fit"].split(sizes), outputs.double().split(sizes), strict=True)
+    return torch.cat([fit.T @ said for fit, said in each])
 
 
 def code(probabilities: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from fingerprinting.calibrated import contents
 from fingerprinting.calibrated.representation import agreement_minus_twins
 from fingerprinting.fingerprints.registry import OUTPUTS, Method
-from fingerprinting.fingerprints.representations import correlation, match_rate, responses
+from fingerprinting.fingerprints.representations import correlation, match_rate, responses, robustness
 from fingerprinting.fingerprints.store import Fingerprint
 from fingerprinting.models.suspects import Suspect
 from fingerprinting.robustness.attacker import Evasion
@@ -16,7 +16,7 @@ from fingerprinting.robustness.evasion import PERTURBATIONS, SEEN
 from fingerprinting.robustness.query_detector import Detection
 
 # Representations that make sense of any of a fingerprint's queries; others read them in pairs, views or walks.
-PER_QUERY = (responses, match_rate, correlation, agreement_minus_twins)
+PER_QUERY = (responses, robustness, match_rate, correlation, agreement_minus_twins)
 REFUSED = "refused"  # flagged queries get no response
 
 

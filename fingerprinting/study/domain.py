@@ -119,6 +119,12 @@ class Inputs(Declared):
     # evolve(model, inputs, confident, constants, input_range) -> inputs of the Evolved fingerprint
     # None: by gradient (fingerprints/queries/evolved.py)
     evolve: Callable[..., torch.Tensor] | None = None
+    # mislead(model, inputs, labels, most) -> adversarial examples, `most` characters of each replaced at most
+    # None: by gradient (fingerprints/queries/deepjudge.py)
+    mislead: Callable[..., torch.Tensor] | None = None
+    # pieces(input, most) -> how many pieces the input has, up to `most`, and seen(kept (m, pieces)) -> inputs (m, ...)
+    # of which some are gone. None: blocks of the last axes (fingerprints/queries/zest.py)
+    pieces: Callable[[torch.Tensor, int], tuple[int, Callable[[torch.Tensor], torch.Tensor]]] | None = None
     # query_detector(inputs, detector, name, device, input_range) -> what an attacker learns of its own inputs, to judge
     # queries by. None: an autoencoder's (robustness/autoencoder.py)
     query_detector: Callable | None = None
@@ -233,7 +239,8 @@ FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "asked_once": (lambda value: type(value) is bool, "True or False"),
     **dict.fromkeys(("load", "prepare", "augment", "continuous"), (callable, "a function")),
     **dict.fromkeys(
-        ("mix", "evolve", "query_detector", "show", "describe", "encode"), (_may_be_called, "a function or None")
+        ("mix", "evolve", "mislead", "pieces", "query_detector", "show", "describe", "encode"),
+        (_may_be_called, "a function or None"),
     ),
     "datasets": (lambda value: _is_table(value, _is_text), "a dict from tiers to names of data sets"),
     "targets": (lambda value: _is_table(value, _is_text), "a dict from data sets to their targets, '' where none is"),

@@ -88,6 +88,14 @@ class Cluster:
     def cancel(self, job: str) -> None:
         self._run("scancel", job)
 
+    def end_jobs(self) -> None:
+        """Jobs and what looks after them outlive the daemons; they are known by the cluster that they were told of."""
+        of_this = f"SLURM_CONF={self.folder / 'slurm.conf'}".encode()
+        for told in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if of_this in told.read_bytes().split(b"\0"):
+                    os.kill(int(told.parent.name), signal.SIGKILL)
+
     def end(self, *programs: str) -> None:
         for name in programs or PROGRAMS[::-1]:
             with contextlib.suppress(OSError, ValueError):
@@ -107,6 +115,7 @@ def cluster(tmp_path, monkeypatch) -> Iterator[Cluster]:
     found = Cluster(tmp_path / "slurm")
     yield found
     found.end()
+    found.end_jobs()
 
 
 def test_a_job_that_is_requeued_ends_as_all_others(quick, cluster, tmp_path, monkeypatch):

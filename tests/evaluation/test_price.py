@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from fingerprinting.calibrated import p_values
 from fingerprinting.core.errors import UserError
 from fingerprinting.evaluation import labels, price, price_beside, price_level
 from fingerprinting.evaluation.labels import CANDIDATES, Labels
@@ -94,6 +95,31 @@ def test_models_are_flagged_against_the_calibration_models(small):
     stopped = Records.of(small, "price_stopping").rows()
     assert {(row["twins"], row["alpha"]) for row in stopped} >= {(1, 0.05), (3, 0.5)}
     assert all(0 < row["asked_stolen"] <= row["queries"] and row["n_stolen"] == 2 for row in stopped)
+
+
+def test_the_audit_is_counted_by_one_owners_fingerprint(small):
+    recipe = dict(transfer_epochs=1, transfer_learning_rate=1e-2, epsilon=0.1, pgd_steps=1, **RECIPE)
+    reference.calibration(small, copies=1, reference_copies=0, shares=(), share_copies=0, transfer_copies=0, **recipe)
+    reference.audit(small, copies=1, shares=(0.5,), share_copies=1, transfer_copies=0, **recipe)
+    price.price(small, **{**STEPS, "alphas": (0.05, 0.9)})
+    kept = labels.read(small.folder)
+    groups = dict(price.audited(kept))
+    assert set(groups) == set(price.AUDITED) and (sum(groups.values()) == np.isin(kept.kinds, price.AUDIT)).all()
+    assert set(kept.share[groups["less able"]]) == {0.5} and set(kept.share[groups["irrelevant"]]) == {1.0}
+    for row in Records.of(small, "price_verdicts").rows():
+        assert {name: n for name, (_, n) in row["audit"].items()} == {name: own.sum() for name, own in groups.items()}
+        alone = price.scores_of(small, kept, next(_variants_of(row)), 0)[0][:, -1]
+        p = p_values.beside(alone, [alone[group] for group in price.calibrating(kept)], row["tail"])
+        assert row["audit"] == {name: [(p[own] <= row["alpha"]).sum(), own.sum()] for name, own in groups.items()}
+
+
+def _variants_of(row: dict):
+    """The variant of price.py that gave this row."""
+    for variant in price._variants(STEPS["twins"], STEPS["queries"]):
+        place = (variant.twins, variant.pairs, variant.queries)
+        if variant.study in (price.GRID, price.WITH_PAIRS) and f"/{variant.value}/{variant.queries}/" in row["key"]:
+            assert place[:2] == (row["twins"], row["pairs"])
+            yield variant
 
 
 def test_each_twin_takes_the_sources_place(small):
@@ -318,6 +344,22 @@ def test_a_cell_says_who_is_flagged_at_looks_and_after_how_many_queries():
     assert section._stopped(row, 0.6) == "0.50 (0.60) / 0.010, 33 queries"
     assert section._stopped(row | {"asked_flagged": None}, 0.6) == "0.50 (0.60) / 0.010"
     assert section._stopped(None, None) == ""
+
+
+def test_audits_have_a_line_for_each_study_and_one_for_all(monkeypatch):
+    row = dict(tail="student", twins=6, pairs=0, queries=800, alpha=0.01)
+    groups = {"irrelevant": [1, 90], "homologous": [0, 90], "adversarially trained": [1, 36], "less able": [0, 48]}
+    records = {"cv/digits/cpu": [row | {"audit": groups}], "nlp/thuocl/cpu": [row | {"audit": {"irrelevant": [0, 36]}}]}
+    records["bci/scp1/cpu"] = [row | {"audit": {}}]
+    monkeypatch.setattr(section, "committed", lambda: list(records))
+    monkeypatch.setattr(section.Records, "at", lambda study, _: SimpleNamespace(rows=lambda: records[study]))
+    first, second, together = section.audits()[4:]
+    assert first == ("| 6 twins | 800 | 0.01 | cv digits | 2 of 264 (0.027) | 1 of 90 | 0 of 90 | 1 of 36 | 0 of 48 |")
+    high = 1 - 0.025 ** (1 / 36)  # of none in 36, exactly
+    assert second == f"| 6 twins | 800 | 0.01 | nlp thuocl | 0 of 36 ({high:.3f}) | 0 of 36 |  |  |  |"
+    assert together.startswith("| 6 twins | 800 | 0.01 | all | 2 of 300 (0.024) | 1 of 126 | 0 of 90 |")
+    del records["cv/digits/cpu"], records["nlp/thuocl/cpu"]
+    assert section.audits() == []
 
 
 def test_less_data_of_attackers_and_owners_has_tables_where_it_was_studied(monkeypatch):

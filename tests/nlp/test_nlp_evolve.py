@@ -202,3 +202,46 @@ def test_the_inputs_stay_as_they_were():
     inputs = encode(TEXTS)
     DOMAIN.inputs.evolve(MODEL, inputs, torch.ones(len(TEXTS), dtype=torch.bool), constants(), None)
     assert torch.equal(inputs, encode(TEXTS))
+
+
+def misled_by_trying_all(model: nn.Module, text: str, label: int, most: int, vocabulary: str) -> str:
+    """Round by round the replacement that leaves the label the least probability, if less than before."""
+    least = probabilities(model, text)[label]
+    for _ in range(most):
+        offers = [
+            text[:index] + new + text[index + 1 :]
+            for index, old in enumerate(text)
+            for new in vocabulary
+            if same_kind(old, new) and new != old
+        ]
+        values = {offer: probabilities(model, offer)[label] for offer in offers}
+        if not offers or min(values.values()) >= least:
+            break
+        text = min(values, key=values.get)
+        least = values[text]
+    return text
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_misleading_with_all_candidates_verified_is_an_exhaustive_search(monkeypatch, name):
+    monkeypatch.setattr(evolution, "REPLACEMENTS", FEW)
+    monkeypatch.setattr(evolution, "CANDIDATES", len(FEW) * LENGTH)
+    model, texts = built(name, sharpness=3.0), ["中国", "hello", "上海x7!", "", "A9z", "人工智能"]
+    labels = [max(range(CLASSES), key=probabilities(model, text).__getitem__) for text in texts]
+    found = decode(DOMAIN.inputs.mislead(model, encode(texts), torch.tensor(labels), 2))
+    vocabulary = "".join(map(chr, FEW))
+    expected = [misled_by_trying_all(model, *each, 2, vocabulary) for each in zip(texts, labels, strict=True)]
+    assert found == expected
+    assert sum(one != other for one, other in zip(texts, found, strict=True)) >= 3
+
+
+@given(st.lists(st.text(CHARACTERS, max_size=LENGTH), min_size=1, max_size=4), st.integers(0, 3))
+def test_misled_texts_have_a_few_other_characters_and_their_label_no_more_probability(texts, most):
+    inputs = encode(texts)
+    labels = MODEL(inputs).argmax(1)
+    misled = DOMAIN.inputs.mislead(MODEL, inputs, labels, most)
+    for old_text, new_text in zip(decode(inputs), decode(misled), strict=True):
+        changed = [(old, new) for old, new in zip(old_text, new_text, strict=True) if old != new]
+        assert len(changed) <= most and all(same_kind(old, new) for old, new in changed)
+    before, after = (torch.softmax(MODEL(some).double(), 1).gather(1, labels[:, None]) for some in (inputs, misled))
+    assert (after <= before + 1e-6).all()

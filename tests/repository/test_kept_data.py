@@ -25,6 +25,7 @@ from fingerprinting.fingerprints.owner import Owner
 from fingerprinting.fingerprints.queries import (
     adv_tra,
     cae,
+    deepjudge,
     evolved,
     fuap,
     ipguard,
@@ -33,6 +34,7 @@ from fingerprinting.fingerprints.queries import (
     modeldiff,
     primary,
     sac,
+    zest,
 )
 from fingerprinting.fingerprints.queries.evolved import evolve as evolve_by_gradient
 from fingerprinting.fingerprints.store import Fingerprint
@@ -228,6 +230,8 @@ def spoilt(study, monkeypatch):
         genuine,
         mix=wrapped(genuine.inputs.mix),
         evolve=wrapped(genuine.inputs.evolve or evolve_by_gradient),
+        mislead=wrapped(lambda model, inputs, labels, most: 100 * torch.randn(inputs.shape, generator=drawn())),
+        pieces=wrapped(lambda one, most: zest.blocks(one.clone(), most, torch.zeros(1))),
         query_detector=query_detector,
         show=wrapped(lambda axis, image: None),
         describe=wrapped(lambda image: f"{float(image.sum()):.3f}"),
@@ -262,6 +266,15 @@ def test_mixing_keeps_the_owners_part(spoilt, parts_before):
     owner, making = Owner(spoilt, "sac_m"), candidates.Making(6, 0, 1, 0.1, 0.1, 1)
     for made in (sac.sac_m(owner, 5), candidates.mixed(owner, making), candidates.mixed_twice(owner, making)):
         assert made.inputs.any()
+
+
+def test_misleading_and_hiding_pieces_keep_the_owners_part(spoilt, parts_before):
+    save_model(spoilt, spoilt.source_id)
+    for method, constants in (
+        (deepjudge.deepjudge, dict(candidates=100, steps=2, step=1.0, epsilon=2.0)),
+        (zest.zest, dict(references=3, masks=6, pieces=4)),
+    ):
+        assert method(Owner(spoilt, method.__name__), 5, **constants).inputs.any()
 
 
 def test_evolving_keeps_the_primary_fingerprint(spoilt, parts_before):

@@ -11,6 +11,7 @@ from fingerprinting.core.runtime import place
 from fingerprinting.fingerprints import registry
 from fingerprinting.fingerprints.distances import hamming
 from fingerprinting.fingerprints.owner import Owner, Queries, UnsuitedError
+from fingerprinting.fingerprints.queries.descent import Bound
 from fingerprinting.fingerprints.registry import Method, agreement
 from fingerprinting.fingerprints.representations import trajectories_kept
 
@@ -111,14 +112,18 @@ def crossing_scale(
 
 
 def walk(
-    model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, sizes: torch.Tensor, bounds: tuple[float, float]
+    model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, sizes: torch.Tensor, bounds: tuple[Bound, Bound]
 ) -> list[torch.Tensor]:
-    """The points after each of the steps (n, steps), against the sign of the gradient of the target's cross-entropy."""
+    """The points after each of the steps (n, steps), against the sign of the gradient of the target's cross-entropy.
+
+    A step below 0 goes up it.
+    """
     points, here = [], inputs
     for size in sizes.unbind(1):
         here = here.detach().requires_grad_(True)
         loss = F.cross_entropy(model(here), targets, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, here)
-        here = (here.detach() - size.view(-1, *[1] * (inputs.dim() - 1)) * gradient.sign()).clamp(*bounds)
+        stepped = here.detach() - size.view(-1, *[1] * (inputs.dim() - 1)) * gradient.sign()
+        here = stepped.clamp(*bounds)  # type: ignore[arg-type]  # torch takes both kinds, its types one of them a call
         points.append(here)
     return points

@@ -17,7 +17,7 @@ registry.add(agreement("random"), queries=random, cheap=True)
 
 
 def akh(owner: Owner, n: int) -> Queries:
-    """Examples that the source gets wrong, at random (Always be Knocking on Heaven's door, 2024)."""
+    """Examples that the source gets wrong, at random (the Anna Karenina Heuristic of Godinot et al., AAAI 2025)."""
     chosen = wrong(owner)
     chosen = chosen[torch.randperm(len(chosen), generator=owner.generator())[:n]]
     return Queries(owner.inputs(chosen), owner.part.targets[chosen])

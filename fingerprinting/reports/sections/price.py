@@ -3,9 +3,10 @@
 import numpy as np
 
 from fingerprinting.calibrated.verdicts import METHOD
+from fingerprinting.core import statistics
 from fingerprinting.core.markdown import markdown_table
 from fingerprinting.evaluation import price_level
-from fingerprinting.evaluation.price import GRID, USUAL_TWINS, by_spending
+from fingerprinting.evaluation.price import AUDITED, GRID, USUAL_TWINS, by_spending
 from fingerprinting.fingerprints.registry import MINUS_TWINS
 from fingerprinting.reports.formats import write_topic
 from fingerprinting.reports.pages import heading, with_records
@@ -94,6 +95,8 @@ def block() -> str:
     ):
         lines += [f"### {title}", "", *table, ""] if table else []
     lines += ["### Verdicts", "", *verdicts()]
+    audit = audits()
+    lines += ["", "### Audits", "", *audit] if audit else []
     lines += baselines()
     adversary = query_attacks.by_size(committed())
     lines += ["", "### Detection, erasure, evasion and removal", "", ADVERSARY, "", *adversary] if adversary else []
@@ -121,6 +124,39 @@ def verdicts() -> list[str]:
         "",
         *markdown_table(["models", "queries", "ALPHA", *map(heading, cells)], lines),
     ]
+
+
+def audits() -> list[str]:
+    """A line for each choice of models and queries, rate and study with an audit set, and one for all; else none."""
+    found = {study: Records.at(study, "price_verdicts").rows() for study in committed()}
+    lines = []
+    for place in ((*place, alpha) for place in JUDGED for alpha in ALPHAS):
+        of_studies = [
+            (heading(study), row["audit"])
+            for study, rows in found.items()
+            for row in rows
+            if row["tail"] == "student" and row.get("audit") and tuple(row[name] for name in PLACE) == place
+        ]
+        if len(of_studies) > 1:
+            everywhere = {name: np.sum([own[name] for _, own in of_studies if name in own], axis=0) for name in AUDITED}
+            of_studies.append(("all", {name: counts for name, counts in everywhere.items() if np.size(counts) > 1}))
+        for study, own in of_studies:
+            flagged, n = np.sum(list(own.values()), axis=0)
+            of_all = f"{flagged} of {n} ({_at_most(int(flagged), int(n)):.3f})"
+            groups = ["{} of {}".format(*own[name]) if name in own else "" for name in AUDITED]
+            lines.append([_models(*place[:2]), str(place[2]), f"{place[3]:g}", study, of_all, *groups])
+    if not lines:
+        return []
+    return [
+        "Independent models of the audit set that one fingerprint flags, the first draw's, by a normal tail. In "
+        "brackets the upper end of the exact 95% interval.",
+        "",
+        *markdown_table(["models", "queries", "ALPHA", "study", "flagged", *AUDITED], lines),
+    ]
+
+
+def _at_most(flagged: int, n: int) -> float:
+    return statistics.share(np.arange(n) < flagged)[2]
 
 
 def _with_any(cells: dict[str, dict], places: list[tuple]) -> dict[str, dict]:
