@@ -39,6 +39,13 @@ def flagged(study: str, twins: int, queries: int, group: str, alpha: float = 0.0
     return next(row[f"flagged_{group}"] for row in rows if tuple(row[name] for name in names) == wanted)
 
 
+def audited(queries: int) -> list[int]:
+    """How many of Fashion-MNIST's audit six twins flag at ALPHA=0.01, and of how many."""
+    rows, names = Records.at(FASHION, "price_verdicts").rows(), ("twins", "pairs", "queries", "alpha", "tail")
+    found = next(row["audit"] for row in rows if tuple(row[name] for name in names) == (6, 0, queries, 0.01, "student"))
+    return [sum(counts) for counts in zip(*found.values(), strict=True)]
+
+
 def stopped(study: str, part: str) -> float:
     """Six twins, at most 800 queries and ALPHA=0.01, where looks share it."""
     rows = Records.at(study, "price_stopping").rows()
@@ -80,15 +87,33 @@ def moved(study: str, part: str, queries: int) -> float:
     return next(row[part] for row in Records.at(study, "price_transfer").rows() if row["queries"] == queries)
 
 
-def of_sources(study: str, compared_with: str) -> list[float]:
-    """The share of irrelevant models flagged at ALPHA=0.01 after 800 queries: mean over sources, and the largest."""
+def of_sources(study: str, compared_with: str, side: str = "irrelevant") -> list[float]:
+    """The share of models of one side flagged at ALPHA=0.01 after 800 queries: mean over sources, and the largest."""
     rows, wanted = Records.at(study, "price_level").rows(), (compared_with, 800, 0.01)
     own = [row for row in rows if tuple(row[name] for name in ("compared_with", "budget", "alpha")) == wanted]
-    flagged = [row["flagged_irrelevant"] for row in own]
+    flagged = [row[f"flagged_{side}"] for row in own]
     return [sum(flagged) / len(flagged), max(flagged)]
 
 
 MEASURED = (
+    Measured(
+        PAGE,
+        "where the twins alone reach {:.3f}, {:.3f} and {:.3f}.",
+        lambda: [priced(study, 6, 200) for study in (CIFAR, FASHION, REPLICATE)],
+    ),
+    Measured(
+        PAGE,
+        "irrelevant ones are flagged at {:.3f}, whatever the source, homologous ones at {:.3f} on average and {:.3f} "
+        "for one source.",
+        lambda: [of_sources(FASHION, price_level.BOTH)[1], *of_sources(FASHION, price_level.BOTH, "homologous")],
+    ),
+    Measured(PAGE, "audit of Fashion-MNIST**, {} further independent models", lambda: [audited(800)[1]]),
+    Measured(
+        PAGE,
+        "twins flags {} of them with",
+        lambda: [audited(800)[0]],
+    ),
+    Measured(PAGE, "queries and {} with", lambda: [audited(1_600)[0]]),
     Measured(
         PAGE,
         "test inputs with an AUC of {:.2f} on Fashion-MNIST",
@@ -117,15 +142,13 @@ MEASURED = (
         "FUAP {:.3f} and MetaFinger {:.3f} with",
         lambda: [other(method, minus_twins=False) for method in ("fuap", "metafinger")],
     ),
-    Measured(PAGE, "as many queries reach {:.3f}. Minus", lambda: [priced(FASHION, 6, 100)]),
+    Measured(PAGE, "as many queries reach {:.3f}.", lambda: [priced(FASHION, 6, 100)]),
     Measured(
         PAGE,
-        "MetaFinger rises to {:.3f}, and Primary from {:.3f} to {:.3f}.",
-        lambda: [
-            other("metafinger", minus_twins=True),
-            *(other("primary", minus_twins=minus_twins) for minus_twins in (False, True)),
-        ],
+        "logits, from {:.3f} to {:.3f}, Evolved from {:.3f} to {:.3f}.",
+        lambda: [other(method, minus_twins=minus) for method in ("modeldiff", "evolved") for minus in (False, True)],
     ),
+    Measured(PAGE, "which falls to {:.3f}.", lambda: [other("metafinger", minus_twins=True)]),
     Measured(PAGE, "inputs on Fashion-MNIST reach {:.3f} and those", lambda: [asked(600)]),
     Measured(PAGE, "inputs reach {:.3f} with", lambda: [asked(20_000)]),
     Measured(
