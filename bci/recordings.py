@@ -119,12 +119,12 @@ def _conversion(amplitude: float, lowest: float, highest: float) -> str:
 
 
 def check_range(signals: np.ndarray, path: Path) -> None:
-    """Refuses what lies beyond INPUT_RANGE."""
-    highest = np.abs(signals).max()
-    if highest > INPUT_RANGE[1]:
+    """Refuses trials (N, ...) that reach beyond INPUT_RANGE."""
+    highest = np.abs(signals).reshape(len(signals), -1).max(1)
+    if beyond := np.count_nonzero(highest > INPUT_RANGE[1]):
         raise UserError(
-            f"{path} has values of {highest:.0f} where EEG in microvolt stays below {INPUT_RANGE[1]:.0f}; "
-            "convert its unit, or leave out the cases with artefacts"
+            f"{path} has values of {highest.max():.0f}, in {beyond} of {len(signals)} trials, where EEG in microvolt "
+            f"stays below {INPUT_RANGE[1]:.0f}; convert its unit, or leave out the trials with artefacts"
         )
 
 

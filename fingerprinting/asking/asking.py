@@ -7,11 +7,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from fingerprinting.asking.journal import Journal
 from fingerprinting.asking.respondent import Respondent
 from fingerprinting.core.errors import UserError
+from fingerprinting.models import progress
 
 REPEATED = 0.05  # of the queries, asked once more at the end
 
@@ -54,7 +54,7 @@ def _send(
     if not indices:
         return
     named = f"asking {respondent.name}" + (" once more" if repeat else "")
-    with tqdm(total=len(indices), desc=named, unit="query", mininterval=1) as progress:
+    with progress.of_step(named, len(indices), "query", every=1) as advance:
         for start in range(0, len(indices), respondent.batch):
             some = indices[start : start + respondent.batch]
             said = respondent.ask(inputs[list(some)].copy())
@@ -63,4 +63,4 @@ def _send(
                     f"{respondent.name} gave {len(said)} responses to {len(some)} queries; BATCH=1 asks singly"
                 )
             journal.append(some, said, repeat=repeat)
-            progress.update(len(some))
+            advance(some)

@@ -11,12 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from fingerprinting.core import runtime, storage
 from fingerprinting.core.errors import UserError
 from fingerprinting.engines import engine
-from fingerprinting.models import elsewhere, responses
+from fingerprinting.models import elsewhere, progress, responses
 from fingerprinting.models.kinds import KINDS, Job, Training, seed_name
 from fingerprinting.models.trained import require, weights_sha256
 from fingerprinting.study import aside, changes, checkpoints
@@ -81,14 +80,13 @@ def _train_all(study: Study, step: str, jobs: list[Job], prepare: Prepare | None
     records.put(record_of(found) for found in before if found and not _is_of(known.get(found["name"]), found))
     begun = not study.force and any(_resume_path(study, job).is_file() for job in todo)
     finished = _one_by_one(study, todo, prepare)
-    with tqdm(total=len(todo), desc=step, unit="model", disable=not todo) as bar:
+    with progress.of_step(step, len(todo), "model") as advance:
         for metadata in finished:
             if "user_error" in metadata:
-                bar.leave = False
                 finished.close()
                 raise UserError(metadata["user_error"])
             records.put([record_of(metadata)])
-            bar.update()
+            advance([metadata["name"]])
     return len(todo) < len(jobs) or begun
 
 
@@ -141,12 +139,12 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
     if study.force:
         resume.unlink(missing_ok=True)
     if training.part is None:
-        progress = taken_as_it_is(training.model, parts["dev"], study.device)
+        fitted = taken_as_it_is(training.model, parts["dev"], study.device)
     elif architecture.train and training.objective is objectives.cross_entropy:
         with checkpoints.said(f"train= of {job.model.architecture!r} fails"):
-            progress = fit_by(architecture.train, training.model, training.part, parts["dev"], seed, study.device)
+            fitted = fit_by(architecture.train, training.model, training.part, parts["dev"], seed, study.device)
     else:
-        progress = fit(
+        fitted = fit(
             training.model,
             training.part,
             parts["dev"],
@@ -174,13 +172,13 @@ def _train_one(study: Study, job: Job, prepare: Prepare) -> dict:
         "classes": len(study.target_classes if kind.on_target else study.classes),
         "shape": list(study.shape),
         "examples": 0 if training.part is None else len(training.part),
-        "dev_accuracy": progress["dev_accuracy"],
+        "dev_accuracy": fitted["dev_accuracy"],
         "test_accuracy": accuracy(logits, parts["test"].targets),
         "n_dev": len(parts["dev"]),
         "n_test": len(parts["test"]),
-        "epochs": progress["epoch"],
-        "best_epoch": progress["best_epoch"],
-        "seconds": progress["seconds"],
+        "epochs": fitted["epoch"],
+        "best_epoch": fitted["best_epoch"],
+        "seconds": fitted["seconds"],
         "settings": _settings(study, job),
         "provenance": runtime.provenance(study.device),
     }

@@ -18,17 +18,19 @@ from fingerprinting.core import runtime
 from fingerprinting.core.errors import UserError
 from fingerprinting.fingerprints import store
 from fingerprinting.judging import queries
-from fingerprinting.models import build, mistakes, reference, source_model, stealing, trained
+from fingerprinting.models import build, progress, reference, source_model, stealing, trained
 from fingerprinting.models.costs import duration
 from fingerprinting.models.kinds import Job, Training
 from fingerprinting.protecting import asked, comparing, deriving, description, estimating, inspecting, networks, plan
 from fingerprinting.protecting.description import Description
+from fingerprinting.protecting.estimating import Offer, Seconds
 from fingerprinting.protecting.plan import Recipes
 from fingerprinting.study.domain import module_of
 from fingerprinting.study.study import Study
 
 CONTROLS = 50  # queries by which a suspect's accuracy is seen, a fifth of a small budget
 QUERIES = "queries"
+MAKING = "making queries"  # the last step
 RATES = {"base": 5e-5, "folder": 5e-4, "own": 3e-3}  # peak learning rates of an owner's network, where none is given
 WEIGHT_DECAY = 0.01  # of an owner's network: the house's EEG networks have far more
 
@@ -76,27 +78,48 @@ def run(
         print("EPOCHS= and LEARNING_RATE= are those of twins alone, as the source is trained already", flush=True)
     recipes = replace(_recipes(study, held, given), adopted=digests)
     controls = min(CONTROLS, budget // 5)
-    _make_source(study, recipes, folder, given, budget - controls)
-    _check_able(study)
-    offered = len(mistakes.candidates(study, budget - controls))
-    pilot = _piloted(study, recipes, held, folder, adopted, elsewhere)
-    study = deriving.study_of(folder, given)  # whose domain knows how far verdicts go
-    seconds = estimating.estimate(study, None if adopted else pilot)
-    chosen = plan.choose(study, recipes, seconds, time, folder)
-    asked = min(budget - controls, offered)
-    print(_price(study, recipes, chosen, seconds, asked, controls), flush=True)
-    train = partial(_train, study, recipes, adopted)
-    chosen = plan.reached(study, recipes, chosen, seconds, time, folder, train)
-    if elsewhere and not all_mine:
-        _check_data(study, plan.twin_jobs(study, recipes, chosen), folder)
-    fitting.calibrated(study, size="pairs" if chosen.pairs else "twins", n=budget - controls, controls=controls)
-    fingerprint = store.load(study, METHOD, trained.weights_sha256(study, study.source_id))
-    written = queries.write(study, fingerprint, folder / QUERIES, early=False)
-    places = queries.Places.of(fingerprint, early=False)
+    with progress.of_run() as shown:
+        _make_source(study, recipes, folder, given, budget - controls)
+        _check_able(study)
+        queries_of = estimating.queries(study, budget - controls)
+        pilot = _piloted(study, recipes, held, folder, adopted, elsewhere)
+        study = deriving.study_of(folder, given)  # whose domain knows how far verdicts go
+        seconds = estimating.estimate(study, None if adopted else pilot)
+        chosen = plan.choose(study, recipes, seconds, time, folder)
+        asked = min(budget - controls, queries_of.offered)
+        print(_price(study, recipes, chosen, seconds, asked, controls), flush=True)
+        lacking = build.lacking(study, plan.jobs_of(study, recipes, chosen))
+        shown.expect(*_expected(study, recipes, chosen, lacking, seconds, queries_of))
+        train = partial(_train, study, recipes, adopted)
+        chosen = plan.reached(study, recipes, chosen, seconds, time, folder, train)
+        shown.expect(*_expected(study, recipes, chosen, [], seconds, queries_of))  # TIME= may have ended it early
+        if elsewhere and not all_mine:
+            _check_data(study, plan.twin_jobs(study, recipes, chosen), folder)
+        places, written = _make_queries(study, folder, budget - controls, controls, pairs=bool(chosen.pairs))
     command = f"python judge.py DOMAIN={folder} TIER={study.tier} QUERIES={folder / QUERIES}"
     print(f"{len(places)} queries are in {written}. Ask the suspect, a class a line into responses.txt, then:")
     print(f"{command} RESPONSES=responses.txt")
     print(f"or have it asked: {command} SUSPECT=… (docs/suspects.md)")
+
+
+def _expected(
+    study: Study, recipes: Recipes, chosen: plan.Plan, lacking: list[Job], seconds: Seconds, queries_of: Offer
+) -> tuple[dict[str, float], set[str], float]:
+    """What the bar is over, all models of the plan and then the queries: as Run.expect takes it."""
+    jobs = plan.jobs_of(study, recipes, chosen)
+    making = queries_of.seconds(len(jobs))
+    expected = {job.model.name: seconds(job) for job in jobs} | {MAKING: making}
+    left = {MAKING, *(job.model.name for job in lacking)}
+    return expected, expected.keys() - left, estimating.wall(study, lacking, seconds) + making
+
+
+def _make_queries(study: Study, folder: Path, n: int, controls: int, *, pairs: bool) -> tuple[queries.Places, str]:
+    with progress.of_step(MAKING, 1, "set") as advance:
+        fitting.calibrated(study, size="pairs" if pairs else "twins", n=n, controls=controls)
+        fingerprint = store.load(study, METHOD, trained.weights_sha256(study, study.source_id))
+        written = queries.write(study, fingerprint, folder / QUERIES, early=False)
+        advance([MAKING])
+    return queries.Places.of(fingerprint, early=False), written
 
 
 def _make_source(study: Study, recipes: Recipes, folder: Path, given: dict[str, Any], queries: int) -> None:
@@ -175,7 +198,7 @@ def _check_data(study: Study, twins: list[Job], folder: Path) -> None:
         description.limited(folder, description.read(folder).limit or limit)
 
 
-def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds, asked: int, controls: int) -> str:
+def _price(study: Study, recipes: Recipes, chosen: plan.Plan, seconds: Seconds, asked: int, controls: int) -> str:
     jobs = plan.jobs_of(study, recipes, chosen)
     left = build.lacking(study, jobs)
     ranked = sum(reference.is_whole(job) for job in plan.calibration_jobs(study, recipes, chosen))

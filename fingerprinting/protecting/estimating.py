@@ -3,6 +3,7 @@
 import heapq
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from statistics import mean, median
@@ -13,7 +14,7 @@ import torch.nn.functional as F  # the field's standard name
 from fingerprinting.core import runtime
 from fingerprinting.data.datasets import handed_out
 from fingerprinting.engines import processes
-from fingerprinting.models import trained
+from fingerprinting.models import mistakes, trained
 from fingerprinting.models.costs import updates_of
 from fingerprinting.models.kinds import Job, examples_count
 from fingerprinting.models.stealing import fresh
@@ -80,6 +81,27 @@ def _seconds_of_update(study: Study, job: Job) -> float:
         finally:
             torch.set_num_threads(threads)
     return median(found)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """offered: inputs among which queries are chosen. took: seconds in which the source found these among examined."""
+
+    offered: int
+    examined: int
+    took: float
+
+    def seconds(self, models: int) -> float:
+        """Of making the queries: the same once more, and each model is asked about what is offered."""
+        return self.took * (1 + models * self.offered / self.examined)
+
+
+def queries(study: Study, n: int) -> Offer:
+    """What n queries are chosen among; UserError where that is hardly anything."""
+    started = time.perf_counter()
+    offered = len(mistakes.candidates(study, n))
+    took = time.perf_counter() - started
+    return Offer(offered, sum(len(study.parts[name]) for name in (*mistakes.HELD_OUT, "owner")), took)
 
 
 def wall(study: Study, jobs: Iterable[Job], seconds: Seconds) -> float:

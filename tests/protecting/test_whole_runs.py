@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -27,6 +28,11 @@ def protected(run_here, *words: str):
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert "python judge.py DOMAIN=protected TIER=smoke QUERIES=protected/queries" in ended.stdout
     return ended
+
+
+def shares(ended) -> list[int]:
+    """How far the bar was, each time that it was drawn."""
+    return [int(found) for found in re.findall(r"(\d+)%\|", ended.stderr)]
 
 
 def study_of(folder) -> Study:
@@ -77,9 +83,12 @@ def test_images_with_a_network_weights_and_a_recipe_of_ones_own(mine, run_here):
     other = train(build(3, (3, 8, 8)), attacker.inputs / 255, attacker.targets, 2)
     # Few calibration models let chance pass a verdict on it now and then: seeds are of the folder's place.
     assert verdict(run_here, mine, other.eval())["evidence"] < stolen["evidence"]
+    assert shares(ended)[0] == 0 and sorted(shares(ended)) == shares(ended) and shares(ended)[-1] == 100
+    assert "calibration 3/12 " in ended.stderr and "calibration:" not in ended.stderr  # no bar of the step's own
     times = {path: path.stat().st_mtime_ns for path in places.artifacts_dir().rglob("models/**/*.safetensors")}
     again = protected(run_here, *words)
     assert "16 models, 0 still to train" in again.stdout
+    assert len(set(shares(again))) == 3  # nothing, then all that is finished, then the queries
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
 
 

@@ -15,6 +15,7 @@ from fingerprinting.judging import bundle, case
 from fingerprinting.judging import judge as judging
 from fingerprinting.judging.closing import REPORT
 from fingerprinting.judging.queries import VERDICT
+from fingerprinting.reports.figures import position
 from fingerprinting.reports.html import examples, rendering, verdict
 from fingerprinting.study.study import Study
 from tests import cases
@@ -267,3 +268,15 @@ def luminance(colour: str) -> float:
 def test_the_templates_are_part_of_the_package():
     declared = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     assert '"fingerprinting.reports.html" = ["templates/*"]' in declared
+
+
+@pytest.mark.parametrize("most", [1e-3, 0.1, 1.0, 30.0, 4e3])
+def test_numbers_below_an_axis_do_not_run_into_each_other(monkeypatch, most):
+    drawn: list = []
+    monkeypatch.setattr(position.pyplot, "close", drawn.append)
+    position.drawn(
+        [position.Group("independent", np.linspace(-0.75 * most, most, 9), "independent")], most / 2, "evidence", None
+    )
+    labels = [label for label in drawn[0].axes[0].get_xticklabels() if label.get_text()]
+    places = [label.get_window_extent() for label in labels]
+    assert all(left.x1 < right.x0 for left, right in zip(places, places[1:], strict=False))

@@ -11,6 +11,7 @@ from fingerprinting.reports.figures.canvas import BLUE, VERMILION, pyplot
 
 WIDTH = 4.4  # inches: letters of it are still read where a phone shows it smaller
 LETTERS = 40  # of a line below the axis
+TICKS = 5  # steps along it, at most: numbers of three decimals have room beside each other
 GOLDEN = 0.618  # marks of a row go up and down by it, so that equal values do not hide each other
 MARKS = {"independent": ("o", BLUE), "stolen": ("^", VERMILION)}
 
@@ -41,6 +42,7 @@ def drawn(groups: Sequence[Group], suspect: float | None, axis_name: str, span: 
                 axis.scatter([suspect], [-row], s=55, marker="D", color="black", zorder=3)
         axis.set_yticks([-row for row in range(len(rows))], [group.name if group else "suspect" for group in rows])
         axis.set_ylim(0.5 - len(rows), 0.5)
+        axis.locator_params(axis="x", nbins=TICKS)
         axis.set_xlabel(textwrap.fill(axis_name, LETTERS))
         axis.tick_params(axis="y", length=0)
         axis.spines[["top", "right", "left"]].set_visible(False)
