@@ -1,6 +1,7 @@
 """Device, dtype and seeds."""
 
 import contextlib
+import ctypes
 import hashlib
 import platform
 import subprocess
@@ -17,6 +18,8 @@ from torch import nn
 from fingerprinting.core.errors import UserError
 from fingerprinting.core.places import REPOSITORY
 
+# glibc's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, and the bytes up to which it raises them by itself.
+MALLOC = {-3: 32 << 20, -1: 64 << 20}
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -96,6 +99,17 @@ def cores() -> int:
 def one_thread() -> None:
     """Train with one thread: the same bits whatever the number of workers, and no oversubscription."""
     torch.set_num_threads(1)
+
+
+def keep_freed_memory() -> None:
+    """As glibc does by itself after a while, and does not where MALLOC_TRIM_THRESHOLD_ is set, as in Dask's workers.
+
+    There every large tensor is mapped and unmapped anew, and training takes twice as long (benchmarks/zoo.py).
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another system, another library
+        allocator = ctypes.CDLL(None).mallopt
+        for option, size in MALLOC.items():
+            allocator(option, size)
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], at_a_time: int) -> list[Result]:

@@ -14,7 +14,7 @@ from threading import Lock
 
 import torch
 
-from fingerprinting.core import places, storage
+from fingerprinting.core import places, runtime, storage
 from fingerprinting.core.places import REPOSITORY
 from fingerprinting.models.kinds import Job
 from fingerprinting.study import loading
@@ -75,6 +75,7 @@ def parcel(study: Study, job: Job) -> Parcel:
 
 def train(here: Visit, study: Study, trained: Callable[[Job], dict], sent: Parcel) -> dict:
     """The metadata of a model that is trained on this machine for another one; "user_error" in its stead."""
+    runtime.keep_freed_memory()
     with ALONE:
         if wrong := _unlike(here, study):
             return {"user_error": f"{socket.gethostname()} {wrong}"}
