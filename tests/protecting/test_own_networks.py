@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fingerprinting.core.errors import UserError
+from fingerprinting.fingerprints.queries.evolved import Evolution
 from fingerprinting.protecting import deriving, inspecting, networks, transformers_folder
 from fingerprinting.protecting.description import Network
 from fingerprinting.protecting.examples import IMAGES, TEXTS, Found
@@ -123,7 +124,7 @@ def test_a_text_network_is_perturbed_where_its_first_embedding_is(mine):
     with pytest.raises(UserError, match="no nn.Embedding makes what a perturbation could be added to"):
         TEXT.inputs.continuous(bags, inputs)
     with pytest.raises(UserError, match="evolving texts needs to know which row of its embedding"):
-        TEXT.inputs.evolve(model, inputs, torch.ones(2, dtype=torch.bool), None)
+        TEXT.inputs.evolve(model, inputs, torch.ones(2, dtype=torch.bool), Evolution(1, 1.0, 1.0, 1.0, 1, 1))
 
 
 WORDS = ["good", "great", "fine", "bad", "poor", "sad", "the", "a", "film", "it", "was", "so", "very", "not"]
