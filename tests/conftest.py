@@ -49,6 +49,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log) -> ByFile:
     return ByFile(config, log)
 
 
+BITS_HOLD_ON = "cpu"  # tests that compare the bits of two runs train here; accelerators are compared within rounding
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     torch.set_num_threads(1)
@@ -130,7 +133,7 @@ def run_here(tmp_path, monkeypatch, capfd):
 @pytest.fixture
 def study() -> Study:
     """Vision on scikit-learn's own digits at the smallest tier: needs no download."""
-    return Study("cv", "digits", "smoke", device_name="cpu", batch_size=32, min_updates=60, workers=1)
+    return Study("cv", "digits", "smoke", device_name=BITS_HOLD_ON, batch_size=32, min_updates=60, workers=1)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ taken on "lazy", another device that is not the CPU. All else is on "cuda".
 
 A tensor that was left on the CPU is found, as on a real accelerator. What reads content cannot be run so, and is left
 out by name: LEFT_OUT. Bits are compared between runs of the same device alone, and promised on CPUs of one kind
-(PROMISED); on accelerators cuDNN's convolutions are deterministic, and other kernels may not be.
+(BITS_HOLD_ON of conftest.py); on accelerators cuDNN's convolutions are deterministic, and other kernels may not be.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,6 @@ LEFT_OUT = {
     "runtime.mixed_precision": "torch asks the machine for CUDA, and leaves the precision as it is without",
     "gradients of passports": "torch.autocast, off for them, knows no device that is not there",
 }
-PROMISED = ("cpu",)  # devices on which tests that compare bits hold; others are compared within rounding
 
 
 @pytest.fixture
