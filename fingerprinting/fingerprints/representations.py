@@ -52,8 +52,7 @@ def correlation(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor
         classes = fingerprint.source_logits.shape[1]
         one, other = torch.softmax(F.one_hot(torch.tensor([0, 1]), classes).double().clamp_min(OFF_LABEL), 1)
         return (outputs[:, None] != outputs) * (1 - F.cosine_similarity(one, other, dim=0)) / 2
-    directions = F.normalize(outputs.double(), dim=1)
-    return torch.addmm(directions.new_tensor(0.5), directions, directions.T, alpha=-0.5)
+    return cosines(outputs, fingerprint).mul_(-0.5).add_(0.5)  # in place: there are as many as pairs of queries
 
 
 def decision_distances(outputs: torch.Tensor, fingerprint: Fingerprint) -> torch.Tensor:

@@ -31,19 +31,23 @@ def varied(study: str, value: str, queries: int) -> float:
     )
 
 
-def flagged(study: str, twins: int, queries: int, group: str, alpha: float = 0.01) -> float:
-    """The share of models flagged at a false positive rate, by the normal tail."""
+def verdicts(study: str, twins: int, queries: int, alpha: float = 0.01) -> dict:
+    """What is recorded of verdicts by twins at a false positive rate, by the normal tail."""
     wanted = (twins, 0, queries, alpha, "student")
     names = ("twins", "pairs", "queries", "alpha", "tail")
     rows = Records.at(study, "price_verdicts").rows()
-    return next(row[f"flagged_{group}"] for row in rows if tuple(row[name] for name in names) == wanted)
+    return next(row for row in rows if tuple(row[name] for name in names) == wanted)
+
+
+def flagged(study: str, twins: int, queries: int, group: str, alpha: float = 0.01) -> float:
+    """The share of a group's models that are flagged."""
+    return verdicts(study, twins, queries, alpha)[f"flagged_{group}"]
 
 
 def audited(queries: int) -> list[int]:
     """How many of Fashion-MNIST's audit six twins flag at ALPHA=0.01, and of how many."""
-    rows, names = Records.at(FASHION, "price_verdicts").rows(), ("twins", "pairs", "queries", "alpha", "tail")
-    found = next(row["audit"] for row in rows if tuple(row[name] for name in names) == (6, 0, queries, 0.01, "student"))
-    return [sum(counts) for counts in zip(*found.values(), strict=True)]
+    by_group = verdicts(FASHION, 6, queries)["audit"]
+    return [sum(counts) for counts in zip(*by_group.values(), strict=True)]
 
 
 def stopped(study: str, part: str) -> float:

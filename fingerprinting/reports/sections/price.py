@@ -138,8 +138,8 @@ def audits() -> list[str]:
             if row["tail"] == "student" and row.get("audit") and tuple(row[name] for name in PLACE) == place
         ]
         if len(of_studies) > 1:
-            everywhere = {name: np.sum([own[name] for _, own in of_studies if name in own], axis=0) for name in AUDITED}
-            of_studies.append(("all", {name: counts for name, counts in everywhere.items() if np.size(counts) > 1}))
+            each = {name: [own[name] for _, own in of_studies if name in own] for name in AUDITED}
+            of_studies.append(("all", {name: np.sum(counts, axis=0) for name, counts in each.items() if counts}))
         for study, own in of_studies:
             flagged, n = np.sum(list(own.values()), axis=0)
             of_all = f"{flagged} of {n} ({_at_most(int(flagged), int(n)):.3f})"
