@@ -75,7 +75,7 @@ def _probabilities(entries: list[Entry]) -> str:
     kinds = [_numbers(entry.raw) for entry in entries]
     if lists := sum(kind == "list" for kind in kinds):
         said = _counted(lists, "has", "have")
-        return f"{said} numbers for all classes where labels were meant; the class of the highest was taken"
+        return f"{said} numbers for all classes; the label is the class of the highest"
     if single := sum(kind == "share" for kind in kinds):
         said = _counted(single, "is a number", "are numbers")
         return f"{said} between classes, such as probabilities, where labels were meant"

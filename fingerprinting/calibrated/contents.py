@@ -152,6 +152,19 @@ class TwinsCalibration:
         """How many models a suspect is ranked among: those of the source's data."""
         return len(self.groups[0])
 
+    @property
+    def most_own_responses(self) -> float:
+        """The largest share of responses of its own among these; 1 in older fingerprints, which do not hold them."""
+        if self.contributions is None:
+            return 1.0
+        ranked = self.contributions if self.data is None else self.contributions[self.data == SAME]
+        return float(minus_twins.own_responses(ranked).max())
+
+    def own_responses(self, labels: np.ndarray) -> float:
+        """The share of labels (n,) of the source's task that neither the source nor its twins share."""
+        shared = minus_twins.contributions(labels, self.source, self.twins, self.subtracted)
+        return float(minus_twins.own_responses(shared))
+
     @classmethod
     def read(cls, fingerprint: Fingerprint, prefix: str = "") -> TwinsCalibration:
         extra = fingerprint.extra

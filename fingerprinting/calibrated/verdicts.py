@@ -95,6 +95,11 @@ def why(found: dict) -> str:
     if found.get("one_response"):
         return "the same response to all queries says nothing about a model's origin"
     if not found["in_range"]:
+        if found.get("own_responses", 0) > found.get("most_own_responses", 1):
+            return (
+                "it responds as neither the source nor its twins do more often than all calibration models of the "
+                "source's data: they say nothing about less able models"
+            )
         less = found["control_accuracy"] < found["control_accuracy_range"][0]
         return f"{'less' if less else 'more'} accurate than all calibration models: they say nothing about such models"
     if found.get("either_way"):
@@ -140,8 +145,11 @@ def measured(
 
     controls: None where its labels mean other things than the source's. No model of the source's task is flagged
     or cleared whose control accuracy is lower or higher than that of all calibration models: they say nothing about
-    such models. What is UNANSWERED counts neither for nor against: twins compare on the other queries alone; weights
-    are of all queries, so that a verdict by them must hold whatever the missing responses are.
+    such models. Nor is one by twins that gives responses of its own more often than all that it is ranked among: of
+    what the source gets wrong a less able model gets less right, and so agrees less with the twins.
+
+    What is UNANSWERED counts neither for nor against: twins compare on the other queries alone; weights are of all
+    queries, so that a verdict by them must hold whatever the missing responses are.
     """
     held, other_task = CalibratedFingerprint.of(fingerprint), controls is None
     said = labels if controls is None else torch.cat([labels, controls])
@@ -159,6 +167,10 @@ def measured(
         least, most = held.control_range
         in_range = least <= control_accuracy <= most
         about |= {"control_accuracy": control_accuracy, "control_accuracy_range": [least, most]}
+    if isinstance(known, TwinsCalibration) and not other_task and not (labels == UNANSWERED).any():
+        own, most = known.own_responses(labels.numpy()), known.most_own_responses
+        in_range = in_range and own <= most
+        about |= {"own_responses": own, "most_own_responses": most}
     if (labels == UNANSWERED).any():
         shown = _whatever_is_missing(fingerprint, labels, alpha, beta, tail, other_task=other_task)
     else:

@@ -36,11 +36,9 @@ GRID = "twins and queries"  # the study of both
 WITH_PAIRS = "pairs"  # the same beside matched pairs
 PAIRS = (2, 4)  # numbers of matched pairs
 USUAL_TWINS = 6  # where something else is varied
-Looked = tuple[np.ndarray, tuple[int, ...]]  # every model's score (M, k) at each look, and after how many queries
 TO_ANOTHER_TASK = (200, 800)  # queries, where suspects of another task are scored
 FEW = 50  # held-out mistakes of a source that is rarely wrong
 OF_FEW = f"{FEW} held-out first"
-Drawn = list[tuple[np.ndarray, int]]  # in each draw of the twins every model's score (M,), and the number of queries
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,21 @@ class Variant:
     kind: str = "twin"
     pairs: int = 0
     order: str = "held-out first"
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One draw of the twins: every model's score, and its share of responses of its own, at each look (M, k); after how
+    many queries these are.
+    """
+
+    scores: np.ndarray
+    own: np.ndarray
+    queries: tuple[int, ...]
+
+    def in_range(self, groups: list[np.ndarray]) -> np.ndarray:
+        """(M, k): whether calibration models of the source's data, the first of the groups (M,), are like it."""
+        return self.own <= self.own[groups[0]].max(0)
 
 
 def price(
@@ -93,10 +106,9 @@ def price(
     stopped: list[dict] = []
     for variant in tqdm(variants, desc="price", unit="variant"):
         looked = [scores_of(study, found, variant, number) for number in range(draws)]
-        drawn = [(scores[:, -1], queries[-1]) for scores, queries in looked]
-        rows += _rows(study, found, variant, drawn)
+        rows += _rows(study, found, variant, looked)
         if variant.study in (GRID, WITH_PAIRS) and variant.twins:
-            flagged += _flagged(study, found, variant, drawn, alphas)
+            flagged += _flagged(study, found, variant, looked, alphas)
             stopped += _stopped(study, found, variant, looked, alphas)
     Records.of(study, "price_transfer").replace(list(_of_another_task(study, found, queries, alphas, draws)))
     by_source = price_level.of_each_source(study, found, calibrating(found), learned(found), alphas, draws)
@@ -210,35 +222,48 @@ def _drawn(study: Study, found: Labels, variant: Variant, number: int) -> tuple[
 
 
 def scores_of(study: Study, found: Labels, variant: Variant, number: int) -> Looked:
-    """Every model's scores at each look in one draw of the twins and of what they choose, and when the looks are."""
+    """Every model at each look in one draw of the twins and of what they choose."""
     queries, twins, subtracted = _drawn(study, found, variant, number)
     shared = minus_twins.contributions(found.labels[:, queries], found.source[queries], twins, subtracted)
     left_out, looks = learned(found)[:, queries], stopping.looks(len(queries))
-    return np.stack([means(shared[:, :count], left_out[:, :count]) for count in looks], axis=-1), looks
+    return Looked(
+        np.stack([means(shared[:, :count], left_out[:, :count]) for count in looks], axis=-1),
+        np.stack([minus_twins.own_responses(shared[:, :count]) for count in looks], axis=-1),
+        looks,
+    )
 
 
-def _flagged(study: Study, found: Labels, variant: Variant, drawn: Drawn, alphas: tuple[float, ...]) -> Iterator[dict]:
+def _flagged(
+    study: Study, found: Labels, variant: Variant, looked: list[Looked], alphas: tuple[float, ...]
+) -> Iterator[dict]:
     """One row per tail and alpha: the share of stolen and of independent models that calibration models flag."""
     groups = calibrating(found)
     if not groups:
         return
+    last = [(one.scores[:, -1], one.in_range(groups)[:, -1]) for one in looked]
+    in_range = np.stack([within for _, within in last])
     for tail in p_values.TAILS:
-        p = np.stack([p_values.beside(scores, [scores[group] for group in groups], tail) for scores, _ in drawn])
+        p = np.stack([p_values.beside(scores, [scores[group] for group in groups], tail) for scores, _ in last])
         for alpha in alphas:
+            at_alpha = p <= alpha
+            flags = at_alpha & in_range
             yield {
                 "key": f"{study.folder}/{variant.value}/{variant.queries}/{tail}/{alpha:g}",
                 **study.columns,
                 "twins": variant.twins,
                 "pairs": variant.pairs,
-                "queries": drawn[0][1],
+                "queries": looked[0].queries[-1],
                 "n_calibration": int(groups[0].sum()),
                 "n_further": int(np.any(groups[1:], axis=0).sum()) if groups[1:] else 0,
                 "tail": tail,
                 "alpha": alpha,
                 "extrapolated": p_values.extrapolated(alpha, int(groups[0].sum())),
-                "draws": len(drawn),
-                **_shares(found, p <= alpha),
-                "audit": {group: [int((p[0, own] <= alpha).sum()), int(own.sum())] for group, own in audited(found)},
+                "draws": len(looked),
+                **_shares(found, flags),
+                **_shares(found, ~in_range, "out_of_range"),
+                **_shares(found, at_alpha, "in_any_range"),
+                "audit": {group: [int(flags[0, own].sum()), int(own.sum())] for group, own in audited(found)},
+                "audit_in_any_range": {group: int(at_alpha[0, own].sum()) for group, own in audited(found)},
                 "provenance": runtime.provenance(study.device),
             }
 
@@ -256,10 +281,13 @@ def audited(found: Labels) -> Iterator[tuple[str, np.ndarray]]:
     return ((name, own) for name, own in groups if own.any())
 
 
-def _shares(found: Labels, flagged: np.ndarray) -> dict[str, float]:
-    """Which share of each group of models that is there is flagged (draws, M), and how many they are."""
+def _shares(found: Labels, flagged: np.ndarray, name: str = "flagged") -> dict[str, float]:
+    """Which share of each group of models that is there is flagged (draws, M), or out of range, and how many these are.
+
+    `flagged_…`, `out_of_range_…`, `in_any_range_…`: flagged if responses of their own did not matter.
+    """
     groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
-    shares = {f"flagged_{group}": float(flagged[:, own].mean()) for group, own in groups.items()}
+    shares = {f"{name}_{group}": float(flagged[:, own].mean()) for group, own in groups.items()}
     return shares | {f"n_{group}": int(own.sum()) for group, own in groups.items()}
 
 
@@ -272,7 +300,7 @@ def _stopped(
         return
     for alpha in alphas:
         flagged, asked_of = (
-            np.stack(part) for part in zip(*(stops(*one, groups, alpha) for one in looked), strict=True)
+            np.stack(part) for part in zip(*(stops(one, groups, alpha) for one in looked), strict=True)
         )
         of_stolen = np.isin(found.kinds, SAME_TASK)
         until = asked_of[:, of_stolen][flagged[:, of_stolen]]
@@ -281,7 +309,7 @@ def _stopped(
             **study.columns,
             "twins": variant.twins,
             "pairs": variant.pairs,
-            "queries": looked[0][1][-1],
+            "queries": looked[0].queries[-1],
             "n_calibration": int(groups[0].sum()),
             "alpha": alpha,
             "draws": len(looked),
@@ -314,27 +342,27 @@ def _of_another_task(
             }
 
 
-def stops(
-    scores: np.ndarray, looks: tuple[int, ...], groups: list[np.ndarray], alpha: float
-) -> tuple[np.ndarray, np.ndarray]:
+def stops(looked: Looked, groups: list[np.ndarray], alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """Which models (M,) are flagged at some look, and how many queries each is asked until then; all, where it is not.
 
-    scores (M, k) at each look, against those of each group (M,) of calibration models, by the normal tail.
+    Against each group (M,) of calibration models, by the normal tail.
     """
-    of_looks = [p_values.beside(own, [own[group] for group in groups], "student") for own in scores.T]
-    p = np.stack(of_looks, axis=-1)
-    seen = stopping.adjusted(p, len(looks)) <= alpha
-    return seen[:, -1], np.array(looks)[np.where(seen[:, -1], seen.argmax(1), len(looks) - 1)]
+    p = np.stack(
+        [p_values.beside(scores, [scores[group] for group in groups], "student") for scores in looked.scores.T], axis=-1
+    )
+    seen = (stopping.adjusted(p, len(looked.queries)) <= alpha) & looked.in_range(groups)
+    flagged = seen.any(1)
+    return flagged, np.array(looked.queries)[np.where(flagged, seen.argmax(1), len(looked.queries) - 1)]
 
 
-def _rows(study: Study, found: Labels, variant: Variant, drawn: Drawn) -> Iterator[dict]:
+def _rows(study: Study, found: Labels, variant: Variant, looked: list[Looked]) -> Iterator[dict]:
     """One row per group of independents: the mean over draws of the mean AUC over attacks and of the least one."""
     results: dict[str, list[dict[str, float]]] = {}
-    for scores, _ in drawn:
-        for group, aucs in aucs_of(found, scores).items():
+    scores = np.stack([one.scores[:, -1] for one in looked])
+    for own in scores:
+        for group, aucs in aucs_of(found, own).items():
             results.setdefault(group, []).append(aucs)
     usual = (variant.study, variant.twins) == (GRID, USUAL_TWINS)
-    scores = np.stack([own for own, _ in drawn])
     of_twins, of_pairs = (_mean_seconds(found, *kinds) for kinds in ((variant.kind,), PAIR))
     for group, of_group in results.items():
         means = [float(np.mean(list(aucs.values()))) for aucs in of_group]
@@ -345,7 +373,7 @@ def _rows(study: Study, found: Labels, variant: Variant, drawn: Drawn) -> Iterat
             "value": variant.value,
             "twins": variant.twins,
             "pairs": variant.pairs,
-            "queries": drawn[0][1],
+            "queries": looked[0].queries[-1],
             "negatives": group,
             "auc": float(np.mean(means)),
             "auc_lowest_draw": min(means),
@@ -354,7 +382,7 @@ def _rows(study: Study, found: Labels, variant: Variant, drawn: Drawn) -> Iterat
             **price_beside.of_unseen_attacks(found, scores, GROUPS[group]),
             **price_beside.of_attackers_data(found, scores, GROUPS[group]),
             **(price_beside.of_architectures(found, scores, GROUPS[group]) if usual else {}),
-            "draws": len(drawn),
+            "draws": len(looked),
             "n_pirated": int(np.isin(found.kinds, SAME_TASK).sum()),
             "n_independent": int(np.isin(found.kinds, GROUPS[group]).sum()),
             "seconds": variant.twins * of_twins + variant.pairs * len(PAIR) * of_pairs,

@@ -39,11 +39,15 @@ def of_each_source(
         pool = np.flatnonzero(found.among(*HELD_OUT) & (found.labels[source] != found.truth))
         for n in QUERIES:
             twins = [model for model in family if model != source]
-            scores = [_scores(study, found, learned, source, twins, pool, n, draw) for draw in range(draws)]
+            shared = [_contributions(study, found, source, twins, pool, n, draw) for draw in range(draws)]
+            scores = [means(own, learned[:, queries]) for queries, own in shared]
             p_of = [_p_values(own, [own[group] for group in groups]) for own in scores]
+            of_their_own = [minus_twins.own_responses(own) for _, own in shared]
+            in_range = np.stack([own <= own[groups[0]].max() for own in of_their_own])
             for name in COMPARED:
                 p = np.stack([of_draw[name] for of_draw in p_of])
                 for alpha in alphas:
+                    flags = (p <= alpha) & in_range
                     yield {
                         "key": f"{study.folder}/{found.models[source]}/{n}/{name}/{alpha:g}",
                         **study.columns,
@@ -56,7 +60,7 @@ def of_each_source(
                         "n_calibration": int(groups[0].sum()),
                         "alpha": alpha,
                         "draws": draws,
-                        **{f"flagged_{side}": float((p[:, own] <= alpha).mean()) for side, own in judged.items()},
+                        **{f"flagged_{side}": float(flags[:, own].mean()) for side, own in judged.items()},
                         **{f"n_{side}": int(own.sum()) for side, own in judged.items()},
                         "provenance": runtime.provenance(study.device),
                     }
@@ -68,17 +72,10 @@ def _p_values(scores: np.ndarray, groups: list[np.ndarray]) -> dict[str, np.ndar
     return {SAME: same, LARGER: np.maximum(same, other), BOTH: p_values.beside(scores, groups, "student")}
 
 
-def _scores(
-    study: Study,
-    found: Labels,
-    learned: np.ndarray,
-    source: int,
-    twins: list[int],
-    pool: np.ndarray,
-    n: int,
-    number: int,
-) -> np.ndarray:
-    """(M,): every model's score in one draw of which twins choose."""
+def _contributions(
+    study: Study, found: Labels, source: int, twins: list[int], pool: np.ndarray, n: int, number: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (n,) of the queries of one draw of which twins choose, and every model's contributions (M, n)."""
     draw = np.random.default_rng(runtime.seed_from(f"price/{study.folder}/{found.models[source]}/{n}/{number}"))
     of_twins, of_source = found.labels[twins][:, pool], found.labels[source, pool]
     choosing = minus_twins.choosers(len(twins), len(pool), draw)
@@ -86,4 +83,4 @@ def _scores(
     chosen = minus_twins.choose(np.zeros(len(pool)), worth, n, draw)
     queries = pool[chosen]
     asked = (found.labels[:, queries], of_source[chosen], of_twins[:, chosen], ~choosing[:, chosen])
-    return means(minus_twins.contributions(*asked), learned[:, queries])
+    return queries, minus_twins.contributions(*asked)

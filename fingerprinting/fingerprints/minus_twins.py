@@ -62,6 +62,14 @@ def contributions(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, co
     return (suspect == source) - shared / np.maximum(counted.sum(0), 1)
 
 
+def own_responses(contributions: np.ndarray) -> np.ndarray:
+    """(..., m) -> (...,): the share of inputs to which a suspect responds as neither the source nor a twin that counts.
+
+    Together with those to which the source and these twins all respond alike, which tell nothing of any suspect.
+    """
+    return (contributions == 0).mean(-1)
+
+
 def score(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, subtracted: np.ndarray) -> np.ndarray:
     """(...): the mean of the contributions over queries: agreement with the source less that with its twins."""
     return contributions(suspect, source, twins, subtracted).mean(-1)

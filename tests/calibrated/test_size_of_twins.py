@@ -115,6 +115,38 @@ def test_the_source_itself_is_stolen_and_no_calibration_model_is(small, outputs)
     assert of_source["extrapolated"] and of_source["n_stolen"] == 0 and of_source["p_stolen"] == 1
 
 
+def test_who_responds_in_its_own_way_more_often_than_calibration_models_is_not_judged_by_them(small, outputs):
+    """A copy of which ever more responses are a class that neither the source nor a twin gives."""
+    made = opened(small)
+    held = CalibratedFingerprint.of(made)
+    judges = held.source.contributions[held.source.data == SAME]
+    assert held.source.most_own_responses == pytest.approx(max((own == 0).mean() for own in judges))
+    source, there = made.labels.numpy(), held.source.twins
+    nobodys = np.array([min(set(range(10)) - {label, *others}) for label, others in zip(source, there.T, strict=True)])
+    seen = set()
+    for count in range(len(made) + 1):
+        labels = np.where(np.arange(len(made)) < count, nobodys, source)
+        found = verdicts.measured(made, torch.from_numpy(labels), held.controls.truth, **LEVELS)
+        uninformative = ((there == source) | ~held.source.subtracted).all(0)
+        own = np.mean((labels == nobodys) | uninformative)
+        assert found["own_responses"] == pytest.approx(own)
+        assert found["most_own_responses"] == held.source.most_own_responses
+        less_able = own > held.source.most_own_responses
+        assert found["in_range"] == (not less_able)
+        if less_able:
+            assert verdicts.passed(found) == "inconclusive" and "less able models" in verdicts.why(found)
+        seen.add(bool(less_able))
+    assert seen == {False, True}
+    # Calibration models that respond as the twins do: beside their scores the last suspect would be flagged.
+    draw = np.random.default_rng(0)
+    contributions = torch.from_numpy(draw.choice([-0.5, -1.0], held.source.contributions.shape))
+    changed = {"contributions": contributions, "honest": contributions.mean(1)}
+    found = verdicts.measured(
+        replace(made, extra=made.extra | changed), torch.from_numpy(nobodys), held.controls.truth, **LEVELS
+    )
+    assert found["p_independent"] <= LEVELS["alpha"] and verdicts.passed(found) == "inconclusive"
+
+
 def test_without_calibration_models_of_other_data_nobody_is_flagged_and_that_is_said_before(small, outputs):
     fingerprint = opened(small)
     controls = CalibratedFingerprint.of(fingerprint).controls.truth

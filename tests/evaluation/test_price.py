@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fingerprinting.calibrated import p_values
+from fingerprinting.calibrated.contents import means
 from fingerprinting.core.errors import UserError
 from fingerprinting.evaluation import labels, price, price_beside, price_level
 from fingerprinting.evaluation.labels import CANDIDATES, Labels
@@ -108,9 +109,11 @@ def test_the_audit_is_counted_by_one_owners_fingerprint(small):
     assert set(kept.share[groups["less able"]]) == {0.5} and set(kept.share[groups["irrelevant"]]) == {1.0}
     for row in Records.of(small, "price_verdicts").rows():
         assert {name: n for name, (_, n) in row["audit"].items()} == {name: own.sum() for name, own in groups.items()}
-        alone = price.scores_of(small, kept, next(_variants_of(row)), 0)[0][:, -1]
-        p = p_values.beside(alone, [alone[group] for group in price.calibrating(kept)], row["tail"])
-        assert row["audit"] == {name: [(p[own] <= row["alpha"]).sum(), own.sum()] for name, own in groups.items()}
+        first, calibrating = price.scores_of(small, kept, next(_variants_of(row)), 0), price.calibrating(kept)
+        alone, own = first.scores[:, -1], first.own[:, -1]
+        p = p_values.beside(alone, [alone[group] for group in calibrating], row["tail"])
+        flags = (p <= row["alpha"]) & (own <= own[calibrating[0]].max())
+        assert row["audit"] == {name: [flags[group].sum(), group.sum()] for name, group in groups.items()}
 
 
 def _variants_of(row: dict):
@@ -149,20 +152,26 @@ def test_the_score_in_a_twins_place_is_that_of_its_own_mistakes():
     )
     nothing = np.zeros((4, 4), bool)
     study = SimpleNamespace(folder="toy")
-    scores = price_level._scores(study, found, nothing, 1, [0, 2], np.array([0, 1]), 2, 0)
-    assert scores.tolist() == [-1, 1, -1, 1]
+    queries, shared = price_level._contributions(study, found, 1, [0, 2], np.array([0, 1]), 2, 0)
+    assert means(shared, nothing[:, queries]).tolist() == [-1, 1, -1, 1]
     first = np.array([[False] * 4, [False] * 4, [False] * 4, [True, False, False, False]])
     found.labels[3, 1] = 0
-    assert price_level._scores(study, found, first, 1, [0, 2], np.array([0, 1]), 2, 0)[3] == -1
+    queries, shared = price_level._contributions(study, found, 1, [0, 2], np.array([0, 1]), 2, 0)
+    assert means(shared, first[:, queries])[3] == -1
 
 
 def test_who_is_flagged_at_a_look_is_asked_no_further_by_hand():
     """Of two looks the first spends a tenth of alpha, the other the rest; calibration models score -1, 0 and 1."""
     calibrating = np.array([False] * 3 + [True] * 3)
     scores = np.array([[100, 0], [3, 100], [0, 0], [-1, -1], [0, 0], [1, 1]], dtype=float)
-    flagged, asked = price.stops(scores, (25, 40), [calibrating], 0.05)
+    own = np.full((6, 2), 0.1)
+    flagged, asked = price.stops(price.Looked(scores, own, (25, 40)), [calibrating], 0.05)
     assert flagged.tolist() == [True, True, False, False, False, False]
     assert asked.tolist() == [25, 40, 40, 40, 40, 40]
+    own[0], own[1, 1] = (0.2, 0.1), 0.2  # more responses of its own than calibration models have, at either look
+    flagged, asked = price.stops(price.Looked(scores, own, (25, 40)), [calibrating], 0.05)
+    assert flagged.tolist() == [True, False, False, False, False, False]
+    assert asked.tolist() == [40] * 6
 
 
 def test_labels_that_are_missing_or_damaged_are_said_so(study):
@@ -190,8 +199,7 @@ def test_unseen_attacks_and_architectures_stand_beside_the_means(small, monkeypa
     for count in (1, 3):
         variant = price.Variant(price.GRID, f"{count}/20", count, 20)
         looked = [price.scores_of(small, kept, variant, number) for number in range(2)]
-        drawn = [(scores[:, -1], queries[-1]) for scores, queries in looked]
-        rows += price._rows(small, kept, variant, drawn)
+        rows += price._rows(small, kept, variant, looked)
     assert all(set(row["auc_by_unseen_attack"]) == {*price_beside.UNSEEN} for row in rows)
     assert all(row["n_pirated"] == 2 and set(row["auc_by_attack"]) == {"fine_tune_all"} for row in rows)
     assert (kept.architecture == np.array([name.split("/")[-1].rpartition("-")[0] for name in kept.models]))[

@@ -55,6 +55,20 @@ def test_the_pattern_is_the_double_loops_and_names_of_classes_do_not_matter(twin
     assert minus_twins.pattern(np.array([7, 3, 5])[suspect], source, twins, subtracted) == wanted
 
 
+@given(st.integers(1, 5), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_own_responses_are_neither_the_sources_nor_a_twins_or_tell_nothing(twins_count, n, seed):
+    random = draw(seed)
+    suspect, source, twins = (random.integers(0, 4, size) for size in (n, n, (twins_count, n)))
+    subtracted = random.random((twins_count, n)) < 0.6
+    subtracted[0] |= ~subtracted.any(0)  # one twin at least
+    count = 0
+    for query in range(n):
+        others = {twins[twin, query] for twin in range(twins_count) if subtracted[twin, query]}
+        count += others == {source[query]} or suspect[query] not in {source[query], *others}
+    shared = minus_twins.contributions(suspect, source, twins, subtracted)
+    assert minus_twins.own_responses(shared) == pytest.approx(count / n)
+
+
 def test_without_twins_the_score_is_the_agreement():
     found = minus_twins.score(np.array([0, 1]), np.array([0, 0]), np.empty((0, 2), int), np.empty((0, 2), bool))
     assert found == 0.5

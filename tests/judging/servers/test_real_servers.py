@@ -152,7 +152,7 @@ def test_mlserver(protected, served, tmp_path, python, output, form):
     assert the_same({**found, "findings": []}, in_process(protected, tmp_path / "file"))
     kept = journal.read(tmp_path / "q" / journal.NAME)
     assert len(kept.responses) == 130 and all(entry.attempts == 1 for entry in kept.entries)
-    assert bool(found["findings"]) == (output != "label")  # numbers for all classes where labels were meant
+    assert bool(found["findings"]) == (output != "label")  # how labels were made of numbers
 
 
 @FORMS
