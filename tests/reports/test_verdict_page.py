@@ -76,12 +76,16 @@ def check_numbers(page: Page, found: dict) -> None:
         value, _, meaning = page.rows["control accuracy"]
         least, most = found["control_accuracy_range"]
         assert value == f"{found['control_accuracy']:.2f}" and f"from {least:.2f} to {most:.2f}" in meaning
+    if "own_responses" in found:
+        value, _, meaning = page.rows["responses of its own"]
+        assert value == f"{found['own_responses']:.2f}" and f"up to {found['most_own_responses']:.2f}" in meaning
     assert all(one in page.text for one in found["warnings"])
 
 
 def test_a_copy_that_was_asked(study, tmp_path):
     page, found = by_twins(study, tmp_path / "q")
     check_numbers(page, found)
+    assert "responses of its own" in page.rows
     assert (
         found["outcome"] == "stolen"
         and "as models taken from the source do; of independent models, this rule flags 10% by mistake" in page.text

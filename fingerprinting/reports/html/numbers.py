@@ -38,6 +38,8 @@ def numbers(passed: Passed) -> list[Number]:
             Number("same class as the source", f"{same} of {said}", "queries", "before they are weighed"),
             _of_controls(passed),
         ]
+        if "own_responses" in found:
+            rows.append(_of_own_responses(found, said))
     return rows
 
 
@@ -73,6 +75,16 @@ def _of_controls(passed: Passed) -> Number:
         f"{found['control_accuracy']:.2f}",
         f"n = {known} control queries",
         f"verdicts are passed from {least:.2f} to {most:.2f}, as calibration models are accurate",
+    )
+
+
+def _of_own_responses(found: dict, said: int) -> Number:
+    return Number(
+        "responses of its own",
+        f"{found['own_responses']:.2f}",
+        f"n = {said} queries",
+        f"neither the source's nor its twins'; verdicts are passed up to {found['most_own_responses']:.2f}, as many as "
+        "calibration models have",
     )
 
 
