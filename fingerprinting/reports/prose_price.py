@@ -15,6 +15,7 @@ OTHER_DATA = f"{FASHION}-other_data"
 EYES = "bci/eyes/cpu"
 STUDIES = (CIFAR, FASHION, THUOCL, THUCNEWS)
 JUDGED = (CIFAR, FASHION, THUCNEWS, REPLICATE, THUOCL)
+AUDITED = (FASHION, THUOCL)
 MOVED = (FASHION, REPLICATE, THUOCL)  # studies in which the owner moved its source to another task
 
 
@@ -44,10 +45,16 @@ def flagged(study: str, twins: int, queries: int, group: str, alpha: float = 0.0
     return verdicts(study, twins, queries, alpha)[f"flagged_{group}"]
 
 
-def audited(queries: int) -> list[int]:
-    """How many of Fashion-MNIST's audit six twins flag at ALPHA=0.01, and of how many."""
-    by_group = verdicts(FASHION, 6, queries)["audit"]
+def audited(study: str, queries: int) -> list[int]:
+    """How many of a study's audit six twins flag at ALPHA=0.01, and of how many."""
+    by_group = verdicts(study, 6, queries)["audit"]
     return [sum(counts) for counts in zip(*by_group.values(), strict=True)]
+
+
+def less_able(study: str, queries: int) -> list[int]:
+    """How many less able models of a study's audit would be flagged whatever their own responses, and of how many."""
+    found = verdicts(study, 6, queries)
+    return [found["audit_in_any_range"]["less able"], found["audit"]["less able"][1]]
 
 
 def stopped(study: str, part: str) -> float:
@@ -111,13 +118,25 @@ MEASURED = (
         "for one source.",
         lambda: [of_sources(FASHION, price_level.BOTH)[1], *of_sources(FASHION, price_level.BOTH, "homologous")],
     ),
-    Measured(PAGE, "audit of Fashion-MNIST**, {} further independent models", lambda: [audited(800)[1]]),
     Measured(
         PAGE,
-        "twins flags {} of them with",
-        lambda: [audited(800)[0]],
+        "audits**, {} further independent models on Fashion-MNIST and {} on THUOCL",
+        lambda: [audited(study, 800)[1] for study in AUDITED],
     ),
-    Measured(PAGE, "queries and {} with", lambda: [audited(1_600)[0]]),
+    *(
+        Measured(PAGE, f"{words} {{}} and {{}} with", lambda n=n: [audited(study, n)[0] for study in AUDITED])
+        for words, n in (("twins flags", 200), ("queries,", 800), ("queries, and", 1_600))
+    ),
+    Measured(PAGE, "{} of the {} less able ones on THUOCL would", lambda: less_able(THUOCL, 1_600)),
+    Measured(
+        PAGE,
+        "flags {:.3f} of THUOCL's stolen models instead of {:.3f}, on Fashion-MNIST {:.3f} instead of {:.3f}",
+        lambda: [
+            verdicts(study, 6, 1_600)[f"{name}_stolen"]
+            for study in (THUOCL, FASHION)
+            for name in ("flagged", "in_any_range")
+        ],
+    ),
     Measured(
         PAGE,
         "test inputs with an AUC of {:.2f} on Fashion-MNIST",
