@@ -1,5 +1,7 @@
 """What documents say in prose of what a verdict costs, and what the records say: entries of prose.py's MEASURED."""
 
+from functools import partial
+
 from fingerprinting.calibrated.verdicts import METHOD
 from fingerprinting.evaluation import labels, price_level
 from fingerprinting.evaluation.price import by_spending
@@ -49,6 +51,11 @@ def audited(study: str, queries: int) -> list[int]:
     """How many of a study's audit six twins flag at ALPHA=0.01, and of how many."""
     by_group = verdicts(study, 6, queries)["audit"]
     return [sum(counts) for counts in zip(*by_group.values(), strict=True)]
+
+
+def audits(queries: int) -> list[int]:
+    """How many of each audit are flagged."""
+    return [audited(study, queries)[0] for study in AUDITED]
 
 
 def less_able(study: str, queries: int) -> list[int]:
@@ -124,7 +131,7 @@ MEASURED = (
         lambda: [audited(study, 800)[1] for study in AUDITED],
     ),
     *(
-        Measured(PAGE, f"{words} {{}} and {{}} with", lambda n=n: [audited(study, n)[0] for study in AUDITED])
+        Measured(PAGE, f"{words} {{}} and {{}} with", partial(audits, n))
         for words, n in (("twins flags", 200), ("queries,", 800), ("queries, and", 1_600))
     ),
     Measured(PAGE, "{} of the {} less able ones on THUOCL would", lambda: less_able(THUOCL, 1_600)),
