@@ -154,11 +154,11 @@ class TwinsCalibration:
 
     @property
     def most_own_responses(self) -> float:
-        """The largest share of responses of its own among these; 1 in older fingerprints, which do not hold them."""
+        """As large a share of responses of its own as these have; 1 in older fingerprints, which do not hold them."""
         if self.contributions is None:
             return 1.0
         ranked = self.contributions if self.data is None else self.contributions[self.data == SAME]
-        return float(minus_twins.own_responses(ranked).max())
+        return float(minus_twins.most_own_responses(minus_twins.own_responses(ranked)))
 
     def own_responses(self, labels: np.ndarray) -> float:
         """The share of labels (n,) of the source's task that neither the source nor its twins share."""

@@ -97,8 +97,8 @@ def why(found: dict) -> str:
     if not found["in_range"]:
         if found.get("own_responses", 0) > found.get("most_own_responses", 1):
             return (
-                "it responds as neither the source nor its twins do more often than all calibration models of the "
-                "source's data: they say nothing about less able models"
+                "it responds as neither the source nor its twins do more often than calibration models of the source's "
+                "data: they say nothing about less able models"
             )
         less = found["control_accuracy"] < found["control_accuracy_range"][0]
         return f"{'less' if less else 'more'} accurate than all calibration models: they say nothing about such models"
@@ -145,7 +145,7 @@ def measured(
 
     controls: None where its labels mean other things than the source's. No model of the source's task is flagged
     or cleared whose control accuracy is lower or higher than that of all calibration models: they say nothing about
-    such models. Nor is one by twins that gives responses of its own more often than all that it is ranked among: of
+    such models. Nor is one by twins that gives responses of its own more often than those that it is ranked among: of
     what the source gets wrong a less able model gets less right, and so agrees less with the twins.
 
     What is UNANSWERED counts neither for nor against: twins compare on the other queries alone; weights are of all

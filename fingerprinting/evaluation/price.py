@@ -74,7 +74,7 @@ class Looked:
 
     def in_range(self, groups: list[np.ndarray]) -> np.ndarray:
         """(M, k): whether calibration models of the source's data, the first of the groups (M,), are like it."""
-        return self.own <= self.own[groups[0]].max(0)
+        return self.own <= minus_twins.most_own_responses(self.own[groups[0]])
 
 
 def price(

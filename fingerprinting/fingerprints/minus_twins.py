@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics import rand_score
 
 PRIOR = 4.0  # pairs that the twins' judgement of a query counts as
+USUAL = 0.95  # of the calibration models: as many responses of its own as these a suspect may have
 
 
 def choosers(twins: int, candidates: int, draw: np.random.Generator) -> np.ndarray:
@@ -68,6 +69,11 @@ def own_responses(contributions: np.ndarray) -> np.ndarray:
     Together with those to which the source and these twins all respond alike, which tell nothing of any suspect.
     """
     return (contributions == 0).mean(-1)
+
+
+def most_own_responses(own: np.ndarray) -> np.ndarray:
+    """(m, ...) -> (...): the share of own responses that USUAL of the m models stay below; of twenty all."""
+    return np.quantile(own, USUAL, axis=0, method="higher")
 
 
 def score(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, subtracted: np.ndarray) -> np.ndarray:

@@ -69,6 +69,13 @@ def test_own_responses_are_neither_the_sources_nor_a_twins_or_tell_nothing(twins
     assert minus_twins.own_responses(shared) == pytest.approx(count / n)
 
 
+def test_of_many_models_the_few_with_the_most_own_responses_do_not_count():
+    shares = draw().permutation(60) / 60
+    assert minus_twins.most_own_responses(shares[:20]) == max(shares[:20])
+    assert minus_twins.most_own_responses(shares) == sorted(shares)[57] and sum(shares > sorted(shares)[57]) == 2
+    assert minus_twins.most_own_responses(np.stack([shares, -shares], 1)).shape == (2,)
+
+
 def test_without_twins_the_score_is_the_agreement():
     found = minus_twins.score(np.array([0, 1]), np.array([0, 0]), np.empty((0, 2), int), np.empty((0, 2), bool))
     assert found == 0.5
