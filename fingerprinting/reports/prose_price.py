@@ -89,9 +89,9 @@ def attacked(queries: int, attack: str = "noise", part: str = "auc_after") -> fl
     return next(row[part] for row in rows if (row["method"], row["queries"], row["attack_on_queries"]) == wanted)
 
 
-def other(method: str, *, minus_twins: bool) -> float:
-    """The best mean AUC of another fingerprint on the same models of Fashion-MNIST."""
-    rows = [row for row in Records.at(FASHION, "price_baselines").rows() if row["method"] == method]
+def other(method: str, *, minus_twins: bool, study: str = FASHION) -> float:
+    """The best mean AUC of another fingerprint on the same models."""
+    rows = [row for row in Records.at(study, "price_baselines").rows() if row["method"] == method]
     return max(row["auc"] for row in rows if row["representation"].endswith(MINUS_TWINS) == minus_twins)
 
 
@@ -254,6 +254,12 @@ MEASURED = (
     Measured(PAGE, "spliced ones they reach {:.3f}, where", lambda: [varied(EEG, "mixed mistakes", 200)]),
     Measured(PAGE, "{:.3f} there with", lambda: [priced(EYES, 6, 200)]),
     Measured(PAGE, "plain agreement {:.3f}: sources", lambda: [priced(EYES, 0, 200)]),
+    Measured(
+        PAGE,
+        "leads there with {:.3f}, minus twins {:.3f}; CAE",
+        lambda: [other("zest", minus_twins=minus, study=EYES) for minus in (False, True)],
+    ),
+    Measured(PAGE, "CAE reaches {:.3f} from", lambda: [other("cae", minus_twins=False, study=EYES)]),
     Measured(
         PAGE,
         "people alone flag {:.3f} of the irrelevant models on average and {:.3f} for",
