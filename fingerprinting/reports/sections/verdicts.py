@@ -35,6 +35,7 @@ WITHOUT_STOLEN = (
     "where they are too few for alpha) is at most alpha. No stolen model is there to compare with, so no model is "
     "cleared."
 )
+OWN_RESPONSES = ", or that responds as neither the source nor its twins do more often than these"
 COLUMNS = (
     "tier,domain,dataset,use,kind,alpha,beta,n_calibration,n,stolen,stolen_low,stolen_high,stolen_at_5,independent,"
     "inconclusive"
@@ -97,7 +98,8 @@ def section(records: list[dict]) -> list[str]:
         f"Verdicts of the calibrated fingerprint at alpha = {first['alpha']:g}, beta = {first['beta']:g} [95% "
         f"binomial interval]. {WITH_STOLEN if records[0]['n_stolen'] else WITHOUT_STOLEN} All other models are "
         "`inconclusive`, and so is a model whose control accuracy is lower or higher than that of every calibration "
-        f"model (out of range). Not possible: too few models for a level.{_caution(first['n_calibration'])}",
+        f"model{'' if records[0]['n_stolen'] else OWN_RESPONSES} (out of range). Not possible: too few models for a "
+        f"level.{_caution(first['n_calibration'])}",
         "",
         *markdown_table(
             [*heads, "stolen at alpha = 0.05"],
