@@ -41,6 +41,13 @@ LIFTED: tuple[Identity, ...] = (
     ("modeldiff", "logits", "distance_matrix"),
     ("evolved", "labels", "correlation"),
 )
+LIFTED_IN_TEXT: tuple[Identity, ...] = (
+    ("zest", "probabilities", "local_weights"),
+    ("sac_w", "probabilities", "correlation"),
+    ("primary", "logits", "correlation"),
+)
+METAFINGER: Identity = ("metafinger", "labels", "responses")
+DATASET_INFERENCE: Identity = ("dataset_inference", "labels", "membership")
 BOUNDARY = (
     CAE,
     ("adv_tra", "labels", "responses"),
@@ -56,6 +63,12 @@ def auc(study: str, representation: Identity, attack: str = MEAN, negatives: str
     wanted = (*representation, attack, negatives)
     names = ("method", "output", "representation", "attack", "negatives")
     return next(row["auc"] for row in Records.at(study, "auc").rows() if tuple(row[name] for name in names) == wanted)
+
+
+def beside_twins(study: str, one: Identity) -> tuple[float, float]:
+    """The mean AUC of a representation as published, and minus twins."""
+    method, output, representation = one
+    return auc(study, one), auc(study, (method, output, representation + MINUS_TWINS))
 
 
 def varied(study: str, what: str, value: str, attack: str = "mean") -> float:
@@ -253,6 +266,22 @@ MEASURED = (
         "SAC-w with probabilities reaches {:.2f} on Fashion-MNIST, ModelDiff's matrix {:.2f} and Evolved with labels "
         "{:.2f}, where they have {:.2f}, {:.2f} and {:.2f} as published",
         lambda: [auc(FASHION, (*one[:2], one[2] + suffix)) for suffix in (MINUS_TWINS, "") for one in LIFTED],
+    ),
+    Measured(
+        RESULTS,
+        "CIFAR-10 SAC-w with labels rises from {:.2f} to {:.2f}, CAE from {:.2f} to {:.2f}. On",
+        lambda: [lifted for one in (SAC_W, CAE) for lifted in beside_twins(CIFAR, one)],
+    ),
+    Measured(
+        RESULTS,
+        "Zest with probabilities rises from {:.2f} to {:.2f}, SAC-w with probabilities from {:.2f} to {:.2f} and "
+        "Primary with logits from {:.2f} to {:.2f}. In",
+        lambda: [lifted for one in LIFTED_IN_TEXT for lifted in beside_twins(THUOCL, one)],
+    ),
+    Measured(
+        RESULTS,
+        "now have {:.2f}, {:.2f} and {:.2f} (CAE, MetaFinger, Dataset Inference)",
+        lambda: [auc(CIFAR, one) for one in (CAE, METAFINGER, DATASET_INFERENCE)],
     ),
     Measured(
         RESULTS,

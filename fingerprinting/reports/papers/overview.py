@@ -126,7 +126,7 @@ PAPERS: dict[str, tuple[Line, ...]] = {
             f"{TABLES}/deepcore-table-2.md",
             means_published(),
             measured.radii,
-            "CIFAR-10",
+            "CIFAR-10 with the variant's models",
         ),
         Line(
             "Table III",
@@ -135,7 +135,7 @@ PAPERS: dict[str, tuple[Line, ...]] = {
             f"{TABLES}/deepcore-table-3.md",
             series(gaps_published()),
             measured.gaps,
-            "CIFAR-10",
+            "CIFAR-10 with the variant's models",
         ),
         Line(
             "Table IV",
@@ -153,7 +153,7 @@ PAPERS: dict[str, tuple[Line, ...]] = {
             f"{TABLES}/deepcore-table-5.md",
             series(TABLE_5[group]["k-means"][0] for group in ("PM", "HM")),
             measured.rates_by_clusters,
-            "CIFAR-10",
+            "CIFAR-10 with the variant's models",
         ),
         Line("Fig. 4", "core points as images", "python deepcore.py", f"{FIGURES}/cv-cifar10-cpu-deepcore-points.png"),
         Line(
