@@ -113,6 +113,11 @@ def of_sources(study: str, compared_with: str, side: str = "irrelevant") -> list
     return [sum(flagged) / len(flagged), max(flagged)]
 
 
+def highest_of_sources(study: str) -> list[float]:
+    """The largest share of irrelevant and of homologous models that is flagged for a source."""
+    return [of_sources(study, price_level.BOTH, side)[1] for side in price_level.SUSPECTS]
+
+
 MEASURED = (
     Measured(
         PAGE,
@@ -124,6 +129,13 @@ MEASURED = (
         "irrelevant ones are flagged at {:.3f}, whatever the source, homologous ones at {:.3f} on average and {:.3f} "
         "for one source.",
         lambda: [of_sources(FASHION, price_level.BOTH)[1], *of_sources(FASHION, price_level.BOTH, "homologous")],
+    ),
+    *(
+        Measured(PAGE, words, partial(highest_of_sources, study))
+        for words, study in (
+            ("{:.3f} and {:.3f} at most, whatever", CIFAR),
+            ("on THUOCL at {:.3f} and {:.3f}.", THUOCL),
+        )
     ),
     Measured(
         PAGE,
