@@ -153,10 +153,10 @@ class TwinsCalibration:
         return len(self.groups[0])
 
     @property
-    def most_own_responses(self) -> float:
-        """As large a share of responses of its own as these have; 1 in older fingerprints, which do not hold them."""
+    def most_own_responses(self) -> float | None:
+        """As large a share of responses of its own as these have; None where contributions are not known."""
         if self.contributions is None:
-            return 1.0
+            return None
         ranked = self.contributions if self.data is None else self.contributions[self.data == SAME]
         return float(minus_twins.most_own_responses(minus_twins.own_responses(ranked)))
 

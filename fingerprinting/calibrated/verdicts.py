@@ -167,13 +167,13 @@ def measured(
         least, most = held.control_range
         in_range = least <= control_accuracy <= most
         about |= {"control_accuracy": control_accuracy, "control_accuracy_range": [least, most]}
-    if isinstance(known, TwinsCalibration) and not other_task and not (labels == UNANSWERED).any():
-        own, most = known.own_responses(labels.numpy()), known.most_own_responses
-        in_range = in_range and own <= most
-        about |= {"own_responses": own, "most_own_responses": most}
     if (labels == UNANSWERED).any():
         shown = _whatever_is_missing(fingerprint, labels, alpha, beta, tail, other_task=other_task)
     else:
+        if isinstance(known, TwinsCalibration) and (most_own := known.most_own_responses) is not None:
+            own = known.own_responses(labels.numpy())
+            in_range = in_range and own <= most_own
+            about |= {"own_responses": own, "most_own_responses": most_own}
         found = traces(labels, fingerprint, other_task=other_task)
         shown = _p_values(float(evidence.combined(found)), known, alpha, tail)
         if controls is not None and len(found) == len(TRACES):

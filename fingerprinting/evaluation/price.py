@@ -74,7 +74,7 @@ class Looked:
 
     def in_range(self, groups: list[np.ndarray]) -> np.ndarray:
         """(M, k): whether calibration models of the source's data, the first of the groups (M,), are like it."""
-        return self.own <= minus_twins.most_own_responses(self.own[groups[0]])
+        return minus_twins.as_able(self.own, groups[0])
 
 
 def price(
@@ -240,10 +240,10 @@ def _flagged(
     groups = calibrating(found)
     if not groups:
         return
-    last = [(one.scores[:, -1], one.in_range(groups)[:, -1]) for one in looked]
-    in_range = np.stack([within for _, within in last])
+    last = [one.scores[:, -1] for one in looked]
+    in_range = np.stack([one.in_range(groups)[:, -1] for one in looked])
     for tail in p_values.TAILS:
-        p = np.stack([p_values.beside(scores, [scores[group] for group in groups], tail) for scores, _ in last])
+        p = np.stack([p_values.beside(scores, [scores[group] for group in groups], tail) for scores in last])
         for alpha in alphas:
             at_alpha = p <= alpha
             flags = at_alpha & in_range
@@ -259,9 +259,7 @@ def _flagged(
                 "alpha": alpha,
                 "extrapolated": p_values.extrapolated(alpha, int(groups[0].sum())),
                 "draws": len(looked),
-                **_shares(found, flags),
-                **_shares(found, ~in_range, "out_of_range"),
-                **_shares(found, at_alpha, "in_any_range"),
+                **_shares(found, flagged=flags, out_of_range=~in_range, in_any_range=at_alpha),
                 "audit": {group: [int(flags[0, own].sum()), int(own.sum())] for group, own in audited(found)},
                 "audit_in_any_range": {group: int(at_alpha[0, own].sum()) for group, own in audited(found)},
                 "provenance": runtime.provenance(study.device),
@@ -281,13 +279,15 @@ def audited(found: Labels) -> Iterator[tuple[str, np.ndarray]]:
     return ((name, own) for name, own in groups if own.any())
 
 
-def _shares(found: Labels, flagged: np.ndarray, name: str = "flagged") -> dict[str, float]:
-    """Which share of each group of models that is there is flagged (draws, M), or out of range, and how many these are.
+def _shares(found: Labels, **masks: np.ndarray) -> dict[str, float]:
+    """The share of each mask (draws, M) in each group of models that is there, and how many models these are.
 
-    `flagged_…`, `out_of_range_…`, `in_any_range_…`: flagged if responses of their own did not matter.
+    `flagged`; `out_of_range` by responses of their own; `in_any_range`: flagged if these did not matter.
     """
     groups = {group: own for group, kinds in JUDGED.items() if (own := np.isin(found.kinds, kinds)).any()}
-    shares = {f"{name}_{group}": float(flagged[:, own].mean()) for group, own in groups.items()}
+    shares = {
+        f"{name}_{group}": float(mask[:, own].mean()) for name, mask in masks.items() for group, own in groups.items()
+    }
     return shares | {f"n_{group}": int(own.sum()) for group, own in groups.items()}
 
 
@@ -313,7 +313,7 @@ def _stopped(
             "n_calibration": int(groups[0].sum()),
             "alpha": alpha,
             "draws": len(looked),
-            **_shares(found, flagged),
+            **_shares(found, flagged=flagged),
             "asked_stolen": float(asked_of[:, of_stolen].mean()),
             "asked_flagged": float(until.mean()) if len(until) else None,
             "asked_by_attack": {

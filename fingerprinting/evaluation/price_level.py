@@ -42,8 +42,7 @@ def of_each_source(
             shared = [_contributions(study, found, source, twins, pool, n, draw) for draw in range(draws)]
             scores = [means(own, learned[:, queries]) for queries, own in shared]
             p_of = [_p_values(own, [own[group] for group in groups]) for own in scores]
-            of_their_own = [minus_twins.own_responses(own) for _, own in shared]
-            in_range = np.stack([own <= minus_twins.most_own_responses(own[groups[0]]) for own in of_their_own])
+            in_range = np.stack([minus_twins.as_able(minus_twins.own_responses(own), groups[0]) for _, own in shared])
             for name in COMPARED:
                 p = np.stack([of_draw[name] for of_draw in p_of])
                 for alpha in alphas:

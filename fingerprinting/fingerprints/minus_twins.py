@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import rand_score
 
 PRIOR = 4.0  # pairs that the twins' judgement of a query counts as
-USUAL = 0.95  # of the calibration models: as many responses of its own as these a suspect may have
+AS_ABLE = 0.95  # of the calibration models: a suspect may have as many responses of its own as these
 
 
 def choosers(twins: int, candidates: int, draw: np.random.Generator) -> np.ndarray:
@@ -72,8 +72,13 @@ def own_responses(contributions: np.ndarray) -> np.ndarray:
 
 
 def most_own_responses(own: np.ndarray) -> np.ndarray:
-    """(m, ...) -> (...): the share of own responses that USUAL of the m models stay below; of twenty all."""
-    return np.quantile(own, USUAL, axis=0, method="higher")
+    """(m, ...) -> (...): the share of own responses that AS_ABLE of the m models do not exceed; of up to twenty all."""
+    return np.quantile(own, AS_ABLE, axis=0, method="higher")
+
+
+def as_able(own: np.ndarray, ranked: np.ndarray) -> np.ndarray:
+    """(M, ...) bool: which models have no more own responses, shares (M, ...), than the ranked ones, a mask (M,)."""
+    return own <= most_own_responses(own[ranked])
 
 
 def score(suspect: np.ndarray, source: np.ndarray, twins: np.ndarray, subtracted: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ def page(found: dict) -> list[str]:
         said = f"{found['control_accuracy']:.2f}; calibration models {least:.2f} to {most:.2f}"
         rows.append(["control accuracy", said])
     if "own_responses" in found:
-        said = f"{found['own_responses']:.2f} of all; calibration models at most {found['most_own_responses']:.2f}"
+        said = f"{found['own_responses']:.2f} of all; verdicts are passed up to {found['most_own_responses']:.2f}"
         rows.append(["responses of its own", said])
     if not found["n_stolen"]:
         rows.append(["why never independent", "it is compared with no stolen models, which SIZE=full trains"])

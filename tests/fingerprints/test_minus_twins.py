@@ -74,6 +74,8 @@ def test_of_many_models_the_few_with_the_most_own_responses_do_not_count():
     assert minus_twins.most_own_responses(shares[:20]) == max(shares[:20])
     assert minus_twins.most_own_responses(shares) == sorted(shares)[57] and sum(shares > sorted(shares)[57]) == 2
     assert minus_twins.most_own_responses(np.stack([shares, -shares], 1)).shape == (2,)
+    ranked = np.arange(60) < 20
+    assert (minus_twins.as_able(shares, ranked) == (shares <= max(shares[:20]))).all()
 
 
 def test_without_twins_the_score_is_the_agreement():
