@@ -64,6 +64,11 @@ def less_able(study: str, queries: int) -> list[int]:
     return [found["audit_in_any_range"]["less able"], found["audit"]["less able"][1]]
 
 
+def of_stolen(name: str) -> list[float]:
+    """The share of Fashion-MNIST's and CIFAR-10's stolen models that is flagged, or was without regard to its range."""
+    return [verdicts(study, 6, 1_600)[f"{name}_stolen"] for study in (FASHION, CIFAR)]
+
+
 def stopped(study: str, part: str) -> float:
     """Six twins, at most 800 queries and ALPHA=0.01, where looks share it."""
     rows = Records.at(study, "price_stopping").rows()
@@ -149,12 +154,24 @@ MEASURED = (
     Measured(PAGE, "{} of the {} less able ones on THUOCL would", lambda: less_able(THUOCL, 1_600)),
     Measured(
         PAGE,
-        "flags {:.3f} of THUOCL's stolen models instead of {:.3f}, on Fashion-MNIST {:.3f} instead of {:.3f}",
+        "flags {:.3f} of THUOCL's stolen models instead of {:.3f}, {:.3f} of THUCNews's instead of {:.3f}, and on",
         lambda: [
             verdicts(study, 6, 1_600)[f"{name}_stolen"]
-            for study in (THUOCL, FASHION)
+            for study in (THUOCL, THUCNEWS)
             for name in ("flagged", "in_any_range")
         ],
+    ),
+    *(
+        Measured(PAGE, words, partial(of_stolen, name))
+        for words, name in (
+            ("Fashion-MNIST and CIFAR-10 {:.3f} and {:.3f}, as without", "flagged"),
+            ("Fashion-MNIST and CIFAR-10 {:.3f} and {:.3f}, as without", "in_any_range"),
+        )
+    ),
+    Measured(
+        PAGE,
+        "without which {}, {} and {} would",
+        lambda: [sum(verdicts(CIFAR, 6, n)["audit_in_any_range"].values()) for n in (200, 800, 1_600)],
     ),
     Measured(
         PAGE,

@@ -114,14 +114,15 @@ def _strips(study_folder: str, rows: list[dict]) -> None:
 def _projection(study_folder: str, rows: list[dict]) -> None:
     """The models' logits in their two principal directions: shape by role, colour by cluster."""
     places, roles = np.array([row["place"] for row in rows]), np.array([KINDS[row["kind"]].role for row in rows])
-    title, size = "models by their logits at core points", (3.2 * len(ALGORITHMS), 3.2)
+    title, size = "models by their logits at core points; colours are clusters", (3.2 * len(ALGORITHMS), 3.2)
     with canvas(study_folder, "deepcore-clusters", title, 1, len(ALGORITHMS), size) as (figure, axes):
         for axis, name in zip(axes[0], ALGORITHMS, strict=True):
             numbers = np.array([row["clusters"][name] for row in rows])
             for role, marker, width in (("independent", "o", 22), ("pirated", "^", 26), ("source", "*", 130)):
                 mine = roles == role
                 colours = {"c": numbers[mine], "cmap": "Dark2", "vmin": 0, "vmax": 7}
-                axis.scatter(*places[mine].T, marker=marker, s=width, alpha=0.75, label=said(role), **colours)
+                axis.scatter(*places[mine].T, marker=marker, s=width, alpha=0.75, **colours)
+                axis.scatter([], [], marker=marker, s=width, color="grey", label=said(role))
             axis.set_title(name, fontsize=8)
             axis.tick_params(labelsize=6)
         figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", fontsize=7, ncols=3)

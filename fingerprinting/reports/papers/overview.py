@@ -69,7 +69,7 @@ PAPERS: dict[str, tuple[Line, ...]] = {
             "Fig. 1",
             "the four kinds of samples, and how they move",
             "python evolved.py",
-            f"{FIGURES}/cv-fashion_mnist-cpu-samples.png",
+            f"{FIGURES}/cv-fashion_mnist-cpu-samples.svg",
             "a sketch",
         ),
         Line(
@@ -155,7 +155,7 @@ PAPERS: dict[str, tuple[Line, ...]] = {
             measured.rates_by_clusters,
             "CIFAR-10 with the variant's models",
         ),
-        Line("Fig. 4", "core points as images", "python deepcore.py", f"{FIGURES}/cv-cifar10-cpu-deepcore-points.png"),
+        Line("Fig. 4", "core points as images", "python deepcore.py", f"{FIGURES}/cv-cifar10-cpu-deepcore-points.svg"),
         Line(
             "Fig. 5",
             "score and radius grow together; here the median rank correlation of a point",
@@ -185,7 +185,7 @@ PAPERS: dict[str, tuple[Line, ...]] = {
             "Fig. 9",
             "clusters of models",
             "python deepcore.py DATASET=cifar10",
-            f"{FIGURES}/cv-cifar10-cpu-deepcore-clusters.png",
+            f"{FIGURES}/cv-cifar10-cpu-deepcore-clusters.svg",
             "three panels",
         ),
     ),
